@@ -1,0 +1,25 @@
+"""Data-set and model cards."""
+
+from covidx.cards.card import (
+    CARD_FOLDER,
+    Column,
+    DataCard,
+    ImageTable,
+    card_digest,
+    load_card,
+)
+from covidx.cards.croissant import export_croissant, to_croissant
+from covidx.cards.model_card import ModelFacts, model_card
+
+__all__ = [
+    "CARD_FOLDER",
+    "Column",
+    "DataCard",
+    "ImageTable",
+    "ModelFacts",
+    "card_digest",
+    "export_croissant",
+    "load_card",
+    "model_card",
+    "to_croissant",
+]

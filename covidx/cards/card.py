@@ -1,0 +1,93 @@
+"""The data-set card: what a data set is, where it came from, and how its tables are to be read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+
+from covidx.config import Config, load_config
+from covidx.files import sha256_json
+
+__all__ = ["CARD_FOLDER", "Column", "DataCard", "ImageTable", "card_digest", "load_card"]
+
+CARD_FOLDER = Path(__file__).parent / "data"
+"""The cards that come with covidx; ``data_cards/`` in the repository points here."""
+
+
+class Column(Config):
+    """One column of a data set's table."""
+
+    name: str
+    meaning: str
+    type: Literal["text", "number", "integer", "flag", "date"] = "text"
+    unit: str | None = None
+    low: float | None = None
+    high: float | None = None
+    table: str | None = Field(None, description="the CSV it lies in; by default the image table")
+    timing: str | None = Field(None, description="when it was measured")
+
+
+class ImageTable(Config):
+    """How a CSV names the images of a data set, one row an image.
+
+    Every value but `table`, `labels` and `kind` names a column of that CSV.
+    """
+
+    table: str = Field(description="the CSV, relative to the data's root")
+    image: str = Field(description="column: image path relative to the data's root")
+    label: str | None = None
+    labels: dict[str, str] = Field(default_factory=dict, description="value in the table -> class")
+    patient: str | None = None
+    group: str | None = Field(None, description="column: what must not be divided")
+    kind: Literal["slice", "radiograph"] = "slice"
+    modality: Literal["CT", "CR", "DX"] = "CT"
+    manifest: dict[str, str] = Field(
+        default_factory=dict, description="manifest column -> column of the table"
+    )
+
+
+class DataCard(Config):
+    """A data set, described so that another person can find, judge and cite it."""
+
+    identifier: str
+    title: str
+    description: str
+    version: str
+    licence: str
+    licence_url: str | None = None
+    creators: list[str]
+    citation: str
+    url: str | None = None
+    published: str | None = Field(None, description="ISO date")
+    domain: Literal["real", "simulated"]
+    provenance: str
+    population: str
+    label_origin: str
+    classes: list[str]
+    positive: str
+    known_biases: list[str]
+    public_ids: bool = Field(
+        False, description="its patient ids are public or made up, so that they need no pseudonym"
+    )
+    images: ImageTable | None = None
+    columns: list[Column]
+    hashes: dict[str, str] = Field(default_factory=dict, description="file -> SHA-256")
+
+
+def load_card(path: Path) -> DataCard:
+    """Read a card; a bare name such as ``covid-ct`` finds one that comes with covidx.
+
+    Raises
+    ------
+    ConfigError
+        If it is missing, or a key is unknown or wrong.
+    """
+    bundled = CARD_FOLDER / f"{path.name}.yaml"
+    return load_config(bundled if not path.exists() and bundled.exists() else path, DataCard)
+
+
+def card_digest(card: DataCard) -> str:
+    """SHA-256 of a card's content."""
+    return sha256_json(card.model_dump(mode="json"))

@@ -1,0 +1,36 @@
+"""The command line: arguments, progress and exit codes; all else lies in the rooms below."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from covidx.cli import cards, data, information, models
+from covidx.constants import RESEARCH_NOTICE
+from covidx.errors import CovidxError
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    name="covidx",
+    help=f"From DICOM to audited COVID-19 classifiers.\n\n{RESEARCH_NOTICE}",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+app.command()(information.info)
+app.command()(data.phantom)
+app.command(name="ingest")(data.ingest_command)
+app.add_typer(models.train_app, name="train")
+app.command()(models.predict)
+app.add_typer(cards.card_app, name="card")
+
+
+def main() -> None:
+    """Run a verb. A known error ends with its message and exit code 2, and no traceback."""
+    try:
+        app()
+    except CovidxError as error:
+        print(error, file=sys.stderr)
+        raise SystemExit(2) from None

@@ -1,0 +1,56 @@
+"""Verbs that make and read data."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Optional
+
+import typer
+
+from covidx.cli.progress import terminal_bar
+
+__all__ = ["ingest_command", "phantom"]
+
+
+def phantom(
+    out: Annotated[Path, typer.Argument(help="Folder to make.")],
+    patients: Annotated[int, typer.Option(help="How many.", min=1)] = 60,
+    seed: Annotated[int, typer.Option(help="Same seed, same bytes.", min=0)] = 0,
+    workers: Annotated[Optional[int], typer.Option(help="Processes [all cores].")] = None,
+) -> None:
+    """Write a cohort of simulated patients as DICOM, with masks, labels and clinical rows."""
+    from covidx.phantom import generate_cohort
+
+    with terminal_bar("phantom") as bar:
+        path = generate_cohort(out, patients, seed, workers=workers, progress=bar)
+    typer.echo(f"{patients} simulated patients in {path}")
+
+
+def ingest_command(
+    source: Annotated[Path, typer.Argument(help="Folder or file: DICOM, NIfTI, pictures.")],
+    out: Annotated[Path, typer.Option(help="The store to write.")],
+    card: Annotated[Optional[Path], typer.Option(help="Data card (path, or a known name).")] = None,
+    all_series: Annotated[bool, typer.Option(help="Keep every series of a study.")] = False,
+    workers: Annotated[Optional[int], typer.Option(help="Processes [all cores].")] = None,
+) -> None:
+    """Read images into a store: NIfTI, receipts, a manifest, and an account of every file."""
+    from covidx.cards import load_card
+    from covidx.ingest import ingest
+
+    described = None if card is None else load_card(card)
+    with terminal_bar("ingest") as bar:
+        result = ingest(
+            source,
+            out,
+            card=described,
+            all_series=all_series,
+            workers=workers,
+            progress=lambda _, done, total: bar(done, total),
+        )
+    typer.echo(
+        f"{len(result.manifest)} images in {result.store}\n"
+        f"{result.files_seen} files seen = {result.accepted_files} accepted + "
+        f"{result.set_aside} set aside + {result.quarantined} quarantined"
+    )
+    for code, count in result.reasons.items():
+        typer.echo(f"  {code}: {count}")

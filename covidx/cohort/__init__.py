@@ -1,0 +1,28 @@
+"""Linking images to labels and clinical rows; groups; splits that cannot leak."""
+
+from covidx.cohort.duplicates import Duplicate, find_duplicates, thumbnail
+from covidx.cohort.groups import group_images
+from covidx.cohort.link import (
+    Classes,
+    classes_of,
+    clinical_of,
+    drop_unmatched,
+    join_labels,
+    read_labels,
+)
+from covidx.cohort.splits import Splits, make_splits
+
+__all__ = [
+    "Classes",
+    "Duplicate",
+    "Splits",
+    "classes_of",
+    "clinical_of",
+    "drop_unmatched",
+    "find_duplicates",
+    "group_images",
+    "join_labels",
+    "make_splits",
+    "read_labels",
+    "thumbnail",
+]

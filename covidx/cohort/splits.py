@@ -1,0 +1,158 @@
+"""Splits by group. One that divides a group between roles cannot be built."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from sklearn.model_selection import StratifiedGroupKFold
+
+from covidx.errors import InvalidTableError, LeakageError
+from covidx.files import read_json, write_json
+from covidx.tables import SPLITS, check, read_table, table_digest, write_table
+
+__all__ = ["Splits", "make_splits"]
+
+
+@dataclass(frozen=True, eq=False)
+class Splits:
+    """Which group plays which role in which fold.
+
+    Parameters
+    ----------
+    table : DataFrame
+        As `tables.SPLITS`: group_id, patient_id, fold, role.
+    seed : int
+        The seed it was drawn with.
+
+    Raises
+    ------
+    LeakageError
+        ``GROUP_DIVIDED`` or ``PATIENT_DIVIDED``: one group or patient has two roles in a fold.
+    """
+
+    table: pd.DataFrame
+    seed: int
+
+    def __post_init__(self) -> None:
+        table = check(self.table, SPLITS).sort_values(["fold", "group_id", "patient_id"])
+        object.__setattr__(self, "table", table.reset_index(drop=True))
+        for key, code in (("group_id", "GROUP_DIVIDED"), ("patient_id", "PATIENT_DIVIDED")):
+            roles = table.groupby(["fold", key])["role"].nunique()
+            divided = [str(name) for _, name in roles[roles > 1].index]
+            if divided:
+                raise LeakageError(
+                    code,
+                    f"The split puts one {key.removesuffix('_id')} into two roles.",
+                    expected="one role in each fold",
+                    actual=", ".join(divided[:5]) + (" …" if len(divided) > 5 else ""),
+                    hint="Split by group: see covidx.cohort.make_splits.",
+                )
+
+    @property
+    def sha256(self) -> str:
+        """Digest of the table's content."""
+        return table_digest(self.table)
+
+    @property
+    def folds(self) -> list[int]:
+        """The folds, ascending."""
+        return sorted(int(fold) for fold in self.table["fold"].unique())
+
+    def assign(self, manifest: pd.DataFrame, fold: int) -> pd.DataFrame:
+        """`manifest` with columns fold and role; a row whose group has no role is refused.
+
+        Raises
+        ------
+        LeakageError
+            ``GROUP_WITHOUT_ROLE``: the manifest was regrouped after the split was made.
+        """
+        part = self.table[self.table["fold"] == fold]
+        roles = dict(zip(part["group_id"], part["role"], strict=True))
+        unknown = sorted(set(manifest["group_id"]) - set(roles))
+        if unknown:
+            raise LeakageError(
+                "GROUP_WITHOUT_ROLE",
+                "The split does not know some groups of this manifest.",
+                actual=", ".join(unknown[:5]),
+                hint="Make the split again from this manifest.",
+            )
+        return manifest.assign(fold=fold, role=manifest["group_id"].map(roles))
+
+    def save(self, path: Path) -> None:
+        """Write ``splits.parquet`` and, beside it, its seed and digest as JSON."""
+        write_table(self.table, path, SPLITS)
+        write_json(path.with_suffix(".json"), {"seed": self.seed, "sha256": self.sha256})
+
+    @classmethod
+    def load(cls, path: Path) -> Splits:
+        """Read a saved split and check that it is the one that was saved.
+
+        Raises
+        ------
+        LeakageError
+            ``SPLIT_CHANGED``, or as at construction.
+        """
+        stamp = read_json(path.with_suffix(".json"))
+        splits = cls(read_table(path, SPLITS), int(stamp["seed"]))
+        if splits.sha256 != stamp["sha256"]:
+            raise LeakageError(
+                "SPLIT_CHANGED",
+                "The split is not the one that was saved.",
+                path=path,
+                expected=stamp["sha256"],
+                actual=splits.sha256,
+            )
+        return splits
+
+
+def make_splits(manifest: pd.DataFrame, *, seed: int, parts: int = 5, folds: int = 1) -> Splits:
+    """Cut the groups into `parts` of like size and label mix, and give them roles.
+
+    In fold *i*, part *i* is the test set, the next one the validation set, the others train; so
+    five folds test each group once.
+
+    Parameters
+    ----------
+    manifest : DataFrame
+        With group_id, patient_id and label.
+    seed : int
+    parts : int
+        At least 3.
+    folds : int
+        How many of the `parts` possible folds to keep.
+
+    Raises
+    ------
+    InvalidTableError
+        ``ONE_CLASS``, or ``TOO_FEW_GROUPS`` where a class cannot be in every part.
+    """
+    rows = manifest.sort_values("image_id").reset_index(drop=True)
+    counts = rows.groupby("label")["group_id"].nunique()
+    if len(counts) < 2:
+        raise InvalidTableError(
+            "ONE_CLASS",
+            "A classifier needs patients of at least two classes.",
+            expected="two labels or more",
+            actual=", ".join(f"{name}: {n}" for name, n in counts.items()) or "none",
+        )
+    if counts.min() < parts:
+        raise InvalidTableError(
+            "TOO_FEW_GROUPS",
+            f"Each class needs at least {parts} independent groups (patients, sources).",
+            expected=f">= {parts} a class",
+            actual=", ".join(f"{name}: {n}" for name, n in counts.items()),
+            hint="Add patients, or leave the rare class out of the labels.",
+        )
+    cutter = StratifiedGroupKFold(n_splits=parts, shuffle=True, random_state=seed)
+    part = np.empty(len(rows), dtype=np.int64)
+    for number, (_, members) in enumerate(cutter.split(rows, rows["label"], rows["group_id"])):
+        part[members] = number
+    tables = []
+    for fold in range(folds):
+        roles = np.where(part == fold, "test", "train")
+        roles = np.where(part == (fold + 1) % parts, "validation", roles)
+        tables.append(rows[["group_id", "patient_id"]].assign(fold=fold, role=roles))
+    return Splits(pd.concat(tables).drop_duplicates(ignore_index=True), seed)

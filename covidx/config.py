@@ -1,0 +1,89 @@
+"""Reading a step's YAML. Each room owns its own pydantic model; this file only loads and checks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from covidx.errors import ConfigError
+
+__all__ = ["Config", "load_config", "read_yaml"]
+
+
+class Config(BaseModel):
+    """Base of every configuration model: frozen, and refusing unknown keys."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+C = TypeVar("C", bound=BaseModel)
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """Read a YAML mapping.
+
+    Raises
+    ------
+    ConfigError
+        ``CONFIG_UNREADABLE``.
+    """
+    try:
+        value = yaml.safe_load(path.read_text())
+    except (OSError, yaml.YAMLError) as error:
+        raise ConfigError(
+            "CONFIG_UNREADABLE", "The configuration cannot be read.", path=path, actual=error
+        ) from error
+    if not isinstance(value, dict):
+        raise ConfigError(
+            "CONFIG_UNREADABLE",
+            "The configuration is not a mapping.",
+            path=path,
+            expected="key: value lines",
+            actual=type(value).__name__,
+        )
+    return value
+
+
+def load_config(path: Path, model: type[C], changes: Sequence[str] = ()) -> C:
+    """Read `path` into `model`, with changes such as ``"training.epochs=3"`` laid over it.
+
+    Raises
+    ------
+    ConfigError
+        ``CONFIG_UNREADABLE`` or ``CONFIG_INVALID``, naming each key.
+    """
+    values = read_yaml(path)
+    for change in changes:
+        _lay_over(values, change)
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        faults = [
+            f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}"
+            for fault in error.errors(include_url=False)
+        ]
+        raise ConfigError(
+            "CONFIG_INVALID",
+            "The configuration has unknown keys or values out of range.",
+            path=path,
+            expected=f"keys of {model.__name__}: {', '.join(model.model_fields)}",
+            actual="; ".join(faults),
+        ) from error
+
+
+def _lay_over(values: dict[str, Any], change: str) -> None:
+    key, equals, text = change.partition("=")
+    *parents, last = key.strip().split(".")
+    if not equals or not last:
+        raise ConfigError(
+            "CONFIG_INVALID", "A change must read key=value.", expected="a.b=1", actual=change
+        )
+    for parent in parents:
+        values = values.setdefault(parent, {})
+        if not isinstance(values, dict):
+            raise ConfigError("CONFIG_INVALID", f"{parent} holds no keys.", actual=change)
+    values[last] = yaml.safe_load(text)

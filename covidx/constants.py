@@ -1,0 +1,89 @@
+"""Every clinical and physical number once, with unit and source."""
+
+from __future__ import annotations
+
+__all__ = [
+    "AIR_BAND_HU",
+    "AIR_HU",
+    "AIR_SHARE",
+    "AXIAL_TOLERANCE_DEG",
+    "COVERAGE_SHARE",
+    "DIRECTION_TOLERANCE",
+    "DISPLAY_MAX",
+    "HU_RANGE",
+    "LUNG_AIR_HU",
+    "LUNG_WINDOW",
+    "MIN_LUNG_ML",
+    "MIN_VOLUME_SLICES",
+    "POSITION_TOLERANCE_MM",
+    "RESEARCH_NOTICE",
+    "SCHEMA_VERSION",
+    "SPACING_TOLERANCE",
+    "TILT_TOLERANCE_DEG",
+    "TISSUE_BAND_HU",
+    "TISSUE_SHARE",
+]
+
+RESEARCH_NOTICE = (
+    "Research use only. Not a medical device; not for diagnosis or any decision about a patient."
+)
+
+SCHEMA_VERSION = 1
+"""Version of the hand-over tables and of the bundle; raised when a column changes meaning."""
+
+HU_RANGE = (-1024, 3071)
+"""HU, the range of a 12-bit CT scale (value 0..4095, intercept -1024); PS3.3 C.8.2.1.1.2."""
+
+AIR_HU = -1000
+"""HU of air, by definition of the scale; PS3.3 C.11.1.1.2."""
+
+LUNG_WINDOW = (-600.0, 1500.0)
+"""Level and width in HU of the usual lung window (Hansell et al., Radiology 2008;246:697,
+recommend a width of 1,500 and a level of -600 to -700)."""
+
+LUNG_AIR_HU = -500.0
+"""HU below which a voxel inside the body counts as aerated lung or airway
+(Hu, Hoffman, Reinhardt, IEEE TMI 2001;20:490, choose about midway between lung and soft tissue)."""
+
+MIN_LUNG_ML = 1000.0
+"""ml of aerated lung below which a CT is said to show no lungs. Modelling choice: adult lungs hold
+about 4,000-6,000 ml at full inspiration; an abdominal scan shows the bases alone."""
+
+MIN_VOLUME_SLICES = 8
+"""Slices below which a CT series is not scored as a volume. Modelling choice: at 10 mm, 80 mm."""
+
+POSITION_TOLERANCE_MM = 0.01
+"""mm within which two slices lie at one position. DICOM DS keeps at least this in practice."""
+
+SPACING_TOLERANCE = 0.05
+"""Share of the median step by which a step between slices may differ (rounding of positions)."""
+
+DIRECTION_TOLERANCE = 1e-3
+"""Largest deviation of a direction cosine, or of the dot product of two that must be orthogonal."""
+
+AXIAL_TOLERANCE_DEG = 30.0
+"""Degrees between a stack's normal and the body axis below which it counts as axial; gantries tilt
+by up to about 30 degrees."""
+
+COVERAGE_SHARE = 0.8
+"""Share of the longest axial series of a study that another must cover to be preferred to it for
+being thinner. Modelling choice."""
+
+TILT_TOLERANCE_DEG = 0.5
+"""Degrees between the normal of the slices and the way from slice to slice above which a series
+counts as sheared (gantry tilt); 0.5 degrees move a 300 mm scan by 2.6 mm."""
+
+AIR_BAND_HU = (-1100.0, -750.0)
+"""HU in which a CT's air and aerated lung lie."""
+
+TISSUE_BAND_HU = (-150.0, 150.0)
+"""HU in which fat and soft tissue lie (fat about -100, muscle about 50)."""
+
+AIR_SHARE = 0.01
+"""Least share of a CT's voxels in the air band for its HU to be believed. Modelling choice."""
+
+TISSUE_SHARE = 0.05
+"""Least share of a CT's voxels in the tissue band for its HU to be believed. Modelling choice."""
+
+DISPLAY_MAX = 255
+"""White of a picture made for looking at."""

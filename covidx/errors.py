@@ -1,0 +1,99 @@
+"""What covidx raises. Every error says what was wrong, where, and what to do about it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+__all__ = [
+    "BundleError",
+    "ConfigError",
+    "CovidxError",
+    "InvalidInputError",
+    "InvalidSeriesError",
+    "InvalidTableError",
+    "LeakageError",
+    "StoreError",
+]
+
+
+class CovidxError(Exception):
+    """Base of all covidx errors.
+
+    Parameters
+    ----------
+    code : str
+        Short upper-case name that a script can branch on, such as ``"SLICE_MISSING"``.
+    message : str
+        One sentence for a person.
+    path : Path or str, optional
+        The file, folder or ``file:row`` concerned.
+    expected, actual : object, optional
+        What was required and what was found.
+    hint : str, optional
+        What to do next.
+    """
+
+    def __init__(
+        self,
+        code: str,
+        message: str,
+        *,
+        path: Path | str | None = None,
+        expected: object = None,
+        actual: object = None,
+        hint: str | None = None,
+    ) -> None:
+        super().__init__(code, message)
+        self.code = code
+        self.message = message
+        self.path = None if path is None else str(path)
+        self.expected = expected
+        self.actual = actual
+        self.hint = hint
+
+    def __str__(self) -> str:
+        lines = [f"[{self.code}] {self.message}"]
+        for name in ("path", "expected", "actual"):
+            value = getattr(self, name)
+            if value is not None:
+                lines.append(f"  {name}: {value}")
+        if self.hint:
+            lines.append(f"  what to do: {self.hint}")
+        return "\n".join(lines)
+
+    def __reduce__(self) -> tuple[object, ...]:
+        # Workers of a process pool send errors home by pickle; Exception's own
+        # way would call __init__ with the two positional arguments alone.
+        return type(self), (self.code, self.message), self.__dict__
+
+
+class InvalidInputError(CovidxError, ValueError):
+    """A file, folder or argument that cannot be used."""
+
+
+class InvalidSeriesError(CovidxError, ValueError):
+    """An image series whose geometry or pixels cannot be trusted."""
+
+
+class InvalidTableError(CovidxError, ValueError):
+    """A table with a wrong column, value or row."""
+
+
+class ConfigError(CovidxError, ValueError):
+    """A configuration with an unknown key or a value out of range."""
+
+
+class LeakageError(CovidxError, ValueError):
+    """A split that would put one group into two roles."""
+
+
+class BundleError(CovidxError, ValueError):
+    """A model bundle that is damaged, incomplete or of another version."""
+
+
+class StoreError(CovidxError, OSError):
+    """A folder that cannot be written, or is in use."""
+
+    # OSError defines its own __str__ and __reduce__ in C; take covidx's.
+    __str__ = CovidxError.__str__
+    __reduce__ = CovidxError.__reduce__

@@ -1,0 +1,225 @@
+"""Comparisons on the same rows, and cross-validation's mean of folds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from covidx.errors import InvalidTableError
+from covidx.evaluate.auroc import ONE_CLASS
+from covidx.evaluate.bootstrap import (
+    Clusters,
+    FloatArray,
+    IntArray,
+    Statistic,
+    bootstrap,
+    bootstrap_estimate,
+)
+from covidx.evaluate.estimate import Estimate
+from covidx.evaluate.operating_point import OperatingPoint
+from covidx.evaluate.rows import Rows
+from covidx.evaluate.weighted import (
+    BoolArray,
+    auroc_statistic,
+    difference_statistic,
+    mean_statistic,
+    ratio_statistic,
+)
+
+__all__ = ["evaluate_folds", "mean_of_folds_auroc", "paired_difference"]
+
+NO_FOLD = "a fold holds one class only"
+
+
+def mean_of_folds_auroc(
+    scores: FloatArray,
+    truth: BoolArray,
+    groups: npt.ArrayLike,
+    folds: IntArray,
+    *,
+    seed: int = 0,
+    resamples: int = 2000,
+) -> Estimate:
+    """Mean over folds of the AUROC within each, with a cluster bootstrap within folds.
+
+    The mean compares rows with those that the same model scored. The pooled AUROC compares
+    scores of different models too, which need not share a scale, and is often lower.
+
+    Parameters
+    ----------
+    scores, truth, groups, folds : array, shape (rows,)
+        Test rows of all folds. Groups are drawn within their fold; if a group has rows in
+        several folds, groups are drawn from all folds together.
+    seed, resamples : int
+        Of the bootstrap. It holds the models fixed: the spread of training is not in it.
+
+    Returns
+    -------
+    Estimate
+        NaN with a reason if any fold holds one class only.
+    """
+    clusters = Clusters.of(groups, folds)
+    statistic = _fold_mean_auroc(scores, truth, clusters, folds)
+    drawn = bootstrap({"auroc": statistic}, clusters, seed=seed, resamples=resamples)
+    return bootstrap_estimate(
+        drawn["auroc"],
+        clusters,
+        len(scores),
+        bound_n=min(clusters.count(truth), clusters.count(~truth)),
+        empty=NO_FOLD,
+        note=_fold_note(folds),
+    )
+
+
+def paired_difference(
+    scores_a: FloatArray,
+    scores_b: FloatArray,
+    truth: BoolArray,
+    groups: npt.ArrayLike,
+    *,
+    folds: IntArray | None = None,
+    seed: int = 0,
+    resamples: int = 2000,
+) -> Estimate:
+    """AUROC of a minus AUROC of b on the same rows, by a paired cluster bootstrap.
+
+    Parameters
+    ----------
+    scores_a, scores_b, truth, groups : array, shape (rows,)
+        In the same order of rows.
+    folds : array, shape (rows,), optional
+        If given, both AUROCs are means of folds.
+    seed, resamples : int
+        Of the bootstrap; both AUROCs are computed on every resample.
+
+    Returns
+    -------
+    Estimate
+        Between -1 and 1; NaN with a reason if one class is absent. The choice of b (the best of
+        several controls, say) is taken as fixed.
+
+    Raises
+    ------
+    InvalidTableError
+        ``UNEQUAL_ROWS`` if the arrays differ in length.
+    """
+    lengths = {len(scores_a), len(scores_b), len(truth), len(np.asarray(groups))}
+    if len(lengths) > 1 or (folds is not None and len(folds) not in lengths):
+        raise InvalidTableError(
+            "UNEQUAL_ROWS", "A paired comparison needs the same rows.", actual=sorted(lengths)
+        )
+    clusters = Clusters.of(groups, folds)
+    one = np.zeros(len(truth), dtype=np.int64) if folds is None else folds
+    a, b = (_fold_mean_auroc(scores, truth, clusters, one) for scores in (scores_a, scores_b))
+    drawn = bootstrap(
+        {"difference": difference_statistic(a, b)}, clusters, seed=seed, resamples=resamples
+    )
+    return bootstrap_estimate(
+        drawn["difference"],
+        clusters,
+        len(truth),
+        bound_n=0,
+        empty=ONE_CLASS if folds is None else NO_FOLD,
+        note=", paired difference of AUROC" + ("" if folds is None else _fold_note(folds)),
+    )
+
+
+def evaluate_folds(
+    predictions: pd.DataFrame,
+    positive: str,
+    points: Mapping[int, OperatingPoint],
+    *,
+    seed: int = 0,
+    resamples: int = 2000,
+) -> dict[str, Estimate]:
+    """Cross-validation: metrics as means of folds, each fold at its own threshold.
+
+    Parameters
+    ----------
+    predictions : DataFrame
+        Test rows of all folds, one arm; every unit once.
+    positive : str
+        The positive class.
+    points : mapping
+        Fold -> operating point, chosen on that fold's validation rows.
+    seed, resamples : int
+        Of the cluster bootstrap within folds.
+
+    Returns
+    -------
+    dict
+        ``auroc``, ``accuracy``, ``f1``, ``sensitivity``, ``specificity`` as means of folds, and
+        ``auroc_pooled`` over all rows at once.
+
+    Raises
+    ------
+    InvalidTableError
+        ``FOLD_WITHOUT_THRESHOLD``, ``ROLE_NOT_TEST``, or what `Rows.of` refuses.
+    """
+    rows = Rows.of(predictions, positive).only_test()
+    missing = sorted(set(rows.folds.tolist()) - set(points))
+    if missing:
+        raise InvalidTableError(
+            "FOLD_WITHOUT_THRESHOLD", "Folds have no operating point.", actual=missing
+        )
+    truth, folds, clusters = rows.truth, rows.folds, Clusters.of(rows.groups, rows.folds)
+    thresholds = np.array([points[fold].threshold for fold in folds.tolist()])
+    called = rows.scores >= thresholds
+    drawn = bootstrap(
+        _fold_statistics(rows, called, clusters), clusters, seed=seed, resamples=resamples
+    )
+    rarer = min(clusters.count(truth), clusters.count(~truth))
+    bounds = {
+        "accuracy": clusters.n_groups,
+        "sensitivity": clusters.count(truth),
+        "specificity": clusters.count(~truth),
+    }
+    counted = {"sensitivity": int(truth.sum()), "specificity": int((~truth).sum())}
+    return {
+        name: bootstrap_estimate(
+            replicates,
+            clusters,
+            counted.get(name, len(rows)),
+            bound_n=bounds.get(name, rarer),
+            empty=NO_FOLD,
+            note=", pooled over folds" if name == "auroc_pooled" else _fold_note(folds),
+        )
+        for name, replicates in drawn.items()
+    }
+
+
+def _fold_statistics(rows: Rows, called: BoolArray, clusters: Clusters) -> dict[str, Statistic]:
+    truth, folds = rows.truth, rows.folds
+    parts: dict[str, tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]] = {
+        "accuracy": ((called == truth).astype(int), np.ones(len(truth), dtype=int)),
+        "f1": (2 * (called & truth).astype(int), called.astype(int) + truth.astype(int)),
+        "sensitivity": ((called & truth).astype(int), truth.astype(int)),
+        "specificity": ((~called & ~truth).astype(int), (~truth).astype(int)),
+    }
+    statistics = {
+        "auroc": _fold_mean_auroc(rows.scores, truth, clusters, folds),
+        "auroc_pooled": auroc_statistic(rows.scores, truth, clusters),
+    }
+    for name, (numerator, denominator) in parts.items():
+        statistics[name] = mean_statistic(
+            [
+                ratio_statistic(numerator * (folds == f), denominator * (folds == f), clusters)
+                for f in np.unique(folds)
+            ]
+        )
+    return statistics
+
+
+def _fold_mean_auroc(
+    scores: FloatArray, truth: BoolArray, clusters: Clusters, folds: IntArray
+) -> Statistic:
+    return mean_statistic(
+        [auroc_statistic(scores, truth, clusters, folds == fold) for fold in np.unique(folds)]
+    )
+
+
+def _fold_note(folds: IntArray) -> str:
+    return f", mean of {len(np.unique(folds))} folds"

@@ -1,0 +1,158 @@
+"""The threshold from which a score counts as positive: chosen on validation rows, never on test."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+
+from covidx.errors import InvalidTableError, LeakageError
+from covidx.evaluate.bootstrap import FloatArray, IntArray
+from covidx.evaluate.rows import Rows
+from covidx.evaluate.weighted import BoolArray
+
+__all__ = ["OperatingPoint", "choose_operating_point"]
+
+Rule = Literal["youden", "sensitivity", "specificity"]
+
+
+@dataclass(frozen=True)
+class OperatingPoint:
+    """A threshold and where it comes from.
+
+    Parameters
+    ----------
+    threshold : float
+        A row is called positive if its score is at least this.
+    rule : str
+        How it was chosen, such as ``youden`` or ``sensitivity >= 0.95``.
+    origin : str
+        On which rows, such as ``validation, n = 60 (27 positive)``.
+
+    Raises
+    ------
+    LeakageError
+        ``THRESHOLD_ON_TEST`` if `origin` says ``test``.
+    ValueError
+        If `threshold` is not finite.
+    """
+
+    threshold: float
+    rule: str
+    origin: str
+
+    def __post_init__(self) -> None:
+        if self.origin.strip().lower().startswith("test"):
+            raise _on_test(self.origin)
+        if not math.isfinite(self.threshold):
+            raise ValueError(f"A threshold is a finite number, not {self.threshold}.")
+
+    @property
+    def text(self) -> str:
+        """Rule and origin in one line."""
+        return f"{self.rule} on {self.origin}"
+
+    def decide(self, scores: FloatArray) -> BoolArray:
+        """Which scores are called positive, shape (rows,)."""
+        return scores >= self.threshold
+
+
+def choose_operating_point(
+    validation: pd.DataFrame, positive: str, *, rule: Rule = "youden", target: float | None = None
+) -> OperatingPoint:
+    """Choose a threshold on validation rows.
+
+    Candidates lie midway between neighbouring distinct scores, so that rounding of a score does
+    not turn its decision, below the lowest score (all are
+    called positive) and above the highest (none is).
+
+    Parameters
+    ----------
+    validation : DataFrame
+        Rows of a predictions table, one arm, role ``validation``.
+    positive : str
+        The positive class.
+    rule : str
+        ``youden``: largest sensitivity + specificity - 1 (Youden, Cancer 1950;3:32-35), the
+        lower threshold on ties. ``sensitivity``: the highest threshold that reaches `target`.
+        ``specificity``: the lowest threshold that reaches `target`.
+    target : float, optional
+        Between 0 and 1, for the last two rules.
+
+    Raises
+    ------
+    LeakageError
+        ``THRESHOLD_ON_TEST`` or ``THRESHOLD_ON_TRAIN`` if any row has that role.
+    InvalidTableError
+        ``ONE_CLASS``, or what `Rows.of` refuses.
+    ValueError
+        If `target` is missing, not asked for or out of range.
+    """
+    _check_role(validation)
+    rows = Rows.of(validation, positive)
+    scores, truth = rows.scores, rows.truth
+    positives, negatives = int(truth.sum()), int((~truth).sum())
+    if not positives or not negatives:
+        raise InvalidTableError(
+            "ONE_CLASS",
+            "A threshold cannot be chosen: the validation rows hold one class only.",
+            expected=f"rows of {positive} and of the rest",
+            actual=f"{positives} positive, {negatives} negative",
+            hint="Use more patients, or stratified splits.",
+        )
+    if (rule == "youden") != (target is None) or not 0 <= (target or 0) <= 1:
+        raise ValueError(
+            f"target goes with sensitivity or specificity, within 0..1: {rule} {target}"
+        )
+    candidates, found, false_alarms = _candidates(scores, truth)
+    if rule == "youden":
+        # Whole numbers, so that ties are ties: J = found/P - false alarms/N, times P times N.
+        best = int(np.argmax(found * negatives - false_alarms * positives))
+        name = "youden"
+    elif rule == "sensitivity":
+        best = int(np.flatnonzero(found >= (target or 0) * positives - 1e-9)[-1])
+        name = f"sensitivity >= {target:g}"
+    else:
+        kept = negatives - false_alarms >= (target or 0) * negatives - 1e-9
+        best = int(np.flatnonzero(kept)[0]) if kept.any() else len(candidates) - 1
+        name = f"specificity >= {target:g}"
+    origin = f"validation, n = {len(rows)} ({positives} positive)"
+    return OperatingPoint(float(candidates[best]), name, origin)
+
+
+def _candidates(scores: FloatArray, truth: BoolArray) -> tuple[FloatArray, IntArray, IntArray]:
+    """Thresholds from low to high, with the positives and the negatives at or above each."""
+    levels = np.unique(scores)
+    # Halves first: neighbouring floats may have no number between them.
+    between = np.maximum(levels[:-1] / 2 + levels[1:] / 2, np.nextafter(levels[:-1], 2))
+    last = np.nextafter(levels[-1], 2) if levels[-1] >= 1 else (levels[-1] + 1) / 2
+    thresholds = np.concatenate([[0.0], between, [last]])
+    found = truth.sum() - np.searchsorted(np.sort(scores[truth]), thresholds)
+    false_alarms = (~truth).sum() - np.searchsorted(np.sort(scores[~truth]), thresholds)
+    return thresholds, found, false_alarms
+
+
+def _check_role(validation: pd.DataFrame) -> None:
+    roles = set(validation.get("role", pd.Series(dtype=object)).astype(str))
+    if "test" in roles:
+        raise _on_test("rows with role test")
+    if "train" in roles:
+        raise LeakageError(
+            "THRESHOLD_ON_TRAIN",
+            "A threshold chosen on training rows is too good to be true.",
+            expected="rows with role validation",
+            actual="rows with role train",
+        )
+
+
+def _on_test(actual: str) -> LeakageError:
+    return LeakageError(
+        "THRESHOLD_ON_TEST",
+        "A threshold chosen on test rows makes their sensitivity and specificity too good.",
+        expected="rows with role validation",
+        actual=actual,
+        hint="Choose it on validation rows and apply it to test rows unchanged.",
+    )

@@ -1,0 +1,74 @@
+"""Intervals for proportions."""
+
+from __future__ import annotations
+
+import math
+
+from scipy.special import ndtri
+
+from covidx.evaluate.estimate import CONFIDENCE, Estimate, undefined
+
+__all__ = ["wilson", "wilson_estimate"]
+
+
+def wilson(successes: float, n: int, confidence: float = CONFIDENCE) -> tuple[float, float]:
+    """Wilson's score interval for `successes` out of `n` independent rows.
+
+    Parameters
+    ----------
+    successes : float
+        Between 0 and `n`. Need not be whole: the mean of any variable between 0 and 1 has a
+        variance of at most p(1-p)/n, so that the interval is conservative for such a mean.
+    n : int
+        At least 1.
+    confidence : float
+        Two-sided coverage.
+
+    Returns
+    -------
+    low, high : float
+        Within 0 and 1, exactly 0 or 1 where no success or no failure was seen.
+
+    Raises
+    ------
+    ValueError
+        If `n` is below 1 or `successes` outside 0..n.
+
+    References
+    ----------
+    Wilson, J Am Stat Assoc 1927;22:209-212. Recommended over Wald's and the exact interval by
+    Brown, Cai and DasGupta, Stat Sci 2001;16:101-133.
+
+    Examples
+    --------
+    >>> low, high = wilson(9, 10)
+    >>> print(f"{low:.4f} {high:.4f}")
+    0.5958 0.9821
+    """
+    if n < 1 or not 0 <= successes <= n:
+        raise ValueError(f"Wilson's interval needs 0 <= successes <= n and n >= 1: {successes}/{n}")
+    z = float(ndtri(0.5 + confidence / 2))
+    share = successes / n
+    centre = (share + z * z / (2 * n)) / (1 + z * z / n)
+    half = z / (1 + z * z / n) * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
+    low = 0.0 if successes == 0 else max(0.0, centre - half)
+    high = 1.0 if successes == n else min(1.0, centre + half)
+    return low, high
+
+
+def wilson_estimate(successes: int, n: int, empty: str, note: str = "") -> Estimate:
+    """A proportion of independent rows with Wilson's interval.
+
+    Parameters
+    ----------
+    successes, n : int
+        Counts.
+    empty : str
+        The reason given if `n` is 0; the value is NaN then.
+    note : str
+        Added to the method.
+    """
+    method = f"proportion, Wilson interval{note}"
+    if n == 0:
+        return undefined(0, method, empty)
+    return Estimate(successes / n, *wilson(successes, n), n, method)

@@ -1,0 +1,193 @@
+"""The rows of a predictions table that a metric sees, checked once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from covidx.errors import InvalidTableError
+from covidx.evaluate.bootstrap import Clusters, FloatArray, IntArray
+from covidx.evaluate.weighted import BoolArray
+from covidx.tables import PREDICTIONS, check, probability_columns
+
+__all__ = ["Rows"]
+
+SUM_TOLERANCE = 0.01
+"""How far a row's probabilities may sum from 1 (rounding in another system's table)."""
+
+SHOWN = 10
+"""Ids named in an error message."""
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Predictions of one arm and role, without faults.
+
+    Parameters
+    ----------
+    classes : tuple of str
+        In the order of the table's probability columns.
+    positive : str
+        The class that sensitivity speaks of; all others are the rest.
+    level : str
+        What a row is: ``patient`` or ``image``.
+    role : str
+        ``validation``, ``test`` or ``train``.
+    probabilities : array, shape (rows, classes)
+    labels : int array, shape (rows,)
+        Index into `classes`.
+    groups : array, shape (rows,)
+        What is not independent of each other.
+    folds : int array, shape (rows,)
+    """
+
+    classes: tuple[str, ...]
+    positive: str
+    level: str
+    role: str
+    probabilities: FloatArray
+    labels: IntArray
+    groups: npt.NDArray[np.str_]
+    folds: IntArray
+
+    @classmethod
+    def of(cls, predictions: pd.DataFrame, positive: str) -> Rows:
+        """Check a predictions table and take its numbers.
+
+        Raises
+        ------
+        InvalidTableError
+            ``TABLE_EMPTY``, ``SCORE_INVALID``, ``LABEL_MISSING``, ``LABEL_UNKNOWN``,
+            ``CLASS_UNKNOWN``, ``DUPLICATE_IDS``, ``MIXED_ROWS`` or ``TABLE_INVALID``.
+        """
+        if predictions.empty:
+            raise InvalidTableError(
+                "TABLE_EMPTY",
+                "The predictions table has no rows.",
+                hint="Check the arm and the role that were asked for.",
+            )
+        _check_scores(predictions)
+        _check_ids(predictions)
+        table = check(predictions, PREDICTIONS)
+        columns = probability_columns(table)
+        classes = tuple(columns)
+        _check_labels(table, classes, positive)
+        return cls(
+            classes=classes,
+            positive=positive,
+            level=str(table["level"].iloc[0]),
+            role=str(table["role"].iloc[0]),
+            probabilities=table[list(columns.values())].to_numpy(np.float64),
+            labels=pd.Index(classes).get_indexer(pd.Index(table["label"])).astype(np.int64),
+            groups=table["group_id"].to_numpy(np.str_),
+            folds=table["fold"].to_numpy(np.int64),
+        )
+
+    def only_test(self) -> Rows:
+        """Itself, if its role is ``test``.
+
+        Raises
+        ------
+        InvalidTableError
+            ``ROLE_NOT_TEST``.
+        """
+        if self.role != "test":
+            raise InvalidTableError(
+                "ROLE_NOT_TEST",
+                "Metrics are reported on test rows only.",
+                expected="role test",
+                actual=f"role {self.role}",
+                hint="Select the rows with role test.",
+            )
+        return self
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    @property
+    def scores(self) -> FloatArray:
+        """Probability of the positive class, shape (rows,)."""
+        return self.probabilities[:, self.classes.index(self.positive)]
+
+    @property
+    def truth(self) -> BoolArray:
+        """Whether a row is of the positive class, shape (rows,)."""
+        truth: BoolArray = self.labels == self.classes.index(self.positive)
+        return truth
+
+    @property
+    def clusters(self) -> Clusters:
+        """The rows' groups, drawn as one stratum."""
+        return Clusters.of(self.groups)
+
+
+def _check_scores(predictions: pd.DataFrame) -> None:
+    columns = list(probability_columns(predictions).values())
+    if not columns:
+        raise InvalidTableError(
+            "SCORE_INVALID",
+            "The predictions table has no probability column.",
+            expected="one column prob_<class> a class",
+            actual=list(predictions.columns),
+        )
+    values = predictions[columns].apply(pd.to_numeric, errors="coerce").to_numpy(np.float64)
+    bad = ~((values >= 0) & (values <= 1)).all(axis=1)
+    _refuse("SCORE_INVALID", "Probabilities are missing or outside 0..1.", _ids(predictions[bad]))
+    sums = values.sum(axis=1)
+    _refuse(
+        "SCORE_INVALID",
+        "Probabilities of a row do not sum to 1.",
+        _ids(predictions[np.abs(sums - 1) > SUM_TOLERANCE]),
+        "Give one probability column a class, the negative class included.",
+    )
+
+
+def _check_ids(predictions: pd.DataFrame) -> None:
+    for column in ("arm", "role", "level"):
+        if column in predictions and predictions[column].nunique(dropna=False) > 1:
+            raise InvalidTableError(
+                "MIXED_ROWS",
+                f"The rows mix several values of {column}.",
+                expected=f"one {column}",
+                actual=sorted(map(str, predictions[column].unique())),
+                hint=f"Select one {column} first.",
+            )
+    if "unit_id" in predictions:
+        twice = predictions["unit_id"].duplicated()
+        _refuse("DUPLICATE_IDS", "Units occur more than once.", _ids(predictions[twice]))
+
+
+def _check_labels(table: pd.DataFrame, classes: tuple[str, ...], positive: str) -> None:
+    if positive not in classes:
+        raise InvalidTableError(
+            "CLASS_UNKNOWN",
+            "The positive class has no probability column.",
+            expected=", ".join(classes),
+            actual=positive,
+        )
+    _refuse("LABEL_MISSING", "Rows have no label.", _ids(table[table["label"].isna()]))
+    unknown = table[~table["label"].isin(classes)]
+    _refuse(
+        "LABEL_UNKNOWN",
+        "Labels have no probability column.",
+        [f"{row.unit_id} ({row.label})" for row in unknown.itertuples()],
+        f"Known classes: {', '.join(classes)}.",
+    )
+
+
+def _ids(table: pd.DataFrame) -> list[str]:
+    return [str(name) for name in table.get("unit_id", table.index)]
+
+
+def _refuse(code: str, message: str, ids: Iterable[str], hint: str | None = None) -> None:
+    """Raise if there are ids, naming the first of them."""
+    found = list(ids)
+    if found:
+        more = f" and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
+        raise InvalidTableError(
+            code, message, actual=f"unit_id {', '.join(found[:SHOWN])}{more}", hint=hint
+        )

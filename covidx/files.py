@@ -1,0 +1,140 @@
+"""Atomic files, digests and the lock that keeps two writers out of one folder."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from covidx.errors import StoreError
+
+__all__ = [
+    "locked",
+    "make_folder",
+    "read_json",
+    "replacing",
+    "replacing_folder",
+    "sha256_bytes",
+    "sha256_file",
+    "sha256_json",
+    "write_json",
+]
+
+
+def sha256_bytes(data: bytes) -> str:
+    """Hex SHA-256 of some bytes."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def sha256_file(path: Path) -> str:
+    """Hex SHA-256 of a file, read in blocks."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _canonical_json(value: Any) -> str:
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
+def sha256_json(value: Any) -> str:
+    """Hex SHA-256 of a value's canonical JSON (sorted keys, no spaces, no NaN)."""
+    return sha256_bytes(_canonical_json(value).encode())
+
+
+def make_folder(path: Path) -> Path:
+    """Make a folder with its parents, or say why that cannot be."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StoreError(
+            "UNWRITABLE",
+            "The output folder cannot be made.",
+            path=path,
+            actual=error.strerror,
+            hint="Choose a folder that you may write to.",
+        ) from error
+    if not os.access(path, os.W_OK):
+        raise StoreError(
+            "UNWRITABLE",
+            "The output folder cannot be written to.",
+            path=path,
+            hint="Choose a folder that you may write to.",
+        )
+    return path
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Give a temporary path beside `path`; it takes the name of `path` only on success.
+
+    The temporary name keeps the suffixes of `path`, since writers such as nibabel
+    choose the format by them.
+    """
+    temporary = path.with_name(f".{os.getpid()}.tmp.{path.name}")
+    try:
+        yield temporary
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def replacing_folder(path: Path) -> Iterator[Path]:
+    """As `replacing`, for a folder that does not exist yet."""
+    make_folder(path.parent)
+    temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
+    temporary.chmod(0o755)
+    try:
+        yield temporary
+        os.replace(temporary, path)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write JSON atomically, keys in the order given; NaN is refused."""
+    with replacing(path) as temporary:
+        temporary.write_text(json.dumps(value, indent=2, allow_nan=False) + "\n")
+
+
+def read_json(path: Path) -> Any:
+    """Read a JSON file.
+
+    Raises
+    ------
+    StoreError
+        If it is missing or is not JSON.
+    """
+    try:
+        return json.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        raise StoreError(
+            "UNREADABLE", "The file is missing or is not JSON.", path=path, actual=error
+        ) from error
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Hold `folder` for this process; a second holder is refused, not queued.
+
+    The lock is the kernel's, so that it ends with its process however that dies.
+    """
+    make_folder(folder)
+    with (folder / ".lock").open("w") as stream:
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise StoreError(
+                "IN_USE",
+                "Another covidx process is writing into this folder.",
+                path=folder,
+                hint="Wait for it to end, or choose another folder.",
+            ) from error
+        yield

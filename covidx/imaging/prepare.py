@@ -1,0 +1,169 @@
+"""Volume -> bag of slices: the one way by which any image reaches a classifier."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from pydantic import Field
+from torch.nn import functional
+
+from covidx.config import Config
+from covidx.constants import LUNG_WINDOW, MIN_VOLUME_SLICES
+from covidx.errors import InvalidInputError
+from covidx.imaging.lungs import lung_mask
+from covidx.volume import Volume
+
+__all__ = ["Bag", "Preprocessing", "prepare", "window"]
+
+Box = tuple[int, int, int, int]
+
+
+class Preprocessing(Config):
+    """How an image becomes a bag of slices; written into every bundle."""
+
+    input: Literal["volume", "slice"] = "volume"
+    slices: int = Field(16, ge=1, description="slices taken from a volume")
+    rows: int = Field(80, ge=32)
+    columns: int = Field(112, ge=32)
+    slab_mm: float = Field(5.0, gt=0, description="thin slices are averaged over this height")
+    margin_mm: float = Field(6.0, ge=0, description="kept around the lungs")
+    level: float = Field(LUNG_WINDOW[0], description="HU")
+    width: float = Field(LUNG_WINDOW[1], gt=0, description="HU")
+
+
+@dataclass(frozen=True, eq=False)
+class Bag:
+    """What a classifier sees of one image.
+
+    Parameters
+    ----------
+    pixels : ndarray of uint8, shape (n, rows, columns)
+        Windowed slices from feet to head; the first column is the patient's right.
+    slices : ndarray of int64, shape (n,)
+        Their indices in the canonical volume.
+    box : tuple of int
+        First and end row, first and end column of the crop, in the canonical volume.
+    """
+
+    pixels: NDArray[np.uint8]
+    slices: NDArray[np.int64]
+    box: Box
+
+
+def window(values: NDArray[np.generic], level: float, width: float) -> NDArray[np.float32]:
+    """HU to 0..1 through a window (PS3.3 C.11.2.1.2, linear exact).
+
+    >>> window(np.array([-1350.0, -600.0, 150.0]), -600.0, 1500.0)
+    array([0. , 0.5, 1. ], dtype=float32)
+    """
+    scaled = (values.astype(np.float32) - (level - width / 2)) / width
+    return np.clip(scaled, 0.0, 1.0)
+
+
+def prepare(volume: Volume, how: Preprocessing) -> Bag:
+    """Make the bag of slices of one image.
+
+    A volume is turned to radiological orientation, cropped to the box of its lungs, and cut into
+    `how.slices` slabs spread evenly over them. A single slice or picture is taken whole.
+
+    Raises
+    ------
+    InvalidInputError
+        ``NOT_CT``, ``HU_UNPROVEN``, ``GEOMETRY_UNPROVEN``, ``SINGLE_SLICE`` or ``NO_LUNGS``.
+    """
+    volume = volume.canonical()
+    if len(volume.array) == 1 and how.input == "slice":
+        _, rows, columns = volume.array.shape
+        whole = (0, rows, 0, columns)
+        greys = _grey(volume.array, volume, how)
+        return Bag(_resize(greys, how), np.zeros(1, dtype=np.int64), whole)
+    check_ct_volume(volume)
+    lungs = lung_mask(volume)
+    box = _lung_box(lungs, volume, how.margin_mm)
+    chosen = _spread(lungs, how.slices)
+    top, bottom, left, right = box
+    crop = volume.array[:, top:bottom, left:right]
+    slabs = np.stack([_slab(crop, index, volume, how.slab_mm) for index in chosen])
+    return Bag(_resize(_grey(slabs, volume, how), how), chosen, box)
+
+
+def check_ct_volume(volume: Volume) -> None:
+    """Refuse what is not a CT volume in proven HU with a proven geometry."""
+    facts: list[tuple[str, str, bool, object, object]] = [
+        ("NOT_CT", "This is not a CT.", volume.modality == "CT", "CT", volume.modality),
+        (
+            "SINGLE_SLICE",
+            "This is too short to be a volume.",
+            len(volume.array) >= MIN_VOLUME_SLICES,
+            f"at least {MIN_VOLUME_SLICES} slices",
+            len(volume.array),
+        ),
+        (
+            "GEOMETRY_UNPROVEN",
+            "Nothing proves where these slices lie.",
+            volume.geometry == "proven",
+            "positions and orientations",
+            volume.geometry,
+        ),
+        (
+            "HU_UNPROVEN",
+            "Nothing proves that these values are Hounsfield units.",
+            volume.units == "hu",
+            "hu",
+            volume.units,
+        ),
+    ]
+    for code, message, holds, expected, actual in facts:
+        if not holds:
+            raise InvalidInputError(code, message, expected=expected, actual=actual)
+
+
+def _grey(
+    values: NDArray[np.generic], volume: Volume, how: Preprocessing
+) -> NDArray[np.float32]:
+    if volume.units == "display":
+        return np.clip(values.astype(np.float32) / 255.0, 0.0, 1.0)
+    return window(values, how.level, how.width)
+
+
+def _resize(greys: NDArray[np.float32], how: Preprocessing) -> NDArray[np.uint8]:
+    """To (n, how.rows, how.columns), antialiased, as bytes."""
+    images = torch.from_numpy(np.ascontiguousarray(greys))[:, None]  # (n, 1, rows, columns)
+    sized = functional.interpolate(
+        images, (how.rows, how.columns), mode="bilinear", align_corners=False, antialias=True
+    )
+    return (sized[:, 0] * 255).round().clamp(0, 255).to(torch.uint8).numpy()
+
+
+def _lung_box(lungs: NDArray[np.bool_], volume: Volume, margin_mm: float) -> Box:
+    assert volume.spacing_mm is not None
+    ends: list[int] = []
+    for axis, mm in ((1, volume.spacing_mm[1]), (2, volume.spacing_mm[2])):
+        others = tuple({0, 1, 2} - {axis})
+        places = np.nonzero(lungs.any(axis=others))[0]
+        margin = round(margin_mm / mm)
+        ends += [max(0, int(places[0]) - margin)]
+        ends += [min(lungs.shape[axis], int(places[-1]) + 1 + margin)]
+    return ends[0], ends[1], ends[2], ends[3]
+
+
+def _spread(lungs: NDArray[np.bool_], n: int) -> NDArray[np.int64]:
+    """Up to `n` slices, evenly over those that show a fair share of lung."""
+    area = lungs.sum(axis=(1, 2))
+    shown = np.nonzero(area >= 0.15 * area.max())[0]
+    wanted = np.linspace(shown[0], shown[-1], min(n, int(shown[-1] - shown[0]) + 1))
+    return np.rint(wanted).astype(np.int64)
+
+
+def _slab(
+    crop: NDArray[np.generic], index: int, volume: Volume, slab_mm: float
+) -> NDArray[np.float32]:
+    """Mean of the slices whose middles lie within half a slab of slice `index`."""
+    assert volume.spacing_mm is not None
+    reach = int(slab_mm / 2 / volume.spacing_mm[0])
+    part = crop[max(0, index - reach) : index + reach + 1]
+    return part.mean(axis=0, dtype=np.float32)

@@ -1,0 +1,27 @@
+"""Files to `Volume` or a refusal with a reason: DICOM, NIfTI, PNG and JPEG."""
+
+from __future__ import annotations
+
+from covidx.ingest.account import IngestResult
+from covidx.ingest.identity import Identities
+from covidx.ingest.linkage import read_linkage
+from covidx.ingest.nifti import from_nibabel, to_nibabel
+from covidx.ingest.reader import ImageReader, read_images, read_series
+from covidx.ingest.receipt import Receipt
+from covidx.ingest.records import ReadImage
+from covidx.ingest.store import ingest, load_image
+
+__all__ = [
+    "Identities",
+    "ImageReader",
+    "IngestResult",
+    "ReadImage",
+    "Receipt",
+    "from_nibabel",
+    "ingest",
+    "load_image",
+    "read_images",
+    "read_linkage",
+    "read_series",
+    "to_nibabel",
+]

@@ -1,0 +1,117 @@
+"""What an ingest made, with every file accounted for."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from covidx.errors import StoreError
+from covidx.ingest.plan import quarantine_rows
+from covidx.ingest.receipt import Receipt
+from covidx.ingest.records import Context
+from covidx.ingest.series import Outcome
+from covidx.tables import MANIFEST, QUARANTINE
+
+__all__ = ["IngestResult", "Stored", "account", "without_repeats"]
+
+
+@dataclass(frozen=True, eq=False)
+class IngestResult:
+    """What an ingest made; every file seen is accepted, set aside or quarantined.
+
+    Raises
+    ------
+    StoreError
+        ``FILES_UNACCOUNTED``, where the three do not add up: a fault of covidx.
+    """
+
+    store: Path
+    manifest: pd.DataFrame
+    quarantine: pd.DataFrame
+    files_seen: int
+    accepted_files: int
+    set_aside: int
+    quarantined: int
+
+    @property
+    def reasons(self) -> dict[str, int]:
+        """Files refused, by code."""
+        return {
+            str(k): int(v) for k, v in self.quarantine["code"].value_counts().sort_index().items()
+        }
+
+    def __post_init__(self) -> None:
+        parts = (self.accepted_files, self.set_aside, self.quarantined)
+        if sum(parts) != self.files_seen:
+            raise StoreError(
+                "FILES_UNACCOUNTED",
+                "Accepted, set aside and quarantined files are not all files seen.",
+                path=self.store,
+                expected=self.files_seen,
+                actual=" + ".join(map(str, parts)),
+                hint="This is a fault of covidx; please report it.",
+            )
+
+
+@dataclass(frozen=True, eq=False)
+class Stored:
+    """One image in the store, as a worker reports it."""
+
+    row: dict[str, Any]
+    receipt: Receipt
+    paths: tuple[str, ...]
+    link: dict[str, object] = field(repr=False)
+
+
+def without_repeats(stored: Sequence[Stored]) -> tuple[list[Stored], list[Outcome]]:
+    """Keep one of identical images of one patient; refuse them all where their labels differ."""
+    by_id: defaultdict[str, list[Stored]] = defaultdict(list)
+    for image in sorted(stored, key=lambda image: image.paths):
+        by_id[image.row["image_id"]].append(image)
+    kept: list[Stored] = []
+    outcomes: list[Outcome] = []
+    for first, *others in by_id.values():
+        labels = {image.row["label"] for image in (first, *others)}
+        kind, code, reason = "set_aside", "IMAGE_DUPLICATE", "Identical to another image."
+        if len(labels) > 1:
+            kind, code = "quarantined", "LABEL_CONFLICT"
+            reason = "Identical images of one patient have different labels."
+            others = [first, *others]
+        else:
+            kept.append(first)
+        outcomes += [Outcome(path, kind, code, reason) for image in others for path in image.paths]
+    return kept, outcomes
+
+
+def account(
+    files: Sequence[Path],
+    stored: Sequence[Stored],
+    outcomes: Iterable[Outcome],
+    context: Context,
+    out: Path,
+) -> IngestResult:
+    """Count every file once: accepted if any image was made of it, else by its outcome."""
+    accepted = {path for image in stored for path in image.paths}
+    refused = {outcome.path: outcome for outcome in outcomes if outcome.path not in accepted}
+    rows = quarantine_rows(refused.values(), context)
+    quarantine = pd.DataFrame(rows, columns=list(QUARANTINE.columns))
+    manifest = pd.DataFrame([image.row for image in stored], columns=list(MANIFEST.columns))
+    kinds = Counter(outcome.kind for outcome in refused.values())
+    # A row of a table that names no file is seen as well, and is refused.
+    seen = {str(path) for path in files} | {
+        path for path in refused if not Path(path).is_absolute()
+    }
+    return IngestResult(
+        store=out,
+        manifest=manifest.sort_values("image_id", ignore_index=True),
+        quarantine=quarantine.sort_values(["path", "code"], ignore_index=True),
+        files_seen=len(seen),
+        accepted_files=len(accepted),
+        set_aside=kinds["set_aside"],
+        quarantined=kinds["quarantined"],
+    )

@@ -1,0 +1,158 @@
+"""From a sorted stack of planes, or a radiograph, to a `Volume`."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from covidx.errors import InvalidSeriesError
+from covidx.ingest.geometry import LPS_TO_RAS
+from covidx.ingest.header import Header
+from covidx.ingest.pixels import Plane, read_dataset, read_plane, read_radiograph
+from covidx.ingest.series import Stack
+from covidx.ingest.units import compact, ct_units
+from covidx.volume import Geometry, Units, Volume
+
+__all__ = ["Picture", "content_id", "read_radiograph_file", "read_stack"]
+
+ID_DIGITS = 16
+
+
+@dataclass(frozen=True, eq=False)
+class Picture:
+    """A volume with what its receipt needs; identifiers are still the original ones.
+
+    Attributes
+    ----------
+    planes : tuple of Header
+        In slice order.
+    dropped : tuple of (Header, str)
+        Duplicates left out, and why.
+    """
+
+    volume: Volume
+    image_id: str
+    planes: tuple[Header, ...]
+    units_from: str
+    geometry_from: str
+    dropped: tuple[tuple[Header, str], ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+def content_id(instances: list[str], array: NDArray[Any]) -> str:
+    """Image id: the first 16 hex digits of a SHA-256 over sorted instance UIDs and pixel values."""
+    digest = hashlib.sha256("\n".join(sorted(instances)).encode())
+    digest.update(f"{array.dtype.str}{array.shape}".encode())
+    digest.update(np.ascontiguousarray(array).data)
+    return digest.hexdigest()[:ID_DIGITS]
+
+
+def read_stack(stack: Stack) -> Picture:
+    """Decode a CT or MR stack.
+
+    Raises
+    ------
+    InvalidSeriesError
+        ``PIXELS_UNREADABLE``, ``NOT_GREYSCALE`` or ``SLICE_DUPLICATE``.
+    """
+    chosen: list[Header] = []
+    slices: list[NDArray[Any]] = []
+    dropped: list[tuple[Header, str]] = []
+    padded, remarks = 0, []
+    for place, decoded in _by_place(stack):
+        header, plane = decoded[0]
+        for other, twin in decoded[1:]:
+            if not np.array_equal(twin.values, plane.values):
+                raise InvalidSeriesError(
+                    "SLICE_DUPLICATE",
+                    f"{len(decoded)} different images lie at slice {place + 1} of"
+                    f" {len(stack.geometry.places)}.",
+                    path=other.path,
+                    expected="one image a place",
+                )
+            dropped.append((other, "identical to another image at its place"))
+        chosen.append(header)
+        slices.append(plane.values)
+        padded += plane.padded
+        remarks.append(plane.note)
+    array = compact(np.stack(slices))  # (slices, rows, columns)
+    units, units_from = _units(array, chosen)
+    geometry, affine, geometry_from = _place(stack)
+    volume = Volume(array, stack.head.modality, units, geometry, affine)
+    notes = sorted({remark for remark in remarks if remark})
+    if padded:
+        notes.append(f"{padded} padded pixels were set to air")
+    image_id = content_id([header.plane_id for header in chosen], array)
+    return Picture(
+        volume, image_id, tuple(chosen), units_from, geometry_from, tuple(dropped), tuple(notes)
+    )
+
+
+def _units(array: NDArray[Any], planes: list[Header]) -> tuple[Units, str]:
+    if planes[0].modality != "CT":
+        return "unproven", "not a CT"
+    # Both are required of a CT image (PS3.3 C.8.2.1, type 1).
+    if any(plane.slope is None or plane.intercept is None for plane in planes):
+        return "unproven", "a plane has no rescale slope and intercept"
+    types = {plane.rescale_type for plane in planes}
+    if len(types) > 1:
+        return "unproven", "RescaleType differs from plane to plane"
+    return ct_units(array, types.pop())
+
+
+def _by_place(stack: Stack) -> Iterator[tuple[int, list[tuple[Header, Plane]]]]:
+    """Decode the planes of each place in slice order; the lowest UID leads among duplicates."""
+    path, dataset = "", None
+    for index, place in enumerate(stack.geometry.places):
+        decoded = []
+        for header in sorted((stack.planes[i] for i in place), key=lambda h: (h.plane_id, h.path)):
+            if header.path != path or dataset is None:  # frames of one object share their file
+                path, dataset = header.path, read_dataset(header.path)
+            decoded.append((header, read_plane(header, dataset)))
+        yield index, decoded
+
+
+def _place(stack: Stack) -> tuple[Geometry, NDArray[np.float64], str]:
+    geometry = stack.geometry
+    origin = "ImagePositionPatient and ImageOrientationPatient"
+    if len(geometry.places) > 1:
+        return "proven", geometry.affine, f"{origin} of every slice"
+    if geometry.spacing_mm is not None:
+        return "proven", geometry.affine, f"{origin}; one slice, as deep as its SliceThickness"
+    reason = "one slice without SliceThickness; its depth of 1 mm is a convention"
+    return "spacing_only", geometry.affine, reason
+
+
+def read_radiograph_file(header: Header) -> Picture:
+    """Decode a CR or DX image to display greys.
+
+    Raises
+    ------
+    InvalidSeriesError
+        ``PIXELS_UNREADABLE``, ``NOT_GREYSCALE`` or ``IMAGE_BLANK``.
+    """
+    plane = read_radiograph(header)
+    spacing = header.pixel_spacing or header.imager_spacing
+    geometry: Geometry = "none"
+    affine, source = None, "neither PixelSpacing nor ImagerPixelSpacing"
+    if spacing is not None and min(spacing) > 0:
+        # PixelSpacing may be calibrated, ImagerPixelSpacing is at the detector (PS3.3 10.7.1.3).
+        source = "PixelSpacing" if header.pixel_spacing else "ImagerPixelSpacing, at the detector"
+        # A projection has no place and no depth: 1 mm is a convention.
+        affine = LPS_TO_RAS @ np.diag([spacing[1], spacing[0], 1.0, 1.0])
+        affine, geometry = affine.astype(np.float32).astype(np.float64), "spacing_only"
+    array = np.ascontiguousarray(plane.values[None])  # (1, rows, columns)
+    volume = Volume(array, header.modality, "display", geometry, affine)
+    return Picture(
+        volume,
+        content_id([header.plane_id], array),
+        (header,),
+        "greys as displayed: modality LUT, VOI LUT, then MONOCHROME1 inverted",
+        source,
+        notes=(plane.note,) if plane.note else (),
+    )

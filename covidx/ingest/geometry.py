@@ -1,0 +1,205 @@
+"""Where the slices of a stack lie: order, spacing and affine, proven from the header or refused.
+
+DICOM's patient axes are LPS+: x grows to the patient's left, y to the back, z to the head
+(PS3.3 C.7.6.2.1.1). NIfTI's, and a `Volume`'s, are RAS+.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from covidx.constants import (
+    DIRECTION_TOLERANCE,
+    POSITION_TOLERANCE_MM,
+    SPACING_TOLERANCE,
+    TILT_TOLERANCE_DEG,
+)
+from covidx.errors import InvalidSeriesError
+from covidx.ingest.header import Header
+
+__all__ = ["LPS_TO_RAS", "StackGeometry", "slice_normal", "stack_geometry"]
+
+FloatArray = NDArray[np.float64]
+
+LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
+"""Turns mm in DICOM's patient axes into NIfTI's."""
+
+
+@dataclass(frozen=True, eq=False)
+class StackGeometry:
+    """A stack of planes with its place in the patient.
+
+    Attributes
+    ----------
+    places : tuple of tuple of int
+        For each slice, along the normal, the indices of the planes given for it: one, or several
+        that claim the same place (duplicates, which only their pixels can settle).
+    affine : ndarray, shape (4, 4)
+        (column, row, slice) indices to RAS+ mm, to the precision of NIfTI's 32-bit sform.
+    spacing_mm : float, optional
+        Between slices; None for a single slice of unknown thickness.
+    normal : ndarray, shape (3,)
+        Unit normal of the planes in LPS+.
+    """
+
+    places: tuple[tuple[int, ...], ...]
+    affine: FloatArray
+    spacing_mm: float | None
+    normal: FloatArray
+
+    @property
+    def extent_mm(self) -> float:
+        """From the middle of the first slice to that of the last."""
+        return (len(self.places) - 1) * (self.spacing_mm or 0.0)
+
+
+def slice_normal(orientation: Sequence[float]) -> FloatArray:
+    """Unit normal of a plane: row direction x column direction (PS3.3 C.7.6.2.1.1).
+
+    Raises
+    ------
+    InvalidSeriesError
+        ``ORIENTATION_INVALID``, where the two are no orthogonal unit vectors.
+
+    Examples
+    --------
+    >>> slice_normal([1, 0, 0, 0, 1, 0]).tolist()
+    [0.0, 0.0, 1.0]
+    """
+    directions = np.asarray(orientation, dtype=np.float64).reshape(2, 3)
+    lengths = np.linalg.norm(directions, axis=1)
+    dot = float(directions[0] @ directions[1])
+    if np.abs(lengths - 1).max() > DIRECTION_TOLERANCE or abs(dot) > DIRECTION_TOLERANCE:
+        raise InvalidSeriesError(
+            "ORIENTATION_INVALID",
+            "The directions of rows and columns are not orthogonal unit vectors.",
+            expected="lengths 1, dot product 0",
+            actual=f"lengths {lengths.round(4).tolist()}, dot product {dot:.4f}",
+        )
+    normal = np.cross(directions[0], directions[1])
+    result: FloatArray = normal / np.linalg.norm(normal)
+    return result
+
+
+def stack_geometry(planes: Sequence[Header]) -> StackGeometry:
+    """Order planes of one orientation and size by their position along the normal.
+
+    File names and instance numbers play no part.
+
+    Parameters
+    ----------
+    planes : sequence of Header
+        At least one; all of one orientation, size and pixel spacing.
+
+    Raises
+    ------
+    InvalidSeriesError
+        ``GEOMETRY_ABSENT``, ``ORIENTATION_INVALID``, ``SPACING_INVALID``, ``GANTRY_TILT``,
+        ``SLICE_MISSING``, ``SPACING_UNEVEN`` or ``POSITION_UNEVEN``.
+    """
+    first = planes[0]
+    if any(plane.position is None or plane.orientation is None for plane in planes):
+        raise InvalidSeriesError(
+            "GEOMETRY_ABSENT",
+            "A plane has no readable ImagePositionPatient or ImageOrientationPatient.",
+            expected="both in every plane (PS3.3 C.7.6.2)",
+        )
+    if first.pixel_spacing is None or min(first.pixel_spacing) <= 0:
+        raise InvalidSeriesError(
+            "SPACING_INVALID",
+            "PixelSpacing is absent or not above 0 mm.",
+            actual=first.pixel_spacing,
+        )
+    assert first.orientation is not None
+    normal = slice_normal(first.orientation)
+    positions = np.array([plane.position for plane in planes], dtype=np.float64)  # (planes, 3)
+    places = _places(positions @ normal)
+    points = positions[[place[0] for place in places]]  # (slices, 3)
+    if len(places) == 1:
+        spacing = first.slice_thickness
+        step = normal * (spacing or 1.0)
+    else:
+        step = (points[-1] - points[0]) / (len(places) - 1)
+        spacing = float(step @ normal)
+        _check_steps(points, normal)
+    return StackGeometry(places, _affine(first, points[0], step), spacing, normal)
+
+
+def _places(heights: FloatArray) -> tuple[tuple[int, ...], ...]:
+    """Group plane indices by height along the normal, lowest first."""
+    places: list[list[int]] = []
+    for index in np.argsort(heights, kind="stable"):
+        if places and heights[index] - heights[places[-1][0]] < POSITION_TOLERANCE_MM:
+            places[-1].append(int(index))
+        else:
+            places.append([int(index)])
+    return tuple(tuple(place) for place in places)
+
+
+def _check_steps(points: FloatArray, normal: FloatArray) -> None:
+    """Refuse steps that no affine describes; `points` are slice origins in order, LPS+ mm."""
+    steps = np.diff(points, axis=0)  # (slices - 1, 3)
+    heights = steps @ normal
+    sideways = np.linalg.norm(steps - heights[:, None] * normal, axis=1)
+    # A tilted gantry moves the slices sideways, since the table travels along the body.
+    limit = np.maximum(np.tan(np.radians(TILT_TOLERANCE_DEG)) * heights, 2 * POSITION_TOLERANCE_MM)
+    if (sideways > limit).any():
+        angle = float(np.degrees(np.median(np.arctan2(sideways, heights))))
+        raise InvalidSeriesError(
+            "GANTRY_TILT",
+            f"The slices are shifted sideways, as by a gantry tilt of {angle:.1f} degrees.",
+            expected=f"within {TILT_TOLERANCE_DEG} degrees of the slices' normal",
+            actual=f"{angle:.2f} degrees",
+            hint="Correct the tilt with another tool; covidx does not resample yet.",
+        )
+    _check_even(heights)
+    line = points[0] + np.linspace(0, 1, len(points))[:, None] * (points[-1] - points[0])
+    away = float(np.linalg.norm(points - line, axis=1).max())
+    if away > max(SPACING_TOLERANCE * float(np.median(heights)), 2 * POSITION_TOLERANCE_MM):
+        raise InvalidSeriesError(
+            "POSITION_UNEVEN",
+            f"A slice lies {away:.3f} mm from where even steps would put it.",
+            expected="slice origins on a line, evenly spaced",
+        )
+
+
+def _check_even(heights: FloatArray) -> None:
+    """Tell a missing slice (steps are multiples of the smallest) from uneven spacing."""
+    usual = float(np.median(heights))
+    tolerance = max(SPACING_TOLERANCE * usual, 2 * POSITION_TOLERANCE_MM)
+    if np.abs(heights - usual).max() <= tolerance:
+        return
+    smallest = float(heights.min())
+    multiples = np.rint(heights / smallest)
+    if np.abs(heights - multiples * smallest).max() <= max(
+        SPACING_TOLERANCE * smallest, 2 * POSITION_TOLERANCE_MM
+    ):
+        missing, after = int(multiples.sum()) - len(heights), int(np.argmax(multiples > 1)) + 1
+        raise InvalidSeriesError(
+            "SLICE_MISSING",
+            f"{missing} of {int(multiples.sum()) + 1} slices are missing, first after slice {after}"
+            f" (steps of {smallest:.3f} to {heights.max():.3f} mm).",
+            expected=f"every step {smallest:.3f} mm",
+        )
+    raise InvalidSeriesError(
+        "SPACING_UNEVEN",
+        f"The steps between slices vary from {smallest:.3f} to {heights.max():.3f} mm.",
+        expected=f"within {SPACING_TOLERANCE:.0%} of {usual:.3f} mm",
+    )
+
+
+def _affine(plane: Header, origin: FloatArray, step: FloatArray) -> FloatArray:
+    """PS3.3 C.7.6.2.1.1, equation C.7.6.2.1-1, with a third column from slice to slice."""
+    assert plane.orientation is not None and plane.pixel_spacing is not None
+    along_row, down_column = np.asarray(plane.orientation, dtype=np.float64).reshape(2, 3)
+    between_rows, between_columns = plane.pixel_spacing
+    affine = np.eye(4)
+    affine[:3, 0] = along_row * between_columns  # one column further
+    affine[:3, 1] = down_column * between_rows  # one row further
+    affine[:3, 2] = step
+    affine[:3, 3] = origin
+    return (LPS_TO_RAS @ affine).astype(np.float32).astype(np.float64)

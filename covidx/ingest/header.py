@@ -1,0 +1,233 @@
+"""What covidx takes from a DICOM file's header: one `Header` an image plane."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from pydicom.dataset import Dataset
+
+from covidx.ingest.attributes import (
+    age_of,
+    date_of,
+    integer_of,
+    number_of,
+    numbers_of,
+    positive_of,
+    text_of,
+    values,
+)
+
+__all__ = ["HEADER_TAGS", "Header", "headers_of"]
+
+HEADER_TAGS = [
+    "SpecificCharacterSet",
+    "SOPClassUID",
+    "SOPInstanceUID",
+    "StudyInstanceUID",
+    "SeriesInstanceUID",
+    "PatientID",
+    "PatientAge",
+    "PatientSex",
+    "Modality",
+    "ImageType",
+    "AcquisitionDate",
+    "SeriesDate",
+    "StudyDate",
+    "Manufacturer",
+    "InstitutionName",
+    "ConvolutionKernel",
+    "ViewPosition",
+    "SeriesNumber",
+    "InstanceNumber",
+    "SliceThickness",
+    "GantryDetectorTilt",
+    "ImagePositionPatient",
+    "ImageOrientationPatient",
+    "PixelSpacing",
+    "ImagerPixelSpacing",
+    "Rows",
+    "Columns",
+    "NumberOfFrames",
+    "SamplesPerPixel",
+    "PhotometricInterpretation",
+    "BitsStored",
+    "RescaleIntercept",
+    "RescaleSlope",
+    "RescaleType",
+    "SharedFunctionalGroupsSequence",
+    "PerFrameFunctionalGroupsSequence",
+]
+"""Attributes read by the scan; everything else is skipped unread."""
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """One image plane: a single-frame file, or one frame of an enhanced multi-frame object.
+
+    Attributes
+    ----------
+    path : str
+    frame : int, optional
+        0-based frame of a multi-frame object.
+    position : tuple of 3 floats, optional
+        ImagePositionPatient: LPS mm of the centre of the first pixel (PS3.3 C.7.6.2.1.1).
+    orientation : tuple of 6 floats, optional
+        ImageOrientationPatient: direction cosines of a row, then of a column.
+    pixel_spacing : tuple of 2 floats, optional
+        mm between rows, then between columns (PS3.3 10.7.1.3).
+    slope, intercept : float, optional
+        Modality rescale (PS3.3 C.11.1.1.2); None where absent.
+    acquired : str
+        ISO date, or empty.
+    """
+
+    path: str
+    sop_class: str
+    sop_uid: str
+    study_uid: str
+    series_uid: str
+    patient_id: str
+    modality: str
+    image_type: tuple[str, ...]
+    rows: int
+    columns: int
+    frames: int
+    frame: int | None
+    samples: int
+    photometric: str
+    bits_stored: int
+    transfer_syntax: str
+    position: tuple[float, ...] | None
+    orientation: tuple[float, ...] | None
+    pixel_spacing: tuple[float, ...] | None
+    imager_spacing: tuple[float, ...] | None
+    slice_thickness: float | None
+    tilt_deg: float | None
+    slope: float | None
+    intercept: float | None
+    rescale_type: str
+    kernel: str
+    manufacturer: str
+    site: str
+    view: str
+    age: float | None
+    sex: str
+    acquired: str
+    series_number: int | None
+    instance_number: int | None
+
+    @property
+    def plane_id(self) -> str:
+        """SOPInstanceUID, with the frame number (from 1) where there are frames."""
+        return self.sop_uid if self.frame is None else f"{self.sop_uid}#{self.frame + 1}"
+
+    @property
+    def is_enhanced(self) -> bool:
+        """Whether geometry lies in functional groups (PS3.3 C.7.6.16)."""
+        return self.frame is not None
+
+
+MODALITY_OF_CLASS = {
+    "1.2.840.10008.5.1.4.1.1.1": "CR",
+    "1.2.840.10008.5.1.4.1.1.1.1": "DX",
+    "1.2.840.10008.5.1.4.1.1.2": "CT",
+    "1.2.840.10008.5.1.4.1.1.2.1": "CT",
+    "1.2.840.10008.5.1.4.1.1.2.2": "CT",
+    "1.2.840.10008.5.1.4.1.1.4": "MR",
+    "1.2.840.10008.5.1.4.1.1.4.1": "MR",
+    "1.2.840.10008.5.1.4.1.1.4.4": "MR",
+}
+"""Modality that a storage class implies, for files that lost the attribute (PS3.4 B.5)."""
+
+
+def headers_of(ds: Dataset, path: Path) -> list[Header]:
+    """Read a data set into headers: one, or one a frame where there are functional groups.
+
+    A value that cannot be read counts as absent.
+    """
+    meta = getattr(ds, "file_meta", Dataset())
+    sop_class = text_of(ds, "SOPClassUID") or text_of(meta, "MediaStorageSOPClassUID")
+    header = Header(
+        path=str(path),
+        sop_class=sop_class,
+        sop_uid=text_of(ds, "SOPInstanceUID") or text_of(meta, "MediaStorageSOPInstanceUID"),
+        study_uid=text_of(ds, "StudyInstanceUID"),
+        series_uid=text_of(ds, "SeriesInstanceUID"),
+        patient_id=text_of(ds, "PatientID"),
+        modality=text_of(ds, "Modality") or MODALITY_OF_CLASS.get(sop_class, ""),
+        image_type=tuple(v.strip().upper() for v in values(ds, "ImageType")),
+        rows=integer_of(ds, "Rows") or 0,
+        columns=integer_of(ds, "Columns") or 0,
+        frames=integer_of(ds, "NumberOfFrames") or 1,
+        frame=None,
+        samples=integer_of(ds, "SamplesPerPixel") or 1,
+        photometric=text_of(ds, "PhotometricInterpretation"),
+        bits_stored=integer_of(ds, "BitsStored") or 0,
+        transfer_syntax=text_of(meta, "TransferSyntaxUID"),
+        slice_thickness=positive_of(ds, "SliceThickness"),
+        tilt_deg=number_of(ds, "GantryDetectorTilt"),
+        rescale_type=text_of(ds, "RescaleType"),
+        kernel=" ".join(v.strip() for v in values(ds, "ConvolutionKernel")),
+        manufacturer=text_of(ds, "Manufacturer"),
+        site=text_of(ds, "InstitutionName"),
+        view=text_of(ds, "ViewPosition"),
+        age=age_of(text_of(ds, "PatientAge")),
+        sex=text_of(ds, "PatientSex").upper(),
+        acquired=date_of(ds),
+        series_number=integer_of(ds, "SeriesNumber"),
+        instance_number=integer_of(ds, "InstanceNumber"),
+        **_plane(ds),
+    )
+    if "PerFrameFunctionalGroupsSequence" in ds:
+        return list(_frames(ds, header))
+    return [header]
+
+
+def _plane(ds: Dataset) -> dict[str, Any]:
+    return {
+        "position": numbers_of(ds, "ImagePositionPatient", 3),
+        "orientation": numbers_of(ds, "ImageOrientationPatient", 6),
+        "pixel_spacing": numbers_of(ds, "PixelSpacing", 2),
+        "imager_spacing": numbers_of(ds, "ImagerPixelSpacing", 2),
+        "slope": number_of(ds, "RescaleSlope"),
+        "intercept": number_of(ds, "RescaleIntercept"),
+    }
+
+
+def _frames(ds: Dataset, header: Header) -> Iterator[Header]:
+    """Per-frame functional groups stand before shared ones (PS3.3 C.7.6.16.1.1)."""
+    shared_groups = ds.get("SharedFunctionalGroupsSequence") or [Dataset()]
+    shared = shared_groups[0]
+    for index, frame in enumerate(ds.PerFrameFunctionalGroupsSequence):
+        groups = (frame, shared)
+        position = _group(groups, "PlanePositionSequence")
+        orientation = _group(groups, "PlaneOrientationSequence")
+        measures = _group(groups, "PixelMeasuresSequence")
+        rescale = _group(groups, "PixelValueTransformationSequence")
+        reconstruction = _group(groups, "CTReconstructionSequence")
+        kernel = " ".join(v.strip() for v in values(reconstruction, "ConvolutionKernel"))
+        thickness = positive_of(measures, "SliceThickness") or header.slice_thickness
+        yield replace(
+            header,
+            frame=index,
+            position=numbers_of(position, "ImagePositionPatient", 3),
+            orientation=numbers_of(orientation, "ImageOrientationPatient", 6),
+            pixel_spacing=numbers_of(measures, "PixelSpacing", 2),
+            slice_thickness=thickness,
+            slope=number_of(rescale, "RescaleSlope"),
+            intercept=number_of(rescale, "RescaleIntercept"),
+            rescale_type=text_of(rescale, "RescaleType"),
+            kernel=kernel or header.kernel,
+        )
+
+
+def _group(groups: tuple[Dataset, ...], name: str) -> Dataset:
+    for group in groups:
+        items = group.get(name)
+        if items:
+            item: Dataset = items[0]
+            return item
+    return Dataset()

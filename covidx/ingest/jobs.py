@@ -1,0 +1,81 @@
+"""One job to its images and refusals: the unit of work, a pure function of its files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+from covidx.errors import CovidxError
+from covidx.ingest.choice import rank
+from covidx.ingest.dicom import Picture, read_radiograph_file, read_stack
+from covidx.ingest.records import Context, ReadImage, from_nifti, from_picture, from_row
+from covidx.ingest.series import Outcome, Stack, Study
+from covidx.ingest.table import TableRow
+
+__all__ = ["Job", "read_job"]
+
+Job = Study | TableRow | Path
+"""The unit of work: one study, one row of an image table, one NIfTI file."""
+
+
+def read_job(job: Job, context: Context) -> Iterator[ReadImage | Outcome]:
+    """Read one job: a pure function of its files. Refusals are outcomes, never exceptions."""
+    if isinstance(job, Study):
+        yield from _read_study(job, context)
+        return
+    path = str(job.path if isinstance(job, TableRow) else job)
+    try:
+        yield from_row(job, context) if isinstance(job, TableRow) else from_nifti(job, context)
+    except Exception as error:  # a broken file never stops a batch
+        yield _refusal(path, error)
+
+
+def _refusal(path: str, error: Exception) -> Outcome:
+    if isinstance(error, CovidxError):
+        return Outcome(path, "quarantined", error.code, error.message)
+    reason = f"Reading failed ({type(error).__name__})."
+    return Outcome(path, "quarantined", "READ_FAILED", reason)
+
+
+def _read_study(study: Study, context: Context) -> Iterator[ReadImage | Outcome]:
+    for header in study.radiographs:
+        try:
+            yield from_picture(read_radiograph_file(header), "A single image.", context)
+        except Exception as error:  # a broken file never stops a batch
+            yield _refusal(header.path, error)
+    ranked = rank(study.stacks)
+    choose = not context.all_series and any(s.head.modality == "CT" for s in study.stacks)
+    refused = ""
+    while ranked:
+        best, *rest = ranked
+        why = best.why if choose else "Kept: every series was asked for, or none is a CT."
+        try:
+            picture = read_stack(best.stack)
+        except Exception as error:  # a broken file never stops a batch
+            yield from (
+                replace(_refusal(best.stack.paths[0], error), path=path)
+                for path in best.stack.paths
+            )
+            refused = "A series that ranked higher was refused; see the quarantine table. "
+            ranked = rank([other.stack for other in rest])
+            continue
+        yield from_picture(picture, refused + why, context)
+        yield from _dropped(picture)
+        if choose:
+            yield from _not_chosen([(other.stack, other.why) for other in rest])
+            return
+        ranked = rest
+
+
+def _dropped(picture: Picture) -> Iterator[Outcome]:
+    kept = {header.path for header in picture.planes}
+    for header, why in picture.dropped:
+        if header.path not in kept:
+            yield Outcome(header.path, "set_aside", "SLICE_DUPLICATE", f"Dropped: {why}.")
+
+
+def _not_chosen(losers: Iterable[tuple[Stack, str]]) -> Iterator[Outcome]:
+    for stack, why in losers:
+        for path in stack.paths:
+            yield Outcome(path, "set_aside", "SERIES_NOT_CHOSEN", why)

@@ -1,0 +1,37 @@
+"""Doing the same thing to many items, in this process or in several, with the same results."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
+from multiprocessing import get_context
+from typing import Protocol, TypeVar
+
+__all__ = ["Team", "team_of"]
+
+FEW_FILES = 200
+"""Files up to which starting worker processes costs more than it saves."""
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+class Team(Protocol):
+    """Maps in order; `function` and the items must be picklable."""
+
+    def __call__(self, function: Callable[[T], R], items: Iterable[T], /) -> Iterator[R]:
+        """Give the results in the order of `items`."""
+
+
+@contextmanager
+def team_of(workers: int | None, files: int) -> Iterator[Team]:
+    """A `Team` of `workers` processes (all cores if None), or this one alone for few files."""
+    count = workers or os.cpu_count() or 1
+    if count < 2 or files <= FEW_FILES:
+        yield map
+        return
+    # Not forked: the caller may run threads (torch), and a fork of those may hang.
+    with ProcessPoolExecutor(count, mp_context=get_context("spawn")) as pool:
+        yield pool.map

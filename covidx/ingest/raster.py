@@ -1,0 +1,95 @@
+"""PNG and JPEG: pictures of images, in display greys, with no geometry and no units."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from covidx.constants import DISPLAY_MAX
+from covidx.errors import InvalidInputError
+from covidx.files import replacing
+from covidx.volume import Volume
+
+__all__ = ["read_picture", "read_stored_picture", "write_picture"]
+
+FORMATS = ("PNG", "JPEG")
+SIXTEEN_BIT = 65535
+DEEP_MODES = ("I", "I;16", "I;16B", "I;16L")
+COMPRESSION = 6
+
+
+def read_picture(path: Path, modality: str = "OT") -> tuple[Volume, str, str]:
+    """Read a picture as greys of 0 to 255 (32-bit float where it has 16 bits).
+
+    The EXIF rotation is applied, alpha is laid over black, colour becomes luma (ITU-R BT.601).
+
+    Returns
+    -------
+    volume : Volume
+        One slice; units ``display``, geometry ``none``.
+    mode : str
+        Pillow's name of the mode in the file, such as ``L`` or ``RGBA``.
+    note : str
+        What was changed, or empty.
+
+    Raises
+    ------
+    InvalidInputError
+        ``RASTER_UNREADABLE``.
+    """
+    try:
+        with Image.open(path, formats=FORMATS) as image:
+            image.load()
+            mode, notes = image.mode, []
+            turned = ImageOps.exif_transpose(image)
+            if turned.size != image.size or image.getexif().get(0x0112, 1) != 1:
+                notes.append("EXIF rotation applied")
+            array, said = _greys(turned)
+    except (OSError, ValueError, SyntaxError, UnidentifiedImageError, MemoryError) as error:
+        raise InvalidInputError(
+            "RASTER_UNREADABLE",
+            f"The picture cannot be read ({type(error).__name__}); it may be truncated.",
+            path=path,
+        ) from error
+    except Image.DecompressionBombError as error:
+        raise InvalidInputError(
+            "RASTER_TOO_LARGE", "The picture is too large.", path=path
+        ) from error
+    return Volume(array[None], modality, "display", "none"), mode, "; ".join(notes + said)
+
+
+def _greys(image: Image.Image) -> tuple[NDArray[Any], list[str]]:
+    """Greys of shape (rows, columns)."""
+    if image.mode in DEEP_MODES:
+        deep = np.clip(np.asarray(image, dtype=np.int64), 0, SIXTEEN_BIT).astype(np.float32)
+        return deep * np.float32(DISPLAY_MAX / SIXTEEN_BIT), ["16-bit greys scaled to 255"]
+    notes = []
+    if image.mode in ("LA", "La", "RGBA", "RGBa", "PA") or "transparency" in image.info:
+        coloured = image.convert("RGBA")
+        black = Image.new("RGBA", image.size, (0, 0, 0, 255))
+        notes.append("alpha laid over black")
+        image = Image.alpha_composite(black, coloured).convert("RGB")
+    if image.mode not in ("L", "1"):
+        notes.append("colour made luma")
+    return np.array(image.convert("L")), notes
+
+
+def write_picture(volume: Volume, path: Path) -> None:
+    """Write a one-slice display image as PNG, atomically: 8 bits, or 16 where it is float."""
+    plane = volume.array[0]
+    if plane.dtype == np.uint8:
+        image = Image.fromarray(plane)
+    else:
+        deep = np.rint(plane.astype(np.float64) * (SIXTEEN_BIT / DISPLAY_MAX))
+        image = Image.fromarray(deep.astype(np.uint16))
+    with replacing(path) as temporary:
+        image.save(temporary, format="PNG", compress_level=COMPRESSION)
+
+
+def read_stored_picture(path: Path, modality: str) -> Volume:
+    """Read back what `write_picture` wrote."""
+    return read_picture(path, modality)[0]

@@ -1,0 +1,92 @@
+"""Reading the images of a source one at a time, in this process, without a store."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pandas as pd
+
+from covidx.cards import DataCard
+from covidx.errors import InvalidSeriesError
+from covidx.ingest.identity import Identities
+from covidx.ingest.jobs import read_job
+from covidx.ingest.plan import Plan, make_context, make_plan, quarantine_rows
+from covidx.ingest.records import ReadImage
+from covidx.ingest.scan import find_files, look_at
+from covidx.ingest.series import Outcome
+from covidx.volume import Volume
+
+__all__ = ["ImageReader", "read_images", "read_series"]
+
+
+class ImageReader:
+    """Yields the images of a source one at a time; refusals gather in `outcomes` meanwhile."""
+
+    def __init__(self, plan: Plan) -> None:
+        self._plan = plan
+        self.outcomes: list[Outcome] = list(plan.outcomes)
+
+    def __iter__(self) -> Iterator[ReadImage]:
+        self.outcomes = list(self._plan.outcomes)
+        for job in self._plan.jobs:
+            for result in read_job(job, self._plan.context):
+                if isinstance(result, Outcome):
+                    self.outcomes.append(result)
+                else:
+                    yield result
+
+    @property
+    def quarantine(self) -> pd.DataFrame:
+        """path, kind, code, reason of every file refused so far; complete after the last image."""
+        columns = ["path", "kind", "code", "reason"]
+        return pd.DataFrame(quarantine_rows(self.outcomes, self._plan.context), columns=columns)
+
+
+def read_images(
+    source: Path,
+    *,
+    identities: Identities,
+    all_series: bool = False,
+    card: DataCard | None = None,
+) -> ImageReader:
+    """Read the images of a file or folder one at a time, in this process, writing nothing.
+
+    Examples
+    --------
+    >>> reader = read_images(Path("study"), identities=Identities.public())  # doctest: +SKIP
+    >>> for image in reader:  # doctest: +SKIP
+    ...     print(image.fields["image_id"], image.volume.spacing_mm)
+
+    Raises
+    ------
+    InvalidInputError
+        ``SOURCE_MISSING`` or ``SOURCE_EMPTY``.
+    InvalidTableError
+        Where the card's image table does not fit.
+    """
+    source = source.absolute()
+    context = make_context(source, identities, card, all_series)
+    return ImageReader(make_plan(look_at(find_files(source)), context, card))
+
+
+def read_series(path: Path) -> Volume:
+    """Read the one image that a file or folder holds.
+
+    Raises
+    ------
+    InvalidInputError
+        ``SOURCE_MISSING`` or ``SOURCE_EMPTY``.
+    InvalidSeriesError
+        The code of the first refusal if there is no image, ``SERIES_SEVERAL`` if there are more.
+    """
+    reader = read_images(path, identities=Identities.public())
+    images = list(reader)
+    if len(images) == 1:
+        return images[0].volume
+    if images:
+        raise InvalidSeriesError(
+            "SERIES_SEVERAL", "There is more than one image.", path=path, actual=len(images)
+        )
+    first = min(reader.outcomes, key=lambda outcome: (outcome.kind, outcome.path))
+    raise InvalidSeriesError(first.code, first.reason, path=first.path)

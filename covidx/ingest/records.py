@@ -1,0 +1,244 @@
+"""What becomes of one decoded image: its manifest fields, its receipt, its link to the original."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from covidx.files import sha256_bytes
+from covidx.ingest.dicom import ID_DIGITS, Picture
+from covidx.ingest.header import Header
+from covidx.ingest.identity import Identities
+from covidx.ingest.nifti import read_nifti
+from covidx.ingest.raster import read_picture
+from covidx.ingest.receipt import Receipt
+from covidx.ingest.table import TableRow
+from covidx.volume import Volume
+
+__all__ = [
+    "Context",
+    "ReadImage",
+    "from_nifti",
+    "from_picture",
+    "from_row",
+    "relative_to_root",
+    "source_place",
+]
+
+LOCAL_DATASET = "local"
+
+
+@dataclass(frozen=True)
+class Context:
+    """What every job of a run shares."""
+
+    root: Path
+    identities: Identities
+    dataset: str = LOCAL_DATASET
+    card_sha256: str | None = None
+    licence: str | None = None
+    all_series: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class ReadImage:
+    """One image, ready for use or for the store.
+
+    Attributes
+    ----------
+    volume : Volume
+    receipt : Receipt
+    fields : dict
+        The manifest's columns but `path` and `sha256`.
+    paths : tuple of str
+        Source files that it was made of.
+    link : dict
+        Originals for the linkage file; never to be shown.
+    """
+
+    volume: Volume
+    receipt: Receipt
+    fields: dict[str, Any]
+    paths: tuple[str, ...]
+    link: dict[str, object] = field(repr=False)
+
+
+def from_picture(picture: Picture, why: str, context: Context) -> ReadImage:
+    head, ids = picture.planes[0], context.identities
+    original, patient_from = _patient(head, picture.image_id)
+    paths = tuple(sorted({header.path for header in picture.planes}))
+    volume = picture.volume
+    single = "slice" if volume.units != "display" else "radiograph"
+    fields = {
+        **_common(volume, picture.image_id, ids.patient(original), context),
+        "study_uid": ids.uid(head.study_uid),
+        "series_uid": ids.uid(head.series_uid),
+        "kind": "volume" if len(volume.array) > 1 else single,
+        "site": ids.site(head.site),
+        "manufacturer": head.manufacturer or None,
+        "kernel": head.kernel or None,
+        "view": head.view or None,
+        "slice_thickness_mm": head.slice_thickness,
+        "age": head.age,
+        "sex": head.sex or None,
+        "acquired": ids.date(head.acquired, original),
+        "source_format": "dicom",
+        "mode": head.photometric or None,
+        "n_files": len(paths),
+    }
+    instances = tuple(_plane_name(header, ids) for header in picture.planes)
+    receipt = replace(
+        _receipt(volume, picture.image_id, "dicom", (picture.units_from, picture.geometry_from)),
+        series=why,
+        patient_from=patient_from,
+        instances=instances,
+        dropped=tuple((_plane_name(header, ids), reason) for header, reason in picture.dropped),
+        tilt_deg=head.tilt_deg,
+        notes=picture.notes,
+    )
+    folder = os.path.commonpath([str(Path(path).parent) for path in paths])
+    source = folder if len(paths) > 1 else paths[0]
+    link = _link(picture.image_id, source, head.patient_id, context)
+    link |= {"study_uid": head.study_uid, "series_uid": head.series_uid}
+    return ReadImage(volume, receipt, fields, paths, link)
+
+
+def _plane_name(header: Header, ids: Identities) -> str:
+    return ids.uid(header.plane_id) or "absent"
+
+
+def _patient(head: Header, image_id: str) -> tuple[str, str]:
+    """Original patient id, and what it is: a file may have lost its PatientID."""
+    if head.patient_id:
+        return head.patient_id, "PatientID"
+    if head.study_uid:
+        return head.study_uid, "StudyInstanceUID, since PatientID is absent"
+    return (
+        f"unknown-{image_id}",
+        "the image itself, since PatientID and StudyInstanceUID are absent",
+    )
+
+
+def from_nifti(path: Path, context: Context) -> ReadImage:
+    volume, units_from = read_nifti(path)
+    image_id = sha256_bytes(path.read_bytes())[:ID_DIGITS]
+    original = _without_suffixes(relative_to_root(str(path), context.root))
+    fields = {
+        **_common(volume, image_id, context.identities.patient(original), context),
+        "kind": "volume" if len(volume.array) > 1 else "slice",
+        "source_format": "nifti",
+    }
+    units_from, _, geometry_from = units_from.rpartition("; ")
+    receipt = replace(
+        _receipt(volume, image_id, "nifti", (units_from, geometry_from)),
+        series="A NIfTI file.",
+        patient_from="the file's path, since NIfTI names no patient",
+    )
+    link = _link(image_id, str(path), original, context)
+    return ReadImage(volume, receipt, fields, (str(path),), link)
+
+
+def from_row(row: TableRow, context: Context) -> ReadImage:
+    volume, mode, note = read_picture(row.path, row.modality)
+    # The patient is part of the id, since one picture may stand under two patients.
+    image_id = sha256_bytes(row.path.read_bytes() + row.patient.encode())[:ID_DIGITS]
+    original = row.patient or _without_suffixes(row.name)
+    ids = context.identities
+    fields = {
+        **_common(volume, image_id, ids.patient(original), context),
+        "kind": row.kind,
+        "label": row.label,
+        "source_format": "png" if row.path.read_bytes()[:1] == b"\x89" else "jpeg",
+        "mode": mode,
+        **{name: value for name, value in row.fields.items() if value is not None},
+    }
+    fields["site"] = ids.site(fields["site"] or "")
+    fields["acquired"] = ids.date(fields["acquired"] or "", original)
+    if row.group is not None:
+        fields["group_id"] = ids.group(row.group)
+    reason = ("a picture has display greys, not units", "a picture has no geometry")
+    receipt = replace(
+        _receipt(volume, image_id, str(fields["source_format"]), reason),
+        series="A picture." if not row.patient else "A row of the card's image table.",
+        patient_from="the table" if row.patient else "the file's path",
+        notes=(note,) if note else (),
+    )
+    link = _link(image_id, str(row.path), original, context)
+    return ReadImage(volume, receipt, fields, (str(row.path),), link)
+
+
+def _without_suffixes(name: str) -> str:
+    stem = name[:-3] if name.lower().endswith(".gz") else name
+    return str(Path(stem).with_suffix(""))
+
+
+def _common(volume: Volume, image_id: str, patient: str, context: Context) -> dict[str, Any]:
+    slices, rows, columns = volume.array.shape
+    spacing = volume.spacing_mm
+    return {
+        "image_id": image_id,
+        "patient_id": patient,
+        "group_id": patient,
+        "study_uid": None,
+        "series_uid": None,
+        "dataset": context.dataset,
+        "card_sha256": context.card_sha256,
+        "modality": volume.modality,
+        "label": None,
+        "units": volume.units,
+        "geometry": volume.geometry,
+        "site": None,
+        "manufacturer": None,
+        "kernel": None,
+        "view": None,
+        "slice_thickness_mm": None,
+        "slice_spacing_mm": spacing[0] if spacing and slices > 1 else None,
+        "pixel_spacing_mm": spacing[1] if spacing else None,
+        "n_slices": slices,
+        "age": None,
+        "sex": None,
+        "acquired": None,
+        "mode": None,
+        "rows": rows,
+        "columns": columns,
+        "licence": context.licence,
+        "n_files": 1,
+    }
+
+
+def _receipt(volume: Volume, image_id: str, form: str, reasons: tuple[str, str]) -> Receipt:
+    affine = volume.affine
+    return Receipt(
+        image_id=image_id,
+        source_format=form,
+        series="",
+        units=volume.units,
+        units_from=reasons[0],
+        geometry=volume.geometry,
+        geometry_from=reasons[1],
+        patient_from="",
+        spacing_mm=volume.spacing_mm,
+        affine=None if affine is None else tuple(tuple(map(float, row)) for row in affine),
+    )
+
+
+def _link(image_id: str, source: str, patient: str, context: Context) -> dict[str, object]:
+    return {
+        "image_id": image_id,
+        "source_path": source_place(source, context),
+        "patient_id": patient,
+    }
+
+
+def source_place(source: str, context: Context) -> str:
+    """A source path for the linkage: whole beside a key, relative in a public store."""
+    if context.identities.key is not None or not Path(source).is_absolute():
+        return source
+    return relative_to_root(source, context.root)
+
+
+def relative_to_root(path: str, root: Path) -> str:
+    """A path below the source, with forward slashes."""
+    return Path(path).relative_to(root).as_posix()

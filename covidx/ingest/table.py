@@ -1,0 +1,148 @@
+"""A table of pictures, read as a data card says: one row an image."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import pandas as pd
+
+from covidx.cards import DataCard, ImageTable
+from covidx.errors import InvalidTableError
+from covidx.ingest.series import Outcome
+from covidx.tables import read_csv
+
+__all__ = ["TableRow", "read_image_table"]
+
+NUMBERS = ("age", "rows", "columns")
+FROM_TABLE = (
+    *NUMBERS,
+    "site",
+    "manufacturer",
+    "kernel",
+    "view",
+    "sex",
+    "acquired",
+    "licence",
+    "mode",
+    "source_format",
+)
+"""Manifest columns that a card may fill from its table; what a picture was before it was reduced
+(rows, columns, mode, format) tells more than what it is now."""
+
+
+@dataclass(frozen=True, eq=False)
+class TableRow:
+    """What a table says of one picture."""
+
+    path: Path
+    name: str
+    patient: str
+    group: str | None
+    label: str | None
+    modality: str = "OT"
+    kind: str = "slice"
+    fields: dict[str, Any] = field(default_factory=dict)
+
+
+def read_image_table(root: Path, card: DataCard) -> tuple[list[TableRow], list[Outcome]]:
+    """Read the rows of a card's image table.
+
+    Returns
+    -------
+    rows, outcomes : list
+        Rows whose picture exists, and the rows that are wrong, each named ``table:row`` (the
+        header is row 1).
+
+    Raises
+    ------
+    InvalidTableError
+        ``CARD_COLUMN``: the card names a column that the table or the manifest has not;
+        ``TABLE_UNREADABLE``.
+    """
+    assert card.images is not None
+    table = read_csv(root / card.images.table)
+    _check_columns(table, card.images, root)
+    rows: list[TableRow] = []
+    outcomes: list[Outcome] = []
+    seen: dict[str, int] = {}
+    for number, record in enumerate(table.to_dict("records"), start=2):
+        values = {str(k): "" if pd.isna(v) else str(v).strip() for k, v in record.items()}
+        row = _row(root, card.images, values)
+        wrong = _wrong(row, card, values, root)
+        if wrong is None and row.name in seen:
+            wrong = ("ROW_DUPLICATE", f"The picture was named in row {seen[row.name]} already.")
+        if wrong is not None:
+            place = f"{card.images.table}:{number}"
+            outcomes.append(Outcome(place, "quarantined", wrong[0], f"Row {number}: {wrong[1]}"))
+            continue
+        seen[row.name] = number
+        rows.append(row)
+    return rows, outcomes
+
+
+def _check_columns(table: pd.DataFrame, how: ImageTable, root: Path) -> None:
+    named = [how.image, how.label, how.patient, how.group, *how.manifest.values()]
+    absent = sorted({name for name in named if name is not None} - set(table.columns))
+    if absent:
+        raise InvalidTableError(
+            "CARD_COLUMN",
+            f"The card names columns that the table does not have: {', '.join(absent)}.",
+            path=root / how.table,
+            expected=", ".join(name for name in named if name is not None),
+            actual=", ".join(map(str, table.columns)),
+        )
+    unknown = sorted(set(how.manifest) - set(FROM_TABLE))
+    if unknown:
+        raise InvalidTableError(
+            "CARD_COLUMN",
+            f"The card fills manifest columns that a table cannot fill: {', '.join(unknown)}.",
+            expected=", ".join(FROM_TABLE),
+        )
+
+
+def _row(root: Path, how: ImageTable, values: dict[str, str]) -> TableRow:
+    image = values[how.image]
+    label = values[how.label] if how.label else ""
+    return TableRow(
+        path=root / image,
+        name=PurePosixPath(image).as_posix(),
+        patient=(values[how.patient] if how.patient else PurePosixPath(image).stem),
+        group=values[how.group] or None if how.group else None,
+        label=how.labels.get(label, label if not how.labels else None) or None,
+        fields={
+            column: _typed(column, values[source])
+            for column, source in how.manifest.items()
+            if values[source]
+        },
+    )
+
+
+def _typed(column: str, text: str) -> Any:
+    if column not in NUMBERS:
+        return text
+    try:
+        return float(text) if column == "age" else int(float(text))
+    except ValueError:
+        return None
+
+
+def _wrong(
+    row: TableRow, card: DataCard, values: dict[str, str], root: Path
+) -> tuple[str, str] | None:
+    assert card.images is not None
+    how = card.images
+    if not values[how.image]:
+        return "IMAGE_MISSING", "It names no picture."
+    if not row.path.resolve().is_relative_to(root.resolve()):
+        return "IMAGE_OUTSIDE", "It names a picture outside the data's root."
+    if not row.path.is_file():
+        return "IMAGE_MISSING", "The picture that it names does not exist."
+    if not row.patient:
+        return "PATIENT_MISSING", "It names no patient."
+    label = values[how.label] if how.label else ""
+    known = how.labels or card.classes
+    if label and label not in known:
+        return "LABEL_UNKNOWN", f"The card maps no label {label!r} to a class."
+    return None

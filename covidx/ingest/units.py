@@ -1,0 +1,61 @@
+"""Whether numbers may be called Hounsfield units, and in which type they are kept."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from covidx.constants import AIR_BAND_HU, AIR_SHARE, TISSUE_BAND_HU, TISSUE_SHARE
+from covidx.volume import Units
+
+__all__ = ["compact", "ct_units", "looks_like_hu"]
+
+HU_NAMES = ("HU", "HOUNSFIELD", "HOUNSFIELD UNIT", "HOUNSFIELD UNITS", "HOUNDSFIELD UNIT")
+"""What scanners write for HU; only the first is a defined term (PS3.3 C.11.1.1.2)."""
+
+SAMPLE = 2_000_000
+"""Voxels looked at; more say nothing new about two peaks."""
+
+
+def looks_like_hu(array: NDArray[Any]) -> bool:
+    """Whether both air (or aerated lung) and soft tissue show where HU puts them.
+
+    Stored values without their rescale, display greys and MR fail: they have no negative air.
+    """
+    flat = array.reshape(-1)
+    flat = flat[:: max(1, flat.size // SAMPLE)]
+    air = np.mean((flat >= AIR_BAND_HU[0]) & (flat <= AIR_BAND_HU[1]))
+    tissue = np.mean((flat >= TISSUE_BAND_HU[0]) & (flat <= TISSUE_BAND_HU[1]))
+    return bool(air >= AIR_SHARE and tissue >= TISSUE_SHARE)
+
+
+def ct_units(array: NDArray[Any], rescale_type: str) -> tuple[Units, str]:
+    """Units of rescaled CT values, and what they rest on.
+
+    RescaleType is required where the output is not HU (PS3.3 C.8.2.1, type 1C), so that its
+    absence means HU; since many files break that rule, the values must bear it out.
+    """
+    name = rescale_type.strip().upper()
+    if name == HU_NAMES[0]:
+        return "hu", "RescaleType is HU"
+    if name and name not in HU_NAMES:
+        return "unproven", f"RescaleType is not HU but {name[:16]}"
+    said = "RescaleType is a name for HU" if name else "RescaleType is absent, which means HU"
+    if looks_like_hu(array):
+        return "hu", f"{said}, and air and soft tissue lie where HU puts them"
+    return "unproven", f"{said}, but air or soft tissue do not lie where HU puts them"
+
+
+def compact(array: NDArray[Any]) -> NDArray[Any]:
+    """The same values as int16 where that loses nothing, else as 32-bit float."""
+    if array.dtype == np.int16:
+        return array
+    low, high = array.min(), array.max()
+    limits = np.iinfo(np.int16)
+    if limits.min <= low and high <= limits.max:
+        whole = array.astype(np.int16)
+        if array.dtype.kind in "iu" or np.array_equal(whole, array):
+            return whole
+    return array.astype(np.float32)

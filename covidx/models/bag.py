@@ -1,0 +1,101 @@
+"""A bag of slices scored by its most abnormal ones, learnt from patient labels alone."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+
+from covidx.config import Config
+from covidx.models.backbones import make_backbone
+
+__all__ = ["Architecture", "BagClassifier", "BagOutput", "pool_most_abnormal"]
+
+GREY_MEAN, GREY_STD = 0.5, 0.5
+"""Of the ImageNet weights' input scale, for greys from 0 to 1 (timm's config of lite0)."""
+
+
+class Architecture(Config):
+    """What a bundle needs to build its network again."""
+
+    backbone: str = "tf_efficientnet_lite0"
+    top_k: int = Field(4, ge=1, description="slices that decide")
+    dropout: float = Field(0.2, ge=0, lt=1)
+
+
+class BagOutput(NamedTuple):
+    """Scores of a batch of bags.
+
+    Parameters
+    ----------
+    logits : Tensor, shape (bags, classes)
+    slice_logits : Tensor, shape (slices of all bags, classes)
+    weights : Tensor, shape (slices of all bags,)
+        Share of each slice in its bag's logits; they sum to 1 a bag.
+    """
+
+    logits: Tensor
+    slice_logits: Tensor
+    weights: Tensor
+
+
+def pool_most_abnormal(slice_logits: Tensor, sizes: list[int], top_k: int) -> tuple[Tensor, Tensor]:
+    """Mean logits of each bag's `top_k` most abnormal slices.
+
+    A slice is the more abnormal, the higher the odds of any class but the first (the reference:
+    nothing found). A bag smaller than `top_k` uses all its slices; a bag of one is its slice.
+
+    Parameters
+    ----------
+    slice_logits : Tensor, shape (slices of all bags, classes)
+    sizes : list of int
+        Slices a bag, in order.
+    top_k : int
+
+    Returns
+    -------
+    logits : Tensor, shape (bags, classes)
+    weights : Tensor, shape (slices of all bags,)
+    """
+    abnormality = torch.logsumexp(slice_logits[:, 1:], dim=1) - slice_logits[:, 0]
+    weights = torch.zeros_like(abnormality)
+    pooled = []
+    for first, size in zip(torch.tensor([0, *sizes]).cumsum(0).tolist(), sizes, strict=False):
+        chosen = first + torch.topk(abnormality[first : first + size], min(top_k, size)).indices
+        pooled.append(slice_logits[chosen].mean(dim=0))
+        weights[chosen] = 1.0 / len(chosen)
+    return torch.stack(pooled), weights
+
+
+class BagClassifier(nn.Module):
+    """Backbone on each slice, a linear head, pooling over the most abnormal slices.
+
+    Parameters
+    ----------
+    architecture : Architecture
+    n_classes : int
+        The first class is the reference.
+    pretrained : bool
+        Start from ImageNet; a bundle's weights make that needless.
+    """
+
+    def __init__(self, architecture: Architecture, n_classes: int, *, pretrained: bool) -> None:
+        super().__init__()
+        self.architecture = architecture
+        self.backbone = make_backbone(architecture.backbone, pretrained=pretrained)
+        self.dropout = nn.Dropout(architecture.dropout)
+        self.head = nn.Linear(int(self.backbone.num_features), n_classes)  # type: ignore[arg-type]
+
+    def slice_logits(self, slices: Tensor) -> Tensor:
+        """Scores of single slices, shape (n, 1, rows, columns) in 0..1 -> (n, classes)."""
+        features = self.backbone((slices - GREY_MEAN) / GREY_STD)
+        logits: Tensor = self.head(self.dropout(features))
+        return logits
+
+    def forward(self, slices: Tensor, sizes: list[int]) -> BagOutput:
+        """Score bags whose slices, shape (n, 1, rows, columns) in 0..1, follow each other."""
+        slice_logits = self.slice_logits(slices)
+        logits, weights = pool_most_abnormal(slice_logits, sizes, self.architecture.top_k)
+        return BagOutput(logits, slice_logits, weights)

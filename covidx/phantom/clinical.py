@@ -1,0 +1,70 @@
+"""The clinical row: the twelve variables of Mei et al. (Nat Med 2020;26:1224)."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from covidx.phantom.effects import EFFECTS
+from covidx.phantom.lesions import sample
+
+__all__ = ["CLINICAL_COLUMNS", "draw_clinical"]
+
+CLINICAL_COLUMNS = (
+    "sex",
+    "age_years",
+    "exposure",
+    "fever",
+    "cough",
+    "sputum",
+    "temperature_c",
+    "wbc_10e9_l",
+    "neutrophils_10e9_l",
+    "neutrophils_share",
+    "lymphocytes_10e9_l",
+    "lymphocytes_share",
+)
+"""Sex M or F; yes/no as 1/0; counts in 10^9 per litre; shares of white cells between 0 and 1."""
+
+GROUPS = {
+    "exposure": ("exposure",),
+    "symptoms": ("fever", "cough", "sputum"),
+    "temperature": ("temperature_c",),
+    "blood": CLINICAL_COLUMNS[7:],
+}
+"""What goes missing together."""
+
+
+def draw_clinical(
+    rng: np.random.Generator, label: str, sex: str, age: int
+) -> dict[str, str | float | int | None]:
+    """Draw a patient's row; None is unknown.
+
+    It depends on the class alone, not on the lesions: PCR-positives with a normal CT look no
+    less like COVID-19 here than the others.
+    """
+    effects = EFFECTS.clinical[label]
+    fever = rng.random() < effects.fever
+    # Fever is history; the temperature is measured on admission, after a drug perhaps.
+    temperature = sample(rng, effects.temperature_c) + (0.25 if fever else -0.35)
+    wbc = sample(rng, effects.wbc_10e9_l)
+    lymphocytes = min(sample(rng, effects.lymphocytes_10e9_l), 0.6 * wbc)
+    # The rest (monocytes, eosinophils, basophils) is at least 2 % of the white cells.
+    neutrophils = min(sample(rng, effects.neutrophils_share), 0.98 - lymphocytes / wbc)
+    row: dict[str, str | float | int | None] = {
+        "sex": sex,
+        "age_years": age,
+        "exposure": int(rng.random() < effects.exposure),
+        "fever": int(fever),
+        "cough": int(rng.random() < effects.cough),
+        "sputum": int(rng.random() < effects.sputum),
+        "temperature_c": round(min(max(temperature, 35.5), 41.0), 1),
+        "wbc_10e9_l": round(wbc, 2),
+        "neutrophils_10e9_l": round(neutrophils * wbc, 2),
+        "neutrophils_share": round(neutrophils, 3),
+        "lymphocytes_10e9_l": round(lymphocytes, 2),
+        "lymphocytes_share": round(lymphocytes / wbc, 3),
+    }
+    for group, share in EFFECTS.missing:
+        if rng.random() < share:
+            row.update(dict.fromkeys(GROUPS[group]))
+    return row

@@ -1,0 +1,142 @@
+"""Lesions: the same amount and density in both diseases, in different places and patterns."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from covidx.phantom.anatomy import Lungs
+from covidx.phantom.effects import EFFECTS, Spread
+from covidx.phantom.fields import Array, Grid, soft
+from covidx.phantom.patterns import SCORES, Disease, Voxels, gather
+
+__all__ = ["Disease", "draw_disease", "paint_lesions", "sample"]
+
+GROUND_GLASS, CONSOLIDATION, EFFUSION = 1, 2, 3
+"""Classes of the lesion mask."""
+
+LUNG_HU = -850.0
+"""HU of aerated lung in border voxels."""
+
+
+def sample(rng: np.random.Generator, spread: Spread) -> float:
+    """Draw from a `Spread`."""
+    z = rng.standard_normal()
+    value = spread.centre * np.exp(spread.sd * z) if spread.log else spread.centre + spread.sd * z
+    return float(np.clip(value, spread.low, spread.high))
+
+
+def draw_disease(rng: np.random.Generator, label: str) -> Disease:
+    """Draw the disease of a patient of a class."""
+    extent, covid, other = EFFECTS.extent, EFFECTS.covid, EFFECTS.pneumonia
+    days = sample(rng, extent.days_since_onset)
+    if label == "normal" or (label == "covid-19" and rng.random() < EFFECTS.mix.covid_normal_ct):
+        return Disease("", days)
+    early, late = extent.consolidation_share_early, extent.consolidation_share_late
+    mean = early + (late - early) * float(np.clip((days - 1.0) / 9.0, 0.0, 1.0))
+    share = float(np.clip(rng.normal(mean, extent.consolidation_share_sd), 0.02, 0.6))
+    if label == "covid-19":
+        pattern, bilateral, effusion = "covid", covid.bilateral, covid.effusion
+    else:
+        names, weights = zip(*other.patterns, strict=True)
+        pattern = str(rng.choice(names, p=weights))
+        bilateral, effusion = dict(other.bilateral)[pattern], other.effusion
+    return Disease(
+        pattern=pattern,
+        days=days,
+        lung_share=sample(rng, extent.lung_share),
+        ground_glass_hu=sample(rng, extent.ground_glass_hu),
+        consolidation_hu=sample(rng, extent.consolidation_hu),
+        consolidation_share=share,
+        bilateral=bool(rng.random() < bilateral),
+        main_side=int(rng.integers(1, 3)),
+        peripheral=bool(rng.random() < covid.peripheral),
+        posterior=bool(rng.random() < covid.posterior),
+        effusion_ml=float(rng.uniform(*other.effusion_ml)) if rng.random() < effusion else 0.0,
+    )
+
+
+def _top(score: Array, count: int) -> float:
+    """Threshold that leaves `count` of the scores above it."""
+    count = min(max(count, 1), len(score) - 1)
+    return float(np.partition(score, len(score) - count)[len(score) - count])
+
+
+def _rank(values: Array, among: Array) -> Array:
+    """Share of the values `among` which each value exceeds, 0-1."""
+    ordered = np.sort(values[among])
+    rank: Array = np.searchsorted(ordered, values) / np.float32(max(len(ordered), 1))
+    return rank
+
+
+def _mix(image: Array, v: Voxels, weight: Array, hu: Array) -> None:
+    """Move the lung part of each voxel towards `hu` by `weight`; never darken it."""
+    flat = image.reshape(-1)
+    old = flat[v.index]
+    # At the border the voxel holds wall as well: take what the lung in it must have been.
+    lung = np.where(v.share > 0.98, old, np.float32(LUNG_HU))
+    flat[v.index] = old + v.share * weight * np.maximum(hu - lung, 0.0)
+
+
+def _add_effusion(
+    image: Array, classes: Array, v: Voxels, disease: Disease, voxel_ml: float
+) -> Array:
+    """Fluid that settles at the back of the base as a crescent; returns which voxels it took."""
+    side = v.side == disease.main_side
+    level = v.position[:, 1] - 0.9 * v.cage - 0.22 * v.position[:, 2]
+    level = np.where(side, level, -1e3)
+    surface = _top(level, int(disease.effusion_ml / voxel_ml))
+    taken: Array = level > surface
+    _mix(image, v, soft(level - surface, 5.0), 12.0 + 4.0 * v.fine)
+    classes.reshape(-1)[v.index[taken & (v.share > 0.5)]] = EFFUSION
+    return taken
+
+
+def paint_lesions(
+    image: Array,
+    grid: Grid,
+    lungs: Lungs,
+    disease: Disease,
+    texture: tuple[Array, Array],
+    rng: np.random.Generator,
+) -> Array:
+    """Paint a disease into an image (HU, in place).
+
+    Parameters
+    ----------
+    image : ndarray of float32
+        (slices, rows, columns).
+    texture : tuple of ndarray
+        A fine and a coarse smooth random field of unit variance: borders and cores fray by them.
+
+    Returns
+    -------
+    ndarray of uint8
+        (slices, rows, columns): 1 ground glass, 2 consolidation, 3 effusion.
+    """
+    classes = np.zeros(grid.shape, np.uint8)
+    if not disease.pattern:
+        return classes
+    v = gather(grid, lungs, texture)
+    if disease.effusion_ml:
+        taken = _add_effusion(image, classes, v, disease, grid.voxel_ml)
+        v = Voxels(*(getattr(v, name)[~taken] for name in v.__dataclass_fields__))
+    build, fray = SCORES[disease.pattern]
+    score = build(rng, v, disease) + np.float32(fray) * (0.7 * v.noise + 0.6 * v.fine)
+    inside = v.share > 0.5
+    edge = _top(score[inside], int(disease.lung_share * np.count_nonzero(inside)))
+    ill = score > edge
+    # The core is denser: height above the edge, frayed by noise of its own.
+    core = score + np.float32(0.4) * v.noise + np.float32(0.12) * v.fine
+    height, depth = _rank(score, ill & inside), _rank(core, ill & inside)
+    firm = np.float32(1.0 - disease.consolidation_share)
+    # Ground glass thins out to its border and thickens into the core. By rank, not by height:
+    # so the densities within a lesion are spread alike whatever its pattern.
+    glass = np.clip(0.45 + 2.0 * height, 0.0, 1.0)
+    solidity = np.clip((depth - firm) / 0.08 + 0.5, 0.0, 1.0)
+    hu = disease.ground_glass_hu + 38.0 * v.fine
+    hu = hu + solidity * (disease.consolidation_hu + 12.0 * v.fine - hu)
+    _mix(image, v, np.maximum(glass, solidity) * ill, hu)
+    solid = ill & (depth > firm)
+    classes.reshape(-1)[v.index[ill & inside]] = GROUND_GLASS
+    classes.reshape(-1)[v.index[solid & inside]] = CONSOLIDATION
+    return classes

@@ -1,0 +1,145 @@
+"""One patient: drawn from a seed and an index, rendered by a scanner."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+
+from covidx.phantom.anatomy import Anatomy, draw_anatomy, find_lungs, paint_lungs
+from covidx.phantom.clinical import draw_clinical
+from covidx.phantom.effects import CLASSES, EFFECTS
+from covidx.phantom.fields import Array, Grid, smooth_field
+from covidx.phantom.lesions import EFFUSION, Disease, draw_disease, paint_lesions, sample
+from covidx.phantom.organs import paint_airways, paint_body, paint_landmark
+from covidx.phantom.scanners import SCANNERS, acquire, lay_grid
+from covidx.phantom.vessels import grow_tree, paint_bronchi, paint_vessels
+
+__all__ = ["Patient", "PhantomScan", "draw_patient", "render"]
+
+# Streams of one patient's randomness: what is drawn in one cannot shift another.
+PERSON, SHAPE, DISEASE, BLOOD, SCAN, TEXTURE, LESION, NOISE = range(8)
+
+
+@dataclass(frozen=True)
+class Patient:
+    """Who a simulated patient is, before any pixel."""
+
+    seed: int
+    index: int
+    patient_id: str
+    label: str
+    sex: str
+    age: int
+    scanner: str
+    anatomy: Anatomy
+    disease: Disease
+    clinical: dict[str, str | float | int | None]
+    study_date: str
+
+    @property
+    def normal_ct(self) -> bool:
+        """Whether the CT shows no lesion."""
+        return not self.disease.pattern
+
+
+@dataclass(frozen=True)
+class PhantomScan:
+    """A rendered scan.
+
+    Attributes
+    ----------
+    hu : ndarray of int16
+        (slices, rows, columns), slices by increasing position along the normal row x column.
+    lung : ndarray of uint8
+        1 right, 2 left lung by the patient's anatomy; ill lung included, effusion not.
+    lesion : ndarray of uint8
+        1 ground glass, 2 consolidation, 3 effusion.
+    lobe : ndarray of uint8
+        1-3 right upper, middle, lower; 4-5 left upper, lower.
+    cage_mm : ndarray of float32
+        mm inside the rib cage: how peripheral a voxel is.
+    grid : Grid
+        Geometry.
+    """
+
+    hu: Array
+    lung: Array
+    lesion: Array
+    lobe: Array
+    cage_mm: Array
+    grid: Grid
+
+    @property
+    def affine(self) -> Array:
+        """(4, 4): (column, row, slice) index to RAS mm."""
+        return self.grid.affine
+
+
+def _stream(seed: int, index: int, stream: int) -> np.random.Generator:
+    return np.random.default_rng(np.random.SeedSequence([seed, index, stream]))
+
+
+@lru_cache(maxsize=64)
+def _block(seed: int, block: int) -> tuple[tuple[str, str], ...]:
+    """(class, scanner) of 20 patients: exact class mix, scanners balanced within each class."""
+    rng = np.random.default_rng(np.random.SeedSequence([seed, block, 0xB10C]))
+    cells: list[tuple[str, str]] = []
+    for label, count in zip(CLASSES, EFFECTS.mix.per_block, strict=True):
+        # Start at another scanner each block: what does not divide by three evens out.
+        keys = [sorted(SCANNERS)[(i + block) % 3] for i in range(count)]
+        cells += [(label, key) for key in keys]
+    order = rng.permutation(len(cells))
+    return tuple(cells[i] for i in order)
+
+
+def draw_patient(seed: int, index: int) -> Patient:
+    """Draw the patient with a number in the cohort of a seed.
+
+    Parameters
+    ----------
+    seed, index : int
+        Not negative. The same pair gives the same patient whatever the size of the cohort.
+    """
+    size = sum(EFFECTS.mix.per_block)
+    label, scanner = _block(seed, index // size)[index % size]
+    rng = _stream(seed, index, PERSON)
+    sex = "M" if rng.random() < EFFECTS.habitus.male else "F"
+    age = round(sample(rng, EFFECTS.habitus.age_years))
+    day = np.datetime64("2020-02-01") + int(rng.integers(0, 120))
+    return Patient(
+        seed=seed,
+        index=index,
+        patient_id=f"PH{seed:04d}-{index:05d}",
+        label=label,
+        sex=sex,
+        age=age,
+        scanner=scanner,
+        anatomy=draw_anatomy(_stream(seed, index, SHAPE), sex, age),
+        disease=draw_disease(_stream(seed, index, DISEASE), label),
+        clinical=draw_clinical(_stream(seed, index, BLOOD), label, sex, age),
+        study_date=str(day).replace("-", ""),
+    )
+
+
+def render(patient: Patient) -> PhantomScan:
+    """Render a patient's CT with its truth, without writing anything."""
+    scanner, anatomy = SCANNERS[patient.scanner], patient.anatomy
+    grid = lay_grid(scanner, anatomy, _stream(patient.seed, patient.index, SCAN))
+    rng = _stream(patient.seed, patient.index, TEXTURE)
+    lungs = find_lungs(anatomy, grid)
+    fine, coarse = smooth_field(rng, grid, 9.0), smooth_field(rng, grid, 30.0)
+    image = np.full(grid.shape, -1000.0, np.float32)
+    paint_body(image, anatomy, grid, lungs)
+    paint_lungs(image, anatomy, grid, lungs, (fine, coarse))
+    branches = grow_tree(rng, anatomy, grid, lungs)
+    own = _stream(patient.seed, patient.index, LESION)
+    lesion = paint_lesions(image, grid, lungs, patient.disease, (fine, coarse), own)
+    paint_vessels(image, grid, lungs, branches)
+    paint_bronchi(image, grid, lungs, branches)
+    paint_airways(image, anatomy, grid)
+    paint_landmark(image, anatomy, grid)
+    hu = acquire(image, scanner, _stream(patient.seed, patient.index, NOISE))
+    lung = np.where(lesion == EFFUSION, 0, lungs.side).astype(np.uint8)
+    return PhantomScan(hu, lung, lesion, lungs.lobe, lungs.cage, grid)

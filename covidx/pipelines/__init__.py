@@ -1,0 +1,1 @@
+"""Pipelines: each reads like the method section of a paper, on the public API alone."""

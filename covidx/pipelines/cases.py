@@ -1,0 +1,122 @@
+"""A case a test image: heatmaps on the slices that decided, drawn with the truth where known."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from covidx.errors import InvalidSeriesError
+from covidx.evaluate import Metrics
+from covidx.explain import heatmaps
+from covidx.files import make_folder
+from covidx.imaging import BagCache
+from covidx.ingest import load_image
+from covidx.pipelines.progress import Bar
+from covidx.pipelines.sources import Cohort
+from covidx.report import Case, slice_views, write_case
+from covidx.training import Predictor
+from covidx.volume import Volume
+
+__all__ = ["make_cases"]
+
+AFFINE_TOLERANCE_MM = 1e-3
+
+
+def make_cases(
+    predictor: Predictor,
+    cohort: Cohort,
+    cache: BagCache,
+    rows: pd.DataFrame,
+    metrics: Metrics,
+    folder: Path,
+    bar: Bar,
+) -> list[Case]:
+    """Explain each test image into ``folder/<n>/``; the highest score comes first.
+
+    Parameters
+    ----------
+    predictor, cohort, cache
+        What was trained, on what.
+    rows : DataFrame
+        Manifest rows of the test set.
+    metrics : Metrics
+        For the threshold and the positive class.
+    folder : Path
+        Takes a numbered folder a case.
+    bar : callable
+        Progress.
+    """
+    cases = []
+    for done, row in enumerate(rows.sort_values("image_id").to_dict("records"), 1):
+        cases.append(_case(predictor, cohort, cache, row, metrics, folder / f"{done:03d}"))
+        bar(done, len(rows))
+    return sorted(cases, key=lambda case: -case.score)
+
+
+def _case(
+    predictor: Predictor,
+    cohort: Cohort,
+    cache: BagCache,
+    row: dict[str, object],
+    metrics: Metrics,
+    folder: Path,
+) -> Case:
+    bag = cache.bag(str(row["image_id"]))
+    scores = predictor.score(bag)
+    volume = load_image(cohort.store, row).canonical()
+    truth = _truth(cohort, str(row["image_id"]), volume)
+    maps = heatmaps(predictor, bag, scores)
+    make_folder(folder)
+    bundle, score = predictor.bundle, predictor.positive_score(scores)
+    views = slice_views(volume, bag, maps, bundle.preprocessing, folder, truth)
+    called = score >= metrics.point.threshold
+    no_lesion = truth is not None and not truth.any() and row["label"] != cohort.classes.reference
+    case = Case(
+        patient_id=str(row["patient_id"]),
+        folder=folder.name,
+        label=str(row["label"]),
+        note="the CT shows no lesion" if no_lesion else "",
+        score=score,
+        probabilities=dict(zip(bundle.classes, map(float, scores.probabilities), strict=True)),
+        decision=bundle.positive if called else f"not {bundle.positive}",
+        right=called == (row["label"] == bundle.positive),
+        scan=_scan(row),
+        views=views,
+    )
+    write_case(case, metrics, folder)
+    return case
+
+
+def _truth(cohort: Cohort, image_id: str, volume: Volume) -> NDArray[np.bool_] | None:
+    """The true lesion on the canonical grid of `volume`; None where it is not known."""
+    masks = cohort.masks
+    found = masks[(masks["image_id"] == image_id) & (masks["kind"] == "lesion")]
+    if found.empty or cohort.source.masks is None or volume.affine is None:
+        return None
+    image = nib.load(cohort.source.masks / found["path"].iloc[0])
+    array = np.asarray(image.dataobj).transpose(2, 1, 0)  # (slices, rows, columns)
+    mask = Volume(array, "SEG", "unproven", "proven", image.affine).canonical()
+    assert mask.affine is not None
+    off = float(np.abs(mask.affine - volume.affine).max())
+    if mask.array.shape != volume.array.shape or off > AFFINE_TOLERANCE_MM:
+        raise InvalidSeriesError(
+            "MASK_ELSEWHERE",
+            "A mask does not lie on the grid of its image.",
+            path=found["path"].iloc[0],
+            expected=volume.array.shape,
+            actual=f"{mask.array.shape}, affines {off:.3g} mm apart",
+        )
+    return mask.array > 0
+
+
+def _scan(row: dict[str, object]) -> str:
+    parts = [str(row[key]) for key in ("manufacturer", "kernel") if row[key]]
+    thickness = row["slice_thickness_mm"]
+    if isinstance(thickness, float) and np.isfinite(thickness):
+        parts.append(f"{thickness:g} mm slices")
+    parts.append(f"{row['n_slices']} x {row['rows']} x {row['columns']}")
+    return ", ".join(parts)

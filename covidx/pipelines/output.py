@@ -1,0 +1,214 @@
+"""What an image pipeline leaves behind: the bundle, its card, figures, the facts of a report."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from covidx.cards import ModelFacts, card_digest, model_card
+from covidx.cohort import Splits
+from covidx.evaluate import Metrics, Rows, choose_operating_point
+from covidx.files import replacing
+from covidx.imaging import BagCache
+from covidx.models import BagClassifier
+from covidx.pipelines.config import Recipe
+from covidx.pipelines.sources import Cohort
+from covidx.report import (
+    confusion_figure,
+    reliability_figure,
+    roc_figure,
+    save,
+    score_figure,
+    training_figure,
+)
+from covidx.runs import versions
+from covidx.tables import table_digest
+from covidx.training import (
+    Bundle,
+    Fit,
+    Predictor,
+    Threshold,
+    TrainedOn,
+    parity_bags,
+    predict_cache,
+    save_bundle,
+)
+
+__all__ = ["draw_figures", "make_bundle", "report_facts", "report_warnings", "write_bundle", "write_model_card"]
+
+
+def make_bundle(
+    model: BagClassifier,
+    recipe: Recipe,
+    cohort: Cohort,
+    cache: BagCache,
+    rows: pd.DataFrame,
+    splits: Splits,
+    run_id: str,
+) -> Predictor:
+    """Choose the threshold on validation rows; the bundle is complete but for its hashes.
+
+    Parameters
+    ----------
+    model : BagClassifier
+        Trained.
+    recipe, cohort, cache, splits
+        What it was trained with.
+    rows : DataFrame
+        Manifest rows with fold and role.
+    run_id : str
+    """
+    bundle = Bundle(
+        architecture=recipe.architecture,
+        preprocessing=recipe.preprocessing,
+        classes=list(cohort.classes.names),
+        positive=cohort.classes.positive,
+        threshold=Threshold(value=0.5, rule="none", origin="nothing yet"),
+        trained_on=_trained_on(cohort, rows, splits),
+        run_id=run_id,
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        versions=versions(),
+    )
+    validation = rows[rows["role"] == "validation"]
+    scored = predict_cache(Predictor(bundle, model), cache, validation, run_id)
+    point = choose_operating_point(scored, cohort.classes.positive)
+    threshold = Threshold(value=point.threshold, rule=point.rule, origin=point.origin)
+    bundle = bundle.model_copy(update={"threshold": threshold})
+    return Predictor(bundle, model)
+
+
+def write_bundle(folder: Path, predictor: Predictor) -> Predictor:
+    """Save a bundle and read it back, so that all that follows uses what was saved."""
+    cases = parity_bags(predictor.bundle.preprocessing)
+    expected = np.stack([predictor.score(bag).probabilities for bag in cases])
+    save_bundle(folder, predictor.bundle, predictor.model, expected)
+    return Predictor.load(folder)
+
+
+def _trained_on(cohort: Cohort, rows: pd.DataFrame, splits: Splits) -> TrainedOn:
+    train = rows[rows["role"] == "train"]
+    card = cohort.source.card
+    thickness = train["slice_thickness_mm"].dropna()
+    patients = train.drop_duplicates("patient_id")["label"].value_counts()
+    return TrainedOn(
+        dataset=cohort.source.name,
+        domain="real" if card is None else card.domain,
+        card_sha256=None if card is None else card_digest(card),
+        manifest_sha256=table_digest(rows[["image_id", "sha256", "label", "group_id"]]),
+        split_sha256=splits.sha256,
+        patients={name: int(patients.get(name, 0)) for name in cohort.classes.names},
+        modality=_only(train["modality"]),
+        kind=_only(train["kind"]),
+        units=_only(train["units"]),
+        manufacturers=sorted(train["manufacturer"].dropna().unique()),
+        slice_thickness_mm=None
+        if thickness.empty
+        else (float(thickness.min()), float(thickness.max())),
+    )
+
+
+def _only(values: pd.Series) -> str:
+    """The most frequent value."""
+    return str(values.mode().iloc[0])
+
+
+def write_model_card(folder: Path, bundle: Bundle, metrics: Metrics, notes: list[str]) -> None:
+    """Write the bundle's model card, test results and all."""
+    seen = bundle.trained_on
+    facts = ModelFacts(
+        name=f"covidx P1: {bundle.positive} on {seen.modality}",
+        architecture=f"{bundle.architecture.backbone} on slices, mean of the "
+        f"{bundle.architecture.top_k} most abnormal",
+        positive=bundle.positive,
+        classes=bundle.classes,
+        modality=seen.modality,
+        units=seen.units,  # type: ignore[arg-type]
+        domain=seen.domain,
+        card_identifier=seen.dataset,
+        card_sha256=seen.card_sha256 or "none",
+        patients_by_class=seen.patients,
+        manufacturers=seen.manufacturers,
+        slice_thickness_mm=seen.slice_thickness_mm,
+        preprocessing=[f"{k}: {v}" for k, v in bundle.preprocessing.model_dump().items()],
+        threshold=bundle.threshold.value,
+        threshold_origin=f"{bundle.threshold.rule} on {bundle.threshold.origin}",
+        metrics=metrics.to_json(),
+        metrics_on=f"{metrics.n} test {metrics.level}s of the same data set",
+        limits=notes,
+        bundle_sha256=bundle.sha256,
+        versions=bundle.versions,
+    )
+    with replacing(folder / "MODEL_CARD.md") as temporary:
+        temporary.write_text(model_card(facts))
+
+
+def draw_figures(
+    test: pd.DataFrame, metrics: Metrics, fitted: Fit, rows: pd.DataFrame, folder: Path
+) -> list[tuple[str, str]]:
+    """Draw all figures of a run; returns each one's file name and a text for it."""
+    seen = Rows.of(test, metrics.positive)
+    counts = rows["role"].value_counts()
+    training = training_figure(
+        fitted.curves, n_train=int(counts["train"]), n_validation=int(counts["validation"])
+    )
+    drawn = {
+        "roc.png": ("ROC curve with the operating point", roc_figure(seen, metrics)),
+        "reliability.png": ("Reliability plot", reliability_figure(seen, metrics)),
+        "scores.png": ("Scores by true class", score_figure(seen, metrics)),
+        "confusion.png": ("Confusion matrices", confusion_figure(metrics)),
+        "training.png": ("Loss and validation AUROC by epoch", training),
+    }
+    for name, (_, figure) in drawn.items():
+        save(figure, folder / name)
+    return [(name, text) for name, (text, _) in drawn.items()]
+
+
+def report_facts(
+    record: dict[str, Any], cohort: Cohort, rows: pd.DataFrame, bundle: Bundle, fitted: Fit
+) -> list[tuple[str, str]]:
+    """The method section of the report."""
+    found = cohort.ingested
+    shares = rows.groupby("role")["group_id"].nunique()
+    classes = rows.groupby("label")["patient_id"].nunique()
+    return [
+        ("Data set", f"{cohort.source.name} ({bundle.trained_on.domain})"),
+        (
+            "Files",
+            f"{found.files_seen} seen: {found.accepted_files} accepted, {found.set_aside} set "
+            f"aside, {found.quarantined} quarantined",
+        ),
+        ("Images", f"{len(rows)}; patients: " + ", ".join(f"{n} {k}" for k, n in classes.items())),
+        (
+            "Split",
+            f"by group (patient, source, near-duplicates), seed {record['config']['seed']}: "
+            + ", ".join(f"{shares[role]} {role}" for role in ("train", "validation", "test")),
+        ),
+        (
+            "Model",
+            f"{bundle.architecture.backbone}, pretrained on ImageNet; the "
+            f"{bundle.architecture.top_k} most abnormal slices of a bag decide",
+        ),
+        ("Training", f"{len(fitted.curves)} epochs; weights of epoch {fitted.best_epoch}"),
+        ("Bundle", bundle.sha256),
+        ("Code", f"commit {record['git_commit'] or 'unknown'}; lock {record['lock_sha256']}"),
+        ("Run", f"{record['run_id']}; MLflow run {record['mlflow_run_id']}"),
+    ]
+
+
+def report_warnings(cohort: Cohort, rows: pd.DataFrame) -> list[str]:
+    """What a reader must know before any figure."""
+    lines = []
+    if cohort.source.card is not None and cohort.source.card.domain == "simulated":
+        lines.append(
+            "The patients of this cohort are simulated. The figures prove that the software works "
+            "and say nothing of skill on real patients."
+        )
+    elif cohort.source.card is not None:
+        lines += [f"Known bias: {bias}" for bias in cohort.source.card.known_biases]
+    if rows.drop_duplicates("patient_id").groupby("role").size()["test"] < 100:
+        lines.append("Fewer than 100 test patients: read the intervals, not the values.")
+    return [*lines, *cohort.notes]

@@ -1,0 +1,23 @@
+"""How a pipeline tells what it is doing: the caller decides what becomes of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+
+__all__ = ["Bar", "Bars", "silent"]
+
+Bar = Callable[[int, int], None]
+"""Called with (done, total)."""
+Bars = Callable[[str], AbstractContextManager[Bar]]
+"""Opens a bar by name."""
+
+
+@contextmanager
+def silent(name: str) -> Iterator[Bar]:
+    """No bar at all."""
+
+    def nothing(done: int, total: int) -> None:
+        return None
+
+    yield nothing

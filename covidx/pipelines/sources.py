@@ -1,0 +1,150 @@
+"""Where a pipeline's images and labels come from: the phantom, a described set, a hospital export."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import pandas as pd
+
+from covidx.cards import CARD_FOLDER, DataCard, load_card
+from covidx.cohort import (
+    Classes,
+    classes_of,
+    clinical_of,
+    drop_unmatched,
+    join_labels,
+    read_labels,
+)
+from covidx.errors import InvalidInputError
+from covidx.files import sha256_bytes, sha256_file
+from covidx.ingest import Identities, IngestResult, ingest, read_linkage
+from covidx.phantom import generate_cohort
+from covidx.pipelines.progress import Bars
+from covidx.tables import MASKS, empty, read_csv
+
+__all__ = ["Cohort", "Source", "find_card", "link", "phantom_source", "read_source"]
+
+
+@dataclass(frozen=True)
+class Source:
+    """What the user named: where images lie, what labels them, what describes them."""
+
+    data: Path
+    labels: Path | None
+    card: DataCard | None
+    clinical: Path | None = None
+    masks: Path | None = None
+    positive: str = "covid-19"
+
+    @property
+    def name(self) -> str:
+        """A folder name for its store; a hospital's own names stay out of it."""
+        if self.card is not None:
+            return re.sub(r"[^a-z0-9-]+", "-", self.card.identifier.lower())
+        return "local-" + sha256_bytes(str(self.data.resolve()).encode())[:8]
+
+
+@dataclass(frozen=True, eq=False)
+class Cohort:
+    """Labelled images, ready to be split."""
+
+    source: Source
+    store: Path
+    ingested: IngestResult
+    manifest: pd.DataFrame
+    clinical: pd.DataFrame | None
+    masks: pd.DataFrame
+    classes: Classes
+    notes: list[str]
+
+
+def phantom_source(work: Path, patients: int, seed: int, bars: Bars) -> Source:
+    """Generate the phantom cohort, or find it already there."""
+    folder = work / f"phantom-{patients}-seed{seed}"
+    with bars("phantom") as bar:
+        generate_cohort(folder, patients, seed, progress=bar)
+    card = load_card(Path("phantom"))
+    return Source(
+        folder / "dicom",
+        folder / "labels.csv",
+        card,
+        clinical=folder / "clinical.csv",
+        masks=folder / "masks",
+    )
+
+
+def find_card(data: Path) -> DataCard | None:
+    """The card that comes with covidx and whose image table, by hash, lies in `data`."""
+    for path in sorted(CARD_FOLDER.glob("*.yaml")):
+        card = load_card(path)
+        if card.images is None:
+            continue
+        table = data / card.images.table
+        if table.is_file() and sha256_file(table) == card.hashes.get(card.images.table):
+            return card
+    return None
+
+
+def read_source(source: Source, work: Path, bars: Bars) -> tuple[Path, IngestResult]:
+    """Ingest a source into its store below `work`."""
+    store = work / f"store-{source.name}"
+    if source.masks is not None:
+        store = source.data.parent / "store"
+    with bars("ingest") as bar:
+        result = ingest(
+            source.data,
+            store,
+            card=source.card,
+            progress=lambda stage, done, total: bar(done, total) if stage == "read" else None,
+        )
+    return store, result
+
+
+def link(
+    source: Source,
+    store: Path,
+    ingested: IngestResult,
+    unmatched: Literal["refuse", "exclude"],
+) -> Cohort:
+    """Give the images their labels, and name the classes."""
+    manifest, notes, clinical = ingested.manifest, [], None
+    if source.labels is not None:
+        identities = Identities.for_card(source.card)
+        labels = read_labels(source.labels)
+        if source.clinical is not None:
+            labels = labels.merge(read_csv(source.clinical), on="patient_id", how="left")
+        linkage = read_linkage(store) if "path" in labels.columns else None
+        manifest, labels = join_labels(manifest, labels, source.labels, identities, linkage)
+        manifest, notes = drop_unmatched(manifest, labels, source.labels, unmatched)
+        clinical = clinical_of(labels, source.labels)
+    elif manifest["label"].isna().all():
+        raise InvalidInputError(
+            "LABELS_MISSING",
+            "These images have no labels.",
+            path=source.data,
+            expected="a CSV with patient_id (or path) and label, or a card whose table has labels",
+            hint="Give it with --labels (make: LABELS=labels.csv).",
+        )
+    else:
+        manifest = manifest.dropna(subset="label").reset_index(drop=True)
+    positive = source.card.positive if source.card is not None else source.positive
+    classes = classes_of(sorted(set(manifest["label"])), positive)
+    masks = _masks(source, manifest)
+    return Cohort(source, store, ingested, manifest, clinical, masks, classes, notes)
+
+
+def _masks(source: Source, manifest: pd.DataFrame) -> pd.DataFrame:
+    """True masks by patient, where a source has them."""
+    if source.masks is None:
+        return empty(MASKS)
+    rows = []
+    for image_id, patient in zip(manifest["image_id"], manifest["patient_id"], strict=True):
+        for kind in ("lung", "lesion"):
+            path = source.masks / f"{patient}_{kind}.nii.gz"
+            if path.is_file():
+                row = {"image_id": image_id, "kind": kind, "path": path.name, "maker": "truth"}
+                rows.append({**row, "sha256": sha256_file(path)})
+    return pd.DataFrame(rows, columns=list(MASKS.columns))

@@ -1,0 +1,219 @@
+"""Train, evaluate and explain a CT classifier, from files to a report.
+
+The method, in the order of a paper: cohort, labels, pre-processing, groups and splits, training,
+operating point, test results, explanation. Everything is written below one run folder, and MLflow
+is told the same.
+"""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from covidx.cards import card_digest
+from covidx.cohort import Splits, find_duplicates, group_images, make_splits, thumbnail
+from covidx.errors import InvalidInputError
+from covidx.evaluate import Metrics, evaluate
+from covidx.files import sha256_json, write_json
+from covidx.imaging import BagCache, build_cache
+from covidx.pipelines.cases import make_cases
+from covidx.pipelines.config import Recipe, TrainCT
+from covidx.pipelines.output import (
+    draw_figures,
+    make_bundle,
+    report_facts,
+    report_warnings,
+    write_bundle,
+    write_model_card,
+)
+from covidx.pipelines.progress import Bars, silent
+from covidx.pipelines.sources import Cohort, Source, link, phantom_source, read_source
+from covidx.report import write_report
+from covidx.runs import RunFolder
+from covidx.tables import (
+    CLINICAL,
+    MANIFEST,
+    MASKS,
+    PREDICTIONS,
+    QUARANTINE,
+    table_digest,
+    write_table,
+)
+from covidx.tracking import tracked
+from covidx.training import SERVED, Fit, Predictor, fit, predict_cache
+
+__all__ = ["Trained", "train_ct"]
+
+PIPELINE = "train_ct"
+
+
+@dataclass(frozen=True, eq=False)
+class Trained:
+    """Where the run lies, and what it found on its test patients."""
+
+    folder: Path
+    metrics: Metrics
+
+
+def train_ct(
+    config: TrainCT,
+    source: Source | None = None,
+    *,
+    work: Path = Path("data"),
+    runs: Path = Path("runs"),
+    bars: Bars = silent,
+) -> Trained:
+    """Run the whole pipeline.
+
+    Parameters
+    ----------
+    config : TrainCT
+    source : Source, optional
+        Images, labels and card; the embedded phantom cohort if not given.
+    work : Path
+        Takes phantom cohorts, stores and caches, which later runs reuse.
+    runs : Path
+        Takes the run's folder and MLflow's database.
+    bars : callable
+        Opens a progress bar by name.
+
+    Raises
+    ------
+    CovidxError
+        Whatever is wrong with the input, by code and place; nothing half-written is left.
+    """
+    run = RunFolder(PIPELINE, runs)
+    with run.closing(), tracked(PIPELINE, run.run_id, runs) as tracker:
+        run.record["config"] = config.model_dump(mode="json")
+        run.record["mlflow_run_id"] = tracker.run_id
+        tracker.config(config.model_dump(mode="json"))
+
+        with run.step("cohort"):
+            if source is None:
+                source = phantom_source(work, config.phantom.patients, config.phantom.seed, bars)
+        with run.step("ingest"):
+            cohort = link(source, *read_source(source, work, bars), config.unmatched)
+        recipe = _recipe(config, cohort)
+        with run.step("prepare"), bars("prepare") as bar:
+            how = recipe.preprocessing
+            cache = build_cache(cohort.store, cohort.manifest, how, work / "cache", progress=bar)
+        with run.step("split"):
+            rows, splits = _split(cohort, cache, config)
+            digests = _write_tables(run, cohort, cache, rows, splits)
+        for role, part in rows.groupby("role"):
+            tracker.dataset(part, cohort.source.name, table_digest(part), str(role))
+        tracker.tags(digests)
+
+        with run.step("train"):
+            fitted = _fit(config, recipe, cohort, cache, rows, digests, work)
+        tracker.curves(fitted.curves)
+        with run.step("evaluate"), bars("evaluate") as bar:
+            draft = make_bundle(fitted.model, recipe, cohort, cache, rows, splits, run.run_id)
+            predictor = write_bundle(run.path / "bundle", draft)
+            bundle = predictor.bundle
+            predictions = predict_cache(predictor, cache, rows, run.run_id, bar)
+            write_table(predictions, run.path / "predictions.parquet", PREDICTIONS)
+            test = predictions[predictions["role"] == "test"]
+            metrics = evaluate(test, cohort.classes.positive, bundle.operating_point)
+            write_json(run.path / "metrics.json", metrics.to_json())
+            write_json(run.path / "confusion.json", metrics.confusion_json())
+            write_model_card(run.path / "bundle", bundle, metrics, report_warnings(cohort, rows))
+        with run.step("explain"), bars("explain") as bar:
+            shown = rows[rows["role"] == "test"]
+            cases = make_cases(predictor, cohort, cache, shown, metrics, run.path / "cases", bar)
+        with run.step("report"):
+            figures = draw_figures(test, metrics, fitted, rows, run.path / "figures")
+            facts = report_facts(run.record, cohort, rows, bundle, fitted)
+            title = f"{PIPELINE}: {metrics.positive} against the rest"
+            warnings = report_warnings(cohort, rows)
+            page = run.path / "report.html"
+            write_report(page, title, facts, metrics, cases, figures=figures, warnings=warnings)
+        run.record["bundle_sha256"] = bundle.sha256
+        run.record["resumed_from_epoch"] = fitted.resumed_from
+
+        tracker.tags({"bundle_sha256": bundle.sha256, "run_folder": run.run_id})
+        tracker.tags({k: str(run.record[k]) for k in ("git_commit", "lock_sha256")})
+        tracker.estimates(metrics.estimates)
+        tracker.model(bundle_folder, SERVED, bundle.classes)
+        tracker.files(run.path / "figures", "figures")
+        tracker.files(run.path / "cases", "cases")
+        for name in ("report.html", "metrics.json", "predictions.parquet"):
+            tracker.file(run.path / name)
+    return Trained(run.path, metrics)
+
+
+def _recipe(config: TrainCT, cohort: Cohort) -> Recipe:
+    """The recipe for volumes where there are any, else the one for single slices."""
+    modalities = sorted(set(cohort.manifest["modality"]))
+    if "CT" not in modalities:
+        raise InvalidInputError(
+            "NOT_CT",
+            "There is no CT in this cohort.",
+            path=cohort.source.data,
+            expected="CT",
+            actual=", ".join(modalities),
+        )
+    return config.volume if (cohort.manifest["kind"] == "volume").any() else config.slice
+
+
+def _split(cohort: Cohort, cache: BagCache, config: TrainCT) -> tuple[pd.DataFrame, Splits]:
+    """Group what belongs together, among the images that could be prepared; then split."""
+    usable = cohort.manifest[cohort.manifest["image_id"].isin(list(cache.index))]
+    pixels = cache.pixels
+    thumbnails = {}
+    for image_id in usable["image_id"]:
+        slices = cache.bag(image_id, pixels).pixels
+        thumbnails[image_id] = thumbnail(slices[len(slices) // 2])
+    grouped = group_images(usable.reset_index(drop=True), find_duplicates(thumbnails))
+    splits = make_splits(grouped, seed=config.seed, parts=config.parts)
+    return splits.assign(grouped, fold=0), splits
+
+
+def _write_tables(
+    run: RunFolder, cohort: Cohort, cache: BagCache, rows: pd.DataFrame, splits: Splits
+) -> dict[str, str]:
+    """Write the hand-over tables into the run; returns the digests of what was trained on."""
+    manifest = rows.drop(columns=["fold", "role"])
+    write_table(manifest, run.path / "manifest.parquet", MANIFEST)
+    splits.save(run.path / "splits.parquet")
+    write_table(cohort.masks, run.path / "masks.parquet", MASKS)
+    if cohort.clinical is not None:
+        write_table(cohort.clinical, run.path / "clinical.parquet", CLINICAL)
+    refused = [
+        {"path": image_id, "kind": "quarantined", "code": code, "reason": reason}
+        for image_id, (code, reason) in cache.refused.items()
+    ]
+    quarantine = pd.concat([cohort.ingested.quarantine, pd.DataFrame(refused)], ignore_index=True)
+    write_table(quarantine, run.path / "quarantine.parquet", QUARANTINE)
+    card = cohort.source.card
+    digests = {
+        "dataset": cohort.source.name,
+        "card_sha256": "none" if card is None else card_digest(card),
+        "manifest_sha256": table_digest(manifest),
+        "split_sha256": splits.sha256,
+    }
+    run.record["data"] = digests
+    return digests
+
+
+def _fit(
+    config: TrainCT,
+    recipe: Recipe,
+    cohort: Cohort,
+    cache: BagCache,
+    rows: pd.DataFrame,
+    digests: dict[str, str],
+    work: Path,
+) -> Fit:
+    """Train; an interrupted training of the same data and recipe is taken up again."""
+    same = sha256_json({"recipe": recipe.model_dump(mode="json"), "seed": config.seed, **digests})
+    folder = work / "training" / same[:16]
+    classes = (list(cohort.classes.names), cohort.classes.positive)
+    fitted = fit(
+        cache, rows, classes, recipe.architecture, recipe.learning, config.seed, folder
+    )
+    shutil.rmtree(folder)
+    return fitted

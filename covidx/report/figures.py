@@ -1,0 +1,279 @@
+"""Figures of an evaluation: each says n, its interval, and what it was drawn from.
+
+Built on `matplotlib.figure.Figure` alone, without pyplot's global state.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from covidx.evaluate import Estimate, Metrics, Rows, reliability
+from covidx.evaluate.bootstrap import FloatArray, IntArray
+from covidx.files import make_folder, replacing
+
+__all__ = [
+    "confusion_figure",
+    "reliability_figure",
+    "roc_figure",
+    "save",
+    "score_figure",
+    "training_figure",
+]
+
+SIZE = (5.6, 5.2)
+"""Inches."""
+DPI = 130
+BLUE, ORANGE, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "#666666"
+"""Colours that the colour-blind can tell apart (Okabe and Ito, 2008)."""
+CLASS_COLOURS = (ORANGE, BLUE, GREEN, "#CC79A7", "#E69F00", "#56B4E9")
+MARKS = ("o", "s", "^", "D", "v", "P")
+
+
+def save(figure: Figure, path: Path) -> Path:
+    """Write a PNG atomically; the same figure gives the same bytes, with no date inside."""
+    make_folder(path.parent)
+    FigureCanvasAgg(figure)
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")  # laid out by now; another pass would move it by a hair
+    with replacing(path) as temporary:
+        figure.savefig(temporary, format="png", metadata={"Software": None})
+    return path
+
+
+def roc_figure(rows: Rows, metrics: Metrics) -> Figure:
+    """ROC curve, and the operating point with the intervals of sensitivity and specificity.
+
+    Parameters
+    ----------
+    rows : Rows
+        The test rows.
+    metrics : Metrics
+        What `evaluate` found on them.
+    """
+    figure, axes = _square(f"ROC: {metrics.positive} against the rest\n{_counts(rows, metrics)}")
+    axes.plot([0, 1], [0, 1], color=GREY, linewidth=1, linestyle=":", label="chance")
+    scores, truth = rows.scores, rows.truth
+    if truth.any() and not truth.all():
+        order = np.argsort(-scores, kind="stable")
+        last = np.append(np.diff(scores[order]) != 0, True)  # rows of equal score enter together
+        found = np.append(0, np.cumsum(truth[order])[last]) / truth.sum()
+        false = np.append(0, np.cumsum(~truth[order])[last]) / (~truth).sum()
+        axes.plot(false, found, color=BLUE, linewidth=2, label=f"AUROC {_of(metrics['auroc'])}")
+        _cross(axes, metrics)
+    else:
+        axes.text(0.5, 0.5, "undefined: one class only", ha="center", va="center")
+    axes.set_xlabel("1 − specificity (false alarms among the rest)")
+    axes.set_ylabel(f"sensitivity ({metrics.positive} found)")
+    axes.legend(loc="lower right", fontsize=8, frameon=True)
+    return figure
+
+
+def reliability_figure(rows: Rows, metrics: Metrics, *, seed: int = 0) -> Figure:
+    """Share of positives by bin of score, with intervals and counts."""
+    title = f"Reliability: {metrics.positive}\n{_counts(rows, metrics)}"
+    figure, axes = _square(title)
+    axes.plot([0, 1], [0, 1], color=GREY, linewidth=1, linestyle=":", label="perfect calibration")
+    bins = reliability(rows.scores, rows.truth, rows.clusters, seed=seed)
+    usable = [b for b in bins if not np.isnan(b.observed.low)]
+    x = [b.mean_score for b in usable]
+    y = np.array([b.observed.value for b in usable])
+    reach = [y - [b.observed.low for b in usable], [b.observed.high for b in usable] - y]
+    axes.errorbar(
+        x,
+        y,
+        yerr=np.clip(reach, 0, None),
+        color=BLUE,
+        marker="o",
+        capsize=3,
+        linewidth=1.2,
+        label=f"observed share with its 95 % interval\nECE {_of(metrics['ece'])}",
+    )
+    counts = ", ".join(str(b.n) for b in bins)
+    axes.plot([], [], " ", label=f"n per bin, left to right: {counts}")
+    axes.text(0.03, 0.72, "above: scores too low", color=GREY, fontsize=8)
+    axes.text(0.97, 0.03, "below: scores too high", color=GREY, fontsize=8, ha="right")
+    axes.set_xlabel("mean score of the bin")
+    axes.set_ylabel(f"observed share of {metrics.positive}")
+    axes.legend(loc="upper left", fontsize=8)
+    return figure
+
+
+def confusion_figure(metrics: Metrics) -> Figure:
+    """Counts of truth against decision: at the threshold, and by the most probable class."""
+    rest = "rest" if len(metrics.classes) != 2 else _other(metrics)
+    panels: list[tuple[IntArray, tuple[str, ...], str]] = [
+        (
+            metrics.decisions[::-1, ::-1],
+            (metrics.positive, rest),
+            f"at the threshold {metrics.point.threshold:.3f}",
+        )
+    ]
+    if len(metrics.classes) > 2:
+        panels.append((metrics.confusion, metrics.classes, "most probable class"))
+    figure = Figure(figsize=(4.6 * len(panels) + 0.6, 4.9), layout="constrained", dpi=DPI)
+    figure.suptitle(
+        f"Confusion matrix, n = {metrics.n} {_unit(metrics)}\ncount, and share of the true class",
+        fontsize=10,
+    )
+    for number, (counts, names, title) in enumerate(panels, start=1):
+        axes = figure.add_subplot(1, len(panels), number)
+        _matrix(axes, np.asarray(counts), names)
+        axes.set_title(title, fontsize=9)
+    return figure
+
+
+def score_figure(rows: Rows, metrics: Metrics) -> Figure:
+    """Score of each row by its true class, with the threshold: dots, and their quartiles."""
+    title = f"Scores by true class\n{_counts(rows, metrics)}"
+    figure = Figure(figsize=(6.4, 1.6 + 1.0 * len(rows.classes)), layout="constrained", dpi=DPI)
+    axes = figure.add_subplot()
+    axes.set_title(title, fontsize=10)
+    rng = np.random.default_rng(0)
+    names = [metrics.positive, *(name for name in rows.classes if name != metrics.positive)]
+    for place, name in enumerate(names):
+        scores = rows.scores[rows.labels == rows.classes.index(name)]
+        height = place + rng.uniform(-0.28, 0.28, len(scores))
+        colour = CLASS_COLOURS[place % len(CLASS_COLOURS)]
+        axes.plot(scores, height, MARKS[place % len(MARKS)], color=colour, alpha=0.6, markersize=4)
+        if len(scores):
+            low, middle, high = np.quantile(scores, [0.25, 0.5, 0.75])
+            axes.plot([low, high], [place, place], color="black", linewidth=3, alpha=0.7)
+            axes.plot(middle, place, "|", color="black", markersize=16, markeredgewidth=2.5)
+    threshold = metrics.point.threshold
+    axes.axvline(threshold, color=GREY, linestyle="--", label=f"threshold {threshold:.3f}")
+    axes.plot([], [], "|-", color="black", linewidth=3, markersize=9, label="median and quartiles")
+    counts = [int((rows.labels == rows.classes.index(name)).sum()) for name in names]
+    axes.set_yticks(range(len(names)))
+    axes.set_yticklabels([f"{name}\n(n = {n})" for name, n in zip(names, counts, strict=True)])
+    axes.invert_yaxis()
+    axes.set_xlim(-0.02, 1.02)
+    axes.set_xlabel(f"score for {metrics.positive} (called positive right of the threshold)")
+    figure.legend(loc="outside lower right", ncols=2, fontsize=8)
+    return figure
+
+
+def training_figure(history: pd.DataFrame, *, n_train: int, n_validation: int) -> Figure:
+    """Loss and validation AUROC by epoch.
+
+    Parameters
+    ----------
+    history : DataFrame
+        Columns ``epoch``, ``train_loss``, ``validation_loss`` and ``validation_auroc``; NaN where
+        an epoch has no value. The epoch of the lowest validation loss is marked.
+    n_train, n_validation : int
+        Patients or images, for the title.
+    """
+    figure = Figure(figsize=(6.4, 5.2), layout="constrained", dpi=DPI)
+    figure.suptitle(f"Training: n = {n_train}; validation: n = {n_validation}", fontsize=11)
+    loss, area = figure.subplots(2, 1, sharex=True)
+    epochs = history["epoch"].to_numpy()
+    for name, colour, mark in (("train", BLUE, "o"), ("validation", ORANGE, "s")):
+        values = history[f"{name}_loss"].to_numpy(np.float64)
+        loss.plot(epochs, values, color=colour, marker=mark, markersize=4, label=name)
+    measured = history["validation_auroc"].to_numpy(np.float64)
+    area.plot(epochs, measured, color=ORANGE, marker="s", markersize=4)
+    area.axhline(0.5, color=GREY, linestyle=":", linewidth=1)
+    area.text(epochs[0], 0.5, "chance", color=GREY, fontsize=8, va="bottom")
+    if history["validation_loss"].notna().any():
+        best = epochs[int(np.nanargmin(history["validation_loss"].to_numpy(np.float64)))]
+        for axes in (loss, area):
+            axes.axvline(best, color=GREEN, linewidth=1, linestyle="--")
+        loss.plot(
+            [], [], color=GREEN, linestyle="--", label=f"lowest validation loss (epoch {best})"
+        )
+    loss.set_ylabel("loss")
+    loss.legend(fontsize=8)
+    area.set_ylabel("validation AUROC")
+    area.set_xlabel("epoch")
+    area.set_ylim(min(0.4, float(np.nanmin([*measured, 0.4]))), 1.02)
+    area.xaxis.set_major_locator(MaxNLocator(integer=True))
+    return figure
+
+
+def _square(title: str) -> tuple[Figure, Axes]:
+    figure = Figure(figsize=SIZE, layout="constrained", dpi=DPI)
+    axes = figure.add_subplot()
+    axes.set_title(title, fontsize=10)
+    axes.set_xlim(-0.02, 1.02)
+    axes.set_ylim(-0.03, 1.03)
+    axes.set_aspect("equal")
+    axes.grid(alpha=0.25)
+    return figure, axes
+
+
+def _cross(axes: Axes, metrics: Metrics) -> None:
+    """The operating point, its arms as long as the intervals."""
+    sensitivity, specificity = metrics["sensitivity"], metrics["specificity"]
+    x, y = 1 - specificity.value, sensitivity.value
+    axes.errorbar(
+        [x],
+        [y],
+        xerr=_arms(x, 1 - specificity.high, 1 - specificity.low),
+        yerr=_arms(y, sensitivity.low, sensitivity.high),
+        color=ORANGE,
+        marker="o",
+        capsize=3,
+        zorder=3,
+        label=(
+            f"threshold {metrics.point.threshold:.3f} ({metrics.point.rule} on validation)\n"
+            f"sensitivity {_of(sensitivity)}, n = {sensitivity.n}\n"
+            f"specificity {_of(specificity)}, n = {specificity.n}"
+        ),
+    )
+
+
+def _arms(value: float, low: float, high: float) -> FloatArray:
+    """Lengths below and above the value, shape (2, 1); 0 where there is no interval."""
+    arms = np.array([[value - low], [high - value]])
+    known: FloatArray = np.nan_to_num(np.clip(arms, 0, None))
+    return known
+
+
+def _of(estimate: Estimate) -> str:
+    """Value with its interval, in words."""
+    return (
+        str(estimate).replace("(", "(95 % interval ", 1)
+        if estimate.reason is None
+        else str(estimate)
+    )
+
+
+def _matrix(axes: Axes, counts: IntArray, names: tuple[str, ...]) -> None:
+    """Counts with row shares; darker means a greater share of that true class."""
+    totals = counts.sum(axis=1, keepdims=True)
+    shares = counts / np.maximum(totals, 1)
+    axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+    for i, j in np.ndindex(*counts.shape):
+        text = f"{counts[i, j]}\n{shares[i, j]:.0%}" if totals[i, 0] else "0\nno rows"
+        axes.text(
+            j, i, text, ha="center", va="center", color="white" if shares[i, j] > 0.55 else "black"
+        )
+    axes.set_xticks(range(len(names)), names, fontsize=8)
+    rows = [f"{name}\n(n = {n})" for name, n in zip(names, totals[:, 0], strict=True)]
+    axes.set_yticks(range(len(names)), rows, fontsize=8)
+    axes.set_xlabel("decision")
+    axes.set_ylabel("truth")
+
+
+def _counts(rows: Rows, metrics: Metrics) -> str:
+    positive = int(rows.truth.sum())
+    groups = f", {metrics.n_groups} groups" if metrics.n_groups < len(rows) else ""
+    return (
+        f"{rows.role} rows, n = {len(rows)} {_unit(metrics)}{groups} "
+        f"({positive} {metrics.positive}, {len(rows) - positive} rest)"
+    )
+
+
+def _unit(metrics: Metrics) -> str:
+    return f"{metrics.level}s"
+
+
+def _other(metrics: Metrics) -> str:
+    return next(name for name in metrics.classes if name != metrics.positive)

@@ -1,0 +1,127 @@
+"""A run's folder: its id, its record of what went in, and ``latest`` beside it."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from covidx import __version__
+from covidx.constants import RESEARCH_NOTICE
+from covidx.errors import StoreError
+from covidx.files import make_folder, sha256_file, write_json
+
+__all__ = ["RunFolder", "git_commit", "lock_digest", "versions"]
+
+ROOT = Path(__file__).resolve().parent.parent
+LOCK = ROOT / "requirements.lock"
+PACKAGES = ("torch", "torchvision", "timm", "lightning", "scikit-learn", "numpy", "pydicom", "mlflow")
+
+
+def versions() -> dict[str, str]:
+    """Versions of covidx, Python and what shapes a result."""
+    found = {"covidx": __version__, "python": platform.python_version()}
+    for name in PACKAGES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            found[name] = "missing"
+    return found
+
+
+def git_commit() -> str | None:
+    """Commit of the checkout that covidx runs from, ``+changes`` if it has any; None elsewhere."""
+    git = ["git", "-C", str(ROOT)]
+    try:
+        commit = subprocess.run(  # noqa: S603
+            [*git, "rev-parse", "HEAD"], capture_output=True, text=True, check=True
+        ).stdout.strip()
+        changed = subprocess.run(  # noqa: S603
+            [*git, "status", "--porcelain"], capture_output=True, text=True, check=True
+        ).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return commit + ("+changes" if changed else "")
+
+
+def lock_digest() -> str | None:
+    """SHA-256 of the lock file beside the package; None for an installed wheel."""
+    return sha256_file(LOCK) if LOCK.is_file() else None
+
+
+@dataclass
+class RunFolder:
+    """``runs/<pipeline>/<id>/``.
+
+    Parameters
+    ----------
+    pipeline : str
+    runs : Path
+    record : dict
+        Becomes ``run.json``.
+    """
+
+    pipeline: str
+    runs: Path
+    record: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        started = datetime.now(UTC)
+        self.run_id = started.strftime("%Y%m%dT%H%M%S") + f"-{os.getpid()}"
+        self.path = self.runs / self.pipeline / self.run_id
+        make_folder(self.path.parent)
+        try:
+            self.path.mkdir()
+        except FileExistsError as error:
+            raise StoreError(
+                "IN_USE", "This run's folder is taken.", path=self.path, hint="Start it again."
+            ) from error
+        self.record |= {
+            "run_id": self.run_id,
+            "pipeline": self.pipeline,
+            "notice": RESEARCH_NOTICE,
+            "started": started.isoformat(timespec="seconds"),
+            "git_commit": git_commit(),
+            "lock_sha256": lock_digest(),
+            "versions": versions(),
+            "machine": {"cores": os.cpu_count(), "processor": platform.machine()},
+            "seconds": {},
+            "state": "running",
+        }
+        self.save()
+
+    def save(self) -> None:
+        """Write ``run.json``."""
+        write_json(self.path / "run.json", json.loads(json.dumps(self.record, default=str)))
+
+    @contextmanager
+    def step(self, name: str) -> Iterator[None]:
+        """Time a step into the record."""
+        start = time.perf_counter()
+        yield
+        self.record["seconds"][name] = round(time.perf_counter() - start, 1)
+        self.save()
+
+    @contextmanager
+    def closing(self) -> Iterator[None]:
+        """Mark the run finished and point ``latest`` to it, or mark it failed."""
+        try:
+            yield
+        except BaseException as error:
+            self.record |= {"state": "failed", "error": f"{type(error).__name__}: {error}"}
+            self.save()
+            raise
+        self.record["state"] = "finished"
+        self.save()
+        link = self.path.parent / f".latest-{self.run_id}"
+        link.symlink_to(self.run_id)
+        link.replace(self.path.parent / "latest")

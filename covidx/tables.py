@@ -1,0 +1,257 @@
+"""The tables that rooms hand to each other: their columns, and how they are read and written."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+import pandera.pandas as pa
+import pyarrow as arrow
+import pyarrow.parquet as pq
+
+from covidx.constants import SCHEMA_VERSION
+from covidx.errors import InvalidTableError
+from covidx.files import replacing, sha256_bytes
+
+__all__ = [
+    "CLINICAL",
+    "MANIFEST",
+    "MASKS",
+    "PREDICTIONS",
+    "PROBABILITY_PREFIX",
+    "QUARANTINE",
+    "SPLITS",
+    "check",
+    "empty",
+    "probability_columns",
+    "read_csv",
+    "read_table",
+    "table_digest",
+    "write_table",
+]
+
+PROBABILITY_PREFIX = "prob_"
+ROLES = ("train", "validation", "test")
+
+
+def _text(nullable: bool = False, unique: bool = False, values: Sequence[str] = ()) -> pa.Column:
+    checks = [pa.Check.isin(list(values))] if values else []
+    return pa.Column(str, checks, nullable=nullable, unique=unique, coerce=True)
+
+
+def _number(low: float | None = None) -> pa.Column:
+    checks = [] if low is None else [pa.Check.ge(low)]
+    return pa.Column(float, checks, nullable=True, coerce=True)
+
+
+def _count() -> pa.Column:
+    return pa.Column(int, pa.Check.ge(0), coerce=True)
+
+
+MANIFEST = pa.DataFrameSchema(
+    {
+        "image_id": _text(unique=True),
+        "patient_id": _text(),
+        "group_id": _text(),  # what must never be divided between roles
+        "study_uid": _text(nullable=True),
+        "series_uid": _text(nullable=True),
+        "dataset": _text(),
+        "card_sha256": _text(nullable=True),
+        "modality": _text(),
+        "kind": _text(values=("volume", "slice", "radiograph")),
+        "path": _text(),  # relative to the store
+        "label": _text(nullable=True),
+        "units": _text(values=("hu", "unproven", "display")),
+        "geometry": _text(values=("proven", "spacing_only", "none")),
+        "site": _text(nullable=True),
+        "manufacturer": _text(nullable=True),
+        "kernel": _text(nullable=True),
+        "view": _text(nullable=True),
+        "slice_thickness_mm": _number(0),
+        "slice_spacing_mm": _number(0),
+        "pixel_spacing_mm": _number(0),
+        "n_slices": _count(),
+        "age": _number(0),
+        "sex": _text(nullable=True),
+        "acquired": _text(nullable=True),  # ISO date
+        "source_format": _text(),
+        "mode": _text(nullable=True),
+        "rows": _count(),
+        "columns": _count(),
+        "licence": _text(nullable=True),
+        "n_files": _count(),  # source files that this image was made of
+        "sha256": _text(),
+    },
+    name="manifest",
+    strict=True,
+)
+
+QUARANTINE = pa.DataFrameSchema(
+    {
+        "path": _text(),
+        "kind": _text(values=("set_aside", "quarantined")),
+        "code": _text(),
+        "reason": _text(),
+    },
+    name="quarantine",
+    strict=True,
+)
+
+CLINICAL = pa.DataFrameSchema({"patient_id": _text(unique=True)}, name="clinical", strict=False)
+
+MASKS = pa.DataFrameSchema(
+    {
+        "image_id": _text(),
+        "kind": _text(),
+        "path": _text(),
+        "maker": _text(),
+        "sha256": _text(),
+    },
+    name="masks",
+    strict=True,
+)
+
+SPLITS = pa.DataFrameSchema(
+    {
+        "group_id": _text(),
+        "patient_id": _text(),
+        "fold": _count(),
+        "role": _text(values=ROLES),
+    },
+    name="splits",
+    strict=True,
+)
+
+PREDICTIONS = pa.DataFrameSchema(
+    {
+        "run_id": _text(),
+        "arm": _text(),
+        "unit_id": _text(),
+        "level": _text(values=("patient", "image")),
+        "patient_id": _text(),
+        "group_id": _text(),
+        "fold": _count(),
+        "role": _text(values=ROLES),
+        "split_sha256": _text(nullable=True),
+        "bundle_sha256": _text(nullable=True),
+        "arms_used": _text(),
+        "label": _text(nullable=True),
+        f"{PROBABILITY_PREFIX}.+": pa.Column(
+            float, pa.Check.in_range(0, 1), nullable=False, coerce=True, regex=True
+        ),
+    },
+    unique=["arm", "fold", "role", "unit_id"],
+    name="predictions",
+    strict=True,
+)
+
+
+def probability_columns(predictions: pd.DataFrame) -> dict[str, str]:
+    """Class name -> its probability column, in the order of the table."""
+    prefix = PROBABILITY_PREFIX
+    return {c.removeprefix(prefix): c for c in predictions.columns if c.startswith(prefix)}
+
+
+def empty(schema: pa.DataFrameSchema) -> pd.DataFrame:
+    """A table of `schema` without rows."""
+    return pd.DataFrame({name: pd.Series(dtype=object) for name in schema.columns})
+
+
+def check(table: pd.DataFrame, schema: pa.DataFrameSchema, path: Path | None = None) -> pd.DataFrame:
+    """Return `table` with its columns coerced, or name every row that is wrong.
+
+    Raises
+    ------
+    InvalidTableError
+        ``TABLE_INVALID``, with up to ten faults, each by column, row and value.
+    """
+    try:
+        return schema.validate(table, lazy=True)
+    except pa.errors.SchemaErrors as error:
+        cases = error.failure_cases
+        faults = [
+            (
+                f"column {case.failure_case}: missing or not wanted ({case.check})"
+                if case.schema_context == "DataFrameSchema"
+                else f"column {case.column}: {case.check}"
+            )
+            + ("" if pd.isna(case.index) else f" (row {case.index}: {case.failure_case!r})")
+            for case in cases.head(10).itertuples()
+        ]
+        raise InvalidTableError(
+            "TABLE_INVALID",
+            f"The {schema.name} table does not fit its schema ({len(cases)} faults).",
+            path=path,
+            actual="; ".join(faults),
+        ) from error
+
+
+def write_table(table: pd.DataFrame, path: Path, schema: pa.DataFrameSchema) -> pd.DataFrame:
+    """Check `table`, then write it as parquet with its schema's name and version, atomically."""
+    checked = check(table, schema, path)
+    stamp = json.dumps({"schema": schema.name, "version": SCHEMA_VERSION}).encode()
+    data = arrow.Table.from_pandas(checked, preserve_index=False)
+    with replacing(path) as temporary:
+        pq.write_table(data.replace_schema_metadata({**data.schema.metadata, b"covidx": stamp}), temporary)
+    return checked
+
+
+def read_table(path: Path, schema: pa.DataFrameSchema) -> pd.DataFrame:
+    """Read a parquet (or CSV) table and check it.
+
+    Raises
+    ------
+    InvalidTableError
+        ``TABLE_UNREADABLE``, ``TABLE_VERSION`` or ``TABLE_INVALID``.
+    """
+    if path.suffix == ".csv":
+        return check(read_csv(path), schema, path)
+    try:
+        data = pq.read_table(path)
+    except (OSError, arrow.ArrowException) as error:
+        raise InvalidTableError(
+            "TABLE_UNREADABLE", f"The {schema.name} table cannot be read.", path=path, actual=error
+        ) from error
+    stamp = json.loads((data.schema.metadata or {}).get(b"covidx", b"{}"))
+    if stamp and stamp != {"schema": schema.name, "version": SCHEMA_VERSION}:
+        raise InvalidTableError(
+            "TABLE_VERSION",
+            "The table was written as another one, or by another version of covidx.",
+            path=path,
+            expected=f"{schema.name}, version {SCHEMA_VERSION}",
+            actual=f"{stamp.get('schema')}, version {stamp.get('version')}",
+            hint="Make it again with this version.",
+        )
+    return check(data.to_pandas(), schema, path)
+
+
+def read_csv(path: Path) -> pd.DataFrame:
+    """Read a person's CSV: ids stay text (``007`` is not 7), numbers are found column by column.
+
+    Raises
+    ------
+    InvalidTableError
+        ``TABLE_UNREADABLE``.
+    """
+    try:
+        raw = pd.read_csv(path, dtype=str, skipinitialspace=True, encoding="utf-8-sig")
+    except (OSError, ValueError) as error:
+        raise InvalidTableError(
+            "TABLE_UNREADABLE",
+            "The table cannot be read as CSV in UTF-8.",
+            path=path,
+            actual=error,
+        ) from error
+    raw.columns = [str(name).strip() for name in raw.columns]
+    return raw
+
+
+def table_digest(table: pd.DataFrame) -> str:
+    """SHA-256 of a table's content, whatever the order of its rows and columns."""
+    columns = sorted(table.columns)
+    ordered = table[columns].sort_values(columns, ignore_index=True)
+    text = ordered.to_csv(index=False, float_format="%.9g", lineterminator="\n", na_rep="")
+    return sha256_bytes(text.encode())
+

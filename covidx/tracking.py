@@ -1,0 +1,145 @@
+"""MLflow: the only file that knows it, save the script that a logged model is served from."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import mlflow
+import pandas as pd
+from mlflow.entities import RunStatus
+from mlflow.models import ModelSignature
+from mlflow.types import ColSpec, Schema
+
+from covidx import __version__
+from covidx.constants import RESEARCH_NOTICE
+from covidx.evaluate import Estimate
+
+__all__ = ["Tracker", "tracked", "tracking_uri"]
+
+URI_VARIABLE = "MLFLOW_TRACKING_URI"
+
+
+def tracking_uri(runs: Path) -> str:
+    """The server of ``MLFLOW_TRACKING_URI``, else an SQLite file in the folder of runs."""
+    return os.environ.get(URI_VARIABLE) or f"sqlite:///{runs.resolve() / 'mlflow.db'}"
+
+
+@dataclass(frozen=True)
+class Tracker:
+    """An open MLflow run."""
+
+    run_id: str
+
+    def config(self, values: Mapping[str, Any]) -> None:
+        """Log a nested configuration as parameters with dotted names."""
+        mlflow.log_params(dict(_flat(values)))
+
+    def tags(self, values: Mapping[str, str]) -> None:
+        """Log facts such as the git commit and data digests."""
+        mlflow.set_tags(dict(values))
+
+    def dataset(self, table: pd.DataFrame, name: str, digest: str, role: str) -> None:
+        """Log which data a role used: name, digest and columns, not the rows."""
+        data = mlflow.data.from_pandas(table, name=name, digest=digest[:36])
+        mlflow.log_input(data, context=role)
+
+    def curves(self, curves: pd.DataFrame) -> None:
+        """Log one figure an epoch and column; column ``epoch`` is the step."""
+        for row in curves.to_dict("records"):
+            step = int(row.pop("epoch"))
+            values = {str(k): float(v) for k, v in row.items() if pd.notna(v)}
+            mlflow.log_metrics(values, step=step)
+
+    def estimates(self, estimates: Mapping[str, Estimate]) -> None:
+        """Log each metric beside the ends of its interval and its n."""
+        values: dict[str, float] = {}
+        for name, found in estimates.items():
+            ends = {"": found.value, ".low": found.low, ".high": found.high, ".n": found.n}
+            values |= {f"{name}{end}": float(v) for end, v in ends.items() if pd.notna(v)}
+        mlflow.log_metrics(values)
+
+    def files(self, folder: Path, place: str) -> None:
+        """Log a folder's files below `place`."""
+        mlflow.log_artifacts(str(folder), place)
+
+    def file(self, path: Path, place: str | None = None) -> None:
+        """Log one file."""
+        mlflow.log_artifact(str(path), place)
+
+    def model(self, bundle: Path, script: Path, classes: list[str]) -> None:
+        """Log a bundle as a pyfunc: code (`script`) around the bundle's files, no pickle.
+
+        It takes a table with a column ``path`` and gives the probability of each class.
+        """
+        outputs = [ColSpec("double", f"prob_{name}") for name in classes]
+        outputs += [ColSpec("string", name) for name in ("path", "decision", "problem")]
+        mlflow.pyfunc.log_model(
+            name="model",
+            python_model=str(script),
+            artifacts={"bundle": str(bundle)},
+            signature=ModelSignature(Schema([ColSpec("string", "path")]), Schema(outputs)),
+            pip_requirements=[f"covidx=={__version__}"],
+            metadata={"notice": RESEARCH_NOTICE},
+        )
+
+
+@contextmanager
+def tracked(experiment: str, name: str, runs: Path) -> Iterator[Tracker]:
+    """Open an MLflow run that ends as FINISHED, or as FAILED however it fails.
+
+    A process that is killed outright cannot say so; the next run of the same machine marks what
+    such a one left open.
+    """
+    mlflow.set_tracking_uri(tracking_uri(runs))
+    if mlflow.get_experiment_by_name(experiment) is None:
+        local = None if os.environ.get(URI_VARIABLE) else (runs / "mlartifacts").resolve().as_uri()
+        mlflow.create_experiment(experiment, artifact_location=local)
+    mlflow.set_experiment(experiment)
+    _close_abandoned(experiment)
+    owner = {"covidx.host": socket.gethostname(), "covidx.pid": str(os.getpid())}
+    with _ended_by_sigterm(), mlflow.start_run(run_name=name, tags=owner) as run:
+        yield Tracker(run.info.run_id)
+
+
+def _close_abandoned(experiment: str) -> None:
+    client = mlflow.MlflowClient()
+    found = client.get_experiment_by_name(experiment)
+    here = f"tags.`covidx.host` = '{socket.gethostname()}' and attributes.status = 'RUNNING'"
+    for run in client.search_runs([found.experiment_id], here):
+        pid = int(run.data.tags["covidx.pid"])
+        if pid != os.getpid() and not Path(f"/proc/{pid}").exists():
+            client.set_terminated(run.info.run_id, RunStatus.to_string(RunStatus.FAILED))
+
+
+@contextmanager
+def _ended_by_sigterm() -> Iterator[None]:
+    """Turn SIGTERM into an exception, so that the run is closed on the way out."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def stop(number: int, _: FrameType | None) -> None:
+        raise SystemExit(128 + number)
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for key, value in values.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value

@@ -1,0 +1,47 @@
+"""Learning, bundles, prediction."""
+
+from pathlib import Path
+
+from covidx.training.bundle import (
+    Bundle,
+    Threshold,
+    TrainedOn,
+    load_bundle,
+    parity_bags,
+    save_bundle,
+)
+from covidx.training.fit import Fit, fit
+from covidx.training.module import BagLearner, Learning
+from covidx.training.predict import (
+    PARITY_TOLERANCE,
+    Predictor,
+    Scores,
+    outside_domain,
+    predict_cache,
+)
+from covidx.training.score import NOT_INTERPRETABLE, Prediction, predict_path
+
+SERVED = Path(__file__).with_name("served.py")
+"""The script that MLflow serves a bundle from."""
+
+__all__ = [
+    "NOT_INTERPRETABLE",
+    "PARITY_TOLERANCE",
+    "BagLearner",
+    "Bundle",
+    "Fit",
+    "Learning",
+    "SERVED",
+    "Prediction",
+    "Predictor",
+    "Scores",
+    "Threshold",
+    "TrainedOn",
+    "fit",
+    "load_bundle",
+    "outside_domain",
+    "parity_bags",
+    "predict_cache",
+    "predict_path",
+    "save_bundle",
+]

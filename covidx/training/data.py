@@ -1,0 +1,125 @@
+"""Bags for training (drawn anew each epoch, from seeds alone) and for validation (whole)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import lightning
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from covidx.imaging import Augmentation, BagCache, augment
+
+__all__ = ["BagBatch", "BagData", "collate", "to_tensor"]
+
+
+class BagBatch(NamedTuple):
+    """Some bags: their slices after each other, slices a bag, class numbers."""
+
+    slices: Tensor
+    sizes: list[int]
+    targets: Tensor
+
+
+def to_tensor(pixels: np.ndarray) -> Tensor:
+    """Bytes of shape (n, rows, columns) -> floats 0..1 of shape (n, 1, rows, columns).
+
+    Channels last in memory: convolutions on a CPU are several times faster so.
+    """
+    floats = torch.from_numpy(np.array(pixels)).float().div_(255)[:, None]
+    return floats.contiguous(memory_format=torch.channels_last)
+
+
+def collate(items: Sequence[tuple[Tensor, int]]) -> BagBatch:
+    """Put bags after each other."""
+    slices = torch.cat([slices for slices, _ in items])
+    return BagBatch(
+        slices.contiguous(memory_format=torch.channels_last),
+        [len(slices) for slices, _ in items],
+        torch.tensor([target for _, target in items]),
+    )
+
+
+class _Bags(Dataset[tuple[Tensor, int]]):
+    """Whole bags in a fixed order."""
+
+    def __init__(self, cache: BagCache, items: Sequence[tuple[str, int]]) -> None:
+        self.cache, self.items, self.pixels = cache, list(items), cache.pixels
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    def __getitem__(self, index: int) -> tuple[Tensor, int]:
+        image_id, target = self.items[index]
+        return to_tensor(self.cache.bag(image_id, self.pixels).pixels), target
+
+
+class _TrainingBags(_Bags):
+    """Parts of bags, augmented; what item i of epoch e is depends on seed, e and i alone."""
+
+    def __init__(
+        self,
+        cache: BagCache,
+        items: Sequence[tuple[str, int]],
+        how: Augmentation,
+        slices: int,
+        seed: tuple[int, int],
+    ) -> None:
+        order = np.random.default_rng(seed).permutation(len(items))
+        super().__init__(cache, [items[i] for i in order])
+        self.how, self.slices, self.seed = how, slices, seed
+
+    def __getitem__(self, index: int) -> tuple[Tensor, int]:
+        slices, target = super().__getitem__(index)
+        words = np.random.SeedSequence([*self.seed, index]).generate_state(2, np.uint32)
+        chance = torch.Generator().manual_seed(int(words[0]) << 32 | int(words[1]))
+        if len(slices) > self.slices:
+            kept = torch.randperm(len(slices), generator=chance)[: self.slices].sort().values
+            slices = slices[kept]
+        return augment(slices, self.how, chance), target
+
+
+class BagData(lightning.LightningDataModule):
+    """Training and validation bags of one fold.
+
+    Parameters
+    ----------
+    cache : BagCache
+    train, validation : list of (image_id, class number)
+    how : Augmentation
+    slices : int
+        Slices drawn from a bag in training.
+    batch : int
+        Bags a batch.
+    seed : int
+    """
+
+    def __init__(
+        self,
+        cache: BagCache,
+        train: Sequence[tuple[str, int]],
+        validation: Sequence[tuple[str, int]],
+        how: Augmentation,
+        slices: int,
+        batch: int,
+        seed: int,
+    ) -> None:
+        super().__init__()
+        self.cache, self.train, self.validation = cache, train, validation
+        self.how, self.slices, self.batch, self.seed = how, slices, batch, seed
+
+    def train_dataloader(self) -> DataLoader[tuple[Tensor, int]]:
+        """Bags of the present epoch; the trainer asks anew before each."""
+        epoch = self.trainer.current_epoch if self.trainer is not None else 0
+        bags = _TrainingBags(self.cache, self.train, self.how, self.slices, (self.seed, epoch))
+        # A lone last bag would leave batch normalisation little to go by.
+        drop = len(self.train) > self.batch
+        return DataLoader(bags, batch_size=self.batch, collate_fn=collate, drop_last=drop)
+
+    def val_dataloader(self) -> DataLoader[tuple[Tensor, int]]:
+        """Whole validation bags."""
+        bags = _Bags(self.cache, self.validation)
+        return DataLoader(bags, batch_size=self.batch, collate_fn=collate)

@@ -1,0 +1,151 @@
+"""Training one fold: progress, checkpoints, early stopping, and going on after an interruption."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+
+import lightning
+import pandas as pd
+import torch
+from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint, RichProgressBar
+
+from covidx.files import locked, make_folder
+from covidx.imaging import BagCache
+from covidx.models import Architecture, BagClassifier
+from covidx.training.data import BagData
+from covidx.training.module import BagLearner, Learning
+
+__all__ = ["Fit", "fit"]
+
+
+@dataclass(frozen=True, eq=False)
+class Fit:
+    """A trained network and how it got there.
+
+    Parameters
+    ----------
+    model : BagClassifier
+        With the weights of the epoch of the lowest validation loss, in evaluation mode.
+    curves : DataFrame
+        One row an epoch: epoch, train_loss, validation_loss, validation_auroc.
+    best_epoch : int
+    resumed_from : int or None
+        First epoch after an interruption.
+    """
+
+    model: BagClassifier
+    curves: pd.DataFrame
+    best_epoch: int
+    resumed_from: int | None
+
+
+class _Curves(Callback):
+    """Keeps the logged figures of each epoch; part of the checkpoint."""
+
+    def __init__(self) -> None:
+        self.rows: list[dict[str, float]] = []
+
+    def on_train_epoch_end(self, trainer: lightning.Trainer, _: lightning.LightningModule) -> None:
+        """Note this epoch's figures."""
+        logged = trainer.callback_metrics
+        names = ("train_loss", "validation_loss", "validation_auroc")
+        row = {name: float(logged[name]) for name in names if name in logged}
+        self.rows.append({"epoch": trainer.current_epoch, **row})
+
+    def state_dict(self) -> dict[str, object]:
+        """For the checkpoint."""
+        return {"rows": self.rows}
+
+    def load_state_dict(self, state: dict[str, object]) -> None:
+        """From the checkpoint."""
+        self.rows = list(state["rows"])  # type: ignore[call-overload]
+
+
+def fit(
+    cache: BagCache,
+    items: pd.DataFrame,
+    classes: tuple[list[str], str],
+    architecture: Architecture,
+    how: Learning,
+    seed: int,
+    folder: Path,
+) -> Fit:
+    """Train on the rows of role train; choose the epoch on those of role validation.
+
+    A training that was interrupted goes on from its last whole epoch when it is called with the
+    same folder, and ends with the weights that it would have had anyway.
+
+    Parameters
+    ----------
+    cache : BagCache
+    items : DataFrame
+        image_id, label, role. Rows of role test are not looked at.
+    classes : (list of str, str)
+        Class names, the reference first; the positive class.
+    architecture, how
+        Configuration.
+    seed : int
+    folder : Path
+        For checkpoints; the caller deletes it once the result is safe.
+    """
+    names, positive = classes
+    part = {
+        role: [
+            (row.image_id, names.index(row.label))
+            for row in items[items["role"] == role].sort_values("image_id").itertuples()
+        ]
+        for role in ("train", "validation")
+    }
+    make_folder(folder)
+    _quiet()
+    torch.use_deterministic_algorithms(True)
+    learner = BagLearner(architecture, how, len(names), names.index(positive), seed)
+    learner.model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    data = BagData(
+        cache, part["train"], part["validation"], how.augmentation, how.slices, how.batch, seed
+    )
+    with locked(folder):
+        return _run(learner, data, how, folder)
+
+
+def _run(learner: BagLearner, data: BagData, how: Learning, folder: Path) -> Fit:
+    best = ModelCheckpoint(
+        folder, filename="best", monitor="validation_loss", save_last=True, enable_version_counter=False
+    )
+    curves = _Curves()
+    trainer = lightning.Trainer(
+        accelerator="auto",
+        devices=1,
+        max_epochs=how.epochs,
+        callbacks=[
+            curves,
+            best,
+            EarlyStopping("validation_loss", patience=how.patience),
+            RichProgressBar(leave=True),
+        ],
+        logger=False,
+        enable_model_summary=False,
+        num_sanity_val_steps=0,
+        reload_dataloaders_every_n_epochs=1,
+        default_root_dir=folder,
+    )
+    last = folder / "last.ckpt"
+    resumed = None
+    if last.exists():
+        resumed = int(torch.load(last, map_location="cpu", weights_only=True)["epoch"]) + 1
+    trainer.fit(
+        learner, data, ckpt_path=None if resumed is None else str(last), weights_only=True
+    )
+    kept = torch.load(best.best_model_path, map_location="cpu", weights_only=True)
+    learner.load_state_dict(kept["state_dict"])
+    return Fit(learner.model.cpu().eval(), pd.DataFrame(curves.rows), int(kept["epoch"]), resumed)
+
+
+def _quiet() -> None:
+    """Keep Lightning's tips, and its advice to use more loader processes, off the terminal."""
+    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
+    warnings.filterwarnings("ignore", message=".*does not have many workers.*")
+    warnings.filterwarnings("ignore", message=".*The number of training batches.*")

@@ -1,0 +1,105 @@
+"""How a bag classifier learns: loss, two learning rates, one cycle."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import lightning
+import torch
+from pydantic import Field
+from sklearn.metrics import roc_auc_score
+from torch import Tensor
+from torch.nn import functional
+
+from covidx.config import Config
+from covidx.imaging import Augmentation
+from covidx.models import Architecture, BagClassifier
+from covidx.training.data import BagBatch
+
+__all__ = ["BagLearner", "Learning"]
+
+
+class Learning(Config):
+    """How training goes."""
+
+    epochs: int = Field(14, ge=1, description="at most")
+    patience: int = Field(6, ge=1, description="epochs without a better validation loss")
+    batch: int = Field(8, ge=2, description="bags")
+    slices: int = Field(8, ge=1, description="slices drawn from a bag")
+    head_rate: float = Field(2e-3, gt=0)
+    backbone_rate: float = Field(4e-4, gt=0, description="smaller: these layers are pretrained")
+    weight_decay: float = Field(0.02, ge=0)
+    label_smoothing: float = Field(0.05, ge=0, lt=1)
+    pretrained: bool = True
+    augmentation: Augmentation = Augmentation()
+
+
+class BagLearner(lightning.LightningModule):
+    """Trains a `BagClassifier` on patient labels.
+
+    Parameters
+    ----------
+    architecture : Architecture
+    how : Learning
+    n_classes : int
+    positive : int
+        Number of the class whose AUROC is logged.
+    seed : int
+    """
+
+    def __init__(
+        self, architecture: Architecture, how: Learning, n_classes: int, positive: int, seed: int
+    ) -> None:
+        super().__init__()
+        torch.manual_seed(seed)
+        self.model = BagClassifier(architecture, n_classes, pretrained=how.pretrained)
+        self.how, self.positive, self.seed = how, positive, seed
+        self._scores: list[tuple[Tensor, Tensor]] = []
+
+    def on_train_epoch_start(self) -> None:
+        """Seed dropout by the epoch, so that a resumed training draws what it would have drawn."""
+        torch.manual_seed(self.seed * 100_003 + self.current_epoch)
+        import os
+        if os.environ.get("FREEZE_BN"):
+            for layer in self.model.backbone.modules():
+                if isinstance(layer, torch.nn.BatchNorm2d):
+                    layer.eval()
+
+    def training_step(self, batch: BagBatch, _: int) -> Tensor:
+        """Cross-entropy of the pooled logits."""
+        logits = self.model(batch.slices, batch.sizes).logits
+        loss = functional.cross_entropy(
+            logits, batch.targets, label_smoothing=self.how.label_smoothing
+        )
+        self._log("train_loss", loss, len(batch.sizes))
+        return loss
+
+    def validation_step(self, batch: BagBatch, _: int) -> None:
+        """Collect scores; the loss is the mean over bags."""
+        logits = self.model(batch.slices, batch.sizes).logits
+        self._log("validation_loss", functional.cross_entropy(logits, batch.targets), len(batch.sizes))
+        self._scores.append((logits.softmax(dim=1)[:, self.positive], batch.targets))
+
+    def on_validation_epoch_end(self) -> None:
+        """AUROC of the positive class against the rest, where both occur."""
+        scores, targets = (torch.cat(part) for part in zip(*self._scores, strict=True))
+        self._scores.clear()
+        truth = (targets == self.positive).numpy()
+        if 0 < truth.sum() < len(truth):
+            self.log("validation_auroc", float(roc_auc_score(truth, scores.numpy())), prog_bar=True)
+
+    def configure_optimizers(self) -> Any:
+        """AdamW with a rate for pretrained layers and one for the head, over one cycle."""
+        groups: list[dict[str, Any]] = []
+        rates = [self.how.backbone_rate, self.how.head_rate]
+        for part, rate in zip((self.model.backbone, self.model.head), rates, strict=True):
+            groups += [{"params": list(part.parameters()), "lr": rate}]
+        optimizer = torch.optim.AdamW(groups, weight_decay=self.how.weight_decay, fused=True)
+        steps = int(self.trainer.estimated_stepping_batches)
+        cycle = torch.optim.lr_scheduler.OneCycleLR(
+            optimizer, max_lr=rates, total_steps=steps, pct_start=0.2
+        )
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": cycle, "interval": "step"}}
+
+    def _log(self, name: str, value: Tensor, bags: int) -> None:
+        self.log(name, value, prog_bar=True, batch_size=bags, on_step=False, on_epoch=True)

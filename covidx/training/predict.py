@@ -1,0 +1,182 @@
+"""Scoring images with a bundle: the one path for evaluation, ``covidx predict`` and MLflow."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+
+from covidx.constants import SPACING_TOLERANCE
+from covidx.errors import BundleError
+from covidx.imaging import Bag, BagCache, prepare
+from covidx.models import BagClassifier
+from covidx.tables import PROBABILITY_PREFIX
+from covidx.training.bundle import Bundle, load_bundle, load_parity
+from covidx.training.data import to_tensor
+from covidx.volume import Volume
+
+__all__ = ["PARITY_TOLERANCE", "Predictor", "Scores", "outside_domain", "predict_cache"]
+
+PARITY_TOLERANCE = 1e-5
+"""Largest difference in a probability between training, evaluation and prediction."""
+SIMULATED = "covidx phantom"
+"""How the manufacturer of a simulated scan begins."""
+
+
+@dataclass(frozen=True, eq=False)
+class Scores:
+    """What a bundle says of one image.
+
+    Parameters
+    ----------
+    probabilities : ndarray, shape (classes,)
+    slice_probabilities : ndarray, shape (n, classes)
+    weights : ndarray, shape (n,)
+        Share of each slice of the bag in the decision.
+    """
+
+    probabilities: NDArray[np.float64]
+    slice_probabilities: NDArray[np.float64]
+    weights: NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Predictor:
+    """A bundle in memory, ready to score."""
+
+    bundle: Bundle
+    model: BagClassifier
+
+    @classmethod
+    def load(cls, folder: Path) -> Predictor:
+        """Read a bundle and make sure that it scores its parity cases as when it was saved.
+
+        Raises
+        ------
+        BundleError
+            As `load_bundle`, or ``PARITY_LOST``.
+        """
+        predictor = cls(*load_bundle(folder))
+        pixels, expected = load_parity(folder)
+        whole = (0, pixels.shape[2], 0, pixels.shape[3])
+        found = [predictor.score(Bag(p, np.arange(len(p)), whole)).probabilities for p in pixels]
+        difference = float(np.abs(np.stack(found) - expected).max())
+        if difference > PARITY_TOLERANCE:
+            raise BundleError(
+                "PARITY_LOST",
+                "The bundle no longer gives the probabilities that it gave when it was saved.",
+                path=folder,
+                expected=f"a difference of at most {PARITY_TOLERANCE}",
+                actual=difference,
+                hint="Are torch and timm the locked versions?",
+            )
+        return predictor
+
+    @torch.inference_mode()
+    def score(self, bag: Bag) -> Scores:
+        """Score one bag, by itself, so that no other image can matter."""
+        slices = to_tensor(bag.pixels)
+        output = self.model(slices, [len(slices)])
+        # Softmax in double precision: the probabilities then sum to 1 to the last digit kept.
+        return Scores(
+            output.logits[0].double().softmax(dim=0).numpy(),
+            output.slice_logits.double().softmax(dim=1).numpy(),
+            output.weights.double().numpy(),
+        )
+
+    def score_volume(self, volume: Volume) -> tuple[Bag, Scores]:
+        """Prepare an image as in training, and score it."""
+        bag = prepare(volume, self.bundle.preprocessing)
+        return bag, self.score(bag)
+
+    def positive_score(self, scores: Scores) -> float:
+        """Probability of the positive class."""
+        return float(scores.probabilities[self.bundle.classes.index(self.bundle.positive)])
+
+
+def predict_cache(
+    predictor: Predictor,
+    cache: BagCache,
+    rows: pd.DataFrame,
+    run_id: str,
+    progress: Callable[[int, int], None] | None = None,
+) -> pd.DataFrame:
+    """Score cached bags into a predictions table.
+
+    Parameters
+    ----------
+    predictor : Predictor
+    cache : BagCache
+    rows : DataFrame
+        Manifest rows with fold and role.
+    run_id : str
+    progress : callable, optional
+        Called with (done, total).
+
+    Returns
+    -------
+    DataFrame
+        As `tables.PREDICTIONS`; level is patient where each patient has one image.
+    """
+    level = "image" if rows["patient_id"].duplicated().any() else "patient"
+    bundle, pixels = predictor.bundle, cache.pixels
+    table = []
+    for done, row in enumerate(rows.sort_values("image_id").to_dict("records"), 1):
+        scores = predictor.score(cache.bag(str(row["image_id"]), pixels))
+        named = zip(bundle.classes, scores.probabilities, strict=True)
+        table.append(
+            {
+                "run_id": run_id,
+                "arm": "p1",
+                "unit_id": row["image_id"] if level == "image" else row["patient_id"],
+                "level": level,
+                "patient_id": row["patient_id"],
+                "group_id": row["group_id"],
+                "fold": row["fold"],
+                "role": row["role"],
+                "split_sha256": bundle.trained_on.split_sha256,
+                "bundle_sha256": bundle.sha256,
+                "arms_used": "p1",
+                "label": row["label"],
+                **{f"{PROBABILITY_PREFIX}{name}": float(value) for name, value in named},
+            }
+        )
+        if progress is not None:
+            progress(done, len(rows))
+    return pd.DataFrame(table)
+
+
+def outside_domain(bundle: Bundle, volume: Volume, facts: Mapping[str, object]) -> list[str]:
+    """Why a score of this bundle on this image may not be interpreted; empty where nothing speaks.
+
+    Parameters
+    ----------
+    bundle : Bundle
+    volume : Volume
+    facts : mapping
+        Manifest fields of the image: manufacturer, slice_thickness_mm, kind.
+    """
+    seen, reasons = bundle.trained_on, []
+    maker = str(facts.get("manufacturer") or "")
+    simulated = maker.startswith(SIMULATED)
+    if seen.domain == "simulated" and not simulated:
+        reasons.append("the model was trained on simulated scans, this is not one")
+    if seen.domain == "real" and simulated:
+        reasons.append("the model was trained on real scans, this one is simulated")
+    if volume.modality != seen.modality:
+        reasons.append(f"trained on {seen.modality}, this is {volume.modality}")
+    if volume.units != seen.units:
+        reasons.append(f"trained on values in {seen.units}, these are {volume.units}")
+    if facts.get("kind") and facts["kind"] != seen.kind:
+        reasons.append(f"trained on a {seen.kind}, this is a {facts['kind']}")
+    thickness = facts.get("slice_thickness_mm")
+    if seen.slice_thickness_mm and isinstance(thickness, float) and np.isfinite(thickness):
+        low, high = seen.slice_thickness_mm
+        if not low * (1 - SPACING_TOLERANCE) <= thickness <= high * (1 + SPACING_TOLERANCE):
+            reasons.append(f"trained on slices of {low:g} to {high:g} mm, these are {thickness:g}")
+    return reasons

@@ -1,0 +1,136 @@
+"""The one image in memory: frozen, and valid from its construction."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any, Literal, get_args
+
+import nibabel as nib
+import numpy as np
+from numpy.typing import NDArray
+
+from covidx.constants import DIRECTION_TOLERANCE
+from covidx.errors import InvalidSeriesError
+
+__all__ = ["Geometry", "Units", "Volume"]
+
+Units = Literal["hu", "unproven", "display"]
+"""``hu``: proven Hounsfield units. ``unproven``: CT values whose scale nothing vouches for.
+``display``: greys made for looking at, 0 to 255."""
+
+Geometry = Literal["proven", "spacing_only", "none"]
+"""``proven``: affine from positions and orientations. ``spacing_only``: distances known, but not
+where. ``none``: pixels alone."""
+
+FloatArray = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Volume:
+    """An image with what is known of its units and its place in the patient.
+
+    Parameters
+    ----------
+    array : ndarray, shape (slices, rows, columns)
+        Values; made read-only. A radiograph or single slice has one slice.
+    modality : str
+        DICOM modality (``CT``, ``MR``, ``CR``, ``DX``), or ``OT`` where unknown.
+    units : {"hu", "unproven", "display"}
+    geometry : {"proven", "spacing_only", "none"}
+    affine : ndarray, shape (4, 4), optional
+        Maps (column, row, slice) indices to mm in RAS+ (NIfTI's convention: x grows to the
+        patient's right, y to the front, z to the head).
+        Present exactly where geometry is ``proven`` or ``spacing_only``.
+
+    Raises
+    ------
+    InvalidSeriesError
+        ``VOLUME_INVALID``, where shape, values or affine contradict each other.
+    """
+
+    array: NDArray[Any]
+    modality: str
+    units: Units
+    geometry: Geometry
+    affine: FloatArray | None = None
+
+    def __post_init__(self) -> None:
+        if self.array.ndim != 3 or 0 in self.array.shape:
+            raise _invalid("shape", "(slices, rows, columns), none of them 0", self.array.shape)
+        if self.array.dtype.kind not in "iuf":
+            raise _invalid("dtype", "integer or float", self.array.dtype)
+        if self.array.dtype.kind == "f" and not np.isfinite(self.array).all():
+            raise _invalid("values", "finite", "NaN or infinity")
+        if self.units not in get_args(Units):
+            raise _invalid("units", get_args(Units), self.units)
+        if self.geometry not in get_args(Geometry):
+            raise _invalid("geometry", get_args(Geometry), self.geometry)
+        if (self.affine is None) != (self.geometry == "none"):
+            raise _invalid("affine", "an affine exactly where there is a geometry", self.geometry)
+        self.array.flags.writeable = False
+        if self.affine is not None:
+            object.__setattr__(self, "affine", _checked_affine(self.affine))
+
+    @property
+    def spacing_mm(self) -> tuple[float, float, float] | None:
+        """Distances in mm between (slices, rows, columns); None without a geometry."""
+        if self.affine is None:
+            return None
+        column, row, slice_ = np.linalg.norm(self.affine[:3, :3], axis=0)
+        return float(slice_), float(row), float(column)
+
+    @property
+    def voxel_ml(self) -> float | None:
+        """Volume of a voxel in ml; None without a geometry."""
+        if self.affine is None:
+            return None
+        return float(abs(np.linalg.det(self.affine[:3, :3]))) / 1000.0
+
+    def canonical(self) -> Volume:
+        """The same voxels in radiological reading order, by transposing and flipping alone.
+
+        Slices run from feet to head, rows from front to back, columns from the patient's right
+        to left, as near as the grid allows: the first column of a shown slice is the patient's
+        right. A volume without proven geometry is returned as it is.
+        """
+        if self.affine is None or self.geometry != "proven":
+            return self
+        reading = nib.orientations.axcodes2ornt(("L", "P", "S"))  # (column, row, slice)
+        here = nib.orientations.io_orientation(self.affine)
+        change = nib.orientations.ornt_transform(here, reading)
+        xyz = self.array.transpose(2, 1, 0)  # (column, row, slice)
+        moved = nib.orientations.apply_orientation(xyz, change)
+        affine = self.affine @ nib.orientations.inv_ornt_aff(change, xyz.shape)
+        array = np.ascontiguousarray(moved.transpose(2, 1, 0))  # (slices, rows, columns)
+        return replace(self, array=array, affine=affine)
+
+    def slice_position_mm(self, index: int) -> float | None:
+        """Height in mm (superior positive) of the middle of slice `index`; None without proof."""
+        if self.affine is None or self.geometry != "proven":
+            return None
+        _, rows, columns = self.array.shape
+        centre = np.array([(columns - 1) / 2, (rows - 1) / 2, index, 1.0])
+        return float((self.affine @ centre)[2])
+
+
+def _checked_affine(affine: FloatArray) -> FloatArray:
+    affine = np.array(affine, dtype=np.float64)
+    if affine.shape != (4, 4) or not np.isfinite(affine).all():
+        raise _invalid("affine", "a finite 4 x 4 matrix", affine.tolist())
+    norms = np.linalg.norm(affine[:3, :3], axis=0)
+    if (norms <= 0).any():
+        raise _invalid("spacing", "above 0 mm", norms.tolist())
+    directions = affine[:3, :3] / norms
+    if abs(np.linalg.det(directions)) < DIRECTION_TOLERANCE:
+        raise _invalid("affine", "three independent axes", affine.tolist())
+    affine.flags.writeable = False
+    return affine
+
+
+def _invalid(what: str, expected: object, actual: object) -> InvalidSeriesError:
+    return InvalidSeriesError(
+        "VOLUME_INVALID",
+        f"The {what} of an image is not usable.",
+        expected=expected,
+        actual=actual,
+    )

@@ -1,0 +1,35 @@
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from covidx.evaluate import wilson, wilson_estimate
+from tests.evaluate.reference import NEWCOMBE_WILSON, STATSMODELS_WILSON
+
+
+@pytest.mark.parametrize(("k", "n", "low", "high"), STATSMODELS_WILSON)
+def test_as_statsmodels(k: int, n: int, low: float, high: float) -> None:
+    assert wilson(k, n) == pytest.approx((low, high), abs=1e-12)
+
+
+@pytest.mark.parametrize(("k", "n", "low", "high"), NEWCOMBE_WILSON)
+def test_as_published(k: int, n: int, low: float, high: float) -> None:
+    assert wilson(k, n) == pytest.approx((low, high), abs=5e-5)
+
+
+def test_bounds_are_exact_at_the_ends() -> None:
+    assert wilson(0, 7)[0] == 0.0
+    assert wilson(7, 7)[1] == 1.0
+
+
+@pytest.mark.parametrize(("k", "n"), [(0, 0), (-1, 5), (6, 5)])
+def test_refuses_impossible_counts(k: int, n: int) -> None:
+    with pytest.raises(ValueError, match="Wilson"):
+        wilson(k, n)
+
+
+def test_an_empty_denominator_is_undefined_not_zero() -> None:
+    estimate = wilson_estimate(0, 0, "no positive rows")
+    assert math.isnan(estimate.value)
+    assert estimate.reason == "no positive rows"

@@ -1,0 +1,114 @@
+"""Affines worked out by hand; every refusal by its code."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from covidx.errors import InvalidSeriesError
+from covidx.ingest.geometry import slice_normal, stack_geometry
+from covidx.ingest.header import Header, headers_of
+
+from .conftest import plane
+
+
+def header(index: int, **changes: Any) -> Header:
+    return headers_of(plane(index, **changes), Path(f"f{index}"))[0]
+
+
+def stack(zs: list[float], **changes: Any) -> list[Header]:
+    return [header(i, ImagePositionPatient=[-10, -20, z], **changes) for i, z in enumerate(zs)]
+
+
+def test_affine_of_an_axial_stack_by_hand() -> None:
+    """PixelSpacing [0.5, 0.75] is rows, then columns; LPS x and y change sign in RAS."""
+    found = stack_geometry(stack([110, 100, 105]))
+    assert found.places == ((1,), (2,), (0,))
+    assert found.spacing_mm == 5
+    assert found.extent_mm == 10
+    expected = [[-0.75, 0, 0, 10], [0, -0.5, 0, 20], [0, 0, 5, 100], [0, 0, 0, 1]]
+    np.testing.assert_array_equal(found.affine, expected)
+
+
+def test_affine_of_a_sagittal_stack_by_hand() -> None:
+    """Rows run to the back (y), columns to the feet (-z); the normal y x -z = -x points right."""
+    planes = [
+        header(i, ImageOrientationPatient=[0, 1, 0, 0, 0, -1], ImagePositionPatient=[x, -30, 70])
+        for i, x in enumerate([4, 2, 0])
+    ]
+    found = stack_geometry(planes)
+    assert found.normal.tolist() == [-1, 0, 0]
+    assert found.places == ((0,), (1,), (2,))
+    expected = [[0, 0, 2, -4], [-0.75, 0, 0, 30], [0, -0.5, 0, 70], [0, 0, 0, 1]]
+    np.testing.assert_array_equal(found.affine, expected)
+
+
+def test_order_of_input_does_not_matter() -> None:
+    heights = [100.0 + 2.5 * i for i in range(12)]
+    one = stack_geometry(stack(heights))
+    other = stack_geometry(stack(heights[::-1]))
+    np.testing.assert_array_equal(one.affine, other.affine)
+    assert other.places == tuple((11 - i,) for i in range(12))
+
+
+def test_planes_at_one_place_are_kept_together() -> None:
+    assert stack_geometry(stack([0, 5, 5.001, 10])).places == ((0,), (1, 2), (3,))
+
+
+def test_a_single_slice_is_as_deep_as_its_thickness() -> None:
+    assert stack_geometry(stack([7])).spacing_mm == 5
+    assert stack_geometry(stack([7], SliceThickness=None)).spacing_mm is None
+
+
+ILL: list[tuple[str, list[float], dict[str, Any]]] = [
+    ("SLICE_MISSING", [0, 5, 10, 20], {}),
+    ("SLICE_MISSING", [0, 5, 20, 25], {}),
+    ("SPACING_UNEVEN", [0, 5, 10, 17], {}),
+    ("GEOMETRY_ABSENT", [0, 5], {"ImageOrientationPatient": None}),
+    ("ORIENTATION_INVALID", [0, 5], {"ImageOrientationPatient": [1, 0, 0, 0.5, 1, 0]}),
+    ("ORIENTATION_INVALID", [0, 5], {"ImageOrientationPatient": [0, 0, 0, 0, 0, 0]}),
+    ("SPACING_INVALID", [0, 5], {"PixelSpacing": None}),
+    ("SPACING_INVALID", [0, 5], {"PixelSpacing": [0, 1]}),
+]
+
+
+@pytest.mark.parametrize(("code", "zs", "changes"), ILL)
+def test_refusals(code: str, zs: list[float], changes: dict[str, Any]) -> None:
+    with pytest.raises(InvalidSeriesError) as caught:
+        stack_geometry(stack(zs, **changes))
+    assert caught.value.code == code
+
+
+def test_the_missing_slice_is_named() -> None:
+    with pytest.raises(InvalidSeriesError, match="1 of 5 slices are missing, first after slice 3"):
+        stack_geometry(stack([0, 5, 10, 20]))
+
+
+def test_a_tilted_gantry_is_refused_with_its_angle() -> None:
+    """Slices tilted by 20 degrees about x, the table moving along z."""
+    c, s = np.cos(np.radians(20)), np.sin(np.radians(20))
+    planes = stack([0, 5, 10], ImageOrientationPatient=[1, 0, 0, 0, c, -s])
+    with pytest.raises(InvalidSeriesError, match=r"20\.0 degrees") as caught:
+        stack_geometry(planes)
+    assert caught.value.code == "GANTRY_TILT"
+
+
+def test_positions_off_the_line_are_refused() -> None:
+    """Steps that change slowly: each within tolerance, their sum not."""
+    heights = np.concatenate([[0], np.cumsum([5.0] * 20 + [5.2] * 20)])
+    with pytest.raises(InvalidSeriesError) as caught:
+        stack_geometry(stack(heights.tolist()))
+    assert caught.value.code == "POSITION_UNEVEN"
+
+
+def test_rounded_positions_are_accepted() -> None:
+    heights = [round(i * 0.7031, 2) for i in range(40)]
+    found = stack_geometry(stack(heights))
+    assert found.spacing_mm == pytest.approx(0.7031, abs=1e-3)
+
+
+def test_normal_is_right_handed() -> None:
+    assert slice_normal([0, 1, 0, 0, 0, -1]).tolist() == [-1, 0, 0]

@@ -1,0 +1,181 @@
+"""Pictures and the tables that name them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from covidx.cards import DataCard
+from covidx.errors import CovidxError, InvalidTableError
+from covidx.ingest import Identities, ingest, load_image, read_images
+from covidx.ingest.raster import read_picture
+
+GREYS = np.arange(12, dtype=np.uint8).reshape(3, 4) * 20
+
+
+def card(**images: Any) -> DataCard:
+    table = {
+        "table": "images.csv",
+        "image": "image",
+        "label": "finding",
+        "labels": {"pos": "covid-19", "neg": "normal"},
+        "patient": "who",
+        "group": "source",
+        "manifest": {"rows": "height", "age": "years", "mode": "original_mode"},
+    }
+    return DataCard.model_validate(
+        {
+            "identifier": "toy",
+            "title": "Toy",
+            "description": "d",
+            "version": "1",
+            "licence": "CC0-1.0",
+            "creators": ["x"],
+            "citation": "c",
+            "domain": "real",
+            "provenance": "p",
+            "population": "p",
+            "label_origin": "l",
+            "classes": ["normal", "covid-19"],
+            "positive": "covid-19",
+            "known_biases": [],
+            "public_ids": True,
+            "images": {**table, **images},
+            "columns": [],
+        }
+    )
+
+
+HEADER = "image,finding,who,source,height,years,original_mode"
+
+
+def write_table(folder: Path, *rows: str) -> Path:
+    folder.mkdir(exist_ok=True)
+    (folder / "images.csv").write_text("\n".join([HEADER, *rows]) + "\n")
+    for i, name in enumerate(("a.png", "b.png", "c.png")):
+        Image.fromarray(GREYS + i).save(folder / name)
+    return folder
+
+
+def test_eight_bits_are_kept(tmp_path: Path) -> None:
+    Image.fromarray(GREYS).save(tmp_path / "a.png")
+    volume, mode, note = read_picture(tmp_path / "a.png")
+    assert (volume.units, volume.geometry, mode, note) == ("display", "none", "L", "")
+    np.testing.assert_array_equal(volume.array[0], GREYS)
+
+
+def test_sixteen_bits_become_floats_of_255(tmp_path: Path) -> None:
+    deep = np.array([[0, 257], [32768, 65535]], dtype=np.uint16)
+    Image.fromarray(deep).save(tmp_path / "a.png")
+    array = read_picture(tmp_path / "a.png")[0].array
+    np.testing.assert_allclose(array[0], deep / 257.0, rtol=1e-6)
+
+
+def test_colour_is_luma_and_alpha_lies_over_black(tmp_path: Path) -> None:
+    """ITU-R BT.601: 0.299 R + 0.587 G + 0.114 B; half-transparent white is grey."""
+    colours = np.array([[[255, 0, 0], [0, 255, 0], [0, 0, 255]]], dtype=np.uint8)
+    Image.fromarray(colours).save(tmp_path / "rgb.png")
+    array = read_picture(tmp_path / "rgb.png")[0].array
+    np.testing.assert_allclose(array[0, 0], [76, 150, 29], atol=1)
+    clear = np.array([[[255, 255, 255, 128], [255, 255, 255, 0]]], dtype=np.uint8)
+    Image.fromarray(clear).save(tmp_path / "rgba.png")
+    np.testing.assert_allclose(read_picture(tmp_path / "rgba.png")[0].array[0, 0], [128, 0], atol=1)
+
+
+def test_exif_rotation_is_applied(tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6  # the camera was turned: rotate by 270 degrees to show
+    Image.fromarray(GREYS).save(tmp_path / "a.png", exif=exif)
+    volume, _, note = read_picture(tmp_path / "a.png")
+    np.testing.assert_array_equal(volume.array[0], np.rot90(GREYS, -1))
+    assert "EXIF" in note
+
+
+def test_a_truncated_picture_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "a.png"
+    Image.fromarray(np.random.default_rng(0).integers(0, 255, (50, 50), np.uint8)).save(path)
+    path.write_bytes(path.read_bytes()[:900])
+    with pytest.raises(CovidxError) as caught:
+        read_picture(path)
+    assert caught.value.code == "RASTER_UNREADABLE"
+
+
+def test_a_table_fills_the_manifest(tmp_path: Path) -> None:
+    source = write_table(tmp_path / "in", "a.png,pos,p1,s1,480,61.5,RGB", "b.png,neg,p2,s1,500,,L")
+    result = ingest(source, tmp_path / "out", card=card())
+    rows = result.manifest.set_index("patient_id")
+    assert rows["label"].to_dict() == {"p1": "covid-19", "p2": "normal"}
+    assert rows["group_id"].tolist() == ["s1", "s1"]
+    assert rows.loc["p1", ["rows", "columns", "age", "mode"]].tolist() == [480, 4, 61.5, "RGB"]
+    assert set(rows["dataset"]) == {"toy"} and set(rows["licence"]) == {"CC0-1.0"}
+    assert set(rows["kind"]) == {"slice"} and set(rows["units"]) == {"display"}
+    codes = dict(zip(result.quarantine["path"], result.quarantine["code"], strict=True))
+    assert codes == {"images.csv": "IMAGE_TABLE", "c.png": "RASTER_UNNAMED"}
+    volume = load_image(result.store, rows.loc["p2"])
+    np.testing.assert_array_equal(volume.array[0], GREYS + 1)
+
+
+def test_wrong_rows_are_named(tmp_path: Path) -> None:
+    source = write_table(
+        tmp_path / "in",
+        "a.png,pos,p1,s1,,,",
+        "gone.png,pos,p2,s1,,,",
+        "b.png,flu,p3,s1,,,",
+        "a.png,pos,p1,s1,,,",
+        "../in.png,pos,p1,s1,,,",
+        "c.png,neg,,s1,,,",
+    )
+    result = ingest(source, tmp_path / "out", card=card())
+    assert result.manifest["patient_id"].tolist() == ["p1"]
+    wrong = result.quarantine.set_index("path")["code"].to_dict()
+    assert wrong == {
+        "images.csv": "IMAGE_TABLE",
+        "images.csv:3": "IMAGE_MISSING",
+        "images.csv:4": "LABEL_UNKNOWN",
+        "images.csv:5": "ROW_DUPLICATE",
+        "images.csv:6": "IMAGE_OUTSIDE",
+        "images.csv:7": "PATIENT_MISSING",
+        "b.png": "RASTER_UNNAMED",
+        "c.png": "RASTER_UNNAMED",
+    }
+    assert "'flu'" in " ".join(result.quarantine["reason"])
+
+
+def test_one_picture_of_one_patient_with_two_labels_is_refused(tmp_path: Path) -> None:
+    source = write_table(
+        tmp_path / "in", "a.png,pos,p1,s,,,", "b.png,neg,p1,s,,,", "c.png,neg,p2,s,,,"
+    )
+    (source / "b.png").write_bytes((source / "a.png").read_bytes())
+    result = ingest(source, tmp_path / "out", card=card())
+    assert result.manifest["patient_id"].tolist() == ["p2"]
+    assert result.quarantine["code"].tolist().count("LABEL_CONFLICT") == 2
+
+
+def test_one_picture_under_two_patients_is_kept_twice(tmp_path: Path) -> None:
+    """Cohort must see it, to keep the two patients in one fold."""
+    source = write_table(tmp_path / "in", "a.png,pos,p1,s,,,", "b.png,pos,p2,s,,,")
+    (source / "b.png").write_bytes((source / "a.png").read_bytes())
+    manifest = ingest(source, tmp_path / "out", card=card()).manifest
+    assert sorted(manifest["patient_id"]) == ["p1", "p2"]
+    assert manifest["sha256"].nunique() == 1
+
+
+@pytest.mark.parametrize(
+    "changes", [{"label": "nope"}, {"manifest": {"view": "nope"}}, {"manifest": {"sha256": "who"}}]
+)
+def test_a_card_that_names_an_absent_column(tmp_path: Path, changes: dict[str, Any]) -> None:
+    source = write_table(tmp_path / "in", "a.png,pos,p1,s1,,,")
+    with pytest.raises(InvalidTableError) as caught:
+        ingest(source, tmp_path / "out", card=card(**changes))
+    assert caught.value.code == "CARD_COLUMN"
+
+
+def test_pictures_without_a_table_are_read_alone_but_not_beside_others(tmp_path: Path) -> None:
+    write_table(tmp_path / "in")
+    (tmp_path / "in" / "images.csv").unlink()
+    images = list(read_images(tmp_path / "in", identities=Identities.public()))
+    assert sorted(image.fields["patient_id"] for image in images) == ["a", "b", "c"]

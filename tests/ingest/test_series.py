@@ -1,0 +1,203 @@
+"""What is set aside, how series are split, and which one is chosen."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from covidx.ingest import Identities, ImageReader, read_images
+from covidx.ingest.choice import sharpness
+from covidx.ingest.header import headers_of
+from covidx.ingest.series import why_set_aside
+
+from .conftest import chest_values, plane, save, write_series
+
+
+def read(folder: Path, **options: Any) -> tuple[list[Any], ImageReader]:
+    reader = read_images(folder, identities=Identities.public(), **options)
+    return list(reader), reader
+
+
+def codes(reader: ImageReader) -> dict[str, int]:
+    counts: dict[str, int] = reader.quarantine["code"].value_counts().to_dict()
+    return counts
+
+
+@pytest.mark.parametrize(
+    ("code", "changes"),
+    [
+        (None, {}),
+        ("LOCALIZER", {"ImageType": ["ORIGINAL", "PRIMARY", "LOCALIZER"]}),
+        ("PROJECTION", {"ImageType": ["DERIVED", "SECONDARY", "MIP"]}),
+        ("SECONDARY_CAPTURE", {"SOPClassUID": "1.2.840.10008.5.1.4.1.1.7"}),
+        ("DOSE_REPORT", {"SOPClassUID": "1.2.840.10008.5.1.4.1.1.88.67"}),
+        ("STRUCTURED_REPORT", {"SOPClassUID": "1.2.840.10008.5.1.4.1.1.88.33"}),
+        ("KEY_OBJECT", {"SOPClassUID": "1.2.840.10008.5.1.4.1.1.88.59"}),
+        ("PRESENTATION_STATE", {"SOPClassUID": "1.2.840.10008.5.1.4.1.1.11.1"}),
+        ("NOT_AN_IMAGE", {"SOPClassUID": "1.2.840.10008.5.1.4.1.1.66.4"}),
+        ("MODALITY_UNSUPPORTED", {"Modality": "US"}),
+        ("NOT_GREYSCALE", {"SamplesPerPixel": 3, "PhotometricInterpretation": "RGB"}),
+    ],
+)
+def test_what_is_set_aside(code: str | None, changes: dict[str, Any]) -> None:
+    ds = plane(0, **changes)
+    ds.Rows, ds.Columns = 4, 4
+    why = why_set_aside(headers_of(ds, Path("f"))[0])
+    assert (why and why[0]) == code
+
+
+def test_soft_kernel_before_sharp_with_the_reason(tmp_path: Path) -> None:
+    write_series(tmp_path, SeriesInstanceUID="1.2.8", SeriesNumber=1, ConvolutionKernel="B70f")
+    write_series(tmp_path, SeriesInstanceUID="1.2.9", SeriesNumber=5, ConvolutionKernel="B40f")
+    images, reader = read(tmp_path)
+    assert [image.fields["series_uid"] for image in images] == ["1.2.9"]
+    assert "series 5 (B40f) before series 1 (B70f), since its kernel is softer" in (
+        images[0].receipt.series
+    )
+    assert codes(reader) == {"SERIES_NOT_CHOSEN": 8}
+    assert set(reader.quarantine["reason"]) == {
+        "Not chosen: series 5 (B40f) is, since its kernel is softer."
+    }
+
+
+CHOICES: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
+    (
+        "axial",
+        {},
+        {
+            "ImageOrientationPatient": [1, 0, 0, 0, 0, -1],
+            "ImagePositionPatient": lambda i: [0, 2 * i, 0],
+        },
+    ),
+    (
+        "original",
+        {},
+        {
+            "ImageType": ["DERIVED", "SECONDARY", "AXIAL"],
+            "ImagePositionPatient": lambda i: [0, 0, 1 * i],
+        },
+    ),
+    ("closer", {"ImagePositionPatient": lambda i: [0, 0, 4.5 * i]}, {}),
+    ("covers", {}, {"ImagePositionPatient": lambda i: [0, 0, 1 * i]}),
+    ("lower series number", {"SeriesNumber": 1}, {"SeriesNumber": 3}),
+]
+
+
+@pytest.mark.parametrize(("word", "winner", "loser"), CHOICES)
+def test_rule_of_choice(
+    tmp_path: Path, word: str, winner: dict[str, Any], loser: dict[str, Any]
+) -> None:
+    write_series(tmp_path, SeriesInstanceUID="1.2.8", **loser)
+    write_series(tmp_path, SeriesInstanceUID="1.2.9", **winner)
+    images, reader = read(tmp_path)
+    assert [image.fields["series_uid"] for image in images] == ["1.2.9"]
+    assert word in reader.quarantine["reason"].iloc[0]
+
+
+def test_all_series_keeps_all(tmp_path: Path) -> None:
+    write_series(tmp_path, SeriesInstanceUID="1.2.8")
+    write_series(tmp_path, SeriesInstanceUID="1.2.9")
+    assert len(read(tmp_path, all_series=True)[0]) == 2
+
+
+def test_a_refused_winner_gives_way_to_the_next(tmp_path: Path) -> None:
+    write_series(tmp_path, SeriesInstanceUID="1.2.8", ConvolutionKernel="B70f")
+    broken = write_series(tmp_path, SeriesInstanceUID="1.2.9", ConvolutionKernel="B30f")
+    broken[2].write_bytes(broken[2].read_bytes()[:-50])
+    images, reader = read(tmp_path)
+    assert [image.fields["series_uid"] for image in images] == ["1.2.8"]
+    assert "ranked higher was refused" in images[0].receipt.series
+    assert codes(reader) == {"PIXELS_UNREADABLE": 8}
+
+
+def test_series_of_two_orientations_is_split(tmp_path: Path) -> None:
+    write_series(tmp_path / "a", 8)
+    write_series(
+        tmp_path / "b",
+        8,
+        start=20,
+        ImageOrientationPatient=[0, 1, 0, 0, 0, -1],
+        ImagePositionPatient=lambda i: [3 * i, 0, 0],
+    )
+    images, _ = read(tmp_path, all_series=True)
+    assert sorted(image.volume.spacing_mm[0] for image in images) == [3, 5]
+
+
+def test_three_planes_of_three_orientations_are_no_volume(tmp_path: Path) -> None:
+    for i, orientation in enumerate(([1, 0, 0, 0, 1, 0], [1, 0, 0, 0, 0, -1], [0, 1, 0, 0, 0, -1])):
+        save(plane(i, ImageOrientationPatient=orientation), tmp_path / str(i), chest_values(1)[0])
+    images, reader = read(tmp_path)
+    assert not images
+    assert codes(reader) == {"ORIENTATION_MIXED": 3}
+
+
+def test_identical_duplicates_are_dropped_and_conflicting_ones_refused(tmp_path: Path) -> None:
+    paths = write_series(tmp_path / "a")
+    (tmp_path / "copy").write_bytes(paths[4].read_bytes())
+    images, reader = read(tmp_path)
+    assert images[0].volume.array.shape[0] == 8
+    assert len(images[0].receipt.dropped) == 1
+    assert codes(reader) == {"SLICE_DUPLICATE": 1}
+    save(plane(4, SOPInstanceUID="1.2.77"), tmp_path / "other", chest_values(2)[1] + 5)
+    images, reader = read(tmp_path)
+    assert not images
+    assert codes(reader) == {"SLICE_DUPLICATE": 10}
+    assert set(reader.quarantine["kind"]) == {"quarantined"}
+
+
+def test_one_series_of_two_patients_is_refused(tmp_path: Path) -> None:
+    write_series(tmp_path, PatientID=lambda i: "A" if i < 4 else "B")
+    images, reader = read(tmp_path)
+    assert not images
+    assert codes(reader) == {"PATIENT_CONFLICT": 8}
+
+
+def test_files_without_uids_belong_together_by_folder(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        write_series(
+            tmp_path / name,
+            SeriesInstanceUID="",
+            StudyInstanceUID="",
+            PatientID="",
+            SOPInstanceUID=lambda i, name=name: f"1.2.{ord(name)}.{i}",
+        )
+    images, _ = read(tmp_path)
+    assert len(images) == 2
+    assert len({image.fields["patient_id"] for image in images}) == 2
+    assert all("absent" in image.receipt.patient_from for image in images)
+
+
+def test_an_mr_series_is_read_but_has_no_units(tmp_path: Path) -> None:
+    write_series(
+        tmp_path, Modality="MR", RescaleSlope=None, RescaleIntercept=None, RescaleType=None
+    )
+    [image], _ = read(tmp_path)
+    volume = image.volume
+    assert (volume.modality, volume.units, volume.geometry) == ("MR", "unproven", "proven")
+    assert volume.spacing_mm == (5, 0.5, 0.75)
+
+
+def test_a_single_ct_slice_is_a_slice(tmp_path: Path) -> None:
+    write_series(tmp_path, 1)
+    [image], _ = read(tmp_path)
+    assert image.fields["kind"] == "slice"
+    assert image.volume.geometry == "proven"
+    assert image.volume.spacing_mm == (5, 0.5, 0.75)
+
+
+@pytest.mark.parametrize(
+    ("kernel", "sharp"),
+    [
+        ("STANDARD", 0),
+        ("BONEPLUS", 2),
+        ("STD+", 0),
+        ("I50f 3", 2),
+        ("Hr40", 0),
+        ("FC17", 0),
+        ("?", 1),
+    ],
+)
+def test_sharpness(kernel: str, sharp: int) -> None:
+    assert sharpness(kernel) == sharp
