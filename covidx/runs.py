@@ -24,7 +24,16 @@ __all__ = ["RunFolder", "git_commit", "lock_digest", "versions"]
 
 ROOT = Path(__file__).resolve().parent.parent
 LOCK = ROOT / "requirements.lock"
-PACKAGES = ("torch", "torchvision", "timm", "lightning", "scikit-learn", "numpy", "pydicom", "mlflow")
+PACKAGES = (
+    "torch",
+    "torchvision",
+    "timm",
+    "lightning",
+    "scikit-learn",
+    "numpy",
+    "pydicom",
+    "mlflow",
+)
 
 
 def versions() -> dict[str, str]:

@@ -159,7 +159,9 @@ def empty(schema: pa.DataFrameSchema) -> pd.DataFrame:
     return pd.DataFrame({name: pd.Series(dtype=object) for name in schema.columns})
 
 
-def check(table: pd.DataFrame, schema: pa.DataFrameSchema, path: Path | None = None) -> pd.DataFrame:
+def check(
+    table: pd.DataFrame, schema: pa.DataFrameSchema, path: Path | None = None
+) -> pd.DataFrame:
     """Return `table` with its columns coerced, or name every row that is wrong.
 
     Raises
@@ -194,7 +196,9 @@ def write_table(table: pd.DataFrame, path: Path, schema: pa.DataFrameSchema) -> 
     stamp = json.dumps({"schema": schema.name, "version": SCHEMA_VERSION}).encode()
     data = arrow.Table.from_pandas(checked, preserve_index=False)
     with replacing(path) as temporary:
-        pq.write_table(data.replace_schema_metadata({**data.schema.metadata, b"covidx": stamp}), temporary)
+        pq.write_table(
+            data.replace_schema_metadata({**data.schema.metadata, b"covidx": stamp}), temporary
+        )
     return checked
 
 
@@ -254,4 +258,3 @@ def table_digest(table: pd.DataFrame) -> str:
     ordered = table[columns].sort_values(columns, ignore_index=True)
     text = ordered.to_csv(index=False, float_format="%.9g", lineterminator="\n", na_rep="")
     return sha256_bytes(text.encode())
-

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Optional
+from typing import Annotated
 
 import typer
 
@@ -16,7 +16,7 @@ def phantom(
     out: Annotated[Path, typer.Argument(help="Folder to make.")],
     patients: Annotated[int, typer.Option(help="How many.", min=1)] = 60,
     seed: Annotated[int, typer.Option(help="Same seed, same bytes.", min=0)] = 0,
-    workers: Annotated[Optional[int], typer.Option(help="Processes [all cores].")] = None,
+    workers: Annotated[int | None, typer.Option(help="Processes [all cores].")] = None,
 ) -> None:
     """Write a cohort of simulated patients as DICOM, with masks, labels and clinical rows."""
     from covidx.phantom import generate_cohort
@@ -29,9 +29,9 @@ def phantom(
 def ingest_command(
     source: Annotated[Path, typer.Argument(help="Folder or file: DICOM, NIfTI, pictures.")],
     out: Annotated[Path, typer.Option(help="The store to write.")],
-    card: Annotated[Optional[Path], typer.Option(help="Data card (path, or a known name).")] = None,
+    card: Annotated[Path | None, typer.Option(help="Data card (path, or a known name).")] = None,
     all_series: Annotated[bool, typer.Option(help="Keep every series of a study.")] = False,
-    workers: Annotated[Optional[int], typer.Option(help="Processes [all cores].")] = None,
+    workers: Annotated[int | None, typer.Option(help="Processes [all cores].")] = None,
 ) -> None:
     """Read images into a store: NIfTI, receipts, a manifest, and an account of every file."""
     from covidx.cards import load_card

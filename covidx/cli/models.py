@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal, Optional
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -29,15 +29,15 @@ def _train() -> None:
 @train_app.command()
 def ct(
     data: Annotated[
-        Optional[Path], typer.Option(help="Folder of images [the embedded phantom cohort].")
+        Path | None, typer.Option(help="Folder of images [the embedded phantom cohort].")
     ] = None,
     labels: Annotated[
-        Optional[Path], typer.Option(help="CSV: patient_id or path, label, clinical columns.")
+        Path | None, typer.Option(help="CSV: patient_id or path, label, clinical columns.")
     ] = None,
-    card: Annotated[Optional[Path], typer.Option(help="Data card (path, or known name).")] = None,
+    card: Annotated[Path | None, typer.Option(help="Data card (path, or known name).")] = None,
     positive: Annotated[str, typer.Option(help="The positive label.")] = "covid-19",
-    config: Annotated[Optional[Path], typer.Option(help="YAML [train_ct.yaml].")] = None,
-    change: Annotated[Optional[list[str]], typer.Option("--set", help="key=value over it.")] = None,
+    config: Annotated[Path | None, typer.Option(help="YAML [train_ct.yaml].")] = None,
+    change: Annotated[list[str] | None, typer.Option("--set", help="key=value over it.")] = None,
     runs: Annotated[Path, typer.Option(help="Folder of runs.")] = Path("runs"),
     work: Annotated[Path, typer.Option(help="Folder of stores and caches.")] = Path("data"),
 ) -> None:
@@ -81,7 +81,7 @@ def predict(
     format: Annotated[  # noqa: A002
         Literal["table", "csv", "json"], typer.Option(help="What to print.")
     ] = "table",
-    out: Annotated[Optional[Path], typer.Option(help="Write there instead.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Write there instead.")] = None,
 ) -> None:
     """Score images with a trained bundle; exit code 1 where an image has no score."""
     from covidx.files import replacing

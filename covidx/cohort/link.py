@@ -137,7 +137,11 @@ def join_labels(
         labels["patient_id"] = labels["patient_id"].where(known)
         by_patient = labels.dropna(subset="patient_id").set_index("patient_id")["label"]
         return manifest.assign(label=manifest["patient_id"].map(by_patient)), labels
-    sources = {} if linkage is None else dict(zip(linkage["image_id"], linkage["source_path"], strict=True))
+    sources = (
+        {}
+        if linkage is None
+        else dict(zip(linkage["image_id"], linkage["source_path"], strict=True))
+    )
     label_of: dict[str, str] = {}
     patient_of: dict[int, str] = {}
     named = list(zip(labels.index, labels["path"], labels["label"], strict=True))
@@ -179,7 +183,9 @@ def drop_unmatched(
             path=path,
             hint="Does patient_id hold the DICOM PatientID, or path a folder below DATA?",
         )
-    way_out = "Mend the table, or leave them out with --set unmatched=exclude (make: UNMATCHED=exclude)."
+    way_out = (
+        "Mend the table, or leave them out with --set unmatched=exclude (make: UNMATCHED=exclude)."
+    )
     if unmatched == "refuse" and len(orphans):
         message = "Rows of the label table belong to no accepted image."
         raise _by_row("LABEL_WITHOUT_IMAGE", message, path, orphans, way_out)

@@ -140,5 +140,7 @@ def _drops(
         seen = picture.clone()
         seen[0][torch.from_numpy(mask.reshape(heat.shape))] = picture.median()
         hidden.append(seen)
-    odds = target(scorer(torch.stack([picture, *hidden]).contiguous(memory_format=torch.channels_last)))
+    odds = target(
+        scorer(torch.stack([picture, *hidden]).contiguous(memory_format=torch.channels_last))
+    )
     return float(odds[0] - odds[1]), float(odds[0] - odds[2])

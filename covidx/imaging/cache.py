@@ -132,8 +132,12 @@ def _prepared(
 ) -> Iterator[tuple[str, Bag | CovidxError]]:
     jobs = [(store, row, how) for row in rows.to_dict("records")]
     # Not forked: a fork of a process that runs torch threads may hang.
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_one_thread) as pool:
-        for done, (job, result) in enumerate(zip(jobs, pool.map(_prepare_one, jobs), strict=True), 1):
+    with ProcessPoolExecutor(
+        workers, mp_context=get_context("spawn"), initializer=_one_thread
+    ) as pool:
+        for done, (job, result) in enumerate(
+            zip(jobs, pool.map(_prepare_one, jobs), strict=True), 1
+        ):
             yield str(job[1]["image_id"]), result
             if progress is not None:
                 progress(done, len(jobs))

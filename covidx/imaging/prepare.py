@@ -122,9 +122,7 @@ def check_ct_volume(volume: Volume) -> None:
             raise InvalidInputError(code, message, expected=expected, actual=actual)
 
 
-def _grey(
-    values: NDArray[np.generic], volume: Volume, how: Preprocessing
-) -> NDArray[np.float32]:
+def _grey(values: NDArray[np.generic], volume: Volume, how: Preprocessing) -> NDArray[np.float32]:
     if volume.units == "display":
         return np.clip(values.astype(np.float32) / 255.0, 0.0, 1.0)
     return window(values, how.level, how.width)

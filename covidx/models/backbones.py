@@ -58,9 +58,7 @@ def make_backbone(name: str, *, pretrained: bool) -> nn.Module:
     if pretrained and name in OFFLINE_WEIGHTS:
         return _from_package(name)
     try:
-        model: nn.Module = timm.create_model(
-            name, pretrained=pretrained, in_chans=1, num_classes=0
-        )
+        model: nn.Module = timm.create_model(name, pretrained=pretrained, in_chans=1, num_classes=0)
     except (OSError, RuntimeError) as error:
         raise BundleError(
             "WEIGHTS_UNREACHABLE",

@@ -38,7 +38,14 @@ from covidx.training import (
     save_bundle,
 )
 
-__all__ = ["draw_figures", "make_bundle", "report_facts", "report_warnings", "write_bundle", "write_model_card"]
+__all__ = [
+    "draw_figures",
+    "make_bundle",
+    "report_facts",
+    "report_warnings",
+    "write_bundle",
+    "write_model_card",
+]
 
 
 def make_bundle(

@@ -43,7 +43,7 @@ from covidx.tables import (
     write_table,
 )
 from covidx.tracking import tracked
-from covidx.training import SERVED, Fit, Predictor, fit, predict_cache
+from covidx.training import SERVED, Fit, fit, predict_cache
 
 __all__ = ["Trained", "train_ct"]
 
@@ -137,7 +137,7 @@ def train_ct(
         tracker.tags({"bundle_sha256": bundle.sha256, "run_folder": run.run_id})
         tracker.tags({k: str(run.record[k]) for k in ("git_commit", "lock_sha256")})
         tracker.estimates(metrics.estimates)
-        tracker.model(bundle_folder, SERVED, bundle.classes)
+        tracker.model(run.path / "bundle", SERVED, bundle.classes)
         tracker.files(run.path / "figures", "figures")
         tracker.files(run.path / "cases", "cases")
         for name in ("report.html", "metrics.json", "predictions.parquet"):
@@ -212,8 +212,6 @@ def _fit(
     same = sha256_json({"recipe": recipe.model_dump(mode="json"), "seed": config.seed, **digests})
     folder = work / "training" / same[:16]
     classes = (list(cohort.classes.names), cohort.classes.positive)
-    fitted = fit(
-        cache, rows, classes, recipe.architecture, recipe.learning, config.seed, folder
-    )
+    fitted = fit(cache, rows, classes, recipe.architecture, recipe.learning, config.seed, folder)
     shutil.rmtree(folder)
     return fitted

@@ -71,7 +71,13 @@ def slice_views(
         share = _share_in(heat, outline)
         views.append(
             SliceView(
-                path.name, title, found.score, found.faithful, found.drop_hot, found.drop_cold, share
+                path.name,
+                title,
+                found.score,
+                found.faithful,
+                found.drop_hot,
+                found.drop_cold,
+                share,
             )
         )
     return views

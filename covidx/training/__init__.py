@@ -27,11 +27,11 @@ SERVED = Path(__file__).with_name("served.py")
 __all__ = [
     "NOT_INTERPRETABLE",
     "PARITY_TOLERANCE",
+    "SERVED",
     "BagLearner",
     "Bundle",
     "Fit",
     "Learning",
-    "SERVED",
     "Prediction",
     "Predictor",
     "Scores",

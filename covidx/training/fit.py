@@ -113,7 +113,11 @@ def fit(
 
 def _run(learner: BagLearner, data: BagData, how: Learning, folder: Path) -> Fit:
     best = ModelCheckpoint(
-        folder, filename="best", monitor="validation_loss", save_last=True, enable_version_counter=False
+        folder,
+        filename="best",
+        monitor="validation_loss",
+        save_last=True,
+        enable_version_counter=False,
     )
     curves = _Curves()
     trainer = lightning.Trainer(
@@ -136,9 +140,7 @@ def _run(learner: BagLearner, data: BagData, how: Learning, folder: Path) -> Fit
     resumed = None
     if last.exists():
         resumed = int(torch.load(last, map_location="cpu", weights_only=True)["epoch"]) + 1
-    trainer.fit(
-        learner, data, ckpt_path=None if resumed is None else str(last), weights_only=True
-    )
+    trainer.fit(learner, data, ckpt_path=None if resumed is None else str(last), weights_only=True)
     kept = torch.load(best.best_model_path, map_location="cpu", weights_only=True)
     learner.load_state_dict(kept["state_dict"])
     return Fit(learner.model.cpu().eval(), pd.DataFrame(curves.rows), int(kept["epoch"]), resumed)

@@ -60,6 +60,7 @@ class BagLearner(lightning.LightningModule):
         """Seed dropout by the epoch, so that a resumed training draws what it would have drawn."""
         torch.manual_seed(self.seed * 100_003 + self.current_epoch)
         import os
+
         if os.environ.get("FREEZE_BN"):
             for layer in self.model.backbone.modules():
                 if isinstance(layer, torch.nn.BatchNorm2d):
@@ -77,7 +78,9 @@ class BagLearner(lightning.LightningModule):
     def validation_step(self, batch: BagBatch, _: int) -> None:
         """Collect scores; the loss is the mean over bags."""
         logits = self.model(batch.slices, batch.sizes).logits
-        self._log("validation_loss", functional.cross_entropy(logits, batch.targets), len(batch.sizes))
+        self._log(
+            "validation_loss", functional.cross_entropy(logits, batch.targets), len(batch.sizes)
+        )
         self._scores.append((logits.softmax(dim=1)[:, self.positive], batch.targets))
 
     def on_validation_epoch_end(self) -> None:

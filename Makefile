@@ -1,0 +1,63 @@
+# covidx: `make help` lists what can be made.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.locked
+
+# Two cores of threads each would only get in each other's way.
+export OMP_NUM_THREADS ?= $(shell nproc 2>/dev/null || echo 2)
+
+.PHONY: help
+help: ## List the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
+
+$(STAMP): requirements.lock pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check --requirement requirements.lock
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $(STAMP)
+
+.PHONY: setup
+setup: $(STAMP) ## Make .venv with the locked versions
+
+.PHONY: train-ct
+train-ct: setup ## Train, evaluate, explain: the phantom, or DATA=folder [LABELS=csv CARD= POSITIVE= UNMATCHED=exclude SET="key=value ..."]
+	$(BIN)/covidx train ct $(if $(DATA),--data '$(DATA)') $(if $(LABELS),--labels '$(LABELS)') \
+	  $(if $(CARD),--card '$(CARD)') $(if $(POSITIVE),--positive '$(POSITIVE)') \
+	  $(if $(UNMATCHED),--set unmatched=$(UNMATCHED)) $(foreach change,$(SET),--set '$(change)')
+
+.PHONY: mlflow
+mlflow: setup ## Open MLflow's UI on the runs (http://127.0.0.1:5000)
+	$(BIN)/mlflow ui --host 127.0.0.1 --backend-store-uri "$${MLFLOW_TRACKING_URI:-sqlite:///$(CURDIR)/runs/mlflow.db}"
+
+.PHONY: lint
+lint: setup ## Style, types, and the direction of imports
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+.PHONY: test
+test: lint ## Lint, then all quick tests with doctests and coverage
+	OMP_NUM_THREADS=1 PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest -n 2 --dist loadfile --cov --cov-report=term
+
+.PHONY: test-slow
+test-slow: setup ## The slow tests
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest -m slow
+
+.PHONY: benchmark
+benchmark: setup ## Measure again what benchmarks/results.json holds (over an hour)
+	$(BIN)/python -m benchmarks
+
+.PHONY: lock
+lock: ## Write requirements.lock anew from the ranges of pyproject.toml
+	rm -rf build/lock && $(PYTHON) -m venv build/lock
+	build/lock/bin/pip install --quiet --upgrade 'pip>=25.1'
+	build/lock/bin/pip install --quiet torch==2.14.1 torchvision==0.29.1 . --group dev
+	build/lock/bin/pip freeze --all --exclude covidx --exclude pip > requirements.lock
+
+.PHONY: clean
+clean: ## Remove stores, caches and runs (not .venv)
+	rm -rf data runs build
