@@ -33,7 +33,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
     """
     try:
         value = yaml.safe_load(path.read_text())
-    except (OSError, yaml.YAMLError) as error:
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise ConfigError(
             "CONFIG_UNREADABLE", "The configuration cannot be read.", path=path, actual=error
         ) from error
@@ -86,4 +86,9 @@ def _lay_over(values: dict[str, Any], change: str) -> None:
         values = values.setdefault(parent, {})
         if not isinstance(values, dict):
             raise ConfigError("CONFIG_INVALID", f"{parent} holds no keys.", actual=change)
-    values[last] = yaml.safe_load(text)
+    try:
+        values[last] = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ConfigError(
+            "CONFIG_INVALID", "The value of a change is not YAML.", expected="a.b=1", actual=change
+        ) from error

@@ -17,6 +17,7 @@ __all__ = [
     "MIN_VOLUME_SLICES",
     "POSITION_TOLERANCE_MM",
     "RESEARCH_NOTICE",
+    "ROUNDING",
     "SCHEMA_VERSION",
     "SPACING_TOLERANCE",
     "TILT_TOLERANCE_DEG",
@@ -54,6 +55,10 @@ MIN_VOLUME_SLICES = 8
 
 POSITION_TOLERANCE_MM = 0.01
 """mm within which two slices lie at one position. DICOM DS keeps at least this in practice."""
+
+ROUNDING = 1e-3
+"""Pixels or slices by which a distance divided by a spacing is shifted before it becomes a whole
+number: a spacing of 0.8 mm read as 0.80000001 (NIfTI stores 32 bits) must round the same way."""
 
 SPACING_TOLERANCE = 0.05
 """Share of the median step by which a step between slices may differ (rounding of positions)."""

@@ -80,20 +80,35 @@ def replacing(path: Path) -> Iterator[Path]:
     temporary = path.with_name(f".{os.getpid()}.tmp.{path.name}")
     try:
         yield temporary
-        os.replace(temporary, path)
+        temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
 
 
 @contextmanager
 def replacing_folder(path: Path) -> Iterator[Path]:
-    """As `replacing`, for a folder that does not exist yet."""
+    """As `replacing`, for a folder that does not exist yet.
+
+    Raises
+    ------
+    StoreError
+        ``FOLDER_TAKEN``, or as `make_folder`.
+    """
     make_folder(path.parent)
     temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
     temporary.chmod(0o755)
     try:
         yield temporary
-        os.replace(temporary, path)
+        try:
+            temporary.replace(path)
+        except OSError as error:
+            raise StoreError(
+                "FOLDER_TAKEN",
+                "There is something in this folder's place already.",
+                path=path,
+                actual=error.strerror,
+                hint="Choose another folder, or remove this one.",
+            ) from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 

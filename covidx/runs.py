@@ -49,6 +49,8 @@ def versions() -> dict[str, str]:
 
 def git_commit() -> str | None:
     """Commit of the checkout that covidx runs from, ``+changes`` if it has any; None elsewhere."""
+    if not (ROOT / ".git").exists():  # an installed wheel may lie inside another repository
+        return None
     git = ["git", "-C", str(ROOT)]
     try:
         commit = subprocess.run(  # noqa: S603

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pandera.pandas as pa
@@ -172,22 +173,27 @@ def check(
     try:
         return schema.validate(table, lazy=True)
     except pa.errors.SchemaErrors as error:
-        cases = error.failure_cases
         faults = [
-            (
-                f"column {case.failure_case}: missing or not wanted ({case.check})"
-                if case.schema_context == "DataFrameSchema"
-                else f"column {case.column}: {case.check}"
-            )
-            + ("" if pd.isna(case.index) else f" (row {case.index}: {case.failure_case!r})")
-            for case in cases.head(10).itertuples()
+            fault for case in error.failure_cases.itertuples() if (fault := _fault(case, schema))
         ]
         raise InvalidTableError(
             "TABLE_INVALID",
-            f"The {schema.name} table does not fit its schema ({len(cases)} faults).",
+            f"The {schema.name} table does not fit its schema ({len(faults)} faults).",
             path=path,
-            actual="; ".join(faults),
+            actual="; ".join(faults[:10]) + ("; …" if len(faults) > 10 else ""),
         ) from error
+
+
+def _fault(case: Any, schema: pa.DataFrameSchema) -> str:
+    """One line for a failure case of pandera; empty where another case says it."""
+    if case.check == "multiple_fields_uniqueness":
+        first, *_ = schema.unique  # pandera lists each of the columns
+        same = f"row {case.index}: repeats another in {', '.join(schema.unique)}"
+        return same if case.column == first else ""
+    if case.schema_context == "DataFrameSchema":
+        return f"column {case.failure_case}: missing or not wanted ({case.check})"
+    where = "" if pd.isna(case.index) else f" (row {case.index}: {case.failure_case!r})"
+    return f"column {case.column}: {case.check}{where}"
 
 
 def write_table(table: pd.DataFrame, path: Path, schema: pa.DataFrameSchema) -> pd.DataFrame:
@@ -232,7 +238,13 @@ def read_table(path: Path, schema: pa.DataFrameSchema) -> pd.DataFrame:
 
 
 def read_csv(path: Path) -> pd.DataFrame:
-    """Read a person's CSV: ids stay text (``007`` is not 7), numbers are found column by column.
+    """Read a person's CSV, every cell as text: an id ``007`` is not 7.
+
+    Returns
+    -------
+    DataFrame
+        Its index is the line in the file less 2, since the header is line 1; empty lines are left
+        out and still count.
 
     Raises
     ------
@@ -240,7 +252,11 @@ def read_csv(path: Path) -> pd.DataFrame:
         ``TABLE_UNREADABLE``.
     """
     try:
-        raw = pd.read_csv(path, dtype=str, skipinitialspace=True, encoding="utf-8-sig")
+        raw = pd.read_csv(
+            path, dtype=str, skipinitialspace=True, encoding="utf-8-sig", skip_blank_lines=False
+        )
+        if not isinstance(raw.index, pd.RangeIndex):  # pandas takes the surplus for an index
+            raise ValueError("the rows have more cells than the header")
     except (OSError, ValueError) as error:
         raise InvalidTableError(
             "TABLE_UNREADABLE",
@@ -249,7 +265,7 @@ def read_csv(path: Path) -> pd.DataFrame:
             actual=error,
         ) from error
     raw.columns = [str(name).strip() for name in raw.columns]
-    return raw
+    return raw.dropna(how="all")
 
 
 def table_digest(table: pd.DataFrame) -> str:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import socket
 import threading
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,18 +16,26 @@ from types import FrameType
 from typing import Any
 
 import mlflow
+import mlflow.data.pandas_dataset
+import mlflow.pyfunc
 import pandas as pd
 from mlflow.entities import RunStatus
 from mlflow.models import ModelSignature
-from mlflow.types import ColSpec, Schema
+from mlflow.types import ColSpec, Schema, TensorSpec
 
 from covidx import __version__
 from covidx.constants import RESEARCH_NOTICE
 from covidx.evaluate import Estimate
+from covidx.files import make_folder
 
 __all__ = ["Tracker", "tracked", "tracking_uri"]
 
 URI_VARIABLE = "MLFLOW_TRACKING_URI"
+BARS_VARIABLE = "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR"
+HINTS = ("contains integer column", "An input example was not")
+"""Of MLflow to who writes models; they tell a user of covidx nothing."""
+TALKERS = ("mlflow.store.db.utils", "alembic")
+"""Loggers that tell each step of making the database."""
 
 
 def tracking_uri(runs: Path) -> str:
@@ -49,8 +59,9 @@ class Tracker:
 
     def dataset(self, table: pd.DataFrame, name: str, digest: str, role: str) -> None:
         """Log which data a role used: name, digest and columns, not the rows."""
-        data = mlflow.data.from_pandas(table, name=name, digest=digest[:36])
-        mlflow.log_input(data, context=role)
+        with _quiet():
+            data = mlflow.data.pandas_dataset.from_pandas(table, name=name, digest=digest[:36])
+            mlflow.log_input(data, context=role)
 
     def curves(self, curves: pd.DataFrame) -> None:
         """Log one figure an epoch and column; column ``epoch`` is the step."""
@@ -69,7 +80,8 @@ class Tracker:
 
     def files(self, folder: Path, place: str) -> None:
         """Log a folder's files below `place`."""
-        mlflow.log_artifacts(str(folder), place)
+        with _quiet():
+            mlflow.log_artifacts(str(folder), place)
 
     def file(self, path: Path, place: str | None = None) -> None:
         """Log one file."""
@@ -80,16 +92,17 @@ class Tracker:
 
         It takes a table with a column ``path`` and gives the probability of each class.
         """
-        outputs = [ColSpec("double", f"prob_{name}") for name in classes]
+        outputs: list[ColSpec | TensorSpec] = [ColSpec("double", f"prob_{n}") for n in classes]
         outputs += [ColSpec("string", name) for name in ("path", "decision", "problem")]
-        mlflow.pyfunc.log_model(
-            name="model",
-            python_model=str(script),
-            artifacts={"bundle": str(bundle)},
-            signature=ModelSignature(Schema([ColSpec("string", "path")]), Schema(outputs)),
-            pip_requirements=[f"covidx=={__version__}"],
-            metadata={"notice": RESEARCH_NOTICE},
-        )
+        with _quiet():
+            mlflow.pyfunc.log_model(
+                name="model",
+                python_model=str(script),
+                artifacts={"bundle": str(bundle)},
+                signature=ModelSignature(Schema([ColSpec("string", "path")]), Schema(outputs)),
+                pip_requirements=[f"covidx=={__version__}"],
+                metadata={"notice": RESEARCH_NOTICE},
+            )
 
 
 @contextmanager
@@ -99,25 +112,59 @@ def tracked(experiment: str, name: str, runs: Path) -> Iterator[Tracker]:
     A process that is killed outright cannot say so; the next run of the same machine marks what
     such a one left open.
     """
-    mlflow.set_tracking_uri(tracking_uri(runs))
-    if mlflow.get_experiment_by_name(experiment) is None:
-        local = None if os.environ.get(URI_VARIABLE) else (runs / "mlartifacts").resolve().as_uri()
-        mlflow.create_experiment(experiment, artifact_location=local)
-    mlflow.set_experiment(experiment)
-    _close_abandoned(experiment)
+    make_folder(runs)
+    with _quiet():
+        mlflow.set_tracking_uri(tracking_uri(runs))
+        if mlflow.get_experiment_by_name(experiment) is None:
+            local = (runs / "mlartifacts").resolve().as_uri()
+            place = None if os.environ.get(URI_VARIABLE) else local
+            mlflow.create_experiment(experiment, artifact_location=place)
+        _close_abandoned(mlflow.set_experiment(experiment).experiment_id)
     owner = {"covidx.host": socket.gethostname(), "covidx.pid": str(os.getpid())}
     with _ended_by_sigterm(), mlflow.start_run(run_name=name, tags=owner) as run:
         yield Tracker(run.info.run_id)
 
 
-def _close_abandoned(experiment: str) -> None:
+def _close_abandoned(experiment_id: str) -> None:
     client = mlflow.MlflowClient()
-    found = client.get_experiment_by_name(experiment)
     here = f"tags.`covidx.host` = '{socket.gethostname()}' and attributes.status = 'RUNNING'"
-    for run in client.search_runs([found.experiment_id], here):
+    for run in client.search_runs([experiment_id], here):
         pid = int(run.data.tags["covidx.pid"])
-        if pid != os.getpid() and not Path(f"/proc/{pid}").exists():
+        # In a container every run may have this process's id; it has no run open yet.
+        if pid == os.getpid() or not _is_alive(pid):
             client.set_terminated(run.info.run_id, RunStatus.to_string(RunStatus.FAILED))
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Hold back MLflow's hints, bars and database steps."""
+    before = os.environ.get(BARS_VARIABLE)
+    levels = {name: logging.getLogger(name).level for name in TALKERS}
+    os.environ[BARS_VARIABLE] = "false"
+    for name in TALKERS:
+        logging.getLogger(name).setLevel(logging.WARNING)
+    try:
+        with warnings.catch_warnings():
+            for hint in HINTS:
+                warnings.filterwarnings("ignore", message=f".*{hint}")
+            yield
+    finally:
+        for name, level in levels.items():
+            logging.getLogger(name).setLevel(level)
+        if before is None:
+            del os.environ[BARS_VARIABLE]
+        else:
+            os.environ[BARS_VARIABLE] = before
 
 
 @contextmanager

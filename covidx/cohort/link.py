@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import Literal
@@ -70,7 +70,8 @@ def read_labels(path: Path) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        Text columns, and ``row``: the line in the file (the header is line 1).
+        Text columns, and ``row``: the line in the file (the header is line 1). A row that repeats
+        another one is left out.
 
     Raises
     ------
@@ -90,7 +91,7 @@ def read_labels(path: Path) -> pd.DataFrame:
     if table.empty:
         raise InvalidTableError("LABELS_EMPTY", "The label table has no rows.", path=path)
     key = keys[0]
-    table = table.assign(row=range(2, len(table) + 2))
+    table = table.assign(row=table.index + 2)
     for column in (key, "label"):
         table[column] = table[column].str.strip()
         blank = table.loc[table[column].isna() | (table[column] == ""), "row"]
@@ -100,7 +101,12 @@ def read_labels(path: Path) -> pd.DataFrame:
     if clashes.any():
         message = f"One {key} has different labels."
         raise _by_row("LABELS_CONFLICT", message, path, table.loc[clashes, "row"])
-    return table.drop_duplicates([key, "label"], ignore_index=True)
+    once = table.drop_duplicates(table.columns.difference(["row"]), ignore_index=True)
+    again = once[key].duplicated(keep=False)
+    if again.any():
+        message = f"Rows of one {key} contradict each other."
+        raise _by_row("LABELS_CONFLICT", message, path, once.loc[again, "row"])
+    return once
 
 
 def join_labels(
@@ -129,12 +135,18 @@ def join_labels(
     -------
     manifest, labels : DataFrame
         The manifest with `label` filled (missing where unmatched); the labels with the
-        manifest's patient_id (missing where unmatched).
+        manifest's patient_id (missing where unmatched), a row for each patient that it names.
+
+    Raises
+    ------
+    InvalidTableError
+        ``LABELS_AMBIGUOUS``: a path that leaves out leading folders fits below several;
+        ``LABELS_CONFLICT``: an image lies below paths with different labels.
     """
     if "patient_id" in labels.columns:
         labels = labels.assign(patient_id=labels["patient_id"].map(identities.patient))
-        known = labels["patient_id"].isin(manifest["patient_id"])
-        labels["patient_id"] = labels["patient_id"].where(known)
+        has_image = labels["patient_id"].isin(manifest["patient_id"])
+        labels["patient_id"] = labels["patient_id"].where(has_image)
         by_patient = labels.dropna(subset="patient_id").set_index("patient_id")["label"]
         return manifest.assign(label=manifest["patient_id"].map(by_patient)), labels
     sources = (
@@ -142,15 +154,25 @@ def join_labels(
         if linkage is None
         else dict(zip(linkage["image_id"], linkage["source_path"], strict=True))
     )
-    label_of: dict[str, str] = {}
-    patient_of: dict[int, str] = {}
-    named = list(zip(labels.index, labels["path"], labels["label"], strict=True))
-    for image, patient in zip(manifest["image_id"], manifest["patient_id"], strict=True):
-        for index, place, label in named:
-            if _is_within(sources.get(image), place):
-                label_of[image], patient_of[index] = label, patient
-    labels = labels.assign(patient_id=pd.Series(patient_of, dtype=object))
-    return manifest.assign(label=manifest["image_id"].map(label_of)), labels
+    known = {image: sources[image] for image in manifest["image_id"] if image in sources}
+    found = _within(known, dict(zip(labels["row"], labels["path"], strict=True)))
+    for code, message, key in (
+        ("LABELS_AMBIGUOUS", "A path of the label table fits below several folders.", "row"),
+        ("LABELS_CONFLICT", "An image lies below paths with different labels.", "image_id"),
+    ):
+        named = found.merge(labels[["row", "label"]], on="row")
+        counted = named.groupby(key)["below" if key == "row" else "label"].transform("nunique")
+        if (counted > 1).any():
+            rows = named.loc[counted > 1, "row"].drop_duplicates().sort_values()
+            raise _by_row(code, message, path, rows)
+    label_of = named.drop_duplicates("image_id").set_index("image_id")["label"]
+    patients = found.merge(manifest[["image_id", "patient_id"]], on="image_id")
+    patients = patients[["row", "patient_id"]].drop_duplicates()
+    labels = labels.drop(columns="patient_id", errors="ignore")
+    return (
+        manifest.assign(label=manifest["image_id"].map(label_of)),
+        labels.merge(patients, on="row", how="left"),
+    )
 
 
 def drop_unmatched(
@@ -233,13 +255,39 @@ def clinical_of(labels: pd.DataFrame, path: Path) -> pd.DataFrame | None:
     return check(table, CLINICAL, path)
 
 
-def _is_within(source: str | None, place: str) -> bool:
-    """Whether `source` is `place` or lies below it; `place` may leave leading folders out."""
-    if source is None:
-        return False
-    parts, wanted = PurePath(source).parts, PurePath(place).parts
-    wanted = tuple(part for part in wanted if part not in (".", "/"))
-    return any(parts[i : i + len(wanted)] == wanted for i in range(len(parts)))
+def _within(sources: Mapping[str, str], places: Mapping[int, str]) -> pd.DataFrame:
+    """Which images are, or lie below, the place that a row names.
+
+    A place may leave leading folders out; it must reach below the folder that all images share.
+
+    Returns
+    -------
+    DataFrame
+        image_id, row, and `below`: the folders that the place left out.
+    """
+    rows_at: dict[tuple[str, ...], list[int]] = {}
+    for row, place in places.items():
+        wanted = tuple(part for part in PurePath(place).parts if part not in (".", "/"))
+        rows_at.setdefault(wanted, []).append(row)
+    parts_of = {image: PurePath(source).parts for image, source in sources.items()}
+    shared = len(_common([parts[:-1] for parts in parts_of.values()]))
+    found: dict[tuple[str, int], str] = {}
+    for image, parts in parts_of.items():
+        for start in range(len(parts)):
+            for end in range(max(start, shared) + 1, len(parts) + 1):
+                for row in rows_at.get(parts[start:end], []):
+                    found.setdefault((image, row), "/".join(parts[:start]))
+    rows = [(image, row, below) for (image, row), below in found.items()]
+    return pd.DataFrame(rows, columns=["image_id", "row", "below"]).astype({"row": "int64"})
+
+
+def _common(paths: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
+    """Leading parts that all paths share."""
+    if not paths:
+        return ()
+    low, high = min(paths), max(paths)
+    same = [a == b for a, b in zip(low, high, strict=False)]
+    return low[: same.index(False)] if False in same else low[: len(same)]
 
 
 def _by_row(

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from sklearn.model_selection import StratifiedGroupKFold
 
-from covidx.errors import InvalidTableError, LeakageError
+from covidx.errors import ConfigError, InvalidTableError, LeakageError
 from covidx.files import read_json, write_json
 from covidx.tables import SPLITS, check, read_table, table_digest, write_table
 
@@ -126,9 +126,18 @@ def make_splits(manifest: pd.DataFrame, *, seed: int, parts: int = 5, folds: int
 
     Raises
     ------
+    ConfigError
+        ``FOLDS_INVALID``: fewer than 3 parts, or more folds than parts.
     InvalidTableError
         ``ONE_CLASS``, or ``TOO_FEW_GROUPS`` where a class cannot be in every part.
     """
+    if parts < 3 or not 1 <= folds <= parts:
+        raise ConfigError(
+            "FOLDS_INVALID",
+            "Training, validation and test need a part each, and every fold a test part.",
+            expected="parts >= 3, 1 <= folds <= parts",
+            actual=f"{parts} parts, {folds} folds",
+        )
     rows = manifest.sort_values("image_id").reset_index(drop=True)
     counts = rows.groupby("label")["group_id"].nunique()
     if len(counts) < 2:

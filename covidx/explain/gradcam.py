@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -121,9 +122,9 @@ def paste(heat: NDArray[np.float32], bag: Bag, shape: tuple[int, int]) -> NDArra
 
 
 def _layer(model: BagClassifier) -> nn.Module:
-    info = model.backbone.feature_info
-    entries = info.info if hasattr(info, "info") else info  # type: ignore[union-attr]
-    fitting = [e["module"] for e in entries if e["reduction"] <= LAYER_REDUCTION]  # type: ignore[union-attr, operator, index]
+    info: Any = model.backbone.feature_info
+    entries = info.info if hasattr(info, "info") else info
+    fitting = [e["module"] for e in entries if e["reduction"] <= LAYER_REDUCTION]
     return model.backbone.get_submodule(fitting[-1])
 
 

@@ -15,7 +15,7 @@ from numpy.lib.format import open_memmap
 from numpy.typing import NDArray
 
 from covidx.errors import CovidxError
-from covidx.files import locked, read_json, replacing, sha256_json, write_json
+from covidx.files import locked, read_json, replacing, sha256_file, sha256_json, write_json
 from covidx.imaging.prepare import Bag, Preprocessing, prepare
 from covidx.ingest import load_image
 
@@ -44,7 +44,8 @@ class BagCache:
     @property
     def pixels(self) -> NDArray[np.uint8]:
         """All slices, memory-mapped, shape (slices of all bags, rows, columns)."""
-        return np.load(self.folder / "pixels.npy", mmap_mode="r")
+        mapped: NDArray[np.uint8] = np.load(self.folder / "pixels.npy", mmap_mode="r")
+        return mapped
 
     def bag(self, image_id: str, pixels: NDArray[np.uint8] | None = None) -> Bag:
         """The bag of one image; hand over `pixels` to map the file once for many bags."""
@@ -85,13 +86,23 @@ def build_cache(
         Called with (done, total).
     """
     rows = manifest.sort_values("image_id", ignore_index=True)
-    key = sha256_json({"how": how.model_dump(), "images": rows["sha256"].tolist()})[:16]
+    key = sha256_json({"how": how.model_dump(), "by": _maker(), "images": _inputs(rows)})[:16]
     place = folder / key
     with locked(place):
         if not (place / "index.json").exists():
             _write(place, store, rows, how, workers, progress)
     found = read_json(place / "index.json")
     return BagCache(place, found["index"], found["refused"])
+
+
+def _maker() -> list[str]:
+    """Digests of the code that prepares: a cache made by other code is not reused."""
+    return [sha256_file(Path(__file__).with_name(name)) for name in ("lungs.py", "prepare.py")]
+
+
+def _inputs(rows: pd.DataFrame) -> list[list[str]]:
+    """What `load_image` takes from the manifest."""
+    return rows[["image_id", "sha256", "modality", "units", "geometry"]].astype(str).values.tolist()
 
 
 def _write(

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from covidx.constants import LUNG_AIR_HU, MIN_LUNG_ML
+from covidx.constants import LUNG_AIR_HU, MIN_LUNG_ML, ROUNDING
 from covidx.errors import InvalidInputError
 from covidx.volume import Volume
 
@@ -43,7 +43,8 @@ def lung_mask(volume: Volume) -> NDArray[np.bool_]:
     """
     spacing, voxel_ml = volume.spacing_mm, volume.voxel_ml
     assert spacing is not None and voxel_ml is not None
-    step = (1, max(1, round(WORKING_MM / spacing[1])), max(1, round(WORKING_MM / spacing[2])))
+    # Spacing may differ in its seventh digit between a file and its stored copy.
+    step = (1, *(max(1, round(WORKING_MM / mm - ROUNDING)) for mm in spacing[1:]))
     coarse = volume.array[:, :: step[1], :: step[2]]  # (slices, rows, columns)
     air = _inner_air(coarse < LUNG_AIR_HU)
     pieces, _ = ndimage.label(air)

@@ -12,7 +12,7 @@ from pydantic import Field
 from torch.nn import functional
 
 from covidx.config import Config
-from covidx.constants import LUNG_WINDOW, MIN_VOLUME_SLICES
+from covidx.constants import DISPLAY_MAX, LUNG_WINDOW, MIN_VOLUME_SLICES, ROUNDING
 from covidx.errors import InvalidInputError
 from covidx.imaging.lungs import lung_mask
 from covidx.volume import Volume
@@ -61,7 +61,8 @@ def window(values: NDArray[np.generic], level: float, width: float) -> NDArray[n
     array([0. , 0.5, 1. ], dtype=float32)
     """
     scaled = (values.astype(np.float32) - (level - width / 2)) / width
-    return np.clip(scaled, 0.0, 1.0)
+    greys: NDArray[np.float32] = np.clip(scaled, 0.0, 1.0)
+    return greys
 
 
 def prepare(volume: Volume, how: Preprocessing) -> Bag:
@@ -124,7 +125,7 @@ def check_ct_volume(volume: Volume) -> None:
 
 def _grey(values: NDArray[np.generic], volume: Volume, how: Preprocessing) -> NDArray[np.float32]:
     if volume.units == "display":
-        return np.clip(values.astype(np.float32) / 255.0, 0.0, 1.0)
+        return window(values, DISPLAY_MAX / 2, DISPLAY_MAX)
     return window(values, how.level, how.width)
 
 
@@ -143,7 +144,7 @@ def _lung_box(lungs: NDArray[np.bool_], volume: Volume, margin_mm: float) -> Box
     for axis, mm in ((1, volume.spacing_mm[1]), (2, volume.spacing_mm[2])):
         others = tuple({0, 1, 2} - {axis})
         places = np.nonzero(lungs.any(axis=others))[0]
-        margin = round(margin_mm / mm)
+        margin = round(margin_mm / mm - ROUNDING)
         ends += [max(0, int(places[0]) - margin)]
         ends += [min(lungs.shape[axis], int(places[-1]) + 1 + margin)]
     return ends[0], ends[1], ends[2], ends[3]
@@ -162,6 +163,7 @@ def _slab(
 ) -> NDArray[np.float32]:
     """Mean of the slices whose middles lie within half a slab of slice `index`."""
     assert volume.spacing_mm is not None
-    reach = int(slab_mm / 2 / volume.spacing_mm[0])
+    reach = int(slab_mm / 2 / volume.spacing_mm[0] + ROUNDING)
     part = crop[max(0, index - reach) : index + reach + 1]
-    return part.mean(axis=0, dtype=np.float32)
+    mean: NDArray[np.float32] = part.mean(axis=0, dtype=np.float32)
+    return mean

@@ -32,7 +32,7 @@ from covidx.pipelines.output import (
 from covidx.pipelines.progress import Bars, silent
 from covidx.pipelines.sources import Cohort, Source, link, phantom_source, read_source
 from covidx.report import write_report
-from covidx.runs import RunFolder
+from covidx.runs import RunFolder, git_commit
 from covidx.tables import (
     CLINICAL,
     MANIFEST,
@@ -209,7 +209,14 @@ def _fit(
     work: Path,
 ) -> Fit:
     """Train; an interrupted training of the same data and recipe is taken up again."""
-    same = sha256_json({"recipe": recipe.model_dump(mode="json"), "seed": config.seed, **digests})
+    same = sha256_json(
+        {
+            "recipe": recipe.model_dump(mode="json"),
+            "seed": config.seed,
+            "code": git_commit(),
+            **digests,
+        }
+    )
     folder = work / "training" / same[:16]
     classes = (list(cohort.classes.names), cohort.classes.positive)
     fitted = fit(cache, rows, classes, recipe.architecture, recipe.learning, config.seed, folder)

@@ -14,11 +14,10 @@ from safetensors.numpy import load_file as load_arrays
 from safetensors.numpy import save_file as save_arrays
 from safetensors.torch import load_file, save_file
 from scipy.ndimage import gaussian_filter
-from torch import nn
 
 from covidx.config import Config
 from covidx.constants import RESEARCH_NOTICE, SCHEMA_VERSION
-from covidx.errors import BundleError
+from covidx.errors import BundleError, StoreError
 from covidx.evaluate import OperatingPoint
 from covidx.files import read_json, replacing_folder, sha256_file, sha256_json, write_json
 from covidx.imaging import Bag, Preprocessing
@@ -107,7 +106,7 @@ def save_bundle(
     Parameters
     ----------
     folder : Path
-        Must not exist.
+        Must not exist: StoreError ``FOLDER_TAKEN`` otherwise.
     bundle : Bundle
         Without hashes; they are filled in.
     model : BagClassifier
@@ -123,7 +122,7 @@ def save_bundle(
         state = {name: value.detach().contiguous() for name, value in model.state_dict().items()}
         save_file(state, new / "weights.safetensors")
         cases = [bag.pixels for bag in parity_bags(bundle.preprocessing)]
-        arrays = {"pixels": np.stack(cases), "probabilities": expected.astype(np.float64)}
+        arrays: dict[str, NDArray[Any]] = {"pixels": np.stack(cases), "probabilities": expected}
         save_arrays(arrays, new / "parity.safetensors")
         hashes = {
             "weights_sha256": sha256_file(new / "weights.safetensors"),
@@ -136,7 +135,7 @@ def save_bundle(
 
 
 def load_bundle(folder: Path) -> tuple[Bundle, BagClassifier]:
-    """Read a bundle, checking every hash and its parity cases' shape.
+    """Read a bundle, checking every hash.
 
     Raises
     ------
@@ -151,7 +150,12 @@ def load_bundle(folder: Path) -> tuple[Bundle, BagClassifier]:
             expected="a folder with bundle.json and weights.safetensors",
             hint="A run's bundle lies in runs/<pipeline>/latest/bundle.",
         )
-    values: Any = read_json(folder / "bundle.json")
+    try:
+        values: Any = read_json(folder / "bundle.json")
+    except StoreError as error:
+        raise BundleError(
+            "BUNDLE_INVALID", "bundle.json is not JSON.", path=folder, actual=error.actual
+        ) from error
     version = values.get("schema_version") if isinstance(values, dict) else None
     if version != SCHEMA_VERSION:
         raise BundleError(
@@ -185,8 +189,8 @@ def load_parity(folder: Path) -> tuple[NDArray[np.uint8], NDArray[np.float64]]:
     return arrays["pixels"], arrays["probabilities"]
 
 
-def _ready(model: nn.Module) -> Any:
-    return model.eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+def _ready(model: BagClassifier) -> BagClassifier:
+    return model.eval().to(memory_format=torch.channels_last)
 
 
 def _check_hashes(folder: Path, bundle: Bundle) -> None:

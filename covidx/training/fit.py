@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import logging
+import os
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import lightning
 import pandas as pd
 import torch
 from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint, RichProgressBar
 
+from covidx.errors import CovidxError
 from covidx.files import locked, make_folder
 from covidx.imaging import BagCache
 from covidx.models import Architecture, BagClassifier
@@ -19,6 +24,14 @@ from covidx.training.data import BagData
 from covidx.training.module import BagLearner, Learning
 
 __all__ = ["Fit", "fit"]
+
+NOISE = (
+    "does not have many workers",
+    "The number of training batches",
+    r"Checkpoint directory .* exists and is not empty",
+    r"`isinstance\(treespec, LeafSpec\)` is deprecated",
+)
+"""Warnings of Lightning that a user of covidx can do nothing about."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,9 +72,17 @@ class _Curves(Callback):
         """For the checkpoint."""
         return {"rows": self.rows}
 
-    def load_state_dict(self, state: dict[str, object]) -> None:
+    def load_state_dict(self, state: dict[str, Any]) -> None:
         """From the checkpoint."""
-        self.rows = list(state["rows"])  # type: ignore[call-overload]
+        self.rows = list(state["rows"])
+
+
+class _Patience(EarlyStopping):
+    """Early stopping that stays stopped when a training that had ended is taken up again."""
+
+    def on_train_start(self, trainer: lightning.Trainer, _: lightning.LightningModule) -> None:
+        """Stop at once where the checkpoint had stopped."""
+        trainer.should_stop = trainer.should_stop or self.stopped_epoch > 0
 
 
 def fit(
@@ -92,23 +113,18 @@ def fit(
         For checkpoints; the caller deletes it once the result is safe.
     """
     names, positive = classes
-    part = {
-        role: [
-            (row.image_id, names.index(row.label))
-            for row in items[items["role"] == role].sort_values("image_id").itertuples()
-        ]
-        for role in ("train", "validation")
-    }
     make_folder(folder)
-    _quiet()
-    torch.use_deterministic_algorithms(True)
     learner = BagLearner(architecture, how, len(names), names.index(positive), seed)
-    learner.model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    data = BagData(
-        cache, part["train"], part["validation"], how.augmentation, how.slices, how.batch, seed
-    )
-    with locked(folder):
+    learner.model.to(memory_format=torch.channels_last)
+    train, validation = (_targets(items, role, names) for role in ("train", "validation"))
+    data = BagData(cache, train, validation, how.augmentation, how.slices, how.batch, seed)
+    with locked(folder), _deterministic(), _quiet():
         return _run(learner, data, how, folder)
+
+
+def _targets(items: pd.DataFrame, role: str, names: list[str]) -> list[tuple[str, int]]:
+    rows = items[items["role"] == role].sort_values("image_id")
+    return [(str(i), names.index(n)) for i, n in zip(rows["image_id"], rows["label"], strict=True)]
 
 
 def _run(learner: BagLearner, data: BagData, how: Learning, folder: Path) -> Fit:
@@ -127,7 +143,7 @@ def _run(learner: BagLearner, data: BagData, how: Learning, folder: Path) -> Fit
         callbacks=[
             curves,
             best,
-            EarlyStopping("validation_loss", patience=how.patience),
+            _Patience("validation_loss", patience=how.patience),
             RichProgressBar(leave=True),
         ],
         logger=False,
@@ -141,13 +157,43 @@ def _run(learner: BagLearner, data: BagData, how: Learning, folder: Path) -> Fit
     if last.exists():
         resumed = int(torch.load(last, map_location="cpu", weights_only=True)["epoch"]) + 1
     trainer.fit(learner, data, ckpt_path=None if resumed is None else str(last), weights_only=True)
+    if best.best_model_score is None or not torch.isfinite(best.best_model_score):
+        raise CovidxError(
+            "TRAINING_DIVERGED",
+            "No epoch has a finite validation loss.",
+            expected="a finite loss",
+            actual=best.best_model_score,
+            hint="Lower learning.head_rate and learning.backbone_rate.",
+        )
     kept = torch.load(best.best_model_path, map_location="cpu", weights_only=True)
     learner.load_state_dict(kept["state_dict"])
     return Fit(learner.model.cpu().eval(), pd.DataFrame(curves.rows), int(kept["epoch"]), resumed)
 
 
-def _quiet() -> None:
-    """Keep Lightning's tips, and its advice to use more loader processes, off the terminal."""
-    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
-    warnings.filterwarnings("ignore", message=".*does not have many workers.*")
-    warnings.filterwarnings("ignore", message=".*The number of training batches.*")
+@contextmanager
+def _deterministic() -> Iterator[None]:
+    """Deterministic algorithms; on a GPU a layer that has none warns instead of failing."""
+    before = torch.are_deterministic_algorithms_enabled()
+    only_warned = torch.is_deterministic_algorithms_warn_only_enabled()
+    # cuBLAS asks for it: https://docs.nvidia.com/cuda/cublas/#results-reproducibility
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    torch.use_deterministic_algorithms(True, warn_only=torch.cuda.is_available())
+    try:
+        yield
+    finally:
+        torch.use_deterministic_algorithms(before, warn_only=only_warned)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep Lightning's tips, and warnings of its own insides, off the terminal."""
+    logger = logging.getLogger("lightning.pytorch")
+    level = logger.level
+    logger.setLevel(logging.WARNING)
+    try:
+        with warnings.catch_warnings():
+            for noise in NOISE:
+                warnings.filterwarnings("ignore", message=f".*{noise}")
+            yield
+    finally:
+        logger.setLevel(level)

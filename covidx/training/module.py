@@ -22,12 +22,12 @@ __all__ = ["BagLearner", "Learning"]
 class Learning(Config):
     """How training goes."""
 
-    epochs: int = Field(14, ge=1, description="at most")
-    patience: int = Field(6, ge=1, description="epochs without a better validation loss")
-    batch: int = Field(8, ge=2, description="bags")
+    epochs: int = Field(18, ge=1, description="at most")
+    patience: int = Field(9, ge=1, description="epochs without a better validation loss")
+    batch: int = Field(4, ge=2, description="bags")
     slices: int = Field(8, ge=1, description="slices drawn from a bag")
-    head_rate: float = Field(2e-3, gt=0)
-    backbone_rate: float = Field(4e-4, gt=0, description="smaller: these layers are pretrained")
+    head_rate: float = Field(4e-3, gt=0)
+    backbone_rate: float = Field(1e-3, gt=0, description="smaller: these layers are pretrained")
     weight_decay: float = Field(0.02, ge=0)
     label_smoothing: float = Field(0.05, ge=0, lt=1)
     pretrained: bool = True
@@ -105,4 +105,4 @@ class BagLearner(lightning.LightningModule):
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": cycle, "interval": "step"}}
 
     def _log(self, name: str, value: Tensor, bags: int) -> None:
-        self.log(name, value, prog_bar=True, batch_size=bags, on_step=False, on_epoch=True)
+        self.log(name, value, batch_size=bags, on_step=False, on_epoch=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from numbers import Real
 from pathlib import Path
 
 import numpy as np
@@ -66,7 +67,7 @@ class Predictor:
         whole = (0, pixels.shape[2], 0, pixels.shape[3])
         found = [predictor.score(Bag(p, np.arange(len(p)), whole)).probabilities for p in pixels]
         difference = float(np.abs(np.stack(found) - expected).max())
-        if difference > PARITY_TOLERANCE:
+        if not difference <= PARITY_TOLERANCE:  # NaN is lost parity, too
             raise BundleError(
                 "PARITY_LOST",
                 "The bundle no longer gives the probabilities that it gave when it was saved.",
@@ -175,8 +176,9 @@ def outside_domain(bundle: Bundle, volume: Volume, facts: Mapping[str, object]) 
     if facts.get("kind") and facts["kind"] != seen.kind:
         reasons.append(f"trained on a {seen.kind}, this is a {facts['kind']}")
     thickness = facts.get("slice_thickness_mm")
-    if seen.slice_thickness_mm and isinstance(thickness, float) and np.isfinite(thickness):
+    if seen.slice_thickness_mm and isinstance(thickness, Real) and np.isfinite(float(thickness)):
         low, high = seen.slice_thickness_mm
-        if not low * (1 - SPACING_TOLERANCE) <= thickness <= high * (1 + SPACING_TOLERANCE):
-            reasons.append(f"trained on slices of {low:g} to {high:g} mm, these are {thickness:g}")
+        mm = float(thickness)
+        if not low * (1 - SPACING_TOLERANCE) <= mm <= high * (1 + SPACING_TOLERANCE):
+            reasons.append(f"trained on slices of {low:g} to {high:g} mm, these are {mm:g}")
     return reasons

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from covidx.cards import DataCard
 from covidx.constants import RESEARCH_NOTICE
 from covidx.errors import CovidxError
@@ -87,11 +89,20 @@ def predict_path(
     except CovidxError as error:
         yield _answer(predictor, asked, problem=f"{error.code}: {error.message}")
         return
-    if read == 0:
-        counts = reader.quarantine["code"].value_counts()
-        reasons = reader.quarantine.drop_duplicates("code").set_index("code")["reason"]
-        text = "; ".join(f"{code} ({n} files): {reasons[code]}" for code, n in counts.items())
-        yield _answer(predictor, asked, problem=text or "NO_IMAGES")
+    left = reader.quarantine
+    if read:  # what was set aside (a localizer, another kernel) is no failure then
+        left = left[left["kind"] == "quarantined"]
+    if len(left) or not read:
+        yield _answer(predictor, asked, problem=_why(left))
+
+
+def _why(left: pd.DataFrame) -> str:
+    """Each code once, with the number of files and the first reason."""
+    parts = [
+        f"{code} ({len(rows)} {'file' if len(rows) == 1 else 'files'}): {rows['reason'].iloc[0]}"
+        for code, rows in left.groupby("code", sort=True)
+    ]
+    return "; ".join(parts) or "NO_IMAGES: there is no image here"
 
 
 def _of_image(predictor: Predictor, asked: str, image: ReadImage) -> Prediction:

@@ -5,15 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import mlflow
+import mlflow.models
 import pandas as pd
+from mlflow.pyfunc.model import PythonModel
 
 from covidx.ingest import Identities
 from covidx.tables import PROBABILITY_PREFIX
 from covidx.training import Predictor, predict_path
 
 
-class BundleModel(mlflow.pyfunc.PythonModel):  # type: ignore[misc]
+class BundleModel(PythonModel):
     """Column ``path`` in; probabilities, decision or problem of each image out."""
 
     def load_context(self, context: Any) -> None:

@@ -1,0 +1,1 @@
+"""What is measured, against whom, and the commands that measure it. See docs/benchmarks.md."""

@@ -1,0 +1,98 @@
+"""Measure again what results.json holds: ``make benchmark`` (``python -m benchmarks NAME...``)."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.results import RESULTS, commit_now, read_results, record
+from benchmarks.table import write_document
+
+NAMES = ("timing", "phantom", "covid-ct", "covid-ct-image")
+"""In order: what is quick comes first."""
+EXTRA = ("covid-ct-controls",)
+"""Part of another one."""
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where things lie."""
+
+    data: Path
+    bundle: Path
+    runs: Path
+    work: Path
+    results: Path
+
+
+def _timing(at: Places) -> None:
+    from benchmarks.timing import cli_help_seconds, train_ct_minutes
+
+    found = {"cli_help_seconds": cli_help_seconds()}
+    minutes = train_ct_minutes(at.runs)
+    if minutes is None:
+        print("train_ct_minutes skipped: no finished run from nothing (make clean train-ct)")
+    else:
+        found["train_ct_minutes"] = minutes
+    record(found, at.results)
+
+
+def _phantom(at: Places) -> None:
+    from benchmarks.phantom import PATIENTS, SEED, phantom, record_controls
+    from benchmarks.phantom_controls import render_controls
+
+    if at.bundle.is_dir():
+        phantom(at.bundle, at.results)
+    else:
+        print(f"phantom_p1_auroc skipped: no bundle at {at.bundle} (make train-ct)")
+        record_controls(render_controls(PATIENTS, SEED), at.results)
+
+
+def _covid_ct(at: Places, name: str) -> None:
+    if not at.data.is_dir():
+        print(f"skipped: COVID-CT is not at {at.data}")
+        return
+    from benchmarks.covid_ct import by_image, by_source_run, controls, prepared
+
+    if name == "covid-ct-image":
+        by_image(prepared(at.data, at.work, leaky=True), at.work, at.results)
+    elif name == "covid-ct":
+        by_source_run(prepared(at.data, at.work), at.work, at.results)
+    else:
+        controls(prepared(at.data, at.work), at.results)
+
+
+def main() -> None:
+    """Run the benchmarks that were named, or all."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join((*NAMES, *EXTRA)))
+    parser.add_argument("--data", type=Path, default=Path("../shared/data/covid-ct"))
+    parser.add_argument("--bundle", type=Path, default=Path("runs/train_ct/latest/bundle"))
+    parser.add_argument("--runs", type=Path, default=Path("runs"))
+    parser.add_argument("--work", type=Path, default=Path("data"), help="stores, caches, folds")
+    parser.add_argument("--results", type=Path, default=RESULTS)
+    given = vars(parser.parse_args())
+    names = given.pop("names") or list(NAMES)
+    unknown = sorted(set(names) - {*NAMES, *EXTRA})
+    if unknown:
+        parser.error(f"unknown: {', '.join(unknown)}; known: {', '.join((*NAMES, *EXTRA))}")
+    at = Places(**given)
+    commit_now()
+    for name in names:
+        print(f"== {name}", flush=True)
+        start = time.perf_counter()
+        if name == "timing":
+            _timing(at)
+        elif name == "phantom":
+            _phantom(at)
+        else:
+            _covid_ct(at, name)
+        print(f"== {name}: {time.perf_counter() - start:.0f} s", flush=True)
+        if at.results == RESULTS:
+            write_document(read_results())
+
+
+if __name__ == "__main__":
+    main()

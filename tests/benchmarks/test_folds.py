@@ -1,0 +1,150 @@
+"""Cross-validation: kept folds, the stamp of a leak, and results from all of it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from benchmarks import covid_ct
+from benchmarks.folds import Study, cross_validate, make_study
+
+from covidx.cohort import classes_of
+from covidx.imaging import BagCache
+from covidx.models import BagClassifier
+from covidx.pipelines.config import Recipe
+from covidx.pipelines.sources import Cohort, Source
+from covidx.tables import MASKS, empty
+from covidx.training import Fit
+
+ROWS, SIDE = 30, 32
+RECIPE = Recipe.model_validate(
+    {
+        "preprocessing": {"input": "slice", "slices": 1, "rows": SIDE, "columns": SIDE},
+        "architecture": {"backbone": "tf_efficientnet_lite0", "top_k": 1},
+        "learning": {"epochs": 1, "pretrained": False},
+    }
+)
+
+
+class _Train:
+    """Instead of `fit`: an untrained network, once a call."""
+
+    def __init__(self) -> None:
+        self.calls = 0
+        self.model = BagClassifier(RECIPE.architecture, 2, pretrained=False).eval()
+
+    def __call__(self, cache: object, rows: pd.DataFrame, *_: object) -> Fit:
+        self.calls += 1
+        self.rows = rows
+        return Fit(self.model, pd.DataFrame({"epoch": [0]}), 0, None)
+
+
+@pytest.fixture(scope="module")
+def train() -> _Train:
+    """Made once: building the network takes longer than the rest."""
+    return _Train()
+
+
+@pytest.fixture
+def study(tmp_path: Path) -> Study:
+    """Random pictures, two a source."""
+    chance = np.random.default_rng(0)
+    pixels = chance.integers(0, 256, (ROWS, SIDE, SIDE)).astype(np.uint8)
+    names = [f"i{k:02d}" for k in range(ROWS)]
+    np.save(tmp_path / "pixels.npy", pixels)
+    index = {
+        n: {"rows": [k, k + 1], "slices": [0], "box": [0, 32, 0, 32]} for k, n in enumerate(names)
+    }
+    manifest = pd.DataFrame(
+        {
+            "image_id": names,
+            "patient_id": [f"p{k // 2}" for k in range(ROWS)],
+            "group_id": [f"g{k // 2}" for k in range(ROWS)],
+            "label": np.array(["covid-19", "non-covid"])[np.arange(ROWS) // 2 % 2],
+            "sha256": names,
+            "modality": "CT",
+            "kind": "slice",
+            "units": "display",
+            "manufacturer": None,
+            "slice_thickness_mm": np.nan,
+            "source_format": "PNG",
+            "mode": "L",
+            "rows": chance.integers(100, 400, ROWS),
+            "columns": 100,
+        }
+    )
+    source = Source(tmp_path, None, None)
+    classes = classes_of(["covid-19", "non-covid"])
+    cohort = Cohort(source, tmp_path, None, manifest, None, empty(MASKS), classes, [])  # type: ignore[arg-type]
+    return make_study(cohort, BagCache(tmp_path, index, {}), RECIPE, 0)
+
+
+def test_folds_that_are_done_are_kept(study: Study, train: _Train, tmp_path: Path) -> None:
+    before = train.calls
+    first = cross_validate(study, tmp_path / "work", train)
+    assert train.calls == before + 5
+    (tmp_path / "work" / study.key / "fold-2" / "fold.json").unlink()
+    again = cross_validate(study, tmp_path / "work", train)
+    assert train.calls == before + 6
+    pd.testing.assert_frame_equal(first.predictions, again.predictions)
+    assert first.points == again.points
+    assert sorted(first.test["unit_id"]) == sorted(study.manifest["image_id"])
+    assert set(first.predictions["role"]) == {"validation", "test"}
+
+
+def test_the_key_follows_recipe_rows_and_seed(study: Study) -> None:
+    slower = RECIPE.model_copy(
+        update={"learning": RECIPE.learning.model_copy(update={"epochs": 2})}
+    )
+    others = [
+        replace(study, recipe=slower),
+        replace(study, seed=1),
+        replace(study, manifest=study.manifest.assign(sha256="other")),
+    ]
+    assert len({one.key for one in (study, *others)}) == 4
+
+
+def test_folds_by_group_divide_none(study: Study) -> None:
+    for fold in study.splits.folds:
+        assert (study.rows(fold).groupby("group_id")["role"].nunique() == 1).all()
+
+
+def test_a_leak_is_stamped_and_keeps_honest_groups(
+    study: Study, train: _Train, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    leaky = make_study(study.cohort, study.cache, RECIPE, 0, leaky=True)
+    assert (leaky.rows(0).groupby("group_id")["role"].nunique() > 1).any()
+    monkeypatch.setattr(covid_ct, "cross_validate", lambda s, work: cross_validate(s, work, train))
+    results = tmp_path / "results.json"
+    found = covid_ct.by_image(leaky, tmp_path, results)
+    assert found.predictions["run_id"].str.endswith("-leaky").all()
+    assert set(found.test["group_id"]) == set(study.manifest["group_id"])
+    folders = list((tmp_path / "benchmarks" / "covid-ct").glob("*-leaky/fold-*/fold.json"))
+    assert len(folders) == 5
+    assert all(json.loads(path.read_text())["leaky"] for path in folders)
+    assert json.loads(results.read_text())["covid_ct_5fold_auroc_image"]["against"].startswith(
+        "LEAKY"
+    )
+
+
+def test_all_results_by_source_run(
+    study: Study, train: _Train, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("benchmarks.controls.TREES", 5)
+    monkeypatch.setattr(covid_ct, "cross_validate", lambda s, work: cross_validate(s, work, train))
+    results = tmp_path / "results.json"
+    covid_ct.by_source_run(study, tmp_path, results)
+    assert sorted(json.loads(results.read_text())) == [
+        "covid_ct_5fold_accuracy",
+        "covid_ct_5fold_auroc",
+        "covid_ct_5fold_auroc_pooled",
+        "covid_ct_5fold_f1",
+        "covid_ct_border_auroc",
+        "covid_ct_histogram_auroc",
+        "covid_ct_metadata_auroc",
+        "covid_ct_minus_best_control",
+    ]

@@ -1,0 +1,53 @@
+"""Errors: what they say, that builtins catch them, and that they survive a pickle."""
+
+from __future__ import annotations
+
+import inspect
+import pickle
+
+import pytest
+
+from covidx import errors
+from covidx.errors import CovidxError, InvalidSeriesError, StoreError
+
+CHILDREN = [
+    child
+    for _, child in inspect.getmembers(errors, inspect.isclass)
+    if issubclass(child, CovidxError)
+]
+
+
+def test_message_gives_code_place_both_values_and_advice() -> None:
+    error = CovidxError(
+        "CODE", "It is wrong.", path="f.csv:3", expected="1", actual=0, hint="Mend it."
+    )
+    assert str(error).splitlines() == [
+        "[CODE] It is wrong.",
+        "  path: f.csv:3",
+        "  expected: 1",
+        "  actual: 0",
+        "  what to do: Mend it.",
+    ]
+
+
+def test_what_is_not_known_is_not_said() -> None:
+    assert str(CovidxError("CODE", "It is wrong.")) == "[CODE] It is wrong."
+
+
+@pytest.mark.parametrize("child", CHILDREN)
+def test_every_error_comes_home_from_a_worker_process(child: type[CovidxError]) -> None:
+    error = child("CODE", "It is wrong.", path="p", expected=(1, 2), actual=None, hint="h")
+    back = pickle.loads(pickle.dumps(error))
+    assert type(back) is child
+    assert (str(back), back.code, back.expected) == (str(error), "CODE", (1, 2))
+
+
+def test_builtins_catch_them() -> None:
+    with pytest.raises(ValueError, match="CODE"):
+        raise InvalidSeriesError("CODE", "It is wrong.")
+    with pytest.raises(OSError, match="CODE"):
+        raise StoreError("CODE", "It is wrong.")
+
+
+def test_every_child_is_exported() -> None:
+    assert sorted(errors.__all__) == sorted(child.__name__ for child in CHILDREN)
