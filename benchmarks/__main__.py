@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.results import RESULTS, commit_now, read_results, record
 from benchmarks.table import write_document
+from covidx.errors import CovidxError
 
 NAMES = ("timing", "phantom", "covid-ct", "covid-ct-image")
 """In order: what is quick comes first."""
@@ -65,7 +67,7 @@ def _covid_ct(at: Places, name: str) -> None:
 
 
 def main() -> None:
-    """Run the benchmarks that were named, or all."""
+    """Run the benchmarks that were named, or all; one that fails does not stop the others."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join((*NAMES, *EXTRA)))
     parser.add_argument("--data", type=Path, default=Path("../shared/data/covid-ct"))
@@ -80,18 +82,28 @@ def main() -> None:
         parser.error(f"unknown: {', '.join(unknown)}; known: {', '.join((*NAMES, *EXTRA))}")
     at = Places(**given)
     commit_now()
+    failed: list[str] = []
     for name in names:
         print(f"== {name}", flush=True)
         start = time.perf_counter()
-        if name == "timing":
-            _timing(at)
-        elif name == "phantom":
-            _phantom(at)
-        else:
-            _covid_ct(at, name)
+        try:
+            _measure(name, at)
+        except CovidxError as error:
+            print(f"{name} failed: {error}", file=sys.stderr)
+            failed.append(name)
         print(f"== {name}: {time.perf_counter() - start:.0f} s", flush=True)
         if at.results == RESULTS:
             write_document(read_results())
+    sys.exit(1 if failed else 0)
+
+
+def _measure(name: str, at: Places) -> None:
+    if name == "timing":
+        _timing(at)
+    elif name == "phantom":
+        _phantom(at)
+    else:
+        _covid_ct(at, name)
 
 
 if __name__ == "__main__":

@@ -179,7 +179,7 @@ def _check(predictor: Predictor, bundle: Path, seed: int) -> None:
     trained = {load_config(TRAIN_CT, TrainCT).phantom.seed}
     beside = bundle.parent / "run.json"
     if beside.is_file():
-        trained.add(int(read_json(beside)["config"]["phantom", "record_controls"]["seed"]))
+        trained.add(int(read_json(beside)["config"]["phantom"]["seed"]))
     if seed in trained:
         raise InvalidInputError(
             "SEED_OF_TRAINING", "Fresh patients need another seed than training's.", actual=seed

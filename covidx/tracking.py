@@ -113,16 +113,30 @@ def tracked(experiment: str, name: str, runs: Path) -> Iterator[Tracker]:
     such a one left open.
     """
     make_folder(runs)
-    with _quiet():
-        mlflow.set_tracking_uri(tracking_uri(runs))
-        if mlflow.get_experiment_by_name(experiment) is None:
-            local = (runs / "mlartifacts").resolve().as_uri()
-            place = None if os.environ.get(URI_VARIABLE) else local
-            mlflow.create_experiment(experiment, artifact_location=place)
-        _close_abandoned(mlflow.set_experiment(experiment).experiment_id)
-    owner = {"covidx.host": socket.gethostname(), "covidx.pid": str(os.getpid())}
-    with _ended_by_sigterm(), mlflow.start_run(run_name=name, tags=owner) as run:
-        yield Tracker(run.info.run_id)
+    with _connected(runs) as artifacts:
+        with _quiet():
+            if mlflow.get_experiment_by_name(experiment) is None:
+                mlflow.create_experiment(experiment, artifact_location=artifacts)
+            _close_abandoned(mlflow.set_experiment(experiment).experiment_id)
+        owner = {"covidx.host": socket.gethostname(), "covidx.pid": str(os.getpid())}
+        with _ended_by_sigterm(), mlflow.start_run(run_name=name, tags=owner) as run:
+            yield Tracker(run.info.run_id)
+
+
+@contextmanager
+def _connected(runs: Path) -> Iterator[str | None]:
+    """Point MLflow to its server or to `runs`; gives the place of artifacts, None for a server's.
+
+    MLflow writes what it is told into the variable, where the next run would take it for the
+    user's own word: it is put back as it was.
+    """
+    named = os.environ.get(URI_VARIABLE)
+    mlflow.set_tracking_uri(tracking_uri(runs))
+    try:
+        yield None if named else (runs / "mlartifacts").resolve().as_uri()
+    finally:
+        if named is None:
+            os.environ.pop(URI_VARIABLE, None)
 
 
 def _close_abandoned(experiment_id: str) -> None:

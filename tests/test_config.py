@@ -13,7 +13,7 @@ from covidx.errors import ConfigError
 
 class Inner(Config):
     rate: float = Field(0.1, gt=0)
-    names: list[str] = []
+    names: list[str] = Field(default_factory=list)
 
 
 class Outer(Config):

@@ -35,7 +35,9 @@ def ct(
         Path | None, typer.Option(help="CSV: patient_id or path, label, clinical columns.")
     ] = None,
     card: Annotated[Path | None, typer.Option(help="Data card (path, or known name).")] = None,
-    positive: Annotated[str, typer.Option(help="The positive label.")] = "covid-19",
+    positive: Annotated[
+        str | None, typer.Option(help="The positive label [the card's, else covid-19].")
+    ] = None,
     config: Annotated[Path | None, typer.Option(help="YAML [train_ct.yaml].")] = None,
     change: Annotated[list[str] | None, typer.Option("--set", help="key=value over it.")] = None,
     runs: Annotated[Path, typer.Option(help="Folder of runs.")] = Path("runs"),
@@ -70,7 +72,9 @@ def _tell(trained: Trained) -> None:
         found = metrics[name]
         typer.echo(f"  {name:<12} {found}   n = {found.n}")
     point = metrics.point
-    typer.echo(f"  threshold    {point.threshold:.3f}, {point.text}")
+    typer.echo(f"  threshold    {point.threshold:.3f}, {point.text}\n")
+    for line in trained.warnings:
+        typer.echo(f"  note: {line}")
     typer.echo(f"\nreport   {folder / 'report.html'}\nbundle   {folder / 'bundle'}")
     typer.echo(f"\n{RESEARCH_NOTICE}")
 

@@ -30,4 +30,8 @@ def terminal_bar(name: str) -> Iterator[Callable[[int, int], None]]:
     )
     with Progress(*columns, console=Console(stderr=True)) as progress:
         task = progress.add_task(name, total=None)
-        yield lambda done, total: progress.update(task, completed=done, total=total)
+        try:
+            yield lambda done, total: progress.update(task, completed=done, total=total)
+        finally:
+            if progress.tasks[0].total is None:  # nothing to do, or it failed at once
+                progress.remove_task(task)

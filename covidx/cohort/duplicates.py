@@ -18,8 +18,11 @@ THUMBNAIL = 64
 MAX_HASH_DISTANCE = 10
 """Bits of 64 in which the perceptual hashes of near-duplicates may differ (a wide net)."""
 MIN_CORRELATION = 0.95
-"""Correlation of the high-passed thumbnails that confirms a pair (a fine sieve): anatomy alone
-makes two patients' plain thumbnails correlate above 0.9, its detail does not."""
+"""Correlation of the high-passed thumbnails that confirms a pair (a fine sieve). Measured: distinct
+phantom patients reach 0.929, distinct COVID-CT slices 0.82 but for one pair; a copy re-compressed at
+JPEG quality 60 and brightened stays above 0.98. A crop of a few per cent escapes."""
+FINE_PIXELS = 2.0
+"""Scale in thumbnail pixels above which structure is left out: anatomy is alike in all patients."""
 
 
 @dataclass(frozen=True)
@@ -71,6 +74,6 @@ def find_duplicates(thumbnails: Mapping[str, NDArray[np.uint8]]) -> list[Duplica
 def _detail(thumb: NDArray[np.uint8]) -> NDArray[np.float64]:
     """Fine structure as a unit vector, so that a dot product is a correlation."""
     image = thumb.astype(np.float64)
-    fine = (image - gaussian_filter(image, 4.0)).ravel()
+    fine = (image - gaussian_filter(image, FINE_PIXELS)).ravel()
     fine -= fine.mean()
     return fine / max(float(np.linalg.norm(fine)), 1e-9)

@@ -14,7 +14,7 @@ import torch
 from numpy.lib.format import open_memmap
 from numpy.typing import NDArray
 
-from covidx.errors import CovidxError
+from covidx.errors import CovidxError, InvalidInputError, InvalidSeriesError
 from covidx.files import locked, read_json, replacing, sha256_file, sha256_json, write_json
 from covidx.imaging.prepare import Bag, Preprocessing, prepare
 from covidx.ingest import load_image
@@ -70,7 +70,8 @@ def build_cache(
 ) -> BagCache:
     """Prepare every image of `manifest` once; a cache of the same images is reused.
 
-    An image that cannot be prepared (no lungs, not a CT) is refused by itself and listed.
+    An image that cannot be prepared (no lungs, not a CT) is refused by itself and listed. A store
+    that lacks an image, or holds another one, is an error.
 
     Parameters
     ----------
@@ -162,5 +163,5 @@ def _prepare_one(job: tuple[Path, dict[str, object], Preprocessing]) -> Bag | Co
     store, row, how = job
     try:
         return prepare(load_image(store, row), how)
-    except CovidxError as error:
+    except (InvalidInputError, InvalidSeriesError) as error:
         return error

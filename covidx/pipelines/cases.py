@@ -72,11 +72,12 @@ def _case(
     maps = heatmaps(predictor, bag, scores)
     make_folder(folder)
     bundle, score = predictor.bundle, predictor.positive_score(scores)
-    views = slice_views(volume, bag, maps, bundle.preprocessing, folder, truth)
+    how, finding = bundle.preprocessing, bundle.positive
+    views = slice_views(volume, bag, maps, how, folder, finding, truth)
     called = score >= metrics.point.threshold
     no_lesion = truth is not None and not truth.any() and row["label"] != cohort.classes.reference
     case = Case(
-        patient_id=str(row["patient_id"]),
+        name=_name(row, metrics.level),
         folder=folder.name,
         label=str(row["label"]),
         note="the CT shows no lesion" if no_lesion else "",
@@ -111,6 +112,12 @@ def _truth(cohort: Cohort, image_id: str, volume: Volume) -> NDArray[np.bool_] |
             actual=f"{mask.array.shape}, affines {off:.3g} mm apart",
         )
     return mask.array > 0
+
+
+def _name(row: dict[str, object], level: str) -> str:
+    """The patient; where patients have several images, the image too."""
+    patient = str(row["patient_id"])
+    return patient if level == "patient" else f"{patient}, image {row['image_id']}"
 
 
 def _scan(row: dict[str, object]) -> str:

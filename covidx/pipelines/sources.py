@@ -18,7 +18,7 @@ from covidx.cohort import (
     join_labels,
     read_labels,
 )
-from covidx.errors import InvalidInputError
+from covidx.errors import InvalidInputError, InvalidTableError
 from covidx.files import sha256_bytes, sha256_file
 from covidx.ingest import Identities, IngestResult, ingest, read_linkage
 from covidx.phantom import generate_cohort
@@ -26,6 +26,8 @@ from covidx.pipelines.progress import Bars
 from covidx.tables import MASKS, empty, read_csv
 
 __all__ = ["Cohort", "Source", "find_card", "link", "phantom_source", "read_source"]
+
+DEFAULT_POSITIVE = "covid-19"
 
 
 @dataclass(frozen=True)
@@ -37,7 +39,13 @@ class Source:
     card: DataCard | None
     clinical: Path | None = None
     masks: Path | None = None
-    positive: str = "covid-19"
+    positive: str | None = None
+
+    @property
+    def positive_label(self) -> str:
+        """What the user named, else what the card says."""
+        named = self.positive or (None if self.card is None else self.card.positive)
+        return named or DEFAULT_POSITIVE
 
     @property
     def name(self) -> str:
@@ -89,7 +97,12 @@ def find_card(data: Path) -> DataCard | None:
 
 
 def read_source(source: Source, work: Path, bars: Bars) -> tuple[Path, IngestResult]:
-    """Ingest a source into its store below `work`."""
+    """Ingest a source into its store below `work`.
+
+    Its labels are read first, so that a mistake in them does not wait for thousands of files.
+    """
+    if source.labels is not None:
+        classes_of(sorted(set(read_labels(source.labels)["label"])), source.positive_label)
     store = work / f"store-{source.name}"
     if source.masks is not None:
         store = source.data.parent / "store"
@@ -118,7 +131,11 @@ def link(
             labels = labels.merge(read_csv(source.clinical), on="patient_id", how="left")
         linkage = read_linkage(store) if "path" in labels.columns else None
         manifest, labels = join_labels(manifest, labels, source.labels, identities, linkage)
-        manifest, notes = drop_unmatched(manifest, labels, source.labels, unmatched)
+        try:
+            manifest, notes = drop_unmatched(manifest, labels, source.labels, unmatched)
+        except InvalidTableError as error:
+            error.hint = " ".join([error.hint or "", *_where_to_look(store, ingested, identities)])
+            raise
         clinical = clinical_of(labels, source.labels)
     elif manifest["label"].isna().all():
         raise InvalidInputError(
@@ -130,10 +147,22 @@ def link(
         )
     else:
         manifest = manifest.dropna(subset="label").reset_index(drop=True)
-    positive = source.card.positive if source.card is not None else source.positive
-    classes = classes_of(sorted(set(manifest["label"])), positive)
+    classes = classes_of(sorted(set(manifest["label"])), source.positive_label)
     masks = _masks(source, manifest)
     return Cohort(source, store, ingested, manifest, clinical, masks, classes, notes)
+
+
+def _where_to_look(store: Path, ingested: IngestResult, identities: Identities) -> list[str]:
+    """Where a reader finds out what became of a file, and who a pseudonym is."""
+    lines = []
+    if ingested.quarantined:
+        lines.append(
+            f"{ingested.quarantined} files were refused: {store / 'quarantine.parquet'} says why."
+        )
+    linkage = identities.linkage_path(store)
+    if linkage is not None and linkage.is_file():
+        lines.append(f"Which original lies behind a pseudonym: {linkage}.")
+    return lines
 
 
 def _masks(source: Source, manifest: pd.DataFrame) -> pd.DataFrame:

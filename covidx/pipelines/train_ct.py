@@ -52,10 +52,11 @@ PIPELINE = "train_ct"
 
 @dataclass(frozen=True, eq=False)
 class Trained:
-    """Where the run lies, and what it found on its test patients."""
+    """Where the run lies, what it found on its test patients, what to know before reading it."""
 
     folder: Path
     metrics: Metrics
+    warnings: list[str]
 
 
 def train_ct(
@@ -142,7 +143,7 @@ def train_ct(
         tracker.files(run.path / "cases", "cases")
         for name in ("report.html", "metrics.json", "predictions.parquet"):
             tracker.file(run.path / name)
-    return Trained(run.path, metrics)
+    return Trained(run.path, metrics, warnings)
 
 
 def _recipe(config: TrainCT, cohort: Cohort) -> Recipe:

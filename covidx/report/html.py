@@ -12,6 +12,7 @@ from covidx.constants import RESEARCH_NOTICE
 from covidx.evaluate import Metrics
 from covidx.files import replacing
 from covidx.report.slices import SliceView
+from covidx.report.words import HEADLINE, metric_name, origin_text, say
 
 __all__ = ["Case", "write_case", "write_report"]
 
@@ -20,9 +21,12 @@ TEMPLATES = Path(__file__).parent / "templates"
 
 @dataclass(frozen=True)
 class Case:
-    """One test patient, or image, as the report shows it."""
+    """One test patient, or image, as the report shows it.
 
-    patient_id: str
+    `name` is the patient, and the image where a patient may have several.
+    """
+
+    name: str
     folder: str
     label: str
     note: str
@@ -41,14 +45,7 @@ class Case:
 
 def write_case(case: Case, metrics: Metrics, folder: Path) -> None:
     """Write ``index.html`` beside the case's pictures."""
-    _render(
-        "case.html",
-        folder / "index.html",
-        case=case,
-        positive=metrics.positive,
-        threshold=metrics.point.threshold,
-        threshold_origin=metrics.point.text,
-    )
+    _render("case.html", folder / "index.html", metrics, case=case, change=_change)
 
 
 def write_report(
@@ -61,7 +58,7 @@ def write_report(
     figures: list[tuple[str, str]],
     warnings: list[str],
 ) -> None:
-    """Write ``report.html``: what was done, the metrics, the figures, the patients.
+    """Write ``report.html``: the metrics, the figures, the patients, what was done.
 
     Parameters
     ----------
@@ -75,26 +72,50 @@ def write_report(
     warnings : list of str
         Shown above all else.
     """
+    estimates = metrics.to_json()
     _render(
         "report.html",
         path,
+        metrics,
         title=title,
         facts=facts,
         warnings=warnings,
-        metrics=metrics.to_json(),
-        level=metrics.level,
-        threshold=metrics.point.threshold,
-        threshold_origin=metrics.point.text,
+        metrics=estimates,
+        metric_name=metric_name,
+        said=say(metrics),
+        headline=[name for name in HEADLINE if name in estimates],
+        further=[name for name in estimates if name not in HEADLINE],
         figures=figures,
         cases=cases,
     )
 
 
-def _render(template: str, path: Path, **values: Any) -> None:
+def _change(drop: float) -> str:
+    """How evidence changes, in words.
+
+    >>> _change(0.64), _change(-0.078), _change(0.001)
+    ('falls by 0.64', 'rises by 0.08', 'stays')
+    """
+    if abs(drop) < 0.005:
+        return "stays"
+    return f"falls by {drop:.2f}" if drop > 0 else f"rises by {-drop:.2f}"
+
+
+def _render(template: str, path: Path, found: Metrics, **values: Any) -> None:
     pages = Environment(
-        loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
     )
-    css = (TEMPLATES / "page.css").read_text()
-    text = pages.get_template(template).render(notice=RESEARCH_NOTICE, css=css, **values)
+    text = pages.get_template(template).render(
+        notice=RESEARCH_NOTICE,
+        css=(TEMPLATES / "page.css").read_text(),
+        level=found.level,
+        positive=found.positive,
+        threshold=found.point.threshold,
+        threshold_origin=origin_text(found.point),
+        **values,
+    )
     with replacing(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+        temporary.write_text(text.lstrip(), encoding="utf-8")

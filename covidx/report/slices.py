@@ -6,20 +6,40 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from matplotlib import colormaps
 from matplotlib.axes import Axes
-from matplotlib.colors import Normalize
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import ListedColormap, Normalize
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+from matplotlib.patheffects import withStroke
 from numpy.typing import NDArray
 
 from covidx.explain import Heatmap, paste
+from covidx.files import replacing
 from covidx.imaging import Bag, Preprocessing, window
-from covidx.report.figures import save
 from covidx.volume import Volume
 
-__all__ = ["SliceView", "slice_views"]
+__all__ = ["HEAT", "SliceView", "slice_views"]
 
-HEAT_COLOURS = "inferno"
-TRUTH_COLOUR = "#39d353"
+DPI = 100
+PANEL, GAP, BAR, BAR_ROOM, HEAD, FOOT = 4.3, 0.12, 0.15, 0.75, 0.46, 0.06
+"""Inches: a picture's width, between pictures, the colour bar and its labels, above, below."""
+TRUTH_COLOUR = "#00e5ff"
+BEHIND_BAR = "#6b6b6b"
+"""The colour bar lies on the grey of soft tissue, so that it shows colours as the picture does."""
+MOST_OPAQUE = 0.65
+
+
+def _heat_colours() -> ListedColormap:
+    """Clear at 0, ever more opaque towards 1: where nothing speaks, the lung stays as it is."""
+    colours = colormaps["inferno"](np.linspace(0.4, 1.0, 256))
+    colours[:, 3] = MOST_OPAQUE * np.linspace(0.0, 1.0, 256)
+    return ListedColormap(colours, name="heat")
+
+
+HEAT = _heat_colours()
 
 
 @dataclass(frozen=True)
@@ -41,6 +61,7 @@ def slice_views(
     maps: list[Heatmap],
     how: Preprocessing,
     folder: Path,
+    finding: str,
     truth: NDArray[np.bool_] | None = None,
 ) -> list[SliceView]:
     """Draw each mapped slice, plain and with its heat, into `folder` as PNG.
@@ -55,6 +76,8 @@ def slice_views(
         For window and level.
     folder : Path
         Exists.
+    finding : str
+        The class that the heat speaks for.
     truth : ndarray of bool, shape (slices, rows, columns), optional
         True lesion, on the grid of `volume`.
     """
@@ -62,22 +85,18 @@ def slice_views(
     for rank, found in enumerate(maps, 1):
         index = int(bag.slices[found.place])
         outline = None if truth is None else truth[index]
-        shape = (volume.array.shape[1], volume.array.shape[2])
-        heat = paste(found.heat, bag, shape)
-        title = _title(volume, index)
-        figure = _draw(volume, index, heat, how, outline)
+        heat = paste(found.heat, bag, (volume.array.shape[1], volume.array.shape[2]))
         path = folder / f"slice-{rank}.png"
-        save(figure, path)
-        share = _share_in(heat, outline)
+        _save(_draw(volume, index, heat, how, finding, outline), path)
         views.append(
             SliceView(
-                path.name,
-                title,
-                found.score,
-                found.faithful,
-                found.drop_hot,
-                found.drop_cold,
-                share,
+                picture=path.name,
+                title=_title(volume, index),
+                score=found.score,
+                faithful=found.faithful,
+                drop_hot=found.drop_hot,
+                drop_cold=found.drop_cold,
+                heat_in_truth=_share_in(heat, outline),
             )
         )
     return views
@@ -92,9 +111,9 @@ def _share_in(heat: NDArray[np.float32], outline: NDArray[np.bool_] | None) -> f
 
 def _title(volume: Volume, index: int) -> str:
     position = volume.slice_position_mm(index)
-    if len(volume.array) == 1 and position is None:
-        return "single picture"
     where = "" if position is None else f", z = {position:.0f} mm"
+    if len(volume.array) == 1:
+        return f"single slice{where}"
     return f"slice {index + 1} of {len(volume.array)} from the feet{where}"
 
 
@@ -103,40 +122,72 @@ def _draw(
     index: int,
     heat: NDArray[np.float32],
     how: Preprocessing,
+    finding: str,
     outline: NDArray[np.bool_] | None,
 ) -> Figure:
     picture = volume.array[index]  # (rows, columns)
     display = volume.units == "display"
     grey = np.clip(picture / 255.0, 0, 1) if display else window(picture, how.level, how.width)
     spacing = volume.spacing_mm or (1.0, 1.0, 1.0)
-    height = 3.9 * (picture.shape[0] * spacing[1]) / (picture.shape[1] * spacing[2])
-    figure = Figure(figsize=(9.0, height + 0.75), layout="constrained", facecolor="white")
-    plain, warm = figure.subplots(1, 2)
+    aspect = spacing[1] / spacing[2]
+    height = PANEL * aspect * picture.shape[0] / picture.shape[1]
+    figure, (plain, warm, bar) = _canvas(height)
     for axes in (plain, warm):
-        axes.imshow(grey, cmap="gray", vmin=0, vmax=1, aspect=spacing[1] / spacing[2])
+        axes.imshow(grey, cmap="gray", vmin=0, vmax=1, aspect=aspect, interpolation="bilinear")
         axes.set_axis_off()
         if volume.geometry == "proven":
             _sides(axes)
-    scale = "grey levels as given" if display else f"W {how.width:g}  L {how.level:g} HU"
-    plain.set_title(f"{_title(volume, index)}\n{scale}", fontsize=9)
-    layer = warm.imshow(
-        heat,
-        cmap=HEAT_COLOURS,
-        norm=Normalize(0, 1),
-        alpha=np.where(np.isnan(heat), 0.0, 0.15 + 0.45 * np.nan_to_num(heat)),
-        aspect=spacing[1] / spacing[2],
-    )
-    legend = "Grad-CAM"
-    if outline is not None and outline.any():
-        for axes in (plain, warm):
-            axes.contour(outline, levels=[0.5], colors=TRUTH_COLOUR, linewidths=0.9)
-        legend += "; green: true lesion"
-    elif outline is not None:
-        legend += "; no true lesion in this slice"
-    warm.set_title(legend, fontsize=9)
-    bar = figure.colorbar(layer, ax=warm, shrink=0.85)
-    bar.set_label("for the positive class:\n0 none … 1 most in this slice", fontsize=8)
+    scale = "grey levels as given" if display else f"window W {how.width:g}, L {how.level:g} HU"
+    sides = "" if volume.geometry == "proven" else "; left and right not recorded"
+    plain.set_title(f"{_title(volume, index)}\n{scale}{sides}", fontsize=9)
+    shown = np.nan_to_num(heat, nan=0.0)  # (rows, columns)
+    warm.imshow(shown, cmap=HEAT, vmin=0, vmax=1, aspect=aspect, interpolation="bilinear")
+    legend = "; ".join(_frame(warm, heat) + _outline((plain, warm), outline))
+    warm.set_title(f"Grad-CAM for {finding}\n{legend}", fontsize=9)
+    _colour_bar(figure, bar, finding)
     return figure
+
+
+def _canvas(height: float) -> tuple[Figure, tuple[Axes, Axes, Axes]]:
+    """Two pictures and a colour bar at fixed places: a layout engine would draw thrice."""
+    wide, high = 2 * PANEL + 2 * GAP + BAR + BAR_ROOM, height + HEAD + FOOT
+    figure = Figure(figsize=(wide, high), dpi=DPI, facecolor="white")
+
+    def place(left: float, width: float, bottom: float, tall: float) -> Axes:
+        return figure.add_axes((left / wide, bottom / high, width / wide, tall / high))
+
+    plain = place(0, PANEL, FOOT, height)
+    warm = place(PANEL + GAP, PANEL, FOOT, height)
+    bar = place(2 * (PANEL + GAP), BAR, FOOT + 0.1 * height, 0.8 * height)
+    return figure, (plain, warm, bar)
+
+
+def _colour_bar(figure: Figure, axes: Axes, finding: str) -> None:
+    bar = figure.colorbar(ScalarMappable(Normalize(0, 1), HEAT), cax=axes)
+    axes.set_facecolor(BEHIND_BAR)
+    bar.set_ticks([0, 0.5, 1], labels=["0 none", "0.5", "1 most"], fontsize=8)
+    bar.set_label(f"evidence for {finding},\nscaled to this slice", fontsize=8, labelpad=-8)
+
+
+def _frame(axes: Axes, heat: NDArray[np.float32]) -> list[str]:
+    """A dashed frame around what the model saw, where that is not the whole picture."""
+    seen = np.argwhere(~np.isnan(heat))
+    (top, left), (bottom, right) = seen.min(axis=0), seen.max(axis=0) + 1
+    if (bottom - top, right - left) == heat.shape:
+        return []
+    corner, size = (left - 0.5, top - 0.5), (right - left, bottom - top)
+    axes.add_patch(Rectangle(corner, *size, fill=False, ls=(0, (4, 4)), lw=0.8, ec="white"))
+    return ["dashed: what the model saw"]
+
+
+def _outline(panels: tuple[Axes, ...], outline: NDArray[np.bool_] | None) -> list[str]:
+    if outline is None:
+        return []
+    if not outline.any():
+        return ["no true lesion in this slice"]
+    for axes in panels:
+        axes.contour(outline, levels=[0.5], colors=TRUTH_COLOUR, linewidths=0.8)
+    return ["cyan: true lesion"]
 
 
 def _sides(axes: Axes) -> None:
@@ -152,4 +203,14 @@ def _sides(axes: Axes) -> None:
             fontweight="bold",
             ha=align,
             va="center",
+            path_effects=[withStroke(linewidth=2, foreground="black")],
+        )
+
+
+def _save(figure: Figure, path: Path) -> None:
+    """One pass, light compression, no date inside: the same slice gives the same bytes."""
+    canvas = FigureCanvasAgg(figure)
+    with replacing(path) as temporary:
+        canvas.print_png(
+            temporary, metadata={"Software": None}, pil_kwargs={"compress_level": 3}
         )

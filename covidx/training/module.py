@@ -18,6 +18,10 @@ from covidx.training.data import BagBatch
 
 __all__ = ["BagLearner", "Learning"]
 
+WARM_UP = 0.2
+"""Share of the cycle in which the rates rise."""
+FEWEST_STEPS = 10
+
 
 class Learning(Config):
     """How training goes."""
@@ -98,9 +102,10 @@ class BagLearner(lightning.LightningModule):
         for part, rate in zip((self.model.backbone, self.model.head), rates, strict=True):
             groups += [{"params": list(part.parameters()), "lr": rate}]
         optimizer = torch.optim.AdamW(groups, weight_decay=self.how.weight_decay, fused=True)
-        steps = int(self.trainer.estimated_stepping_batches)
+        # OneCycleLR divides by 0 where its warm-up is one step long, as with a tiny cohort.
+        steps = max(int(self.trainer.estimated_stepping_batches), FEWEST_STEPS)
         cycle = torch.optim.lr_scheduler.OneCycleLR(
-            optimizer, max_lr=rates, total_steps=steps, pct_start=0.2
+            optimizer, max_lr=rates, total_steps=steps, pct_start=WARM_UP
         )
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": cycle, "interval": "step"}}
 

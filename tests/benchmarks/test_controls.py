@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+
 from benchmarks.controls import (
     border_features,
     histogram_features,
     metadata_features,
     run_control,
 )
-
 from covidx.cohort import make_splits
 from covidx.evaluate import mean_of_folds_auroc
 

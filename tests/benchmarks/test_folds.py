@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+
 from benchmarks import covid_ct
 from benchmarks.folds import Study, cross_validate, make_study
-
 from covidx.cohort import classes_of
 from covidx.imaging import BagCache
 from covidx.models import BagClassifier
@@ -20,7 +20,7 @@ from covidx.pipelines.sources import Cohort, Source
 from covidx.tables import MASKS, empty
 from covidx.training import Fit
 
-ROWS, SIDE = 30, 32
+ROWS, SIDE = 60, 32
 RECIPE = Recipe.model_validate(
     {
         "preprocessing": {"input": "slice", "slices": 1, "rows": SIDE, "columns": SIDE},

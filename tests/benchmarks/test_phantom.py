@@ -8,11 +8,12 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
+
 from benchmarks import phantom
 from benchmarks.phantom_controls import Controls
-
 from covidx.cards import load_card
 from covidx.errors import InvalidInputError
+from covidx.files import write_json
 from covidx.imaging import Preprocessing, prepare
 from covidx.ingest import ingest, load_image
 from covidx.phantom import generate_cohort
@@ -50,9 +51,14 @@ def test_positives_with_a_normal_ct_count(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("domain", "seed", "code"),
-    [("real", 7, "NOT_A_PHANTOM_BUNDLE"), ("simulated", 2020, "SEED_OF_TRAINING")],
+    [
+        ("real", 7, "NOT_A_PHANTOM_BUNDLE"),
+        ("simulated", 2020, "SEED_OF_TRAINING"),
+        ("simulated", 55, "SEED_OF_TRAINING"),
+    ],
 )
 def test_an_unfit_bundle_is_refused(tmp_path: Path, domain: str, seed: int, code: str) -> None:
+    write_json(tmp_path / "run.json", {"config": {"phantom": {"seed": 55}}})
     trained_on = SimpleNamespace(domain=domain)
     predictor = SimpleNamespace(bundle=SimpleNamespace(trained_on=trained_on))
     with pytest.raises(InvalidInputError, match=code):

@@ -6,10 +6,10 @@ import json
 from pathlib import Path
 
 import pytest
-from benchmarks.results import Result, read_results, record, result_of
-from benchmarks.table import DOCUMENT, END, START, markdown, write_document
 from pydantic import ValidationError
 
+from benchmarks.results import Result, read_results, record, result_of
+from benchmarks.table import DOCUMENT, END, START, markdown, write_document
 from covidx.errors import InvalidTableError
 from covidx.evaluate import Estimate
 

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.timing import cli_help_seconds, train_ct_minutes
-
 from covidx.files import make_folder, write_json
 
 

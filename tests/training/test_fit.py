@@ -1,0 +1,200 @@
+"""Training: repeatable to the bit, taken up again after a kill, quiet."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import textwrap
+import warnings
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import torch
+
+from covidx.errors import CovidxError, StoreError
+from covidx.files import locked
+from covidx.imaging import Augmentation, BagCache
+from covidx.models import BagClassifier
+from covidx.training import Fit, Learning, fit
+from covidx.training.data import BagData, _TrainingBags, collate, to_tensor
+
+from .conftest import TINY, make_cache, make_rows
+
+HOW = Learning(epochs=4, patience=4, batch=2, slices=2, pretrained=False)
+CLASSES = (["well", "sick"], "sick")
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> BagCache:
+    return make_cache(tmp_path_factory.mktemp("cache"))
+
+
+def train(cache: BagCache, folder: Path, how: Learning = HOW, seed: int = 0) -> Fit:
+    return fit(cache, make_rows(), CLASSES, TINY, how, seed, folder)
+
+
+def same(one: BagClassifier, other: BagClassifier) -> bool:
+    theirs = other.state_dict()
+    return all(torch.equal(value, theirs[name]) for name, value in one.state_dict().items())
+
+
+@pytest.fixture(scope="module")
+def whole(cache: BagCache, tmp_path_factory: pytest.TempPathFactory) -> Fit:
+    """An uninterrupted training."""
+    return train(cache, tmp_path_factory.mktemp("whole"))
+
+
+KILLED = """
+    import os, signal, sys
+    from pathlib import Path
+    from covidx.training.module import BagLearner
+    from tests.training.test_fit import make_cache, train
+
+    step = BagLearner.training_step
+
+    def dying(self, batch, number):
+        if (self.trainer.current_epoch, number) == (2, 1):
+            os.kill(os.getpid(), signal.SIGKILL)
+        return step(self, batch, number)
+
+    BagLearner.training_step = dying
+    train(make_cache(Path(sys.argv[1])), Path(sys.argv[2]))
+"""
+
+
+def test_a_killed_training_ends_as_if_it_had_not_been(
+    cache: BagCache, whole: Fit, tmp_path: Path
+) -> None:
+    root = Path(__file__).parents[2]
+    folder = tmp_path / "fit"
+    killed = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(KILLED), tmp_path / "cache", folder],
+        cwd=root,
+        capture_output=True,
+        text=True,
+    )
+    assert killed.returncode == -9, killed.stderr
+    assert (folder / "last.ckpt").exists()
+    resumed = train(cache, folder)
+    assert resumed.resumed_from == 2 and whole.resumed_from is None
+    assert same(resumed.model, whole.model)
+    pd.testing.assert_frame_equal(resumed.curves, whole.curves, check_exact=True)
+    assert resumed.best_epoch == whole.best_epoch
+
+
+def test_the_same_seed_gives_the_same_weights(cache: BagCache, whole: Fit, tmp_path: Path) -> None:
+    torch.manual_seed(99)  # what went before must not matter
+    again = train(cache, tmp_path / "again")
+    assert same(again.model, whole.model)
+    assert not same(train(cache, tmp_path / "other", seed=1).model, whole.model)
+
+
+def test_curves_and_the_best_epoch(whole: Fit) -> None:
+    assert whole.curves["epoch"].tolist() == [0, 1, 2, 3]
+    assert {"train_loss", "validation_loss", "validation_auroc"} <= set(whole.curves.columns)
+    assert whole.best_epoch == int(whole.curves["validation_loss"].idxmin())
+    assert not whole.model.training
+    assert {p.device.type for p in whole.model.parameters()} == {"cpu"}
+
+
+def test_it_learns_a_bright_square(cache: BagCache, tmp_path: Path) -> None:
+    rates = {"head_rate": 2e-2, "backbone_rate": 1e-2, "epochs": 12, "patience": 12}
+    found = train(cache, tmp_path, HOW.model_copy(update=rates))
+    assert float(found.curves["validation_auroc"].iloc[-1]) == 1.0
+
+
+def test_early_stopping_stays_stopped_when_taken_up_again(cache: BagCache, tmp_path: Path) -> None:
+    """A run that was killed after its training had stopped must not train one epoch more."""
+    how = HOW.model_copy(update={"patience": 1, "epochs": 30, "head_rate": 0.5})
+    first = train(cache, tmp_path, how)
+    assert len(first.curves) < 30
+    again = train(cache, tmp_path, how)
+    pd.testing.assert_frame_equal(again.curves, first.curves)
+    assert same(again.model, first.model)
+
+
+def test_a_finished_training_is_not_repeated(cache: BagCache, whole: Fit, tmp_path: Path) -> None:
+    train(cache, tmp_path)
+    again = train(cache, tmp_path)
+    assert again.resumed_from == 4 and same(again.model, whole.model)
+
+
+def test_a_diverged_training_is_an_error(cache: BagCache, tmp_path: Path) -> None:
+    how = HOW.model_copy(update={"head_rate": 1e30, "backbone_rate": 1e30})
+    with pytest.raises(CovidxError, match="TRAINING_DIVERGED"):
+        train(cache, tmp_path, how)
+
+
+def test_two_trainings_in_one_folder_are_refused(cache: BagCache, tmp_path: Path) -> None:
+    with locked(tmp_path), pytest.raises(StoreError, match="IN_USE"):
+        train(cache, tmp_path)
+
+
+def test_nothing_reaches_the_users_stderr_and_nothing_stays_switched(
+    cache: BagCache, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        filters = list(warnings.filters)
+        train(cache, tmp_path, HOW.model_copy(update={"epochs": 1}))
+        train(cache, tmp_path, HOW.model_copy(update={"epochs": 2}))  # the folder is not empty
+        assert warnings.filters == filters
+    assert [str(w.message) for w in caught] == []
+    assert capfd.readouterr().err == ""
+    assert not torch.are_deterministic_algorithms_enabled()
+
+
+# --- the data
+
+
+def test_collate_puts_bags_after_each_other() -> None:
+    bags = [(torch.full((n, 1, 2, 2), float(n)), n) for n in (2, 1)]
+    batch = collate(bags)
+    assert batch.slices[:, 0, 0, 0].tolist() == [2, 2, 1]
+    assert batch.sizes == [2, 1] and batch.targets.tolist() == [2, 1]
+
+
+def test_bytes_become_floats_channels_last(cache: BagCache) -> None:
+    found = to_tensor(cache.bag("i1").pixels)
+    assert found.shape == (3, 1, 32, 32) and found.dtype == torch.float32
+    assert float(found[0, 0, 5, 5]) == pytest.approx(230 / 255)
+    assert found.is_contiguous(memory_format=torch.channels_last)
+
+
+def test_a_training_bag_depends_on_seed_epoch_and_place_alone(cache: BagCache) -> None:
+    items = [(f"i{k}", k % 2) for k in range(10)]
+
+    def bags(seed: int, epoch: int) -> _TrainingBags:
+        return _TrainingBags(cache, items, Augmentation(), 2, (seed, epoch))
+
+    one, again, later = bags(0, 1), bags(0, 1), bags(0, 2)
+    assert torch.equal(one[7][0], again[7][0]) and torch.equal(one[7][0], one[7][0])
+    assert one[7][0].shape[0] == 2  # of three slices
+    assert [i for i, _ in one.items] != [i for i, _ in later.items]
+    assert sorted(later.items) == sorted(items)
+
+
+def test_drawn_slices_stay_in_order_and_vary(cache: BagCache, tmp_path: Path) -> None:
+    still = Augmentation(
+        flip=False, rotation_deg=0, scale=0, shift=0, brightness=0, contrast=0, noise=0
+    )
+    whole = to_tensor(cache.bag("i0").pixels)
+    seen = set()
+    for epoch in range(20):
+        (slices, _) = _TrainingBags(cache, [("i0", 0)], still, 2, (0, epoch))[0]
+        places = [
+            next(k for k in range(3) if torch.allclose(part, whole[k], atol=1e-5))
+            for part in slices
+        ]
+        assert places == sorted(places)
+        seen.add(tuple(places))
+    assert seen == {(0, 1), (0, 2), (1, 2)}
+
+
+def test_a_small_set_is_not_dropped_as_a_lone_batch(cache: BagCache) -> None:
+    data = BagData(cache, [("i0", 0), ("i1", 1), ("i2", 0)], [("i3", 1)], Augmentation(), 2, 2, 0)
+    assert [b.sizes for b in data.train_dataloader()] == [[2, 2]]  # the lone third one waits
+    data.batch = 8
+    assert [b.sizes for b in data.train_dataloader()] == [[2, 2, 2]]
+    assert [b.sizes for b in data.val_dataloader()] == [[3]]
