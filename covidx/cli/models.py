@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from covidx.cli.answers import as_csv, as_json, as_table
 from covidx.cli.progress import terminal_bar
 from covidx.constants import RESEARCH_NOTICE
+from covidx.errors import StoreError
+from covidx.files import make_folder, replacing
 
 if TYPE_CHECKING:
     from covidx.pipelines.train_ct import Trained
@@ -81,68 +83,49 @@ def _tell(trained: Trained) -> None:
 
 def predict(
     bundle: Annotated[Path, typer.Argument(help="Model bundle.")],
-    paths: Annotated[list[Path], typer.Argument(help="DICOM folders, NIfTI or picture files.")],
+    paths: Annotated[
+        list[Path], typer.Argument(help="A DICOM study's folder, a NIfTI or picture file, each.")
+    ],
     format: Annotated[  # noqa: A002
         Literal["table", "csv", "json"], typer.Option(help="What to print.")
     ] = "table",
     out: Annotated[Path | None, typer.Option(help="Write there instead.")] = None,
+    card: Annotated[
+        Path | None, typer.Option(help="Data card of pictures with a table (path, or known name).")
+    ] = None,
 ) -> None:
     """Score images with a trained bundle; exit code 1 where an image has no score."""
-    from covidx.files import replacing
+    from covidx.cards import load_card
     from covidx.ingest import Identities
     from covidx.training import Predictor, predict_path
 
-    predictor, identities = Predictor.load(bundle), Identities.keyed()
+    if out is not None:
+        _check_writable(out)
+    described = None if card is None else load_card(card)
+    identities = Identities.for_card(described)
+    predictor = Predictor.load(bundle)
     found: list[Prediction] = []
     with terminal_bar("predict") as bar:
         for done, path in enumerate(paths, 1):
-            found += predict_path(predictor, path, identities=identities)
+            found += predict_path(predictor, path, identities=identities, card=described)
             bar(done, len(paths))
-    text = {"table": _as_table, "csv": _as_csv, "json": _as_json}[format](found)
+    text = {"table": as_table, "csv": as_csv, "json": as_json}[format](found, predictor.bundle)
     if out is None:
         typer.echo(text)
     else:
         with replacing(out) as temporary:
-            temporary.write_text(text + "\n")
-    if format == "table":
-        seen = predictor.bundle.trained_on
-        typer.echo(f"trained on: {seen.dataset}, {seen.domain} {seen.modality} in {seen.units}")
-        typer.echo(RESEARCH_NOTICE)
+            temporary.write_text(text + "\n", encoding="utf-8")
     if any(one.problem for one in found):
         raise typer.Exit(1)
 
 
-def _as_table(found: list[Prediction]) -> str:
-    from covidx.training import NOT_INTERPRETABLE
-
-    lines = []
-    for one in found:
-        lines.append(one.path)
-        if one.problem is not None:
-            lines.append(f"  no score: {one.problem}")
-        else:
-            lines.append(f"  score {one.score:.3f} -> {one.decision}")
-            lines.append(f"  threshold {one.threshold:.3f}, {one.threshold_origin}")
-        if one.outside:
-            lines.append(f"  {NOT_INTERPRETABLE.upper()}: {'; '.join(one.outside)}")
-        if one.receipt:
-            lines.append(f"  series: {one.receipt['series']}")
-            lines.append(f"  units: {one.receipt['units_from']}")
-    return "\n".join(lines)
-
-
-def _as_csv(found: list[Prediction]) -> str:
-    import pandas as pd
-
-    rows = []
-    for one in found:
-        row = one.to_json()
-        row |= {f"prob_{name}": value for name, value in row.pop("probabilities").items()}
-        row["outside"] = "; ".join(one.outside)
-        row["series"] = row.pop("receipt").get("series")
-        rows.append(row)
-    return pd.DataFrame(rows).to_csv(index=False).rstrip("\n")
-
-
-def _as_json(found: list[Prediction]) -> str:
-    return json.dumps([one.to_json() for one in found], indent=2)
+def _check_writable(out: Path) -> None:
+    """Refuse before the work, not after it."""
+    make_folder(out.absolute().parent)
+    if out.is_dir():
+        raise StoreError(
+            "UNWRITABLE",
+            "This is a folder, not a file to write.",
+            path=out,
+            hint="Name a file.",
+        )

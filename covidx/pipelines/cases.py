@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import nibabel as nib
 import numpy as np
@@ -51,17 +52,21 @@ def make_cases(
         Progress.
     """
     cases = []
-    for done, row in enumerate(rows.sort_values("image_id").to_dict("records"), 1):
+    for done, row in enumerate(_records(rows.sort_values("image_id")), 1):
         cases.append(_case(predictor, cohort, cache, row, metrics, folder / f"{done:03d}"))
         bar(done, len(rows))
     return sorted(cases, key=lambda case: -case.score)
+
+
+def _records(rows: pd.DataFrame) -> list[dict[str, Any]]:
+    return [{str(key): value for key, value in row.items()} for row in rows.to_dict("records")]
 
 
 def _case(
     predictor: Predictor,
     cohort: Cohort,
     cache: BagCache,
-    row: dict[str, object],
+    row: dict[str, Any],
     metrics: Metrics,
     folder: Path,
 ) -> Case:
@@ -98,7 +103,7 @@ def _truth(cohort: Cohort, image_id: str, volume: Volume) -> NDArray[np.bool_] |
     found = masks[(masks["image_id"] == image_id) & (masks["kind"] == "lesion")]
     if found.empty or cohort.source.masks is None or volume.affine is None:
         return None
-    image = nib.load(cohort.source.masks / found["path"].iloc[0])
+    image = nib.nifti1.Nifti1Image.from_filename(cohort.source.masks / found["path"].iloc[0])
     array = np.asarray(image.dataobj).transpose(2, 1, 0)  # (slices, rows, columns)
     mask = Volume(array, "SEG", "unproven", "proven", image.affine).canonical()
     assert mask.affine is not None
@@ -114,13 +119,13 @@ def _truth(cohort: Cohort, image_id: str, volume: Volume) -> NDArray[np.bool_] |
     return mask.array > 0
 
 
-def _name(row: dict[str, object], level: str) -> str:
+def _name(row: dict[str, Any], level: str) -> str:
     """The patient; where patients have several images, the image too."""
     patient = str(row["patient_id"])
     return patient if level == "patient" else f"{patient}, image {row['image_id']}"
 
 
-def _scan(row: dict[str, object]) -> str:
+def _scan(row: dict[str, Any]) -> str:
     parts = [str(row[key]) for key in ("manufacturer", "kernel") if row[key]]
     thickness = row["slice_thickness_mm"]
     if isinstance(thickness, float) and np.isfinite(thickness):

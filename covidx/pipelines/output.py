@@ -133,7 +133,7 @@ def write_model_card(folder: Path, bundle: Bundle, metrics: Metrics, notes: list
         positive=bundle.positive,
         classes=bundle.classes,
         modality=seen.modality,
-        units=seen.units,  # type: ignore[arg-type]
+        units=seen.units,
         domain=seen.domain,
         card_identifier=seen.dataset,
         card_sha256=seen.card_sha256 or "none",

@@ -1,4 +1,4 @@
-"""Where a pipeline's images and labels come from: the phantom, a described set, a hospital export."""
+"""Where images and labels come from: the phantom, a described data set, a hospital export."""
 
 from __future__ import annotations
 
@@ -123,7 +123,8 @@ def link(
     unmatched: Literal["refuse", "exclude"],
 ) -> Cohort:
     """Give the images their labels, and name the classes."""
-    manifest, notes, clinical = ingested.manifest, [], None
+    manifest, clinical = ingested.manifest, None
+    notes: list[str] = []
     if source.labels is not None:
         identities = Identities.for_card(source.card)
         labels = read_labels(source.labels)

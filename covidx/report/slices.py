@@ -209,8 +209,7 @@ def _sides(axes: Axes) -> None:
 
 def _save(figure: Figure, path: Path) -> None:
     """One pass, light compression, no date inside: the same slice gives the same bytes."""
-    canvas = FigureCanvasAgg(figure)
+    FigureCanvasAgg(figure)
+    how = {"compress_level": 3}
     with replacing(path) as temporary:
-        canvas.print_png(
-            temporary, metadata={"Software": None}, pil_kwargs={"compress_level": 3}
-        )
+        figure.savefig(temporary, format="png", metadata={"Software": None}, pil_kwargs=how)

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import lightning
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
@@ -24,7 +25,7 @@ class BagBatch(NamedTuple):
     targets: Tensor
 
 
-def to_tensor(pixels: np.ndarray) -> Tensor:
+def to_tensor(pixels: NDArray[np.uint8]) -> Tensor:
     """Bytes of shape (n, rows, columns) -> floats 0..1 of shape (n, 1, rows, columns).
 
     Channels last in memory: convolutions on a CPU are several times faster so.
@@ -117,9 +118,21 @@ class BagData(lightning.LightningDataModule):
         bags = _TrainingBags(self.cache, self.train, self.how, self.slices, (self.seed, epoch))
         # A lone last bag would leave batch normalisation little to go by.
         drop = len(self.train) > self.batch
-        return DataLoader(bags, batch_size=self.batch, collate_fn=collate, drop_last=drop)
+        return self._loader(bags, drop_last=drop)
 
     def val_dataloader(self) -> DataLoader[tuple[Tensor, int]]:
         """Whole validation bags."""
         bags = _Bags(self.cache, self.validation)
-        return DataLoader(bags, batch_size=self.batch, collate_fn=collate)
+        return self._loader(bags)
+
+    def _loader(self, bags: _Bags, drop_last: bool = False) -> DataLoader[tuple[Tensor, int]]:
+        # Its own generator: each pass draws a number, which would shift dropout's, and a resumed
+        # training passes over its loaders another number of times.
+        chance = torch.Generator().manual_seed(self.seed)
+        return DataLoader(
+            bags,
+            batch_size=self.batch,
+            collate_fn=collate,
+            drop_last=drop_last,
+            generator=chance,
+        )

@@ -77,6 +77,24 @@ class _Curves(Callback):
         self.rows = list(state["rows"])
 
 
+class _Finite(Callback):
+    """Ends a training whose loss is no number any more."""
+
+    def on_train_batch_end(
+        self, trainer: lightning.Trainer, _: lightning.LightningModule, outputs: Any, *__: object
+    ) -> None:
+        """Look at the loss of each step."""
+        loss = outputs["loss"]
+        if not torch.isfinite(loss):
+            raise CovidxError(
+                "TRAINING_DIVERGED",
+                "The training loss is no longer a finite number.",
+                expected="a finite loss",
+                actual=f"{float(loss)} in epoch {trainer.current_epoch}",
+                hint="Lower learning.head_rate and learning.backbone_rate.",
+            )
+
+
 class _Patience(EarlyStopping):
     """Early stopping that stays stopped when a training that had ended is taken up again."""
 
@@ -132,9 +150,10 @@ def _run(learner: BagLearner, data: BagData, how: Learning, folder: Path) -> Fit
         folder,
         filename="best",
         monitor="validation_loss",
-        save_last=True,
         enable_version_counter=False,
     )
+    # Lightning's own save_last writes only when an epoch was the best so far.
+    latest = ModelCheckpoint(folder, filename="last", enable_version_counter=False)
     curves = _Curves()
     trainer = lightning.Trainer(
         accelerator="auto",
@@ -142,7 +161,9 @@ def _run(learner: BagLearner, data: BagData, how: Learning, folder: Path) -> Fit
         max_epochs=how.epochs,
         callbacks=[
             curves,
+            _Finite(),
             best,
+            latest,
             _Patience("validation_loss", patience=how.patience),
             RichProgressBar(leave=True),
         ],
@@ -157,14 +178,6 @@ def _run(learner: BagLearner, data: BagData, how: Learning, folder: Path) -> Fit
     if last.exists():
         resumed = int(torch.load(last, map_location="cpu", weights_only=True)["epoch"]) + 1
     trainer.fit(learner, data, ckpt_path=None if resumed is None else str(last), weights_only=True)
-    if best.best_model_score is None or not torch.isfinite(best.best_model_score):
-        raise CovidxError(
-            "TRAINING_DIVERGED",
-            "No epoch has a finite validation loss.",
-            expected="a finite loss",
-            actual=best.best_model_score,
-            hint="Lower learning.head_rate and learning.backbone_rate.",
-        )
     kept = torch.load(best.best_model_path, map_location="cpu", weights_only=True)
     learner.load_state_dict(kept["state_dict"])
     return Fit(learner.model.cpu().eval(), pd.DataFrame(curves.rows), int(kept["epoch"]), resumed)

@@ -63,12 +63,6 @@ class BagLearner(lightning.LightningModule):
     def on_train_epoch_start(self) -> None:
         """Seed dropout by the epoch, so that a resumed training draws what it would have drawn."""
         torch.manual_seed(self.seed * 100_003 + self.current_epoch)
-        import os
-
-        if os.environ.get("FREEZE_BN"):
-            for layer in self.model.backbone.modules():
-                if isinstance(layer, torch.nn.BatchNorm2d):
-                    layer.eval()
 
     def training_step(self, batch: BagBatch, _: int) -> Tensor:
         """Cross-entropy of the pooled logits."""
