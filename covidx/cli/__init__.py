@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 import typer
 
 from covidx.cli import cards, data, information, models
 from covidx.constants import RESEARCH_NOTICE
-from covidx.errors import CovidxError
+from covidx.errors import CovidxError, StoreError
 
 __all__ = ["app", "main"]
 
@@ -34,3 +35,19 @@ def main() -> None:
     except CovidxError as error:
         print(error, file=sys.stderr)
         raise SystemExit(2) from None
+    except BrokenPipeError:  # `covidx predict ... | head` has read enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise SystemExit(1) from None
+    except OSError as error:
+        print(_disk_error(error), file=sys.stderr)
+        raise SystemExit(2) from None
+
+
+def _disk_error(error: OSError) -> StoreError:
+    return StoreError(
+        "INPUT_OUTPUT",
+        "A file or folder cannot be read or written.",
+        path=error.filename,
+        actual=error.strerror or error,
+        hint="Is the place there, may you write to it, and has the disk room?",
+    )

@@ -21,6 +21,7 @@ __all__ = ["predict", "train_app"]
 
 train_app = typer.Typer(help="Train, evaluate and explain a model.", no_args_is_help=True)
 HEADLINE = ("auroc", "sensitivity", "specificity", "ppv", "npv", "brier")
+KNOWN_BIAS = "Known bias: "
 
 
 @train_app.callback()
@@ -75,8 +76,12 @@ def _tell(trained: Trained) -> None:
         typer.echo(f"  {name:<12} {found}   n = {found.n}")
     point = metrics.point
     typer.echo(f"  threshold    {point.threshold:.3f}, {point.text}\n")
+    biases = [line for line in trained.warnings if line.startswith(KNOWN_BIAS)]
     for line in trained.warnings:
-        typer.echo(f"  note: {line}")
+        if line not in biases:
+            typer.echo(f"  note: {line}")
+    if biases:
+        typer.echo(f"  note: {len(biases)} known biases of this data set stand in the report")
     typer.echo(f"\nreport   {folder / 'report.html'}\nbundle   {folder / 'bundle'}")
     typer.echo(f"\n{RESEARCH_NOTICE}")
 

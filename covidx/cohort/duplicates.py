@@ -19,8 +19,8 @@ MAX_HASH_DISTANCE = 10
 """Bits of 64 in which the perceptual hashes of near-duplicates may differ (a wide net)."""
 MIN_CORRELATION = 0.95
 """Correlation of the high-passed thumbnails that confirms a pair (a fine sieve). Measured: distinct
-phantom patients reach 0.929, distinct COVID-CT slices 0.82 but for one pair; a copy re-compressed at
-JPEG quality 60 and brightened stays above 0.98. A crop of a few per cent escapes."""
+phantom patients reach 0.929, distinct COVID-CT slices 0.82 but for one pair; a copy re-compressed
+at JPEG quality 60 and brightened stays above 0.98. A crop of a few per cent escapes."""
 FINE_PIXELS = 2.0
 """Scale in thumbnail pixels above which structure is left out: anatomy is alike in all patients."""
 

@@ -67,7 +67,8 @@ def read_image_table(root: Path, card: DataCard) -> tuple[list[TableRow], list[O
     rows: list[TableRow] = []
     outcomes: list[Outcome] = []
     seen: dict[str, int] = {}
-    for number, record in enumerate(table.to_dict("records"), start=2):
+    lines = (int(index) + 2 for index in table.index)  # of the file; the header is line 1
+    for number, record in zip(lines, table.to_dict("records"), strict=True):
         values = {str(k): "" if pd.isna(v) else str(v).strip() for k, v in record.items()}
         row = _row(root, card.images, values)
         wrong = _wrong(row, card, values, root)

@@ -102,7 +102,7 @@ def read_source(source: Source, work: Path, bars: Bars) -> tuple[Path, IngestRes
     Its labels are read first, so that a mistake in them does not wait for thousands of files.
     """
     if source.labels is not None:
-        classes_of(sorted(set(read_labels(source.labels)["label"])), source.positive_label)
+        _classes(read_labels(source.labels), source)
     store = work / f"store-{source.name}"
     if source.masks is not None:
         store = source.data.parent / "store"
@@ -148,9 +148,18 @@ def link(
         )
     else:
         manifest = manifest.dropna(subset="label").reset_index(drop=True)
-    classes = classes_of(sorted(set(manifest["label"])), source.positive_label)
+    classes = _classes(manifest, source)
     masks = _masks(source, manifest)
     return Cohort(source, store, ingested, manifest, clinical, masks, classes, notes)
+
+
+def _classes(labelled: pd.DataFrame, source: Source) -> Classes:
+    """The classes of a table with a column ``label``; an error names the user's table."""
+    try:
+        return classes_of(sorted(set(labelled["label"])), source.positive_label)
+    except InvalidTableError as error:
+        error.path = str(source.labels or source.data)
+        raise
 
 
 def _where_to_look(store: Path, ingested: IngestResult, identities: Identities) -> list[str]:

@@ -163,6 +163,15 @@ def _recipe(config: TrainCT, cohort: Cohort) -> Recipe:
 def _split(cohort: Cohort, cache: BagCache, config: TrainCT) -> tuple[pd.DataFrame, Splits]:
     """Group what belongs together, among the images that could be prepared; then split."""
     usable = cohort.manifest[cohort.manifest["image_id"].isin(list(cache.index))]
+    if usable.empty:
+        reasons = pd.Series([code for code, _ in cache.refused.values()]).value_counts()
+        raise InvalidInputError(
+            "NOTHING_USABLE",
+            "None of the labelled images can be classified.",
+            path=cohort.store,
+            expected="CT volumes that show the lungs, or single slices",
+            actual=", ".join(f"{code}: {n} images" for code, n in reasons.items()),
+        )
     pixels = cache.pixels
     thumbnails = {}
     for image_id in usable["image_id"]:

@@ -85,9 +85,10 @@ class BagLearner(lightning.LightningModule):
         """AUROC of the positive class against the rest, where both occur."""
         scores, targets = (torch.cat(part) for part in zip(*self._scores, strict=True))
         self._scores.clear()
-        truth = (targets == self.positive).numpy()
-        if 0 < truth.sum() < len(truth):
-            self.log("validation_auroc", float(roc_auc_score(truth, scores.numpy())), prog_bar=True)
+        truth = (targets == self.positive).cpu().numpy()
+        if 0 < truth.sum() < len(truth) and scores.isfinite().all():
+            area = float(roc_auc_score(truth, scores.cpu().numpy()))
+            self.log("validation_auroc", area, prog_bar=True)
 
     def configure_optimizers(self) -> Any:
         """AdamW with a rate for pretrained layers and one for the head, over one cycle."""
