@@ -14,18 +14,19 @@ import pandas as pd
 
 import covidx
 from benchmarks.results import commit_now
-from covidx.cohort import Splits, find_duplicates, group_images, make_splits, thumbnail
+from covidx.cohort import Splits, make_splits
 from covidx.evaluate import OperatingPoint
 from covidx.files import make_folder, read_json, sha256_json, write_json
 from covidx.imaging import BagCache
 from covidx.pipelines.config import Recipe
+from covidx.pipelines.grouping import group_prepared
 from covidx.pipelines.output import make_bundle
 from covidx.pipelines.sources import Cohort
 from covidx.runs import versions
 from covidx.tables import PREDICTIONS, read_table, table_digest, write_table
 from covidx.training import Fit, fit, predict_cache
 
-__all__ = ["Study", "Validated", "cross_validate", "grouped", "make_study"]
+__all__ = ["Study", "Validated", "cross_validate", "make_study"]
 
 FOLDS = 5
 SHAPES_A_FOLD = ("imaging", "models", "training/data.py", "training/fit.py", "training/module.py")
@@ -94,22 +95,11 @@ class Validated:
         return self.predictions[self.predictions["role"] == "test"].reset_index(drop=True)
 
 
-def grouped(cohort: Cohort, cache: BagCache) -> pd.DataFrame:
-    """The images that could be prepared, grouped as the pipeline groups them."""
-    usable = cohort.manifest[cohort.manifest["image_id"].isin(list(cache.index))]
-    pixels = cache.pixels
-    thumbnails = {}
-    for image_id in usable["image_id"]:
-        slices = cache.bag(image_id, pixels).pixels
-        thumbnails[image_id] = thumbnail(slices[len(slices) // 2])
-    return group_images(usable.reset_index(drop=True), find_duplicates(thumbnails))
-
-
 def make_study(
     cohort: Cohort, cache: BagCache, recipe: Recipe, seed: int, *, leaky: bool = False
 ) -> Study:
     """Cut the folds: by group, or by image to show what that leak is worth."""
-    manifest = grouped(cohort, cache)
+    manifest = group_prepared(cohort, cache)
     cut = _by_image(manifest) if leaky else manifest
     splits = make_splits(cut, seed=seed, parts=FOLDS, folds=FOLDS)
     return Study(cohort, cache, manifest, splits, recipe, seed, leaky)

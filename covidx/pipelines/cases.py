@@ -129,6 +129,7 @@ def _scan(row: dict[str, Any]) -> str:
     parts = [str(row[key]) for key in ("manufacturer", "kernel") if row[key]]
     thickness = row["slice_thickness_mm"]
     if isinstance(thickness, float) and np.isfinite(thickness):
-        parts.append(f"{thickness:g} mm slices")
-    parts.append(f"{row['n_slices']} x {row['rows']} x {row['columns']}")
+        parts.append(f"slice thickness {thickness:g} mm")
+    slices = "slice" if row["n_slices"] == 1 else "slices"
+    parts.append(f"{row['n_slices']} {slices} of {row['rows']} x {row['columns']} pixels")
     return ", ".join(parts)

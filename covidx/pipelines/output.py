@@ -128,8 +128,7 @@ def write_model_card(folder: Path, bundle: Bundle, metrics: Metrics, notes: list
     seen = bundle.trained_on
     facts = ModelFacts(
         name=f"covidx P1: {bundle.positive} on {seen.modality}",
-        architecture=f"{bundle.architecture.backbone} on slices, mean of the "
-        f"{bundle.architecture.top_k} most abnormal",
+        architecture=f"{bundle.architecture.backbone} on slices; {_deciders(bundle)}",
         positive=bundle.positive,
         classes=bundle.classes,
         modality=seen.modality,
@@ -192,18 +191,29 @@ def report_facts(
         (
             "Split",
             f"by group (patient, source, near-duplicates), seed {record['config']['seed']}: "
-            + ", ".join(f"{shares[role]} {role}" for role in ("train", "validation", "test")),
+            + ", ".join(f"{shares[role]} {role}" for role in ("train", "validation", "test"))
+            + " groups",
         ),
         (
             "Model",
-            f"{bundle.architecture.backbone}, pretrained on ImageNet; the "
-            f"{bundle.architecture.top_k} most abnormal slices of a bag decide",
+            f"{bundle.architecture.backbone}, pretrained on ImageNet; {_deciders(bundle)}",
         ),
-        ("Training", f"{len(fitted.curves)} epochs; weights of epoch {fitted.best_epoch}"),
+        (
+            "Training",
+            f"{len(fitted.curves)} epoch{'s' if len(fitted.curves) != 1 else ''}; weights of epoch "
+            f"{fitted.best_epoch} (the first is 0), of the lowest validation loss",
+        ),
         ("Bundle", bundle.sha256),
         ("Code", f"commit {record['git_commit'] or 'unknown'}; lock {record['lock_sha256']}"),
         ("Run", f"{record['run_id']}; MLflow run {record['mlflow_run_id']}"),
     ]
+
+
+def _deciders(bundle: Bundle) -> str:
+    """Which slices make a decision."""
+    if bundle.preprocessing.input == "slice":
+        return "each slice is scored by itself"
+    return f"the mean of the {bundle.architecture.top_k} most abnormal slices decides"
 
 
 def report_warnings(cohort: Cohort, rows: pd.DataFrame) -> list[str]:
@@ -216,6 +226,11 @@ def report_warnings(cohort: Cohort, rows: pd.DataFrame) -> list[str]:
         )
     elif cohort.source.card is not None:
         lines += [f"Known bias: {bias}" for bias in cohort.source.card.known_biases]
+    else:
+        lines.append(
+            "No data card describes this cohort: who was included, and where the labels came from, "
+            "is for the reader to know."
+        )
     if rows.drop_duplicates("patient_id").groupby("role").size()["test"] < 100:
         lines.append("Fewer than 100 test patients: read the intervals, not the values.")
     return [*lines, *cohort.notes]

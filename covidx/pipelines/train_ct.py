@@ -14,13 +14,14 @@ from pathlib import Path
 import pandas as pd
 
 from covidx.cards import card_digest
-from covidx.cohort import Splits, find_duplicates, group_images, make_splits, thumbnail
+from covidx.cohort import Splits, make_splits
 from covidx.errors import InvalidInputError
 from covidx.evaluate import Metrics, evaluate
 from covidx.files import sha256_json, write_json
 from covidx.imaging import BagCache, build_cache
 from covidx.pipelines.cases import make_cases
 from covidx.pipelines.config import Recipe, TrainCT
+from covidx.pipelines.grouping import group_prepared
 from covidx.pipelines.output import (
     draw_figures,
     make_bundle,
@@ -102,7 +103,9 @@ def train_ct(
             how = recipe.preprocessing
             cache = build_cache(cohort.store, cohort.manifest, how, work / "cache", progress=bar)
         with run.step("split"):
-            rows, splits = _split(cohort, cache, config)
+            manifest = group_prepared(cohort, cache)
+            splits = make_splits(manifest, seed=config.seed, parts=config.parts)
+            rows = splits.assign(manifest, fold=0)
             digests = _write_tables(run, cohort, cache, rows, splits)
         for role, part in rows.groupby("role"):
             tracker.dataset(part, cohort.source.name, table_digest(part), str(role))
@@ -158,28 +161,6 @@ def _recipe(config: TrainCT, cohort: Cohort) -> Recipe:
             actual=", ".join(modalities),
         )
     return config.volume if (cohort.manifest["kind"] == "volume").any() else config.slice
-
-
-def _split(cohort: Cohort, cache: BagCache, config: TrainCT) -> tuple[pd.DataFrame, Splits]:
-    """Group what belongs together, among the images that could be prepared; then split."""
-    usable = cohort.manifest[cohort.manifest["image_id"].isin(list(cache.index))]
-    if usable.empty:
-        reasons = pd.Series([code for code, _ in cache.refused.values()]).value_counts()
-        raise InvalidInputError(
-            "NOTHING_USABLE",
-            "None of the labelled images can be classified.",
-            path=cohort.store,
-            expected="CT volumes that show the lungs, or single slices",
-            actual=", ".join(f"{code}: {n} images" for code, n in reasons.items()),
-        )
-    pixels = cache.pixels
-    thumbnails = {}
-    for image_id in usable["image_id"]:
-        slices = cache.bag(image_id, pixels).pixels
-        thumbnails[image_id] = thumbnail(slices[len(slices) // 2])
-    grouped = group_images(usable.reset_index(drop=True), find_duplicates(thumbnails))
-    splits = make_splits(grouped, seed=config.seed, parts=config.parts)
-    return splits.assign(grouped, fold=0), splits
 
 
 def _write_tables(
