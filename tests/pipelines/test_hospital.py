@@ -1,0 +1,107 @@
+"""A hospital's export, without a card: it trains, and no name leaves the ingest."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from covidx.cli import app
+from tests.conftest import CHANGES, Run
+from tests.pipelines.hospital import SECRET, export, hospital_id
+
+PATIENTS = 20
+SOUND = PATIENTS - 1
+"""A truncated slice costs its study, for nobody knows what the rest of it showed."""
+
+
+@dataclass(frozen=True)
+class Export:
+    folder: Path
+    work: Path
+    runs: Path
+    printed: str
+
+    @property
+    def run(self) -> Path:
+        return (self.runs / "train_ct" / "latest").resolve()
+
+
+@pytest.fixture(scope="module")
+def exported(trained: Run, tmp_path_factory: pytest.TempPathFactory) -> Export:
+    from typer.testing import CliRunner
+
+    place = tmp_path_factory.mktemp("hospital")
+    table = export(trained.phantom, place / "data", PATIENTS)
+    table["label"] = table["label"].map(lambda name: int(name == "covid-19"))
+    table["age"] = range(40, 40 + PATIENTS)
+    table[["path", "label", "age"]].to_csv(place / "labels.csv", index=False)
+    arguments = ["train", "ct", "--data", str(place / "data"), "--labels"]
+    arguments += [str(place / "labels.csv"), "--positive", "1"]
+    arguments += ["--work", str(place / "work"), "--runs", str(place / "runs")]
+    for change in (*CHANGES, "unmatched=exclude"):
+        arguments += ["--set", change]
+    result = CliRunner().invoke(app, arguments, catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    return Export(place / "data", place / "work", place / "runs", result.output)
+
+
+def _content(path: Path) -> bytes:
+    if path.suffix == ".parquet":
+        return pd.read_parquet(path).to_csv().encode()
+    data = path.read_bytes()
+    return gzip.decompress(data) if path.suffix == ".gz" else data
+
+
+def test_every_file_is_accounted_for(exported: Export) -> None:
+    account = json.loads(next(exported.work.glob("store-*/ingest.json")).read_text())
+    files = [p for p in exported.folder.rglob("*") if p.is_file()]
+    parts = [account[name] for name in ("accepted_files", "set_aside", "quarantined")]
+    assert account["files_seen"] == len(files) == sum(parts)
+    assert account["images"] == SOUND
+    assert {"PIXELS_UNREADABLE", "LOCALIZER", "NOT_AN_IMAGE"} <= account["reasons"].keys()
+
+
+def test_labels_by_path_reach_their_patients(exported: Export) -> None:
+    predictions = pd.read_parquet(exported.run / "predictions.parquet")
+    assert set(predictions["label"]) == {"0", "1"}
+    assert predictions["patient_id"].str.fullmatch(r"P-[0-9a-f]{12}").all()
+    bundle = json.loads((exported.run / "bundle" / "bundle.json").read_text())
+    assert bundle["classes"] == ["0", "1"]
+    assert bundle["positive"] == "1"
+    assert bundle["trained_on"]["domain"] == "real"
+
+
+def test_clinical_columns_come_along(exported: Export) -> None:
+    clinical = pd.read_parquet(exported.run / "clinical.parquet")
+    assert clinical["patient_id"].str.startswith("P-").all()
+    assert clinical["age"].between(40, 40 + PATIENTS).all()
+
+
+def test_no_planted_name_or_id_is_written_anywhere(exported: Export) -> None:
+    found = []
+    for folder in (exported.work, exported.runs):
+        for path in (p for p in folder.rglob("*") if p.is_file()):
+            assert SECRET not in str(path.relative_to(folder))
+            if SECRET.encode() in _content(path):
+                found.append(path)
+    assert found == []
+    assert SECRET not in exported.printed
+
+
+def test_no_original_id_stands_in_a_table_or_page(exported: Export) -> None:
+    ids = [hospital_id(index).encode() for index in range(PATIENTS)]
+    kinds = {".parquet", ".html", ".json", ".md", ".csv"}
+    for folder in (exported.work, exported.runs):
+        for path in (p for p in folder.rglob("*") if p.suffix in kinds):
+            cells = _content(path).replace(b"<", b",").replace(b'"', b",").split(b",")
+            assert not set(ids) & {cell.strip() for cell in cells}, path
+
+
+def test_what_was_left_out_is_told(exported: Export) -> None:
+    assert "1 label rows without an accepted image were left out" in exported.printed
+    assert "No data card describes this cohort" in exported.printed

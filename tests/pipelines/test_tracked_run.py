@@ -1,0 +1,81 @@
+"""What MLflow knows of a finished run, and of a failed one."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import mlflow
+import pytest
+
+from covidx.config import load_config
+from covidx.errors import InvalidInputError
+from covidx.pipelines.config import TRAIN_CT, TrainCT
+from covidx.pipelines.sources import Source
+from covidx.pipelines.train_ct import train_ct
+from covidx.tracking import tracking_uri
+from tests.conftest import Run
+
+
+@pytest.fixture(scope="module")
+def client(trained: Run) -> mlflow.MlflowClient:
+    return mlflow.MlflowClient(tracking_uri(trained.runs))
+
+
+@pytest.fixture(scope="module")
+def run_id(trained: Run) -> str:
+    return json.loads((trained.folder / "run.json").read_text())["mlflow_run_id"]
+
+
+def test_params_tags_and_state(client: mlflow.MlflowClient, run_id: str) -> None:
+    run = client.get_run(run_id)
+    assert run.info.status == "FINISHED"
+    assert run.data.params["volume.learning.epochs"] == "1"
+    assert run.data.params["seed"] == "0"
+    assert run.data.tags.keys() >= {"git_commit", "bundle_sha256", "split_sha256", "card_sha256"}
+    assert {i.tags[0].value for i in run.inputs.dataset_inputs} == {"train", "validation", "test"}
+
+
+def test_curves_and_metrics_with_their_intervals(
+    client: mlflow.MlflowClient, run_id: str, trained: Run
+) -> None:
+    logged = client.get_run(run_id).data.metrics
+    assert [m.step for m in client.get_metric_history(run_id, "train_loss")] == [0]
+    assert "validation_loss" in logged
+    for name, entry in json.loads((trained.folder / "metrics.json").read_text()).items():
+        for end in ("value", "low", "high"):
+            key = name if end == "value" else f"{name}.{end}"
+            assert logged.get(key) == pytest.approx(entry[end]), key
+
+
+def test_artifacts_lie_below_the_runs_folder(
+    client: mlflow.MlflowClient, run_id: str, trained: Run
+) -> None:
+    names = {item.path for item in client.list_artifacts(run_id)}
+    assert {"figures", "cases", "report.html", "metrics.json", "predictions.parquet"} <= names
+    place = client.get_run(run_id).info.artifact_uri
+    assert place.startswith((trained.runs / "mlartifacts").resolve().as_uri())
+
+
+def test_the_model_is_logged_with_a_signature_and_no_pickle(trained: Run) -> None:
+    model = next((trained.runs / "mlartifacts").rglob("MLmodel"))
+    text = model.read_text()
+    assert "signature" in text
+    assert "prob_covid-19" in text
+    assert not [p for p in model.parent.rglob("*") if p.suffix in (".pkl", ".pickle", ".pt")]
+    assert list(model.parent.rglob("weights.safetensors"))
+
+
+def test_a_failed_run_says_so(tmp_path: Path) -> None:
+    config = load_config(TRAIN_CT, TrainCT)
+    data = tmp_path / "data"
+    data.mkdir()
+    runs = tmp_path / "runs"
+    with pytest.raises(InvalidInputError, match="SOURCE_EMPTY"):
+        train_ct(config, Source(data, None, None), work=tmp_path / "work", runs=runs)
+    (record,) = (json.loads(p.read_text()) for p in runs.glob("train_ct/*/run.json"))
+    assert record["state"] == "failed"
+    assert "SOURCE_EMPTY" in record["error"]
+    assert not (runs / "train_ct" / "latest").exists()
+    run = mlflow.MlflowClient(tracking_uri(runs)).get_run(record["mlflow_run_id"])
+    assert run.info.status == "FAILED"

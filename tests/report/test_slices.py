@@ -1,0 +1,165 @@
+"""A drawn slice: sides, window, position, heat with the right polarity, truth where it lies."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+from matplotlib.text import Text
+from PIL import Image
+
+from covidx.explain import Heatmap
+from covidx.imaging import Bag, Preprocessing
+from covidx.report import slices
+from covidx.report.slices import HEAT, SliceView, slice_views
+from covidx.volume import Volume
+
+SHAPE = (3, 40, 60)
+BOX = (10, 30, 15, 45)
+HOW = Preprocessing(rows=32, columns=32)
+AFFINE = np.array([[-2.0, 0, 0, 59], [0, -2, 0, 39], [0, 0, 5, -70], [0, 0, 0, 1]])
+
+
+def _volume() -> Volume:
+    grey = np.full(SHAPE, -850, dtype=np.int16)
+    return Volume(grey, "CT", "hu", "proven", AFFINE)
+
+
+def _picture() -> Volume:
+    return Volume(np.full((1, 40, 60), 90, dtype=np.uint8), "OT", "display", "none")
+
+
+def _heat() -> np.ndarray:
+    """Hot in the upper left quarter of what the model saw."""
+    heat = np.zeros((32, 32), dtype=np.float32)
+    heat[:16, :16] = 1
+    return heat
+
+
+def _views(
+    folder: Path, volume: Volume | None = None, truth: np.ndarray | None = None, hot: float = 0.5
+) -> list[SliceView]:
+    volume = volume or _volume()
+    index = len(volume.array) - 1
+    box = BOX if volume.geometry == "proven" else (0, 40, 0, 60)
+    bag = Bag(np.zeros((1, 32, 32), np.uint8), np.array([index]), box)
+    maps = [Heatmap(0, _heat(), 0.7, hot, 0.1)]
+    return slice_views(volume, bag, maps, HOW, folder, "covid-19", truth)
+
+
+@pytest.fixture
+def drawn(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
+    """The figures, instead of files."""
+    figures: list[Figure] = []
+    monkeypatch.setattr(slices, "_save", lambda figure, path: figures.append(figure))
+    return figures
+
+
+def _words(figure: Figure) -> str:
+    return "\n".join(text.get_text() for text in figure.findobj(Text))
+
+
+def test_a_picture_is_written_with_its_words(tmp_path: Path) -> None:
+    (view,) = _views(tmp_path)
+    assert view.picture == "slice-1.png"
+    assert view.title == "slice 3 of 3 from the feet, z = -60 mm"
+    assert view.score == 0.7
+    assert view.faithful
+    with Image.open(tmp_path / view.picture) as image:
+        assert image.width > 800
+        assert "Software" not in image.info
+    assert [path.name for path in tmp_path.iterdir()] == ["slice-1.png"]
+
+
+def test_the_same_slice_gives_the_same_bytes(tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        _views(tmp_path / name)
+    one, two = (tmp_path / name / "slice-1.png" for name in ("one", "two"))
+    assert one.read_bytes() == two.read_bytes()
+
+
+def test_every_slice_shows_sides_window_position_and_a_labelled_scale(
+    tmp_path: Path, drawn: list[Figure]
+) -> None:
+    _views(tmp_path)
+    words = _words(drawn[0])
+    for part in (
+        "window W 1500, L -600 HU",
+        "z = -60 mm",
+        "Grad-CAM for covid-19",
+        "evidence for covid-19",
+        "0 none",
+        "1 most",
+        "dashed: what the model saw",
+    ):
+        assert part in words
+    for axes in drawn[0].axes[:2]:
+        sides = {t.get_text(): t.get_position()[0] for t in axes.texts}
+        assert sides["R"] < 0.1 < 0.9 < sides["L"]
+
+
+def test_sides_that_nothing_proves_are_not_shown(tmp_path: Path, drawn: list[Figure]) -> None:
+    _views(tmp_path, _picture())
+    words = _words(drawn[0])
+    assert "grey levels as given; left and right not recorded" in words
+    assert not [t for axes in drawn[0].axes[:2] for t in axes.texts]
+    assert "dashed" not in words  # the model saw all of it
+
+
+def test_colours_are_clear_at_none_and_grow() -> None:
+    alpha = HEAT(np.linspace(0, 1, 256))[:, 3]
+    assert alpha[0] == 0
+    assert (np.diff(alpha) >= 0).all()
+    assert 0.4 < alpha[-1] < 0.8  # the lung stays readable below
+
+
+def test_heat_is_drawn_where_it_is_hot_and_nowhere_else(tmp_path: Path) -> None:
+    (view,) = _views(tmp_path)
+    with Image.open(tmp_path / view.picture) as image:
+        rgb = np.asarray(image.convert("RGB")).astype(int)  # (rows, columns, colour)
+    colour = rgb.max(axis=2) - rgb.min(axis=2)
+    scale = slices.PANEL * slices.DPI / SHAPE[2]  # dots a pixel
+
+    def at(panel: int, row: float, column: float) -> int:
+        left = panel * (slices.PANEL + slices.GAP) * slices.DPI
+        top = slices.HEAD * slices.DPI
+        return int(colour[round(top + row * scale), round(left + column * scale)])
+
+    assert at(1, 15, 20) > 45  # the hot quarter
+    assert at(1, 25, 40) < 12  # seen and cold
+    assert at(1, 5, 5) < 12  # outside what the model saw
+    assert at(0, 15, 20) < 12  # the plain slice
+
+
+def test_share_of_heat_on_the_lesion(tmp_path: Path) -> None:
+    truth = np.zeros(SHAPE, dtype=bool)
+    truth[2, 10:20, 15:30] = True  # the hot quarter
+    (all_in,) = _views(tmp_path, truth=truth)
+    assert all_in.heat_in_truth == pytest.approx(1, abs=0.1)
+    truth = np.roll(truth, 10, axis=1)
+    (none_in,) = _views(tmp_path, truth=truth)
+    assert none_in.heat_in_truth == pytest.approx(0, abs=0.1)
+    (no_lesion,) = _views(tmp_path, truth=np.zeros(SHAPE, dtype=bool))
+    assert no_lesion.heat_in_truth is None
+
+
+@pytest.mark.parametrize(
+    ("lesion", "told"), [(True, "cyan: true lesion"), (False, "no true lesion in this slice")]
+)
+def test_truth_is_outlined_in_both_pictures(
+    tmp_path: Path, drawn: list[Figure], lesion: bool, told: str
+) -> None:
+    truth = np.zeros(SHAPE, dtype=bool)
+    truth[2, 12:18, 20:28] = lesion
+    _views(tmp_path, truth=truth)
+    assert told in _words(drawn[0])
+    outlined = [len(axes.collections) > 0 for axes in drawn[0].axes[:2]]
+    assert outlined == [lesion, lesion]
+
+
+def test_an_unfaithful_map_is_marked(tmp_path: Path) -> None:
+    (view,) = _views(tmp_path, hot=0.0)
+    assert not view.faithful
