@@ -47,6 +47,13 @@ def _apart(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         yield
 
 
+@pytest.fixture(autouse=True)
+def _no_server_left() -> Iterator[None]:
+    """MLflow writes the server it is told into the environment, where the next test finds it."""
+    yield
+    os.environ.pop("MLFLOW_TRACKING_URI", None)
+
+
 @pytest.fixture(scope="session")
 def real_data() -> Path:
     """Public data beside the checkout; a fresh clone has none."""
