@@ -63,7 +63,8 @@ def load_config(path: Path, model: type[C], changes: Sequence[str] = ()) -> C:
         return model.model_validate(values)
     except ValidationError as error:
         faults = [
-            f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}"
+            f"{'.'.join(map(str, fault['loc']))}: "
+            + ("unknown key" if fault["type"] == "extra_forbidden" else fault["msg"])
             for fault in error.errors(include_url=False)
         ]
         raise ConfigError(

@@ -8,6 +8,7 @@ from typing import Literal
 from pydantic import Field
 
 from covidx.config import Config, load_config
+from covidx.errors import ConfigError
 from covidx.files import sha256_json
 
 __all__ = ["CARD_FOLDER", "Column", "DataCard", "ImageTable", "card_digest", "load_card"]
@@ -82,10 +83,18 @@ def load_card(path: Path) -> DataCard:
     Raises
     ------
     ConfigError
-        If it is missing, or a key is unknown or wrong.
+        ``CARD_UNKNOWN``, or as `load_config`.
     """
     bundled = CARD_FOLDER / f"{path.name}.yaml"
-    return load_config(bundled if not path.exists() and bundled.exists() else path, DataCard)
+    if path.exists() or bundled.exists():
+        return load_config(path if path.exists() else bundled, DataCard)
+    known = sorted(card.stem for card in CARD_FOLDER.glob("*.yaml"))
+    raise ConfigError(
+        "CARD_UNKNOWN",
+        "There is no such data card.",
+        path=path,
+        expected=f"{', '.join(known)}, or the path of a YAML file",
+    )
 
 
 def card_digest(card: DataCard) -> str:

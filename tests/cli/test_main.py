@@ -63,7 +63,7 @@ MISTAKES = [
     ("ingest {text} --out {tmp}/s", "NO_IMAGES", "quarantine.parquet"),
     ("ingest {text} --out {text}/s", "OUTPUT_IN_SOURCE", "elsewhere"),
     ("ingest {text} --out {file}/s", "UNWRITABLE", "{file}"),
-    ("card export nonsense --out {tmp}/x.json", "CONFIG_UNREADABLE", "nonsense"),
+    ("card export nonsense --out {tmp}/x.json", "CARD_UNKNOWN", "nonsense"),
     ("card export covid-ct --out {file}/x.json", "UNWRITABLE", "{file}"),
     ("phantom {file}/out --patients 1", "UNWRITABLE", "{file}"),
     ("predict {empty} {text}", "BUNDLE_MISSING", "latest/bundle"),
