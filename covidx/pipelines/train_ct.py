@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
+import torch
 
 from covidx.cards import card_digest
 from covidx.cohort import Splits, make_splits
@@ -91,6 +92,8 @@ def train_ct(
     with run.closing(), tracked(PIPELINE, run.run_id, runs) as tracker:
         run.record["config"] = config.model_dump(mode="json")
         run.record["mlflow_run_id"] = tracker.run_id
+        # Sums over threads are rounded in another order by another number of threads.
+        run.record["machine"]["threads"] = torch.get_num_threads()
         tracker.config(config.model_dump(mode="json"))
 
         with run.step("cohort"):
