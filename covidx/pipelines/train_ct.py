@@ -127,7 +127,8 @@ def train_ct(
             metrics = evaluate(test, cohort.classes.positive, bundle.operating_point)
             write_json(run.path / "metrics.json", metrics.to_json())
             write_json(run.path / "confusion.json", metrics.confusion_json())
-            write_model_card(run.path / "bundle", bundle, metrics, report_warnings(cohort, rows))
+            warnings = report_warnings(cohort, rows)
+            write_model_card(run.path / "bundle", bundle, metrics, warnings)
         with run.step("explain"), bars("explain") as bar:
             shown = rows[rows["role"] == "test"]
             cases = make_cases(predictor, cohort, cache, shown, metrics, run.path / "cases", bar)
@@ -135,7 +136,6 @@ def train_ct(
             figures = draw_figures(test, metrics, fitted, rows, run.path / "figures")
             facts = report_facts(run.record, cohort, rows, bundle, fitted)
             title = f"{PIPELINE}: {metrics.positive} against the rest"
-            warnings = report_warnings(cohort, rows)
             page = run.path / "report.html"
             write_report(page, title, facts, metrics, cases, figures=figures, warnings=warnings)
         run.record["bundle_sha256"] = bundle.sha256
