@@ -61,6 +61,14 @@ class CovidxError(Exception):
             lines.append(f"  what to do: {self.hint}")
         return "\n".join(lines)
 
+    @property
+    def reason(self) -> str:
+        """One line for a table: the message, what was found, what was expected; no path."""
+        if self.actual is None:
+            return self.message
+        wanted = "" if self.expected is None else f", expected {self.expected}"
+        return f"{self.message} Found {self.actual}{wanted}."
+
     def __reduce__(self) -> tuple[object, ...]:
         # Workers of a process pool send errors home by pickle; Exception's own
         # way would call __init__ with the two positional arguments alone.

@@ -51,3 +51,9 @@ def test_builtins_catch_them() -> None:
 
 def test_every_child_is_exported() -> None:
     assert sorted(errors.__all__) == sorted(child.__name__ for child in CHILDREN)
+
+
+def test_reason_is_one_line_without_the_path() -> None:
+    error = CovidxError("NO_LUNGS", "No lungs.", path="/x", expected="1 l", actual="0 l")
+    assert error.reason == "No lungs. Found 0 l, expected 1 l."
+    assert CovidxError("NO_LUNGS", "No lungs.", path="/x", expected="1 l").reason == "No lungs."

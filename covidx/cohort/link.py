@@ -144,11 +144,23 @@ def join_labels(
         ``LABELS_CONFLICT``: an image lies below paths with different labels.
     """
     if "patient_id" in labels.columns:
-        labels = labels.assign(patient_id=labels["patient_id"].map(identities.patient))
-        has_image = labels["patient_id"].isin(manifest["patient_id"])
-        labels["patient_id"] = labels["patient_id"].where(has_image)
-        by_patient = labels.dropna(subset="patient_id").set_index("patient_id")["label"]
-        return manifest.assign(label=manifest["patient_id"].map(by_patient)), labels
+        return _by_patient(manifest, labels, identities)
+    return _by_path(manifest, labels, path, linkage)
+
+
+def _by_patient(
+    manifest: pd.DataFrame, labels: pd.DataFrame, identities: Identities
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    labels = labels.assign(patient_id=labels["patient_id"].map(identities.patient))
+    has_image = labels["patient_id"].isin(manifest["patient_id"])
+    labels["patient_id"] = labels["patient_id"].where(has_image)
+    by_patient = labels.dropna(subset="patient_id").set_index("patient_id")["label"]
+    return manifest.assign(label=manifest["patient_id"].map(by_patient)), labels
+
+
+def _by_path(
+    manifest: pd.DataFrame, labels: pd.DataFrame, path: Path, linkage: pd.DataFrame | None
+) -> tuple[pd.DataFrame, pd.DataFrame]:
     sources = (
         {}
         if linkage is None
@@ -156,14 +168,24 @@ def join_labels(
     )
     known = {image: sources[image] for image in manifest["image_id"] if image in sources}
     found = _within(known, dict(zip(labels["row"], labels["path"], strict=True)))
-    for code, message, key in (
-        ("LABELS_AMBIGUOUS", "A path of the label table fits below several folders.", "row"),
-        ("LABELS_CONFLICT", "An image lies below paths with different labels.", "image_id"),
+    named = found.merge(labels[["row", "label"]], on="row")
+    for code, message, key, what in (
+        (
+            "LABELS_AMBIGUOUS",
+            "A path of the label table fits below several folders.",
+            "row",
+            "below",
+        ),
+        (
+            "LABELS_CONFLICT",
+            "An image lies below paths with different labels.",
+            "image_id",
+            "label",
+        ),
     ):
-        named = found.merge(labels[["row", "label"]], on="row")
-        counted = named.groupby(key)["below" if key == "row" else "label"].transform("nunique")
-        if (counted > 1).any():
-            rows = named.loc[counted > 1, "row"].drop_duplicates().sort_values()
+        several = named.groupby(key)[what].transform("nunique") > 1
+        if several.any():
+            rows = named.loc[several, "row"].drop_duplicates().sort_values()
             raise _by_row(code, message, path, rows)
     label_of = named.drop_duplicates("image_id").set_index("image_id")["label"]
     patients = found.merge(manifest[["image_id", "patient_id"]], on="image_id")

@@ -34,7 +34,7 @@ class BagCache:
     index : dict
         image_id -> first row, end row, slices, box.
     refused : dict
-        image_id -> code and message of what could not be prepared.
+        image_id -> code and reason of what could not be prepared.
     """
 
     folder: Path
@@ -122,7 +122,7 @@ def _write(
         end = 0
         for image_id, result in _prepared(store, rows, how, workers, progress):
             if isinstance(result, CovidxError):
-                refused[image_id] = [result.code, result.message]
+                refused[image_id] = [result.code, result.reason]
                 continue
             start, end = end, end + len(result.pixels)
             pixels[start:end] = result.pixels

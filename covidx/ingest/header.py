@@ -20,7 +20,7 @@ from covidx.ingest.attributes import (
     values,
 )
 
-__all__ = ["HEADER_TAGS", "Header", "headers_of"]
+__all__ = ["HEADER_TAGS", "MODALITY_OF_CLASS", "Header", "headers_of"]
 
 HEADER_TAGS = [
     "SpecificCharacterSet",

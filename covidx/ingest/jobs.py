@@ -13,7 +13,10 @@ from covidx.ingest.records import Context, ReadImage, from_nifti, from_picture, 
 from covidx.ingest.series import Outcome, Stack, Study
 from covidx.ingest.table import TableRow
 
-__all__ = ["Job", "read_job"]
+__all__ = ["SERIES_INCOMPLETE", "Job", "read_job"]
+
+SERIES_INCOMPLETE = "SERIES_INCOMPLETE"
+"""Code of a sound file whose series was refused for another one."""
 
 Job = Study | TableRow | Path
 """The unit of work: one study, one row of an image table, one NIfTI file."""
@@ -53,10 +56,7 @@ def _read_study(study: Study, context: Context) -> Iterator[ReadImage | Outcome]
         try:
             picture = read_stack(best.stack)
         except Exception as error:  # a broken file never stops a batch
-            yield from (
-                replace(_refusal(best.stack.paths[0], error), path=path)
-                for path in best.stack.paths
-            )
+            yield from _refused_series(best.stack, error)
             refused = "A series that ranked higher was refused; see the quarantine table. "
             ranked = rank([other.stack for other in rest])
             continue
@@ -66,6 +66,17 @@ def _read_study(study: Study, context: Context) -> Iterator[ReadImage | Outcome]
             yield from _not_chosen([(other.stack, other.why) for other in rest])
             return
         ranked = rest
+
+
+def _refused_series(stack: Stack, error: Exception) -> Iterator[Outcome]:
+    """Every file of a series that was refused; one at fault is told from those that are sound."""
+    at_fault = getattr(error, "path", None)
+    for path in stack.paths:
+        refusal = _refusal(path, error)
+        if at_fault not in (None, path):
+            reason = f"Its series is not whole: another file was refused as {refusal.code}."
+            refusal = replace(refusal, code=SERIES_INCOMPLETE, reason=reason)
+        yield refusal
 
 
 def _dropped(picture: Picture) -> Iterator[Outcome]:

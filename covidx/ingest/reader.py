@@ -10,7 +10,7 @@ import pandas as pd
 from covidx.cards import DataCard
 from covidx.errors import InvalidSeriesError
 from covidx.ingest.identity import Identities
-from covidx.ingest.jobs import read_job
+from covidx.ingest.jobs import SERIES_INCOMPLETE, read_job
 from covidx.ingest.plan import Plan, make_context, make_plan, quarantine_rows
 from covidx.ingest.records import ReadImage
 from covidx.ingest.scan import find_files, look_at
@@ -88,5 +88,5 @@ def read_series(path: Path) -> Volume:
         raise InvalidSeriesError(
             "SERIES_SEVERAL", "There is more than one image.", path=path, actual=len(images)
         )
-    first = min(reader.outcomes, key=lambda outcome: (outcome.kind, outcome.path))
+    first = min(reader.outcomes, key=lambda o: (o.kind, o.code == SERIES_INCOMPLETE, o.path))
     raise InvalidSeriesError(first.code, first.reason, path=first.path)

@@ -13,7 +13,7 @@ from pydicom.dataset import Dataset
 from pydicom.uid import DeflatedExplicitVRLittleEndian
 
 from covidx.errors import CovidxError, InvalidInputError
-from covidx.ingest.header import HEADER_TAGS, Header, headers_of
+from covidx.ingest.header import HEADER_TAGS, MODALITY_OF_CLASS, Header, headers_of
 
 __all__ = ["Found", "Progress", "find_files", "look_at"]
 
@@ -135,9 +135,9 @@ def _read_headers(stream: BinaryIO, path: Path, preamble: bool) -> Found:
         raise InvalidInputError(
             "PIXELS_ABSENT", "The image ends before its pixels; the file may be truncated."
         )
-    if not (first.sop_class or first.rows):
+    if not first.rows and (not first.sop_class or first.sop_class in MODALITY_OF_CLASS):
         raise InvalidInputError(
-            "HEADER_INCOMPLETE", "The data set names no class and no image size."
+            "HEADER_INCOMPLETE", "An image without a size, or no image; the file may be truncated."
         )
     return Found(str(path), "dicom", headers)
 

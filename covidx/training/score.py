@@ -87,7 +87,7 @@ def predict_path(
             read += 1
             yield _of_image(predictor, asked, image)
     except CovidxError as error:
-        yield _answer(predictor, asked, problem=f"{error.code}: {error.message}")
+        yield _answer(predictor, asked, problem=f"{error.code}: {error.reason}")
         return
     left = reader.quarantine
     if read:  # what was set aside (a localizer, another kernel) is no failure then
@@ -114,7 +114,7 @@ def _of_image(predictor: Predictor, asked: str, image: ReadImage) -> Prediction:
     try:
         _, scores = predictor.score_volume(image.volume)
     except CovidxError as error:
-        return _answer(predictor, asked, **known, problem=f"{error.code}: {error.message}")
+        return _answer(predictor, asked, **known, problem=f"{error.code}: {error.reason}")
     bundle, score = predictor.bundle, predictor.positive_score(scores)
     positive = score >= bundle.threshold.value
     values = map(float, scores.probabilities)

@@ -170,12 +170,20 @@ def test_a_truncated_file_stops_nothing(tmp_path: Path) -> None:
     paths[3].write_bytes(paths[3].read_bytes()[:-30])
     result = ingest(tmp_path / "in", tmp_path / "out")
     assert len(result.manifest) == 1
-    assert result.reasons["PIXELS_UNREADABLE"] == 8
-    paths[3].write_bytes(paths[3].read_bytes()[:400])
+    assert result.reasons.items() >= {"PIXELS_UNREADABLE": 1, "SERIES_INCOMPLETE": 7}.items()
+    sound = result.quarantine.set_index("code").loc["SERIES_INCOMPLETE"]
+    assert sound["reason"].str.contains("another file was refused as PIXELS_UNREADABLE").all()
+
+
+def test_a_file_cut_before_its_size_is_quarantined_not_set_aside(tmp_path: Path) -> None:
+    study(tmp_path / "in", 1)
+    paths = write_series(tmp_path / "in/s3", StudyInstanceUID="1.3", SeriesInstanceUID="1.3.1")
+    whole = paths[3].read_bytes()
+    rows = whole.index(b"\x28\x00\x10\x00")  # tag (0028,0010), little endian
+    paths[3].write_bytes(whole[:rows])
     result = ingest(tmp_path / "in", tmp_path / "out")
-    codes = {"HEADER_UNREADABLE", "PIXELS_ABSENT", "HEADER_INCOMPLETE", "NOT_AN_IMAGE"}
-    assert codes & set(result.reasons)
-    assert result.reasons["SLICE_MISSING"] == 7
+    assert result.reasons.items() >= {"HEADER_INCOMPLETE": 1, "SLICE_MISSING": 7}.items()
+    assert result.quarantined == 8
 
 
 def test_output_that_cannot_be_written(tmp_path: Path) -> None:

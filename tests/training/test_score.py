@@ -114,7 +114,10 @@ def test_an_mr_is_refused(chest: Path, tmp_path: Path) -> None:
             image.Modality = "MR"
             image.save_as(tmp_path / path.name)
     (answer,) = ask(tmp_path)
-    assert answer.score is None and answer.problem == "NOT_CT: This is not a CT."
+    assert (
+        answer.score is None
+        and answer.problem == "NOT_CT: This is not a CT. Found MR, expected CT."
+    )
     assert "trained on CT, this is MR" in answer.outside
 
 
@@ -160,5 +163,6 @@ def test_an_abdomen_has_no_lungs_in_view(shared: Path) -> None:
     if not folder.is_dir():
         pytest.skip(f"no {folder}")
     (answer,) = ask(folder)
-    assert answer.problem == "NO_LUNGS: There are no lungs in view."
+    assert str(answer.problem).startswith("NO_LUNGS: There are no lungs in view. Found ")
+    assert str(answer.problem).endswith(" ml, expected at least 1000 ml of aerated lung.")
     assert answer.score is None and answer.decision is None
