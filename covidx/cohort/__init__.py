@@ -2,14 +2,8 @@
 
 from covidx.cohort.duplicates import Duplicate, find_duplicates, thumbnail
 from covidx.cohort.groups import group_images
-from covidx.cohort.link import (
-    Classes,
-    classes_of,
-    clinical_of,
-    drop_unmatched,
-    join_labels,
-    read_labels,
-)
+from covidx.cohort.labels import Classes, classes_of, read_labels
+from covidx.cohort.link import clinical_of, drop_unmatched, join_labels
 from covidx.cohort.splits import Splits, make_splits
 
 __all__ = [

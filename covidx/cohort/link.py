@@ -3,110 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import Literal
 
 import pandas as pd
 
+from covidx.cohort.labels import KEYS, by_row
 from covidx.errors import InvalidTableError
 from covidx.ingest import Identities
-from covidx.tables import CLINICAL, check, read_csv
+from covidx.tables import CLINICAL, check
 
-__all__ = [
-    "Classes",
-    "classes_of",
-    "clinical_of",
-    "drop_unmatched",
-    "join_labels",
-    "read_labels",
-]
-
-KEYS = ("patient_id", "path")
-
-
-@dataclass(frozen=True)
-class Classes:
-    """Class names in the model's order (the reference first) and the positive one."""
-
-    names: tuple[str, ...]
-    positive: str
-
-    @property
-    def reference(self) -> str:
-        """What counts as nothing found: the first name."""
-        return self.names[0]
-
-    def __post_init__(self) -> None:
-        if len(set(self.names)) < 2 or len(set(self.names)) != len(self.names):
-            raise InvalidTableError(
-                "ONE_CLASS",
-                "A classifier needs at least two classes, each named once.",
-                actual=", ".join(self.names) or "none",
-            )
-        if self.positive not in self.names or self.positive == self.reference:
-            raise InvalidTableError(
-                "POSITIVE_UNKNOWN",
-                "The positive class must be one of the labels, and not the reference.",
-                expected=" or ".join(self.names[1:]),
-                actual=self.positive,
-                hint="Name it with --positive (make: POSITIVE=...).",
-            )
-
-
-def classes_of(labels: Sequence[str], positive: str = "covid-19") -> Classes:
-    """Order the labels that occur: ``normal`` (or the first that is not positive) leads.
-
-    >>> classes_of(["covid-19", "flu", "normal"]).names
-    ('normal', 'flu', 'covid-19')
-    """
-    names = sorted(set(labels) - {positive}, key=lambda name: (name != "normal", name))
-    return Classes((*names, *([positive] if positive in labels else [])), positive)
-
-
-def read_labels(path: Path) -> pd.DataFrame:
-    """Read a label table: ``patient_id`` or ``path``, ``label``, clinical columns if any.
-
-    Returns
-    -------
-    DataFrame
-        Text columns, and ``row``: the line in the file (the header is line 1). A row that repeats
-        another one is left out.
-
-    Raises
-    ------
-    InvalidTableError
-        ``LABELS_COLUMNS``, ``LABELS_EMPTY``, ``LABELS_VALUE`` or ``LABELS_CONFLICT``, by row.
-    """
-    table = read_csv(path)
-    keys = [key for key in KEYS if key in table.columns]
-    if len(keys) != 1 or "label" not in table.columns:
-        raise InvalidTableError(
-            "LABELS_COLUMNS",
-            "The label table needs a label column and one that names the image.",
-            path=path,
-            expected="label, and either patient_id or path",
-            actual=", ".join(table.columns),
-        )
-    if table.empty:
-        raise InvalidTableError("LABELS_EMPTY", "The label table has no rows.", path=path)
-    key = keys[0]
-    table = table.assign(row=table.index + 2)
-    for column in (key, "label"):
-        table[column] = table[column].str.strip()
-        blank = table.loc[table[column].isna() | (table[column] == ""), "row"]
-        if len(blank):
-            raise _by_row("LABELS_VALUE", f"Rows of the label table have no {column}.", path, blank)
-    clashes = table.groupby(key)["label"].transform("nunique") > 1
-    if clashes.any():
-        message = f"One {key} has different labels."
-        raise _by_row("LABELS_CONFLICT", message, path, table.loc[clashes, "row"])
-    once = table.drop_duplicates(table.columns.difference(["row"]), ignore_index=True)
-    again = once[key].duplicated(keep=False)
-    if again.any():
-        message = f"Rows of one {key} contradict each other."
-        raise _by_row("LABELS_CONFLICT", message, path, once.loc[again, "row"])
-    return once
+__all__ = ["clinical_of", "drop_unmatched", "join_labels"]
 
 
 def join_labels(
@@ -186,7 +93,7 @@ def _by_path(
         several = named.groupby(key)[what].transform("nunique") > 1
         if several.any():
             rows = named.loc[several, "row"].drop_duplicates().sort_values()
-            raise _by_row(code, message, path, rows)
+            raise by_row(code, message, path, rows)
     label_of = named.drop_duplicates("image_id").set_index("image_id")["label"]
     patients = found.merge(manifest[["image_id", "patient_id"]], on="image_id")
     patients = patients[["row", "patient_id"]].drop_duplicates()
@@ -232,7 +139,7 @@ def drop_unmatched(
     )
     if unmatched == "refuse" and len(orphans):
         message = "Rows of the label table belong to no accepted image."
-        raise _by_row("LABEL_WITHOUT_IMAGE", message, path, orphans, way_out)
+        raise by_row("LABEL_WITHOUT_IMAGE", message, path, orphans, way_out)
     if unmatched == "refuse" and missing:
         raise InvalidTableError(
             "IMAGE_WITHOUT_LABEL",
@@ -272,7 +179,7 @@ def clinical_of(labels: pd.DataFrame, path: Path) -> pd.DataFrame | None:
         wrong = rows.loc[numbers.isna() & rows[column].notna(), "row"]
         if len(wrong):
             message = f"The clinical column {column} mixes numbers and text."
-            raise _by_row("CLINICAL_VALUE", message, path, wrong)
+            raise by_row("CLINICAL_VALUE", message, path, wrong)
         table[column] = numbers.to_numpy(dtype=float)
     return check(table, CLINICAL, path)
 
@@ -310,10 +217,3 @@ def _common(paths: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
     low, high = min(paths), max(paths)
     same = [a == b for a, b in zip(low, high, strict=False)]
     return low[: same.index(False)] if False in same else low[: len(same)]
-
-
-def _by_row(
-    code: str, message: str, path: Path, rows: pd.Series, hint: str | None = None
-) -> InvalidTableError:
-    numbers = ", ".join(str(row) for row in rows.head(10)) + (" …" if len(rows) > 10 else "")
-    return InvalidTableError(code, message, path=path, actual=f"rows {numbers}", hint=hint)

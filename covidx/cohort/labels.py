@@ -1,0 +1,109 @@
+"""What a user's label table says: its rows, checked, and the classes that they name."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from covidx.errors import InvalidTableError
+from covidx.tables import read_csv
+
+__all__ = ["KEYS", "Classes", "by_row", "classes_of", "read_labels"]
+
+KEYS = ("patient_id", "path")
+"""Columns that may name the image of a label."""
+
+
+@dataclass(frozen=True)
+class Classes:
+    """Class names in the model's order (the reference first) and the positive one."""
+
+    names: tuple[str, ...]
+    positive: str
+
+    @property
+    def reference(self) -> str:
+        """What counts as nothing found: the first name."""
+        return self.names[0]
+
+    def __post_init__(self) -> None:
+        if len(set(self.names)) < 2 or len(set(self.names)) != len(self.names):
+            raise InvalidTableError(
+                "ONE_CLASS",
+                "A classifier needs at least two classes, each named once.",
+                actual=", ".join(self.names) or "none",
+            )
+        if self.positive not in self.names or self.positive == self.reference:
+            raise InvalidTableError(
+                "POSITIVE_UNKNOWN",
+                "The positive class must be one of the labels, and not the reference.",
+                expected=" or ".join(self.names[1:]),
+                actual=self.positive,
+                hint="Name it with --positive (make: POSITIVE=...).",
+            )
+
+
+def classes_of(labels: Sequence[str], positive: str = "covid-19") -> Classes:
+    """Order the labels that occur: ``normal`` (or the first that is not positive) leads.
+
+    >>> classes_of(["covid-19", "flu", "normal"]).names
+    ('normal', 'flu', 'covid-19')
+    """
+    names = sorted(set(labels) - {positive}, key=lambda name: (name != "normal", name))
+    return Classes((*names, *([positive] if positive in labels else [])), positive)
+
+
+def read_labels(path: Path) -> pd.DataFrame:
+    """Read a label table: ``patient_id`` or ``path``, ``label``, clinical columns if any.
+
+    Returns
+    -------
+    DataFrame
+        Text columns, and ``row``: the line in the file (the header is line 1). A row that repeats
+        another one is left out.
+
+    Raises
+    ------
+    InvalidTableError
+        ``LABELS_COLUMNS``, ``LABELS_EMPTY``, ``LABELS_VALUE`` or ``LABELS_CONFLICT``, by row.
+    """
+    table = read_csv(path)
+    keys = [key for key in KEYS if key in table.columns]
+    if len(keys) != 1 or "label" not in table.columns:
+        raise InvalidTableError(
+            "LABELS_COLUMNS",
+            "The label table needs a label column and one that names the image.",
+            path=path,
+            expected="label, and either patient_id or path",
+            actual=", ".join(table.columns),
+        )
+    if table.empty:
+        raise InvalidTableError("LABELS_EMPTY", "The label table has no rows.", path=path)
+    key = keys[0]
+    table = table.assign(row=table.index + 2)
+    for column in (key, "label"):
+        table[column] = table[column].str.strip()
+        blank = table.loc[table[column].isna() | (table[column] == ""), "row"]
+        if len(blank):
+            raise by_row("LABELS_VALUE", f"Rows of the label table have no {column}.", path, blank)
+    clashes = table.groupby(key)["label"].transform("nunique") > 1
+    if clashes.any():
+        message = f"One {key} has different labels."
+        raise by_row("LABELS_CONFLICT", message, path, table.loc[clashes, "row"])
+    once = table.drop_duplicates(table.columns.difference(["row"]), ignore_index=True)
+    again = once[key].duplicated(keep=False)
+    if again.any():
+        message = f"Rows of one {key} contradict each other."
+        raise by_row("LABELS_CONFLICT", message, path, once.loc[again, "row"])
+    return once
+
+
+def by_row(
+    code: str, message: str, path: Path, rows: pd.Series, hint: str | None = None
+) -> InvalidTableError:
+    """An error that names the first of the rows concerned."""
+    numbers = ", ".join(str(row) for row in rows.head(10)) + (" …" if len(rows) > 10 else "")
+    return InvalidTableError(code, message, path=path, actual=f"rows {numbers}", hint=hint)
