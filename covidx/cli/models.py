@@ -10,11 +10,13 @@ import typer
 from covidx.cli.answers import as_csv, as_json, as_table
 from covidx.cli.progress import terminal_bar
 from covidx.constants import RESEARCH_NOTICE
-from covidx.errors import StoreError
+from covidx.errors import InvalidInputError, StoreError
 from covidx.files import make_folder, replacing
 
 if TYPE_CHECKING:
-    from covidx.pipelines.train_ct import Trained
+    from covidx.pipelines.config import TrainImage
+    from covidx.pipelines.sources import Source
+    from covidx.pipelines.train_image import Trained
     from covidx.training import Prediction
 
 __all__ = ["predict", "train_app"]
@@ -29,43 +31,79 @@ def _train() -> None:
     """Train, evaluate and explain a model."""
 
 
+Data = Annotated[Path | None, typer.Option(help="Folder of images [the embedded phantom cohort].")]
+Labels = Annotated[
+    Path | None, typer.Option(help="CSV: patient_id or path, label, clinical columns.")
+]
+Card = Annotated[Path | None, typer.Option(help="Data card (path, or known name).")]
+Positive = Annotated[
+    str | None, typer.Option(help="The positive label [the card's, else covid-19].")
+]
+Configuration = Annotated[Path | None, typer.Option("--config", help="YAML [the pipeline's own].")]
+Changes = Annotated[list[str] | None, typer.Option("--set", help="key=value over it.")]
+Runs = Annotated[Path, typer.Option(help="Folder of runs.")]
+Work = Annotated[Path, typer.Option(help="Folder of stores and caches.")]
+
+
 @train_app.command()
 def ct(
-    data: Annotated[
-        Path | None, typer.Option(help="Folder of images [the embedded phantom cohort].")
-    ] = None,
-    labels: Annotated[
-        Path | None, typer.Option(help="CSV: patient_id or path, label, clinical columns.")
-    ] = None,
-    card: Annotated[Path | None, typer.Option(help="Data card (path, or known name).")] = None,
-    positive: Annotated[
-        str | None, typer.Option(help="The positive label [the card's, else covid-19].")
-    ] = None,
-    config: Annotated[Path | None, typer.Option(help="YAML [train_ct.yaml].")] = None,
-    change: Annotated[list[str] | None, typer.Option("--set", help="key=value over it.")] = None,
-    runs: Annotated[Path, typer.Option(help="Folder of runs.")] = Path("runs"),
-    work: Annotated[Path, typer.Option(help="Folder of stores and caches.")] = Path("data"),
+    data: Data = None,
+    labels: Labels = None,
+    card: Card = None,
+    positive: Positive = None,
+    config: Configuration = None,
+    change: Changes = None,
+    runs: Runs = Path("runs"),
+    work: Work = Path("data"),
 ) -> None:
     """CT: DICOM, NIfTI or slices in; classifier, metrics, heatmaps and bundle out."""
-    from covidx.cards import load_card
     from covidx.config import load_config
-    from covidx.errors import InvalidInputError
     from covidx.pipelines.config import TRAIN_CT, TrainCT
 
     settings = load_config(config or TRAIN_CT, TrainCT, change or [])
-    source = None
+    _train_image(settings, _source(data, labels, card, positive), work, runs)
+
+
+@train_app.command()
+def cxr(
+    data: Data = None,
+    labels: Labels = None,
+    card: Card = None,
+    positive: Positive = None,
+    config: Configuration = None,
+    change: Changes = None,
+    runs: Runs = Path("runs"),
+    work: Work = Path("data"),
+) -> None:
+    """Chest radiographs: DICOM or pictures in; classifier, metrics, heatmaps and bundle out."""
+    from covidx.config import load_config
+    from covidx.pipelines.config import TRAIN_CXR, TrainCXR
+
+    settings = load_config(config or TRAIN_CXR, TrainCXR, change or [])
+    _train_image(settings, _source(data, labels, card, positive), work, runs)
+
+
+def _source(
+    data: Path | None, labels: Path | None, card: Path | None, positive: str | None
+) -> Source | None:
+    """What the user named; None for the phantom."""
     if data is not None:
+        from covidx.cards import load_card
         from covidx.pipelines.sources import Source, find_card
 
         described = find_card(data) if card is None else load_card(card)
-        source = Source(data, labels, described, positive=positive)
-    elif labels is not None or card is not None:
+        return Source(data, labels, described, positive=positive)
+    if labels is not None or card is not None:
         raise InvalidInputError(
             "DATA_MISSING", "Labels or a card were given, but no data.", hint="Add --data."
         )
-    from covidx.pipelines.train_ct import train_ct
+    return None
 
-    _tell(train_ct(settings, source, work=work, runs=runs, bars=terminal_bar))
+
+def _train_image(settings: TrainImage, source: Source | None, work: Path, runs: Path) -> None:
+    from covidx.pipelines.train_image import train_image
+
+    _tell(train_image(settings, source, work=work, runs=runs, bars=terminal_bar))
 
 
 def _tell(trained: Trained) -> None:

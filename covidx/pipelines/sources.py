@@ -22,6 +22,7 @@ from covidx.errors import InvalidInputError, InvalidTableError
 from covidx.files import sha256_bytes, sha256_file
 from covidx.ingest import Identities, IngestResult, ingest, read_linkage
 from covidx.phantom import generate_cohort
+from covidx.pipelines.config import TrainImage
 from covidx.pipelines.progress import Bars
 from covidx.tables import MASKS, empty, read_csv
 
@@ -69,11 +70,12 @@ class Cohort:
     notes: list[str]
 
 
-def phantom_source(work: Path, patients: int, seed: int, bars: Bars) -> Source:
-    """Generate the phantom cohort, or find it already there."""
-    folder = work / f"phantom-{patients}-seed{seed}"
+def phantom_source(work: Path, config: TrainImage, bars: Bars) -> Source:
+    """Generate the phantom cohort of a pipeline, or find it already there."""
+    how, modality = config.phantom, config.phantom_modality
+    folder = work / f"phantom-{modality}-{how.patients}-seed{how.seed}"
     with bars("phantom") as bar:
-        generate_cohort(folder, patients, seed, progress=bar)
+        generate_cohort(folder, how.patients, how.seed, modality=modality, progress=bar)
     card = load_card(Path("phantom"))
     return Source(
         folder / "dicom",

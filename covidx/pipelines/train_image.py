@@ -1,4 +1,4 @@
-"""Train, evaluate and explain a CT classifier, from files to a report.
+"""Train, evaluate and explain an image classifier (CT or radiograph), from files to a report.
 
 The method, in the order of a paper: cohort, labels, pre-processing, groups and splits, training,
 operating point, test results, explanation. Everything is written below one run folder, and MLflow
@@ -16,12 +16,11 @@ import torch
 
 from covidx.cards import card_digest
 from covidx.cohort import Splits, make_splits
-from covidx.errors import InvalidInputError
 from covidx.evaluate import Metrics, evaluate
 from covidx.files import sha256_json, write_json
 from covidx.imaging import BagCache, build_cache
 from covidx.pipelines.cases import make_cases
-from covidx.pipelines.config import Recipe, TrainCT
+from covidx.pipelines.config import Recipe, TrainImage
 from covidx.pipelines.grouping import group_prepared
 from covidx.pipelines.output import (
     draw_figures,
@@ -47,9 +46,7 @@ from covidx.tables import (
 from covidx.tracking import tracked
 from covidx.training import SERVED, Fit, fit, predict_cache
 
-__all__ = ["Trained", "train_ct"]
-
-PIPELINE = "train_ct"
+__all__ = ["Trained", "train_image"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,8 +58,8 @@ class Trained:
     warnings: list[str]
 
 
-def train_ct(
-    config: TrainCT,
+def train_image(
+    config: TrainImage,
     source: Source | None = None,
     *,
     work: Path = Path("data"),
@@ -73,7 +70,7 @@ def train_ct(
 
     Parameters
     ----------
-    config : TrainCT
+    config : TrainImage
     source : Source, optional
         Images, labels and card; the embedded phantom cohort if not given.
     work : Path
@@ -88,8 +85,9 @@ def train_ct(
     CovidxError
         Whatever is wrong with the input, by code and place; nothing half-written is left.
     """
-    run = RunFolder(PIPELINE, runs)
-    with run.closing(), tracked(PIPELINE, run.run_id, runs) as tracker:
+    pipeline = config.pipeline
+    run = RunFolder(pipeline, runs)
+    with run.closing(), tracked(pipeline, run.run_id, runs) as tracker:
         run.record["config"] = config.model_dump(mode="json")
         run.record["mlflow_run_id"] = tracker.run_id
         # Sums over threads are rounded in another order by another number of threads.
@@ -98,10 +96,10 @@ def train_ct(
 
         with run.step("cohort"):
             if source is None:
-                source = phantom_source(work, config.phantom.patients, config.phantom.seed, bars)
+                source = phantom_source(work, config, bars)
         with run.step("ingest"):
             cohort = link(source, *read_source(source, work, bars), config.unmatched)
-        recipe = _recipe(config, cohort)
+        recipe = config.recipe(cohort.manifest)
         with run.step("prepare"), bars("prepare") as bar:
             how = recipe.preprocessing
             cache = build_cache(cohort.store, cohort.manifest, how, work / "cache", progress=bar)
@@ -135,7 +133,7 @@ def train_ct(
         with run.step("report"):
             figures = draw_figures(test, metrics, fitted, rows, run.path / "figures")
             facts = report_facts(run.record, cohort, rows, bundle, fitted)
-            title = f"{PIPELINE}: {metrics.positive} against the rest"
+            title = f"{pipeline}: {metrics.positive} against the rest"
             page = run.path / "report.html"
             write_report(page, title, facts, metrics, cases, figures=figures, warnings=warnings)
         run.record["bundle_sha256"] = bundle.sha256
@@ -150,20 +148,6 @@ def train_ct(
         for name in ("report.html", "metrics.json", "predictions.parquet"):
             tracker.file(run.path / name)
     return Trained(run.path, metrics, warnings)
-
-
-def _recipe(config: TrainCT, cohort: Cohort) -> Recipe:
-    """The recipe for volumes where there are any, else the one for single slices."""
-    modalities = sorted(set(cohort.manifest["modality"]))
-    if "CT" not in modalities:
-        raise InvalidInputError(
-            "NOT_CT",
-            "There is no CT in this cohort.",
-            path=cohort.source.data,
-            expected="CT",
-            actual=", ".join(modalities),
-        )
-    return config.volume if (cohort.manifest["kind"] == "volume").any() else config.slice
 
 
 def _write_tables(
@@ -194,7 +178,7 @@ def _write_tables(
 
 
 def _fit(
-    config: TrainCT,
+    config: TrainImage,
     recipe: Recipe,
     cohort: Cohort,
     cache: BagCache,
