@@ -142,7 +142,7 @@ def _run_fold(study: Study, fold: int, folder: Path, train: Train) -> None:
     fitted = train(
         study.cache, rows, classes, recipe.architecture, recipe.learning, study.seed, checkpoints
     )
-    run_id = f"covid-ct-{study.key}"
+    run_id = f"{cohort.source.name}-{study.key}"
     predictor = make_bundle(fitted.model, recipe, cohort, study.cache, rows, study.splits, run_id)
     predictions = predict_cache(predictor, study.cache, rows[rows["role"] != "train"], run_id)
     write_table(predictions, folder / "predictions.parquet", PREDICTIONS)
