@@ -20,7 +20,7 @@ from covidx.config import load_config
 from covidx.evaluate import Estimate, evaluate_folds, paired_difference
 from covidx.pipelines.config import TRAIN_CT, TrainCT
 
-__all__ = ["by_image", "by_group", "controls", "prepared"]
+__all__ = ["by_group", "by_image", "controls", "prepared"]
 
 COMMAND = "python -m benchmarks covid-ct"
 SET = "covid-ct"

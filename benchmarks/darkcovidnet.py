@@ -16,7 +16,7 @@ from covidx.config import load_config
 from covidx.evaluate import Estimate, evaluate_folds
 from covidx.pipelines.config import TRAIN_CXR, TrainCXR
 
-__all__ = ["by_image", "by_group", "controls", "prepared"]
+__all__ = ["by_group", "by_image", "controls", "prepared"]
 
 COMMAND = "python -m benchmarks darkcovidnet"
 SET = "darkcovidnet"
