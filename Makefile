@@ -35,6 +35,11 @@ train-ct: setup ## Train, evaluate, explain: the phantom, or DATA=folder [LABELS
 train-cxr: setup ## The same on chest radiographs
 	$(BIN)/covidx train cxr $(ARGUMENTS)
 
+.PHONY: evaluate
+evaluate: setup ## A trained run on a second data set: RUN=train_cxr/latest TEST=folder [LABELS= CARD= MAP="label=class ..."]
+	$(BIN)/covidx external-test 'runs/$(RUN)' --data '$(TEST)' $(if $(LABELS),--labels '$(LABELS)') \
+	  $(if $(CARD),--card '$(CARD)') $(foreach pair,$(MAP),--map '$(pair)')
+
 .PHONY: mlflow
 mlflow: setup ## Open MLflow's UI on the runs (http://127.0.0.1:5000)
 	$(BIN)/mlflow ui --host 127.0.0.1 --backend-store-uri "$${MLFLOW_TRACKING_URI:-sqlite:///$(CURDIR)/runs/mlflow.db}"

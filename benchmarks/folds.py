@@ -99,7 +99,7 @@ def make_study(
     cohort: Cohort, cache: BagCache, recipe: Recipe, seed: int, *, leaky: bool = False
 ) -> Study:
     """Cut the folds: by group, or by image to show what that leak is worth."""
-    manifest = group_prepared(cohort, cache)
+    manifest = group_prepared(cohort.manifest, cache, cohort.store)
     cut = _by_image(manifest) if leaky else manifest
     splits = make_splits(cut, seed=seed, parts=FOLDS, folds=FOLDS)
     return Study(cohort, cache, manifest, splits, recipe, seed, leaky)

@@ -14,12 +14,13 @@ from covidx.errors import InvalidInputError, StoreError
 from covidx.files import make_folder, replacing
 
 if TYPE_CHECKING:
+    from covidx.evaluate import Metrics
     from covidx.pipelines.config import TrainImage
     from covidx.pipelines.sources import Source
     from covidx.pipelines.train_image import Trained
     from covidx.training import Prediction
 
-__all__ = ["predict", "train_app"]
+__all__ = ["external_test", "predict", "train_app"]
 
 train_app = typer.Typer(help="Train, evaluate and explain a model.", no_args_is_help=True)
 HEADLINE = ("auroc", "sensitivity", "specificity", "ppv", "npv", "brier")
@@ -106,22 +107,60 @@ def _train_image(settings: TrainImage, source: Source | None, work: Path, runs: 
     _tell(train_image(settings, source, work=work, runs=runs, bars=terminal_bar))
 
 
+def external_test(
+    run: Annotated[Path, typer.Argument(help="A finished run, such as runs/train_cxr/latest.")],
+    data: Annotated[Path, typer.Option(help="Folder of images of the second data set.")],
+    labels: Labels = None,
+    card: Card = None,
+    mapped: Annotated[
+        list[str] | None, typer.Option("--map", help="label=class of the model, or label=rest.")
+    ] = None,
+    runs: Runs = Path("runs"),
+    work: Work = Path("data"),
+) -> None:
+    """Test a run's bundle on a second data set, and say what it loses there."""
+    source = _source(data, labels, card, None)
+    assert source is not None
+    mapping = dict(_pair(text) for text in mapped or [])
+    from covidx.pipelines.external_test import external_test as test
+
+    found = test(run, source, mapping, work=work, runs=runs, bars=terminal_bar)
+    _tell_metrics(found.metrics, found.notes)
+    typer.echo("\nlost from the run's own test set (95 % interval)")
+    for name, estimate in found.drops.items():
+        typer.echo(f"  {name:<12} {estimate}")
+    typer.echo(f"\nreport   {found.folder / 'report.html'}\n\n{RESEARCH_NOTICE}")
+
+
+def _pair(text: str) -> tuple[str, str]:
+    label, equals, name = text.partition("=")
+    if not (label and equals and name):
+        raise InvalidInputError(
+            "MAP_INVALID", "A mapped label must read label=class.", expected="a=b", actual=text
+        )
+    return label, name
+
+
 def _tell(trained: Trained) -> None:
-    metrics, folder = trained.metrics, trained.folder
+    _tell_metrics(trained.metrics, trained.warnings)
+    folder = trained.folder
+    typer.echo(f"\nreport   {folder / 'report.html'}\nbundle   {folder / 'bundle'}")
+    typer.echo(f"\n{RESEARCH_NOTICE}")
+
+
+def _tell_metrics(metrics: Metrics, notes: list[str]) -> None:
     typer.echo(f"\n{metrics.positive} against the rest, {metrics.n} test {metrics.level}s")
     for name in HEADLINE:
         found = metrics[name]
         typer.echo(f"  {name:<12} {found}   n = {found.n}")
     point = metrics.point
     typer.echo(f"  threshold    {point.threshold:.3f}, {point.text}\n")
-    biases = [line for line in trained.warnings if line.startswith(KNOWN_BIAS)]
-    for line in trained.warnings:
+    biases = [line for line in notes if line.startswith(KNOWN_BIAS)]
+    for line in notes:
         if line not in biases:
             typer.echo(f"  note: {line}")
     if biases:
         typer.echo(f"  note: {len(biases)} known biases of this data set stand in the report")
-    typer.echo(f"\nreport   {folder / 'report.html'}\nbundle   {folder / 'bundle'}")
-    typer.echo(f"\n{RESEARCH_NOTICE}")
 
 
 def predict(

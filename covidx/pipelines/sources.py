@@ -98,13 +98,17 @@ def find_card(data: Path) -> DataCard | None:
     return None
 
 
-def read_source(source: Source, work: Path, bars: Bars) -> tuple[Path, IngestResult]:
+def read_source(
+    source: Source, work: Path, bars: Bars, classes: Classes | None = None
+) -> tuple[Path, IngestResult]:
     """Ingest a source into its store below `work`.
 
     Its labels are read first, so that a mistake in them does not wait for thousands of files.
     """
     if source.labels is not None:
-        _classes(read_labels(source.labels), source)
+        labels = read_labels(source.labels)
+        if classes is None:
+            _classes(labels, source)
     store = work / f"store-{source.name}"
     if source.masks is not None:
         store = source.data.parent / "store"
@@ -123,8 +127,9 @@ def link(
     store: Path,
     ingested: IngestResult,
     unmatched: Literal["refuse", "exclude"],
+    classes: Classes | None = None,
 ) -> Cohort:
-    """Give the images their labels, and name the classes."""
+    """Give the images their labels, and name the classes: those that occur, or the model's."""
     manifest, clinical = ingested.manifest, None
     notes: list[str] = []
     if source.labels is not None:
@@ -150,7 +155,7 @@ def link(
         )
     else:
         manifest = manifest.dropna(subset="label").reset_index(drop=True)
-    classes = _classes(manifest, source)
+    classes = classes or _classes(manifest, source)
     masks = _masks(source, manifest)
     return Cohort(source, store, ingested, manifest, clinical, masks, classes, notes)
 

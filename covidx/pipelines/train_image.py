@@ -21,7 +21,7 @@ from covidx.files import sha256_json, write_json
 from covidx.imaging import BagCache, build_cache
 from covidx.pipelines.cases import make_cases
 from covidx.pipelines.config import Recipe, TrainImage
-from covidx.pipelines.grouping import group_prepared
+from covidx.pipelines.grouping import group_prepared, save_thumbnails
 from covidx.pipelines.output import (
     draw_figures,
     make_bundle,
@@ -104,10 +104,12 @@ def train_image(
             how = recipe.preprocessing
             cache = build_cache(cohort.store, cohort.manifest, how, work / "cache", progress=bar)
         with run.step("split"):
-            manifest = group_prepared(cohort, cache)
+            manifest = group_prepared(cohort.manifest, cache, cohort.store)
             splits = make_splits(manifest, seed=config.seed, parts=config.parts)
             rows = splits.assign(manifest, fold=0)
             digests = _write_tables(run, cohort, cache, rows, splits)
+            seen = rows.loc[rows["role"] != "test", "image_id"]
+            save_thumbnails(run.path, cache, seen)
         for role, part in rows.groupby("role"):
             tracker.dataset(part, cohort.source.name, table_digest(part), str(role))
         tracker.tags(digests)
