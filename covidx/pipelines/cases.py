@@ -105,7 +105,7 @@ def _truth(cohort: Cohort, image_id: str, volume: Volume) -> NDArray[np.bool_] |
         return None
     image = nib.nifti1.Nifti1Image.from_filename(cohort.source.masks / found["path"].iloc[0])
     array = np.asarray(image.dataobj).transpose(2, 1, 0)  # (slices, rows, columns)
-    mask = Volume(array, "SEG", "unproven", "proven", image.affine).canonical()
+    mask = Volume(array, "SEG", "unproven", volume.geometry, image.affine).canonical()
     assert mask.affine is not None
     off = float(np.abs(mask.affine - volume.affine).max())
     if mask.array.shape != volume.array.shape or off > AFFINE_TOLERANCE_MM:
