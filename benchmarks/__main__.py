@@ -31,7 +31,6 @@ class Places:
     """Where things lie."""
 
     data: Path
-    bundle: Path
     runs: Path
     work: Path
     results: Path
@@ -53,11 +52,22 @@ def _phantom(at: Places) -> None:
     from benchmarks.phantom import PATIENTS, SEED, phantom, record_controls
     from benchmarks.phantom_controls import render_controls
 
-    if at.bundle.is_dir():
-        phantom(at.bundle, at.results)
+    bundle = at.runs / "train_ct" / "latest" / "bundle"
+    if bundle.is_dir():
+        phantom(bundle, at.results)
     else:
-        print(f"phantom_p1_auroc skipped: no bundle at {at.bundle} (make train-ct)")
+        print(f"phantom_p1_auroc skipped: no bundle at {bundle} (make train-ct)")
         record_controls(render_controls(PATIENTS, SEED), at.results)
+
+
+def _phantom_cxr(at: Places) -> None:
+    from benchmarks.phantom_cxr import phantom_cxr
+
+    bundle = at.runs / "train_cxr" / "latest" / "bundle"
+    if bundle.is_dir():
+        phantom_cxr(bundle, at.results)
+    else:
+        print(f"skipped: no bundle at {bundle} (make train-cxr)")
 
 
 def _public_set(at: Places, name: str) -> None:
@@ -84,7 +94,6 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join((*NAMES, *EXTRA)))
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
-    parser.add_argument("--bundle", type=Path, default=Path("runs/train_ct/latest/bundle"))
     parser.add_argument("--runs", type=Path, default=Path("runs"))
     parser.add_argument("--work", type=Path, default=Path("data"), help="stores, caches, folds")
     parser.add_argument("--results", type=Path, default=RESULTS)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 from typing import Literal
 
@@ -29,6 +30,8 @@ from covidx.tables import MASKS, empty, read_csv
 __all__ = ["Cohort", "Source", "find_card", "link", "phantom_source", "read_source"]
 
 DEFAULT_POSITIVE = "covid-19"
+MASK_SUFFIXES = (".nii.gz", ".png")
+"""Of volumes, and of radiographs."""
 
 
 @dataclass(frozen=True)
@@ -188,8 +191,8 @@ def _masks(source: Source, manifest: pd.DataFrame) -> pd.DataFrame:
         return empty(MASKS)
     rows = []
     for image_id, patient in zip(manifest["image_id"], manifest["patient_id"], strict=True):
-        for kind in ("lung", "lesion"):
-            path = source.masks / f"{patient}_{kind}.nii.gz"
+        for kind, suffix in product(("lung", "lesion"), MASK_SUFFIXES):
+            path = source.masks / f"{patient}_{kind}{suffix}"
             if path.is_file():
                 row = {"image_id": image_id, "kind": kind, "path": path.name, "maker": "truth"}
                 rows.append({**row, "sha256": sha256_file(path)})
