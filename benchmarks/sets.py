@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -71,8 +71,10 @@ def prepare_set(
         )
     source = Source(data, None, card)
     cohort = link(source, *read_source(source, work, silent), config.unmatched)
-    recipe = config.recipe(cohort.manifest)
-    images = build_cache(cohort.store, cohort.manifest, recipe.preprocessing, work / "cache")
+    manifest, left_out = config.select(cohort.manifest)
+    cohort = replace(cohort, manifest=manifest, notes=[*cohort.notes, *left_out])
+    recipe = config.recipe(manifest)
+    images = build_cache(cohort.store, manifest, recipe.preprocessing, work / "cache")
     return make_study(cohort, images, recipe, config.seed, leaky=leaky)
 
 

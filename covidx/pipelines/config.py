@@ -9,6 +9,7 @@ import pandas as pd
 from pydantic import Field
 
 from covidx.config import Config
+from covidx.constants import LATERAL_VIEWS
 from covidx.errors import InvalidInputError
 from covidx.imaging import Preprocessing
 from covidx.models import Architecture
@@ -48,24 +49,33 @@ class TrainImage(Config):
     unmatched: Literal["refuse", "exclude"]
     operating_point: Literal["youden"]
 
-    def recipe(self, manifest: pd.DataFrame) -> Recipe:
-        """The recipe that fits the images of `manifest`.
+    def select(self, manifest: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
+        """The images that the pipeline is for, and a line for each kind that is left out.
 
         Raises
         ------
         InvalidInputError
-            ``MODALITY_ABSENT``: none of them is what the pipeline is for.
+            ``MODALITY_ABSENT``: there is none.
         """
-        if not manifest["modality"].isin(self.modalities).any():
+        view = manifest["view"].astype("string").str.upper()
+        fits = manifest["modality"].isin(self.modalities)
+        lateral = fits & view.isin(LATERAL_VIEWS).fillna(False)
+        if not fits.any():
             raise InvalidInputError(
                 "MODALITY_ABSENT",
                 f"No image of this cohort is one that {self.pipeline} trains on.",
                 expected=" or ".join(self.modalities),
                 actual=", ".join(sorted(set(manifest["modality"]))),
             )
-        return self._recipe(manifest)
+        left_out = {
+            f"of another modality than {' or '.join(self.modalities)}": int((~fits).sum()),
+            "lateral views": int(lateral.sum()),
+        }
+        notes = [f"{n} images left out: {what}" for what, n in left_out.items() if n]
+        return manifest[fits & ~lateral].reset_index(drop=True), notes
 
-    def _recipe(self, manifest: pd.DataFrame) -> Recipe:
+    def recipe(self, manifest: pd.DataFrame) -> Recipe:
+        """The recipe that fits the images of `manifest`."""
         raise NotImplementedError
 
 
@@ -79,7 +89,7 @@ class TrainCT(TrainImage):
     volume: Recipe
     slice: Recipe
 
-    def _recipe(self, manifest: pd.DataFrame) -> Recipe:
+    def recipe(self, manifest: pd.DataFrame) -> Recipe:
         """For volumes where there are any, else for single slices."""
         return self.volume if (manifest["kind"] == "volume").any() else self.slice
 
@@ -93,5 +103,6 @@ class TrainCXR(TrainImage):
 
     radiograph: Recipe
 
-    def _recipe(self, manifest: pd.DataFrame) -> Recipe:
+    def recipe(self, manifest: pd.DataFrame) -> Recipe:
+        """There is one."""
         return self.radiograph

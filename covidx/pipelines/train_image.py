@@ -8,7 +8,7 @@ is told the same.
 from __future__ import annotations
 
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pandas as pd
@@ -99,6 +99,8 @@ def train_image(
                 source = phantom_source(work, config, bars)
         with run.step("ingest"):
             cohort = link(source, *read_source(source, work, bars), config.unmatched)
+            chosen, left_out = config.select(cohort.manifest)
+            cohort = replace(cohort, manifest=chosen, notes=[*cohort.notes, *left_out])
         recipe = config.recipe(cohort.manifest)
         with run.step("prepare"), bars("prepare") as bar:
             how = recipe.preprocessing

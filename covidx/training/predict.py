@@ -12,7 +12,7 @@ import pandas as pd
 import torch
 from numpy.typing import NDArray
 
-from covidx.constants import SPACING_TOLERANCE
+from covidx.constants import LATERAL_VIEWS, SPACING_TOLERANCE
 from covidx.errors import BundleError
 from covidx.imaging import Bag, BagCache, prepare
 from covidx.models import BagClassifier
@@ -159,7 +159,7 @@ def outside_domain(bundle: Bundle, facts: Mapping[str, object]) -> list[str]:
     ----------
     bundle : Bundle
     facts : mapping
-        Manifest fields of the image: modality, units, kind, manufacturer, slice_thickness_mm.
+        Manifest fields of the image: modality, units, kind, view, manufacturer, slice_thickness_mm.
     """
     seen, reasons = bundle.trained_on, []
     maker = str(facts.get("manufacturer") or "")
@@ -174,6 +174,8 @@ def outside_domain(bundle: Bundle, facts: Mapping[str, object]) -> list[str]:
         reasons.append(f"trained on values in {seen.units}, these are {facts['units']}")
     if facts.get("kind") and facts["kind"] != seen.kind:
         reasons.append(f"trained on a {seen.kind}, this is a {facts['kind']}")
+    if seen.kind == "radiograph" and str(facts.get("view")).upper() in LATERAL_VIEWS:
+        reasons.append("trained on frontal views, this is a lateral one")
     thickness = facts.get("slice_thickness_mm")
     if seen.slice_thickness_mm and isinstance(thickness, Real) and np.isfinite(float(thickness)):
         low, high = seen.slice_thickness_mm
