@@ -21,7 +21,10 @@ def phantom(
     ] = "ct",
     workers: Annotated[int | None, typer.Option(help="Processes [all cores].")] = None,
 ) -> None:
-    """Write a cohort of simulated patients as DICOM, with masks, labels and clinical rows."""
+    """Write a cohort of simulated patients as DICOM, with masks, labels and clinical rows.
+
+    The patients of a seed are the same as CTs and as radiographs.
+    """
     from covidx.phantom import generate_cohort
 
     with terminal_bar("phantom") as bar:

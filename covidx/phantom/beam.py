@@ -126,8 +126,8 @@ class Film:
     blood_hu: float = 890.0
     """HU by which a vessel stands out from aerated lung: 38 against about -850, as in the CT."""
     deepest: float = 1.5
-    """By how much a vessel that runs along the beam is deeper than its chord, at most: it tapers,
-    and soon bends away."""
+    """By how much a tube that runs along the beam is deeper than its chord, at most: vessels taper
+    and soon bend away."""
     rib_mm: float = 5.6
     """Radius of ribs and clavicles."""
     cortex_mm: float = 1.1
@@ -155,6 +155,8 @@ class Film:
     """Quantiles in the middle of the film that the display window is laid about."""
     window_margin: tuple[float, float] = (0.14, 0.05)
     """By how much it reaches beyond them on the dark and the bright side, in parts of its width."""
+    curve: float = 1.15
+    """How steep the S is by which a detector with a table shows its values: that of tanh."""
     lung_mm: float = 15.0
     """A pixel belongs to the lung mask where the beam passes at least so much lung (ill lung
     counts, fluid does not); lung behind the heart and behind the domes is lung."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 from scipy import ndimage
 
-from covidx.phantom.anatomy import Anatomy
 from covidx.phantom.beam import FILM, Detector, View
 from covidx.phantom.fields import Array
 from covidx.phantom.projection import project, resample
@@ -42,7 +41,7 @@ def draw_marker(letter: str, place: tuple[float, float], detector: Detector) -> 
     return soft
 
 
-def line_integrals(scene: Scene, anatomy: Anatomy, detector: Detector) -> Array:
+def line_integrals(scene: Scene, detector: Detector) -> Array:
     """Attenuation along each ray, (rows, columns)."""
     view = scene.pose.view
     shape = (detector.rows, detector.columns)
@@ -50,7 +49,7 @@ def line_integrals(scene: Scene, anatomy: Anatomy, detector: Detector) -> Array:
     blood = np.float32(view.water_per_mm * FILM.blood_hu / 1000.0)
     cortex = np.float32(view.water_per_mm * view.bone_gain * FILM.cortex_hu / 1000.0)
     body += blood * trace_vessels(scene, detector)
-    body += cortex * trace_bones(scene, anatomy, detector)
+    body += cortex * trace_bones(scene, detector)
     return body
 
 
@@ -101,11 +100,8 @@ def develop(exposure: Array, detector: Detector) -> tuple[Array, tuple[int, int]
     log, pixel = -np.log(exposure), detector.pixel_mm
     slow = _wide_blur(log, FILM.latitude_mm / pixel)
     fine = log - ndimage.gaussian_filter(log, FILM.crisp_mm / pixel)
-    shown = (
-        log
-        - np.float32(FILM.latitude) * (slow - slow.mean(dtype=np.float64))
-        + (np.float32(FILM.crisp) * fine)
-    )
+    level = np.float32(slow.mean(dtype=np.float64))
+    shown = log - np.float32(FILM.latitude) * (slow - level) + np.float32(FILM.crisp) * fine
     low, high = FILM.range_log
     share = np.clip((shown - low) / (high - low), 0.0, 1.0)
     if detector.inverted:

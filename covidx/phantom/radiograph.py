@@ -74,7 +74,7 @@ def display_curve(window: tuple[int, int], detector: Detector) -> Array:
     """The 16-bit grey of each stored value, an S like a film's, for a detector with a table."""
     low, high = window
     x = (np.arange(detector.top + 1) - (low + high) / 2) / ((high - low) / 2)
-    rise = np.tanh(1.15 * np.clip(x, -1.0, 1.0)) / np.tanh(1.15)
+    rise = np.tanh(FILM.curve * np.clip(x, -1.0, 1.0)) / np.tanh(FILM.curve)
     table: Array = np.rint((rise + 1.0) / 2.0 * 65535.0).astype(np.uint16)
     return table
 
@@ -154,7 +154,7 @@ def render_study(patient: Patient) -> tuple[PhantomRadiograph, Scene]:
     detector = DETECTORS[patient.scanner]
     scene = set_scene(patient, detector)
     letter, place = marker_of(patient)
-    depth = line_integrals(scene, patient.anatomy, detector)
+    depth = line_integrals(scene, detector)
     depth += draw_marker(letter, place, detector)
     rng = stream(patient.seed, patient.index, QUANTUM)
     stored, window = develop(expose(depth, scene.pose.view, detector, rng), detector)

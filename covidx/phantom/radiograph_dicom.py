@@ -145,7 +145,8 @@ def _film(
 
 
 def _lateral(patient: Patient, scene: Scene, rng: np.random.Generator) -> Dataset:
-    """A left lateral film of the patient who stands."""
+    """A left lateral film of the patient who stands: coarse, and with arms down and the stomach's
+    air as in the CT. It is there to be told from a frontal film, not to be learned from."""
     detector, view = DETECTORS[patient.scanner], scene.pose.view
     shape = (detector.rows, detector.columns)
     values = attenuation(scene.hu, view)

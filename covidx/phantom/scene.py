@@ -3,7 +3,7 @@
 What the CT shows of the patient is painted again by the same functions, on voxels that are finer
 across the beam and coarser along it. Lesions, which are drawn voxel by voxel, are taken from the
 CT's own grid, so that both images show the same foci; so is the vessel tree, which is drawn on the
-detector (`film`).
+detector (`tubes`).
 """
 
 from __future__ import annotations
@@ -23,12 +23,15 @@ from covidx.phantom.projection import Pose
 from covidx.phantom.scanners import SCANNERS, lay_grid
 from covidx.phantom.vessels import Branch, grow_tree
 
-__all__ = ["Ills", "Scene", "draw_pose", "set_scene", "view_of"]
+__all__ = ["CtDetail", "Scene", "ct_detail", "draw_pose", "set_scene", "view_of"]
 
 
 @dataclass(frozen=True)
-class Ills:
-    """What the CT's own grid holds of a patient: lesions and vessels.
+class CtDetail:
+    """What is drawn on the CT's own grid, voxel by voxel: lesions and vessels.
+
+    Fluid settles elsewhere in a patient who stands; the foci, which are drawn in what it leaves of
+    the lung, then lie a little elsewhere too. In all others they are the CT's, voxel for voxel.
 
     Attributes
     ----------
@@ -60,13 +63,14 @@ class Scene:
         Share of the voxel that is ill lung, or effusion; None where there is none.
     """
 
+    anatomy: Anatomy
     pose: Pose
     grid: Grid
     hu: Array
     side: Array
     ill: Array | None
     fluid: Array | None
-    ills: Ills
+    detail: CtDetail
 
 
 def view_of(patient: Patient) -> View:
@@ -105,7 +109,7 @@ def _lay_coronal(pose: Pose, anatomy: Anatomy, detector: Detector) -> Grid:
     )
 
 
-def find_ills(patient: Patient, upright: bool) -> Ills:
+def ct_detail(patient: Patient, *, upright: bool) -> CtDetail:
     """Draw the patient's lesions and vessels on the CT's grid, as `render` does."""
     a, seed, index = patient.anatomy, patient.seed, patient.index
     grid = lay_grid(SCANNERS[patient.scanner], a, stream(seed, index, SCAN))
@@ -117,7 +121,7 @@ def find_ills(patient: Patient, upright: bool) -> Ills:
     branches = grow_tree(rng, a, grid, lungs)
     image, own = healthy.copy(), stream(seed, index, LESION)
     lesion = paint_lesions(image, grid, lungs, patient.disease, texture, own, upright=upright)
-    return Ills(grid, image - healthy, lesion, branches)
+    return CtDetail(grid, image - healthy, lesion, branches)
 
 
 def _onto(values: Array, source: Grid, target: Grid) -> Array:
@@ -164,7 +168,7 @@ def set_scene(patient: Patient, detector: Detector) -> Scene:
     """Place a patient before a detector."""
     pose, a = draw_pose(patient), patient.anatomy
     grid = _lay_coronal(pose, a, detector)
-    ills = find_ills(patient, pose.view.upright)
+    detail = ct_detail(patient, upright=pose.view.upright)
     lungs = find_lungs(a, grid)
     rng = stream(patient.seed, patient.index, TEXTURE)
     texture = smooth_field(rng, grid, 9.0), smooth_field(rng, grid, 30.0)
@@ -176,9 +180,9 @@ def set_scene(patient: Patient, detector: Detector) -> Scene:
     paint_airways(hu, a, grid)
     paint_landmark(hu, a, grid)
     ill = fluid = None
-    if ills.lesion.any():
-        hu += _onto(ills.excess, ills.grid, grid)
-        ill = _onto((ills.lesion > 0) & (ills.lesion < EFFUSION), ills.grid, grid)
+    if detail.lesion.any():
+        hu += _onto(detail.excess, detail.grid, grid)
+        ill = _onto((detail.lesion > 0) & (detail.lesion < EFFUSION), detail.grid, grid)
         if patient.disease.effusion_ml:
-            fluid = _onto(ills.lesion == EFFUSION, ills.grid, grid)
-    return Scene(pose, grid, hu, lungs.side, ill, fluid, ills)
+            fluid = _onto(detail.lesion == EFFUSION, detail.grid, grid)
+    return Scene(a, pose, grid, hu, lungs.side, ill, fluid, detail)

@@ -11,7 +11,7 @@ from covidx.phantom.anatomy import MIDDLE_Y, Anatomy
 from covidx.phantom.beam import FILM, Detector
 from covidx.phantom.fields import Array
 from covidx.phantom.projection import Pose
-from covidx.phantom.scene import Ills, Scene
+from covidx.phantom.scene import CtDetail, Scene
 
 __all__ = ["trace_bones", "trace_vessels"]
 
@@ -53,8 +53,11 @@ def _parts(tubes: _Tubes, pose: Pose, detector: Detector) -> Iterator[_Part]:
         y, x = np.ogrid[low[0] : high[0], low[1] : high[1]]
         y, x = y - a[0], x - a[1]
         along = (y * way[0] + x * way[1]) / max(flat**2, 1e-6)
-        # Flat ends: where two tubes meet, their blood is counted once.
+        # Flat ends: where two tubes meet, what is in them is counted once. Those that are shown
+        # shorter than a pixel are spread over one, at as much less.
         within = np.clip((0.5 - np.abs(along - 0.5)) * flat + 0.5, 0.0, 1.0)
+        if flat < 1.0:
+            within *= 4.0 * flat / (1.0 + flat) ** 2
         along = np.clip(along, 0.0, 1.0)
         away = ((y - along * way[0]) ** 2 + (x - along * way[1]) ** 2) * scale**2
         radius = tubes.first[k] + along * (tubes.last[k] - tubes.first[k])
@@ -70,12 +73,12 @@ def _chord(part: _Part, inner: float = 0.0) -> Array:
     return chord
 
 
-def _contrast(ills: Ills, points: Array) -> Array:
+def _contrast(detail: CtDetail, points: Array) -> Array:
     """Share of a vessel's contrast that is left at points (LPS mm): none in airless lung."""
-    inverse = np.linalg.inv(ills.grid.affine_lps)
+    inverse = np.linalg.inv(detail.grid.affine_lps)
     index = np.rint(points @ inverse[:3, :3].T + inverse[:3, 3]).astype(int)[:, ::-1]
-    index = np.clip(index, 0, np.array(ills.grid.shape) - 1)
-    excess = ills.excess[tuple(index.T)]
+    index = np.clip(index, 0, np.array(detail.grid.shape) - 1)
+    excess = detail.excess[tuple(index.T)]
     left: Array = np.clip(1.0 - excess / np.float32(FILM.blood_hu), 0.0, 1.0)
     return left
 
@@ -83,14 +86,14 @@ def _contrast(ills: Ills, points: Array) -> Array:
 def trace_vessels(scene: Scene, detector: Detector) -> Array:
     """mm of blood in the place of aerated lung along each ray, (rows, columns)."""
     depth = np.zeros((detector.rows, detector.columns), np.float32)
-    branches = scene.ills.branches
+    branches = scene.detail.branches
     if not branches:
         return depth
     start, end, first, last = (
         np.array([getattr(branch, name) for branch in branches])
         for name in ("start", "end", "first", "last")
     )
-    tubes = _Tubes(start, end, first, last, _contrast(scene.ills, (start + end) / 2))
+    tubes = _Tubes(start, end, first, last, _contrast(scene.detail, (start + end) / 2))
     for part in _parts(tubes, scene.pose, detector):
         depth[part.place] += (_chord(part) * part.share).astype(np.float32)
     return depth
@@ -147,10 +150,10 @@ def _bones(anatomy: Anatomy) -> _Tubes:
     return _Tubes(start, end, radius, radius, weight)
 
 
-def trace_bones(scene: Scene, anatomy: Anatomy, detector: Detector) -> Array:
+def trace_bones(scene: Scene, detector: Detector) -> Array:
     """mm of cortical bone along each ray: the shell of ribs and clavicles, (rows, columns)."""
     depth = np.zeros((detector.rows, detector.columns), np.float32)
-    for part in _parts(_bones(anatomy), scene.pose, detector):
+    for part in _parts(_bones(scene.anatomy), scene.pose, detector):
         shell = _chord(part) - _chord(part, FILM.cortex_mm)
         depth[part.place] += (shell * part.share).astype(np.float32)
     return depth

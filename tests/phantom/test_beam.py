@@ -7,7 +7,7 @@ import pytest
 
 from covidx.phantom import CLASSES, DETECTORS, FILM, SCANNERS, VIEWS, beam_digest
 
-PINNED = "0e2fab042460671402b0e57706fb255520a4ace8a22f88c2b9e32c804724fc46"
+PINNED = "9d1bc235fce17522c6918b3a657d37bf073fbb8d3b4e6f6afdf7c4cb794f6e55"
 
 WATER = {50: 0.2269, 60: 0.2059, 80: 0.1837}
 """cm2/g at keV: NIST, X-Ray Mass Attenuation Coefficients, water, liquid (density 1 g/cm3)."""
