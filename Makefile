@@ -22,11 +22,23 @@ $(STAMP): requirements.lock pyproject.toml
 .PHONY: setup
 setup: $(STAMP) ## Make .venv with the locked versions
 
+# What train-ct and train-cxr hand on to the command line.
+ARGUMENTS = $(if $(DATA),--data '$(DATA)') $(if $(LABELS),--labels '$(LABELS)') \
+  $(if $(CARD),--card '$(CARD)') $(if $(POSITIVE),--positive '$(POSITIVE)') \
+  $(if $(UNMATCHED),--set unmatched=$(UNMATCHED)) $(foreach change,$(SET),--set '$(change)')
+
 .PHONY: train-ct
 train-ct: setup ## Train, evaluate, explain: the phantom, or DATA=folder [LABELS=csv CARD= POSITIVE= UNMATCHED=exclude SET="key=value ..."]
-	$(BIN)/covidx train ct $(if $(DATA),--data '$(DATA)') $(if $(LABELS),--labels '$(LABELS)') \
-	  $(if $(CARD),--card '$(CARD)') $(if $(POSITIVE),--positive '$(POSITIVE)') \
-	  $(if $(UNMATCHED),--set unmatched=$(UNMATCHED)) $(foreach change,$(SET),--set '$(change)')
+	$(BIN)/covidx train ct $(ARGUMENTS)
+
+.PHONY: train-cxr
+train-cxr: setup ## The same on chest radiographs
+	$(BIN)/covidx train cxr $(ARGUMENTS)
+
+.PHONY: evaluate
+evaluate: setup ## A trained run on a second data set: RUN=train_cxr/latest TEST=folder [LABELS= CARD= MAP="label=class ..."]
+	$(BIN)/covidx external-test 'runs/$(RUN)' --data '$(TEST)' $(if $(LABELS),--labels '$(LABELS)') \
+	  $(if $(CARD),--card '$(CARD)') $(foreach pair,$(MAP),--map '$(pair)')
 
 .PHONY: mlflow
 mlflow: setup ## Open MLflow's UI on the runs (http://127.0.0.1:5000)

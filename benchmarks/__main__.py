@@ -12,9 +12,17 @@ from benchmarks.results import RESULTS, commit_now, read_results, record
 from benchmarks.table import write_document
 from covidx.errors import CovidxError
 
-NAMES = ("timing", "phantom", "covid-ct", "covid-ct-image")
+NAMES = (
+    "timing",
+    "phantom",
+    "phantom-cxr",
+    "covid-ct",
+    "covid-ct-image",
+    "darkcovidnet",
+    "darkcovidnet-image",
+)
 """In order: what is quick comes first."""
-EXTRA = ("covid-ct-controls",)
+EXTRA = ("covid-ct-controls", "darkcovidnet-controls")
 """Part of another one."""
 
 
@@ -23,7 +31,6 @@ class Places:
     """Where things lie."""
 
     data: Path
-    bundle: Path
     runs: Path
     work: Path
     results: Path
@@ -45,33 +52,48 @@ def _phantom(at: Places) -> None:
     from benchmarks.phantom import PATIENTS, SEED, phantom, record_controls
     from benchmarks.phantom_controls import render_controls
 
-    if at.bundle.is_dir():
-        phantom(at.bundle, at.results)
+    bundle = at.runs / "train_ct" / "latest" / "bundle"
+    if bundle.is_dir():
+        phantom(bundle, at.results)
     else:
-        print(f"phantom_p1_auroc skipped: no bundle at {at.bundle} (make train-ct)")
+        print(f"phantom_p1_auroc skipped: no bundle at {bundle} (make train-ct)")
         record_controls(render_controls(PATIENTS, SEED), at.results)
 
 
-def _covid_ct(at: Places, name: str) -> None:
-    if not at.data.is_dir():
-        print(f"skipped: COVID-CT is not at {at.data}")
-        return
-    from benchmarks.covid_ct import by_image, by_source_run, controls, prepared
+def _phantom_cxr(at: Places) -> None:
+    from benchmarks.phantom_cxr import phantom_cxr
 
-    if name == "covid-ct-image":
-        by_image(prepared(at.data, at.work, leaky=True), at.work, at.results)
-    elif name == "covid-ct":
-        by_source_run(prepared(at.data, at.work), at.work, at.results)
+    bundle = at.runs / "train_cxr" / "latest" / "bundle"
+    if bundle.is_dir():
+        phantom_cxr(bundle, at.results)
     else:
-        controls(prepared(at.data, at.work), at.results)
+        print(f"skipped: no bundle at {bundle} (make train-cxr)")
+
+
+def _public_set(at: Places, name: str) -> None:
+    """``<set>`` by group, ``<set>-image`` with the leak, or ``<set>-controls``."""
+    from benchmarks import covid_ct, darkcovidnet
+
+    base = name.removesuffix("-image").removesuffix("-controls")
+    data = at.data / base
+    if not data.is_dir():
+        print(f"skipped: {base} is not at {data}")
+        return
+    module = {"covid-ct": covid_ct, "darkcovidnet": darkcovidnet}[base]
+    study = module.prepared(data, at.work, leaky=name.endswith("-image"))
+    if name == base:
+        module.by_group(study, at.work, at.results)
+    elif name.endswith("-image"):
+        module.by_image(study, at.work, at.results)
+    else:
+        module.controls(study, at.results)
 
 
 def main() -> None:
     """Run the benchmarks that were named, or all; one that fails does not stop the others."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join((*NAMES, *EXTRA)))
-    parser.add_argument("--data", type=Path, default=Path("../shared/data/covid-ct"))
-    parser.add_argument("--bundle", type=Path, default=Path("runs/train_ct/latest/bundle"))
+    parser.add_argument("--data", type=Path, default=Path("../shared/data"))
     parser.add_argument("--runs", type=Path, default=Path("runs"))
     parser.add_argument("--work", type=Path, default=Path("data"), help="stores, caches, folds")
     parser.add_argument("--results", type=Path, default=RESULTS)
@@ -102,8 +124,10 @@ def _measure(name: str, at: Places) -> None:
         _timing(at)
     elif name == "phantom":
         _phantom(at)
+    elif name == "phantom-cxr":
+        _phantom_cxr(at)
     else:
-        _covid_ct(at, name)
+        _public_set(at, name)
 
 
 if __name__ == "__main__":

@@ -7,102 +7,37 @@ UCSD-AI4H/COVID-CT). Neither is by source_run, nor beside controls.
 
 from __future__ import annotations
 
-from collections import Counter
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 import numpy as np
 
-from benchmarks.controls import (
-    ControlScores,
-    border_features,
-    histogram_features,
-    metadata_features,
-    run_control,
-)
-from benchmarks.folds import Study, Validated, cross_validate, make_study
+from benchmarks.controls import ControlScores
+from benchmarks.folds import Study, Validated, cross_validate
 from benchmarks.results import RESULTS, read_results, record, result_of
+from benchmarks.sets import Controlled, prepare_set, run_controls
 from covidx.config import load_config
-from covidx.errors import InvalidInputError
-from covidx.evaluate import Estimate, evaluate_folds, mean_of_folds_auroc, paired_difference
-from covidx.imaging import build_cache
+from covidx.evaluate import Estimate, evaluate_folds, paired_difference
 from covidx.pipelines.config import TRAIN_CT, TrainCT
-from covidx.pipelines.progress import silent
-from covidx.pipelines.sources import Source, find_card, link, read_source
 
-__all__ = ["Controlled", "by_image", "by_source_run", "controls", "prepared"]
+__all__ = ["by_group", "by_image", "controls", "prepared"]
 
 COMMAND = "python -m benchmarks covid-ct"
 SET = "covid-ct"
 
 
-@dataclass(frozen=True, eq=False)
-class Controlled:
-    """The controls' scores and the AUROC of each, mean of folds."""
-
-    scores: dict[str, ControlScores]
-    aurocs: dict[str, Estimate]
-
-    @property
-    def best(self) -> str:
-        """The strongest control, by its test AUROC: the choice that is hardest on the network."""
-        return max(self.aurocs, key=lambda name: self.aurocs[name].value)
-
-
 @cache
 def prepared(data: Path, work: Path, leaky: bool = False, changes: tuple[str, ...] = ()) -> Study:
-    """Ingest COVID-CT by its card, prepare it with the recipe for slices, and cut the folds.
-
-    Parameters
-    ----------
-    data : Path
-    work : Path
-        Takes the store and the cache, which ``make train-ct DATA=...`` shares.
-    leaky : bool
-        Cut by image.
-    changes : tuple of str
-        Laid over ``train_ct.yaml``.
-    """
-    card = find_card(data)
-    if card is None or card.identifier != SET:
-        raise InvalidInputError(
-            "NOT_COVID_CT", "This is not the COVID-CT set that the card describes.", path=data
-        )
-    config = load_config(TRAIN_CT, TrainCT, changes)
-    source = Source(data, None, card)
-    cohort = link(source, *read_source(source, work, silent), config.unmatched)
-    slices = config.slice
-    images = build_cache(cohort.store, cohort.manifest, slices.preprocessing, work / "cache")
-    return make_study(cohort, images, slices, config.seed, leaky=leaky)
+    """COVID-CT with the recipe for slices, `changes` laid over ``train_ct.yaml``."""
+    return prepare_set(SET, data, work, load_config(TRAIN_CT, TrainCT, changes), leaky=leaky)
 
 
 def controls(study: Study, results: Path = RESULTS) -> Controlled:
     """Run the three controls on the folds of `study` and record their AUROCs."""
-    manifest, pixels = study.manifest, study.cache.pixels
-    pictures = [study.cache.bag(name, pixels).pixels[0] for name in manifest["image_id"]]
-    features = {
-        "metadata": metadata_features(manifest),
-        "border": np.stack([border_features(picture) for picture in pictures]),
-        "histogram": np.stack([histogram_features(picture) for picture in pictures]),
-    }
-    positive = study.cohort.classes.positive
-    truth = (manifest["label"] == positive).to_numpy()
-    groups = manifest["group_id"].to_numpy()
-    scores, aurocs, found = {}, {}, {}
-    for name, table in features.items():
-        one = run_control(table, manifest, study.splits, positive, study.seed)
-        auroc = mean_of_folds_auroc(one.scores, truth, groups, one.folds)
-        kinds = Counter(kind for kind, _ in one.chosen.values())
-        models = ", ".join(f"{kind} in {n} folds" for kind, n in sorted(kinds.items()))
-        against = f"chance 0.5; the better model on validation rows: {models}; mean of folds"
-        found[f"covid_ct_{name}_auroc"] = result_of(auroc, against, f"{COMMAND}-controls")
-        scores[name], aurocs[name] = one, auroc
-    record(found, results)
-    return Controlled(scores, aurocs)
+    return run_controls(study, "covid_ct_{}_auroc", f"{COMMAND}-controls", results)
 
 
-def by_source_run(study: Study, work: Path, results: Path = RESULTS) -> Validated:
+def by_group(study: Study, work: Path, results: Path = RESULTS) -> Validated:
     """Cross-validate by group; record the metrics and the difference to the best control."""
     controlled = controls(study, results)
     best = controlled.best

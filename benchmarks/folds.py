@@ -99,7 +99,7 @@ def make_study(
     cohort: Cohort, cache: BagCache, recipe: Recipe, seed: int, *, leaky: bool = False
 ) -> Study:
     """Cut the folds: by group, or by image to show what that leak is worth."""
-    manifest = group_prepared(cohort, cache)
+    manifest = group_prepared(cohort.manifest, cache, cohort.store)
     cut = _by_image(manifest) if leaky else manifest
     splits = make_splits(cut, seed=seed, parts=FOLDS, folds=FOLDS)
     return Study(cohort, cache, manifest, splits, recipe, seed, leaky)
@@ -142,7 +142,7 @@ def _run_fold(study: Study, fold: int, folder: Path, train: Train) -> None:
     fitted = train(
         study.cache, rows, classes, recipe.architecture, recipe.learning, study.seed, checkpoints
     )
-    run_id = f"covid-ct-{study.key}"
+    run_id = f"{cohort.source.name}-{study.key}"
     predictor = make_bundle(fitted.model, recipe, cohort, study.cache, rows, study.splits, run_id)
     predictions = predict_cache(predictor, study.cache, rows[rows["role"] != "train"], run_id)
     write_table(predictions, folder / "predictions.parquet", PREDICTIONS)

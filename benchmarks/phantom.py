@@ -32,11 +32,19 @@ from covidx.evaluate import Estimate, auroc_estimate
 from covidx.files import read_json
 from covidx.imaging import Bag, Preprocessing, prepare
 from covidx.phantom import CLASSES, SCANNERS, draw_patient, render
-from covidx.pipelines.config import TRAIN_CT, TrainCT
+from covidx.pipelines.config import TRAIN_CT, TrainCT, TrainImage
 from covidx.training import Predictor
 from covidx.volume import Volume
 
-__all__ = ["Fresh", "aurocs", "fresh_patients", "phantom", "record_controls"]
+__all__ = [
+    "Fresh",
+    "aurocs",
+    "check_bundle",
+    "fresh_patients",
+    "phantom",
+    "plain",
+    "record_controls",
+]
 
 COMMAND = "python -m benchmarks phantom"
 PATIENTS, SEED = 300, 7
@@ -104,7 +112,7 @@ def phantom(
         One row a patient: label, scanner, normal_ct, score.
     """
     predictor = Predictor.load(bundle)
-    _check(predictor, bundle, seed)
+    check_bundle(predictor, bundle, seed, (TRAIN_CT, TrainCT))
     fresh = fresh_patients(predictor.bundle.preprocessing, patients, seed)
     table = pd.DataFrame(
         {
@@ -136,8 +144,8 @@ def record_controls(seen: Controls, results: Path = RESULTS) -> dict[str, Result
     results : Path
     """
     found = {
-        "phantom_histogram_auroc": _plain(histogram_auroc(seen), "at most 0.80"),
-        "phantom_shuffled_auroc": _plain(shuffled_auroc(seen), "0.5, chance"),
+        "phantom_histogram_auroc": plain(histogram_auroc(seen), "at most 0.80"),
+        "phantom_shuffled_auroc": plain(shuffled_auroc(seen), "0.5, chance"),
     }
     record(found, results)
     return found
@@ -165,8 +173,21 @@ def aurocs(table: pd.DataFrame) -> dict[str, Estimate]:
     }
 
 
-def _check(predictor: Predictor, bundle: Path, seed: int) -> None:
-    """Refuse a bundle that is not of the phantom, and the seed that it was trained on."""
+def check_bundle(
+    predictor: Predictor, bundle: Path, seed: int, own: tuple[Path, type[TrainImage]]
+) -> None:
+    """Refuse a bundle that is not of the phantom, and the seed that it was trained on.
+
+    Parameters
+    ----------
+    predictor : Predictor
+    bundle : Path
+        Where it lies; a run's record beside it names the seed.
+    seed : int
+        Of the fresh patients.
+    own : (Path, type)
+        The pipeline's YAML and its model.
+    """
     domain = predictor.bundle.trained_on.domain
     if domain != "simulated":
         raise InvalidInputError(
@@ -176,7 +197,7 @@ def _check(predictor: Predictor, bundle: Path, seed: int) -> None:
             expected="simulated",
             actual=domain,
         )
-    trained = {load_config(TRAIN_CT, TrainCT).phantom.seed}
+    trained = {load_config(*own).phantom.seed}
     beside = bundle.parent / "run.json"
     if beside.is_file():
         trained.add(int(read_json(beside)["config"]["phantom"]["seed"]))
@@ -186,11 +207,12 @@ def _check(predictor: Predictor, bundle: Path, seed: int) -> None:
         )
 
 
-def _plain(found: dict[str, Any], against: str) -> Result:
+def plain(found: dict[str, Any], against: str, command: str = COMMAND) -> Result:
+    """A control's figure as a result."""
     return Result(
         **{name: round(float(found[name]), 4) for name in ("value", "low", "high")},
         n=int(found["n"]),
         against=f"{against}; {found['method']}",
-        command=COMMAND,
+        command=command,
         commit=commit_now(),
     )

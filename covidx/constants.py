@@ -11,6 +11,7 @@ __all__ = [
     "DIRECTION_TOLERANCE",
     "DISPLAY_MAX",
     "HU_RANGE",
+    "LATERAL_VIEWS",
     "LUNG_AIR_HU",
     "LUNG_WINDOW",
     "MIN_LUNG_ML",
@@ -34,6 +35,10 @@ SCHEMA_VERSION = 1
 
 HU_RANGE = (-1024, 3071)
 """HU, the range of a 12-bit CT scale (value 0..4095, intercept -1024); PS3.3 C.8.2.1.1.2."""
+
+LATERAL_VIEWS = ("LL", "RL", "L", "LATERAL")
+"""ViewPosition of a radiograph taken from the side (PS3.3 C.8.1.1), and what tables call it. Where
+the view is not recorded, an image counts as frontal."""
 
 AIR_HU = -1000
 """HU of air, by definition of the scale; PS3.3 C.11.1.1.2."""

@@ -79,7 +79,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Run:
 def _train(place: Path) -> str:
     from covidx.config import load_config
     from covidx.pipelines.config import TRAIN_CT, TrainCT
-    from covidx.pipelines.train_ct import train_ct
+    from covidx.pipelines.train_image import train_image
 
     config = load_config(TRAIN_CT, TrainCT, CHANGES)
-    return str(train_ct(config, work=place / "work", runs=place / "runs").folder)
+    return str(train_image(config, work=place / "work", runs=place / "runs").folder)

@@ -33,13 +33,21 @@ class Column(Config):
 class ImageTable(Config):
     """How a CSV names the images of a data set, one row an image.
 
-    Every value but `table`, `labels` and `kind` names a column of that CSV.
+    Every value but `table`, `labels`, `kind`, `modality` and those of `where` names a column of
+    that CSV.
     """
 
     table: str = Field(description="the CSV, relative to the data's root")
     image: str = Field(description="column: image path relative to the data's root")
     label: str | None = None
-    labels: dict[str, str] = Field(default_factory=dict, description="value in the table -> class")
+    labels: dict[str, str | None] = Field(
+        default_factory=dict,
+        description="value in the table -> class; a value of no class (null) is set aside",
+    )
+    where: dict[str, list[str]] = Field(
+        default_factory=dict,
+        description="column -> the values that are read; rows of any other are set aside",
+    )
     patient: str | None = None
     group: str | None = Field(None, description="column: what must not be divided")
     kind: Literal["slice", "radiograph"] = "slice"

@@ -25,6 +25,7 @@ app.command()(data.phantom)
 app.command(name="ingest")(data.ingest_command)
 app.add_typer(models.train_app, name="train")
 app.command()(models.predict)
+app.command()(models.external_test)
 app.add_typer(cards.card_app, name="card")
 
 

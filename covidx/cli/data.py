@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -16,13 +16,21 @@ def phantom(
     out: Annotated[Path, typer.Argument(help="Folder to make.")],
     patients: Annotated[int, typer.Option(help="How many.", min=1)] = 60,
     seed: Annotated[int, typer.Option(help="Same seed, same bytes.", min=0)] = 0,
+    modality: Annotated[
+        Literal["ct", "cxr"], typer.Option(help="Thorax CTs, or chest radiographs.")
+    ] = "ct",
     workers: Annotated[int | None, typer.Option(help="Processes [all cores].")] = None,
 ) -> None:
-    """Write a cohort of simulated patients as DICOM, with masks, labels and clinical rows."""
+    """Write a cohort of simulated patients as DICOM, with masks, labels and clinical rows.
+
+    The patients of a seed are the same as CTs and as radiographs.
+    """
     from covidx.phantom import generate_cohort
 
     with terminal_bar("phantom") as bar:
-        path = generate_cohort(out, patients, seed, workers=workers, progress=bar)
+        path = generate_cohort(
+            out, patients, seed, modality=modality, workers=workers, progress=bar
+        )
     typer.echo(f"{patients} simulated patients in {path}")
 
 

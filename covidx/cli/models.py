@@ -10,14 +10,17 @@ import typer
 from covidx.cli.answers import as_csv, as_json, as_table
 from covidx.cli.progress import terminal_bar
 from covidx.constants import RESEARCH_NOTICE
-from covidx.errors import StoreError
+from covidx.errors import InvalidInputError, StoreError
 from covidx.files import make_folder, replacing
 
 if TYPE_CHECKING:
-    from covidx.pipelines.train_ct import Trained
+    from covidx.evaluate import Metrics
+    from covidx.pipelines.config import TrainImage
+    from covidx.pipelines.sources import Source
+    from covidx.pipelines.train_image import Trained
     from covidx.training import Prediction
 
-__all__ = ["predict", "train_app"]
+__all__ = ["external_test", "predict", "train_app"]
 
 train_app = typer.Typer(help="Train, evaluate and explain a model.", no_args_is_help=True)
 HEADLINE = ("auroc", "sensitivity", "specificity", "ppv", "npv", "brier")
@@ -29,61 +32,135 @@ def _train() -> None:
     """Train, evaluate and explain a model."""
 
 
+Data = Annotated[Path | None, typer.Option(help="Folder of images [the embedded phantom cohort].")]
+Labels = Annotated[
+    Path | None, typer.Option(help="CSV: patient_id or path, label, clinical columns.")
+]
+Card = Annotated[Path | None, typer.Option(help="Data card (path, or known name).")]
+Positive = Annotated[
+    str | None, typer.Option(help="The positive label [the card's, else covid-19].")
+]
+Configuration = Annotated[Path | None, typer.Option("--config", help="YAML [the pipeline's own].")]
+Changes = Annotated[list[str] | None, typer.Option("--set", help="key=value over it.")]
+Runs = Annotated[Path, typer.Option(help="Folder of runs.")]
+Work = Annotated[Path, typer.Option(help="Folder of stores and caches.")]
+
+
 @train_app.command()
 def ct(
-    data: Annotated[
-        Path | None, typer.Option(help="Folder of images [the embedded phantom cohort].")
-    ] = None,
-    labels: Annotated[
-        Path | None, typer.Option(help="CSV: patient_id or path, label, clinical columns.")
-    ] = None,
-    card: Annotated[Path | None, typer.Option(help="Data card (path, or known name).")] = None,
-    positive: Annotated[
-        str | None, typer.Option(help="The positive label [the card's, else covid-19].")
-    ] = None,
-    config: Annotated[Path | None, typer.Option(help="YAML [train_ct.yaml].")] = None,
-    change: Annotated[list[str] | None, typer.Option("--set", help="key=value over it.")] = None,
-    runs: Annotated[Path, typer.Option(help="Folder of runs.")] = Path("runs"),
-    work: Annotated[Path, typer.Option(help="Folder of stores and caches.")] = Path("data"),
+    data: Data = None,
+    labels: Labels = None,
+    card: Card = None,
+    positive: Positive = None,
+    config: Configuration = None,
+    change: Changes = None,
+    runs: Runs = Path("runs"),
+    work: Work = Path("data"),
 ) -> None:
     """CT: DICOM, NIfTI or slices in; classifier, metrics, heatmaps and bundle out."""
-    from covidx.cards import load_card
     from covidx.config import load_config
-    from covidx.errors import InvalidInputError
     from covidx.pipelines.config import TRAIN_CT, TrainCT
 
     settings = load_config(config or TRAIN_CT, TrainCT, change or [])
-    source = None
+    _train_image(settings, _source(data, labels, card, positive), work, runs)
+
+
+@train_app.command()
+def cxr(
+    data: Data = None,
+    labels: Labels = None,
+    card: Card = None,
+    positive: Positive = None,
+    config: Configuration = None,
+    change: Changes = None,
+    runs: Runs = Path("runs"),
+    work: Work = Path("data"),
+) -> None:
+    """Chest radiographs: DICOM or pictures in; classifier, metrics, heatmaps and bundle out."""
+    from covidx.config import load_config
+    from covidx.pipelines.config import TRAIN_CXR, TrainCXR
+
+    settings = load_config(config or TRAIN_CXR, TrainCXR, change or [])
+    _train_image(settings, _source(data, labels, card, positive), work, runs)
+
+
+def _source(
+    data: Path | None, labels: Path | None, card: Path | None, positive: str | None
+) -> Source | None:
+    """What the user named; None for the phantom."""
     if data is not None:
+        from covidx.cards import load_card
         from covidx.pipelines.sources import Source, find_card
 
         described = find_card(data) if card is None else load_card(card)
-        source = Source(data, labels, described, positive=positive)
-    elif labels is not None or card is not None:
+        return Source(data, labels, described, positive=positive)
+    if labels is not None or card is not None:
         raise InvalidInputError(
             "DATA_MISSING", "Labels or a card were given, but no data.", hint="Add --data."
         )
-    from covidx.pipelines.train_ct import train_ct
+    return None
 
-    _tell(train_ct(settings, source, work=work, runs=runs, bars=terminal_bar))
+
+def _train_image(settings: TrainImage, source: Source | None, work: Path, runs: Path) -> None:
+    from covidx.pipelines.train_image import train_image
+
+    _tell(train_image(settings, source, work=work, runs=runs, bars=terminal_bar))
+
+
+def external_test(
+    run: Annotated[Path, typer.Argument(help="A finished run, such as runs/train_cxr/latest.")],
+    data: Annotated[Path, typer.Option(help="Folder of images of the second data set.")],
+    labels: Labels = None,
+    card: Card = None,
+    mapped: Annotated[
+        list[str] | None, typer.Option("--map", help="label=class of the model, or label=rest.")
+    ] = None,
+    runs: Runs = Path("runs"),
+    work: Work = Path("data"),
+) -> None:
+    """Test a run's bundle on a second data set, and say what it loses there."""
+    source = _source(data, labels, card, None)
+    assert source is not None
+    mapping = dict(_pair(text) for text in mapped or [])
+    from covidx.pipelines.external_test import external_test as test
+
+    found = test(run, source, mapping, work=work, runs=runs, bars=terminal_bar)
+    _tell_metrics(found.metrics, found.notes)
+    typer.echo("\nlost from the run's own test set (95 % interval)")
+    for name, estimate in found.drops.items():
+        typer.echo(f"  {name:<12} {estimate}")
+    typer.echo(f"\nreport   {found.folder / 'report.html'}\n\n{RESEARCH_NOTICE}")
+
+
+def _pair(text: str) -> tuple[str, str]:
+    label, equals, name = text.partition("=")
+    if not (label and equals and name):
+        raise InvalidInputError(
+            "MAP_INVALID", "A mapped label must read label=class.", expected="a=b", actual=text
+        )
+    return label, name
 
 
 def _tell(trained: Trained) -> None:
-    metrics, folder = trained.metrics, trained.folder
+    _tell_metrics(trained.metrics, trained.warnings)
+    folder = trained.folder
+    typer.echo(f"\nreport   {folder / 'report.html'}\nbundle   {folder / 'bundle'}")
+    typer.echo(f"\n{RESEARCH_NOTICE}")
+
+
+def _tell_metrics(metrics: Metrics, notes: list[str]) -> None:
     typer.echo(f"\n{metrics.positive} against the rest, {metrics.n} test {metrics.level}s")
     for name in HEADLINE:
         found = metrics[name]
         typer.echo(f"  {name:<12} {found}   n = {found.n}")
     point = metrics.point
     typer.echo(f"  threshold    {point.threshold:.3f}, {point.text}\n")
-    biases = [line for line in trained.warnings if line.startswith(KNOWN_BIAS)]
-    for line in trained.warnings:
+    biases = [line for line in notes if line.startswith(KNOWN_BIAS)]
+    for line in notes:
         if line not in biases:
             typer.echo(f"  note: {line}")
     if biases:
         typer.echo(f"  note: {len(biases)} known biases of this data set stand in the report")
-    typer.echo(f"\nreport   {folder / 'report.html'}\nbundle   {folder / 'bundle'}")
-    typer.echo(f"\n{RESEARCH_NOTICE}")
 
 
 def predict(

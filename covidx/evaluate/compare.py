@@ -151,8 +151,9 @@ def evaluate_folds(
     Returns
     -------
     dict
-        ``auroc``, ``accuracy``, ``f1``, ``sensitivity``, ``specificity`` as means of folds, and
-        ``auroc_pooled`` over all rows at once.
+        ``auroc``, ``accuracy``, ``f1``, ``sensitivity``, ``specificity`` as means of folds, with
+        more than two classes ``accuracy_argmax`` (most probable class), and ``auroc_pooled`` over
+        all rows at once.
 
     Raises
     ------
@@ -174,6 +175,7 @@ def evaluate_folds(
     rarer = min(clusters.count(truth), clusters.count(~truth))
     bounds = {
         "accuracy": clusters.n_groups,
+        "accuracy_argmax": clusters.n_groups,
         "sensitivity": clusters.count(truth),
         "specificity": clusters.count(~truth),
     }
@@ -199,6 +201,9 @@ def _fold_statistics(rows: Rows, called: BoolArray, clusters: Clusters) -> dict[
         "sensitivity": ((called & truth).astype(int), truth.astype(int)),
         "specificity": ((~called & ~truth).astype(int), (~truth).astype(int)),
     }
+    if len(rows.classes) > 2:
+        right = rows.probabilities.argmax(axis=1) == rows.labels
+        parts["accuracy_argmax"] = (right.astype(int), np.ones(len(truth), dtype=int))
     statistics = {
         "auroc": _fold_mean_auroc(rows.scores, truth, clusters, folds),
         "auroc_pooled": auroc_statistic(rows.scores, truth, clusters),

@@ -21,11 +21,16 @@ __all__ = ["Bag", "Preprocessing", "prepare", "window"]
 
 Box = tuple[int, int, int, int]
 
+PICTURE = "OT"
+"""Modality of a picture that no table describes: it may be of anything."""
+SINGLE = {"slice": ("CT", PICTURE), "radiograph": ("CR", "DX", PICTURE)}
+"""Input -> modalities of the single images that it takes."""
+
 
 class Preprocessing(Config):
     """How an image becomes a bag of slices; written into every bundle."""
 
-    input: Literal["volume", "slice"] = "volume"
+    input: Literal["volume", "slice", "radiograph"] = "volume"
     slices: int = Field(16, ge=1, description="slices taken from a volume")
     rows: int = Field(80, ge=32)
     columns: int = Field(112, ge=32)
@@ -69,15 +74,18 @@ def prepare(volume: Volume, how: Preprocessing) -> Bag:
     """Make the bag of slices of one image.
 
     A volume is turned to radiological orientation, cropped to the box of its lungs, and cut into
-    `how.slices` slabs spread evenly over them. A single slice or picture is taken whole.
+    `how.slices` slabs spread evenly over them. A single slice, picture or radiograph is taken
+    whole.
 
     Raises
     ------
     InvalidInputError
-        ``NOT_CT``, ``HU_UNPROVEN``, ``GEOMETRY_UNPROVEN``, ``SINGLE_SLICE`` or ``NO_LUNGS``.
+        ``NOT_RADIOGRAPH``, ``NOT_CT``, ``HU_UNPROVEN``, ``GEOMETRY_UNPROVEN``, ``SINGLE_SLICE``
+        or ``NO_LUNGS``.
     """
     volume = volume.canonical()
-    if len(volume.array) == 1 and how.input == "slice":
+    if how.input == "radiograph" or (len(volume.array) == 1 and how.input == "slice"):
+        _check_single(volume, how)
         _, rows, columns = volume.array.shape
         whole = (0, rows, 0, columns)
         greys = _grey(volume.array, volume, how)
@@ -90,6 +98,18 @@ def prepare(volume: Volume, how: Preprocessing) -> Bag:
     crop = volume.array[:, top:bottom, left:right]
     slabs = np.stack([_slab(crop, index, volume, how.slab_mm) for index in chosen])
     return Bag(_resize(_grey(slabs, volume, how), how), chosen, box)
+
+
+def _check_single(volume: Volume, how: Preprocessing) -> None:
+    """Refuse a single image of another kind; a picture of unknown kind is the user's word."""
+    code, what = {
+        "slice": ("NOT_CT", "This is not a CT."),
+        "radiograph": ("NOT_RADIOGRAPH", "This is not a radiograph."),
+    }[how.input]
+    wanted = SINGLE[how.input]
+    if volume.modality not in wanted or len(volume.array) != 1:
+        actual = f"{volume.modality}, {len(volume.array)} slices"
+        raise InvalidInputError(code, what, expected=" or ".join(wanted), actual=actual)
 
 
 def check_ct_volume(volume: Volume) -> None:

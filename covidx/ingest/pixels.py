@@ -198,7 +198,9 @@ def read_radiograph(header: Header) -> Plane:
     ds = read_dataset(header.path)
     stored = _without_unused_bits(ds, _decode(ds, header.path, None))
     try:
-        values = apply_voi_lut(apply_modality_lut(stored, ds), ds, prefer_lut=True)
+        # Whole numbers stay whole under a rescale of 1 and 0, which every DX image has: a VOI LUT
+        # is a table, and is indexed by them.
+        values = apply_voi_lut(_rescaled(stored, ds, header), ds, prefer_lut=True)
     except Exception as error:
         raise _unreadable(header.path, error) from error
     plain = values is stored and header.bits_stored == 8

@@ -46,7 +46,7 @@ def make_plan(found: Sequence[Found], context: Context, card: DataCard | None) -
         rows = [replace(row, modality=card.images.modality, kind=card.images.kind) for row in rows]
     others = [file for file in found if file.format not in ("none", "raster")]
     lone = not others and table is None
-    named = {str(row.path) for row in rows}
+    named = {str(row.path) for row in rows} | {outcome.path for outcome in outcomes}
     jobs: list[Job] = list(rows)
     headers: list[Header] = []
     for file in found:

@@ -52,8 +52,8 @@ def read_image_table(root: Path, card: DataCard) -> tuple[list[TableRow], list[O
     Returns
     -------
     rows, outcomes : list
-        Rows whose picture exists, and the rows that are wrong, each named ``table:row`` (the
-        header is row 1).
+        Rows whose picture exists; rows that are wrong, each named ``table:row`` (the header is row
+        1); and those that the card leaves out, each by its picture if there is one.
 
     Raises
     ------
@@ -71,6 +71,11 @@ def read_image_table(root: Path, card: DataCard) -> tuple[list[TableRow], list[O
     for number, record in zip(lines, table.to_dict("records"), strict=True):
         values = {str(k): "" if pd.isna(v) else str(v).strip() for k, v in record.items()}
         row = _row(root, card.images, values)
+        unread = _unread(card.images, values)
+        if unread is not None:
+            where = _place(row, root, f"{card.images.table}:{number}")
+            outcomes.append(Outcome(where, "set_aside", unread[0], f"Row {number}: {unread[1]}"))
+            continue
         wrong = _wrong(row, card, values, root)
         if wrong is None and row.name in seen:
             wrong = ("ROW_DUPLICATE", f"The picture was named in row {seen[row.name]} already.")
@@ -84,7 +89,7 @@ def read_image_table(root: Path, card: DataCard) -> tuple[list[TableRow], list[O
 
 
 def _check_columns(table: pd.DataFrame, how: ImageTable, root: Path) -> None:
-    named = [how.image, how.label, how.patient, how.group, *how.manifest.values()]
+    named = [how.image, how.label, how.patient, how.group, *how.manifest.values(), *how.where]
     absent = sorted({name for name in named if name is not None} - set(table.columns))
     if absent:
         raise InvalidTableError(
@@ -127,6 +132,24 @@ def _typed(column: str, text: str) -> Any:
         return float(text) if column == "age" else int(float(text))
     except ValueError:
         return None
+
+
+def _unread(how: ImageTable, values: dict[str, str]) -> tuple[str, str] | None:
+    """Code and reason why the card leaves a row out; None where it is to be read."""
+    for column, allowed in how.where.items():
+        if values[column] not in allowed:
+            said = f"{column} is {values[column] or 'empty'!r}, and not {', '.join(allowed)}."
+            return "ROW_NOT_SELECTED", f"The card leaves it out: {said}"
+    label = values[how.label] if how.label else ""
+    if label in how.labels and how.labels[label] is None:
+        return "LABEL_UNUSED", f"The card counts the label {label!r} to no class."
+    return None
+
+
+def _place(row: TableRow, root: Path, otherwise: str) -> str:
+    """The picture of a row, so that its file is counted once; the row where there is none."""
+    inside = row.path.resolve().is_relative_to(root.resolve())
+    return str(row.path) if inside and row.path.is_file() else otherwise
 
 
 def _wrong(

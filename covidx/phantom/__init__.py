@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
+from covidx.phantom.beam import DETECTORS, FILM, VIEWS, beam_digest
 from covidx.phantom.clinical import CLINICAL_COLUMNS
 from covidx.phantom.cohort import generate_cohort
 from covidx.phantom.effects import CLASSES, EFFECTS, GENERATOR_VERSION, effects_digest
 from covidx.phantom.patient import Patient, PhantomScan, draw_patient, render
+from covidx.phantom.radiograph import PhantomRadiograph, render_radiograph
 from covidx.phantom.scanners import SCANNERS
 
 __all__ = [
     "CLASSES",
     "CLINICAL_COLUMNS",
+    "DETECTORS",
     "EFFECTS",
+    "FILM",
     "GENERATOR_VERSION",
     "SCANNERS",
+    "VIEWS",
     "Patient",
+    "PhantomRadiograph",
     "PhantomScan",
+    "beam_digest",
     "draw_patient",
     "effects_digest",
     "generate_cohort",
     "render",
+    "render_radiograph",
 ]

@@ -7,7 +7,7 @@ Capture) and PS3.16 TID 10011 (CT Radiation Dose); nothing depends on the clock.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -25,7 +25,7 @@ from covidx.phantom.modules import ct_module, number, numbers, phantom_uid, pixe
 from covidx.phantom.patient import Patient, PhantomScan
 from covidx.phantom.scanners import SCANNERS, Scanner
 
-__all__ = ["series_uid", "slice_uids", "write_study"]
+__all__ = ["save_study", "series_uid", "slice_uids", "write_study"]
 
 SYNTAXES = {
     "explicit": ExplicitVRLittleEndian,
@@ -136,19 +136,24 @@ def _save(ds: Dataset, path: Path, syntax: str) -> None:
     ds.save_as(path, enforce_file_format=True)
 
 
-def write_study(patient: Patient, scan: PhantomScan, root: Path) -> None:
-    """Write a patient's study below `root`, in a folder and files whose names tell nothing."""
+def save_study(patient: Patient, datasets: Iterable[tuple[Dataset, str]], root: Path) -> None:
+    """Write data sets, each with its syntax, in a folder and files whose names tell nothing."""
     rng = np.random.default_rng(np.random.SeedSequence([patient.seed, patient.index, 0xF11E]))
     folder = root / rng.bytes(5).hex()
     folder.mkdir(parents=True)
+    # Exports differ: some give no extension at all.
+    ending = ("", ".dcm", ".IMA")[int(rng.integers(3))]
+    for ds, syntax in datasets:
+        suffix = "" if rng.random() < 0.2 else ending
+        _save(ds, folder / f"{rng.bytes(6).hex()}{suffix}", syntax)
+
+
+def write_study(patient: Patient, scan: PhantomScan, root: Path) -> None:
+    """Write a patient's CT study below `root`."""
     scanner = SCANNERS[patient.scanner]
     dlp = float(np.round(180.0 + 12.0 * patient.anatomy.fat, 1))
     report = dose_report if scanner.key == "A" else dose_screen
     plain = "explicit" if scanner.compression == "jpeg-ls" else scanner.compression
     datasets = [(ds, scanner.compression) for ds in _slices(patient, scan)]
     datasets += [(_localizer(patient, scan), plain), (report(patient, dlp), plain)]
-    # Exports differ: some give no extension at all.
-    ending = ("", ".dcm", ".IMA")[int(rng.integers(3))]
-    for ds, syntax in datasets:
-        suffix = "" if rng.random() < 0.2 else ending
-        _save(ds, folder / f"{rng.bytes(6).hex()}{suffix}", syntax)
+    save_study(patient, datasets, root)

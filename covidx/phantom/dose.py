@@ -14,7 +14,7 @@ from covidx.phantom.fields import Array
 from covidx.phantom.modules import number, phantom_uid, pixel_format, study
 from covidx.phantom.patient import Patient
 
-__all__ = ["dose_report", "dose_screen"]
+__all__ = ["dose_report", "dose_screen", "screen"]
 
 FONT = {
     "0": (7, 5, 5, 5, 7), "1": (2, 6, 2, 2, 7), "2": (7, 1, 7, 4, 7), "3": (7, 1, 7, 1, 7),
@@ -38,21 +38,10 @@ def _line(text: str) -> Array:
     return line
 
 
-def _page(dlp: float) -> Array:
-    """A page that states the dose length product.
-
-    Parameters
-    ----------
-    dlp : float
-        Dose length product, mGy cm.
-
-    Returns
-    -------
-    ndarray of uint8
-        (512, 512) grey values.
-    """
+def _page(lines: tuple[str, ...]) -> Array:
+    """A page of text: (512, 512) grey values."""
     page = np.zeros((512, 512), np.uint8)
-    for i, text in enumerate(("DOSE", "CT CHEST", f"DLP {dlp:.1f}", "MGY CM")):
+    for i, text in enumerate(lines):
         line = np.kron(_line(text), np.ones((SCALE, SCALE), np.uint8)) * np.uint8(230)
         top = 60 + 70 * i
         page[top : top + line.shape[0], 40 : 40 + line.shape[1]] = line
@@ -113,11 +102,16 @@ def dose_report(patient: Patient, dlp: float) -> Dataset:
 
 
 def dose_screen(patient: Patient, dlp: float) -> Dataset:
-    """A picture of a dose table, as many scanners append to a study."""
-    page = _page(dlp)
+    """A picture of a CT's dose length product in mGy cm, as many scanners append to a study."""
     ds = study(patient, "CT", (999, "dose", "Dose Report"))
-    ds.SOPClassUID = SecondaryCaptureImageStorage
     ds.SOPInstanceUID = phantom_uid(patient.patient_id, "dose")
+    return screen(ds, ("DOSE", "CT CHEST", f"DLP {dlp:.1f}", "MGY CM"))
+
+
+def screen(ds: Dataset, lines: tuple[str, ...]) -> Dataset:
+    """Make a data set a secondary capture (PS3.3 A.8) of a page of text."""
+    page = _page(lines)
+    ds.SOPClassUID = SecondaryCaptureImageStorage
     ds.BodyPartExamined = "CHEST"
     ds.ConversionType = "WSD"
     ds.ImageType = ["DERIVED", "SECONDARY", "OTHER"]

@@ -77,14 +77,23 @@ def _mix(image: Array, v: Voxels, weight: Array, hu: Array) -> None:
     flat[v.index] = old + v.share * weight * np.maximum(hu - lung, 0.0)
 
 
+def _fluid_level(v: Voxels, upright: bool) -> Array:
+    """mm along the pull of gravity, with the rise of fluid along the chest wall."""
+    if upright:
+        # It fills the lowest gutters first and climbs the wall: a blunted angle, then a meniscus.
+        rise: Array = 30.0 * np.exp(-np.maximum(v.cage, 0.0) / 9.0) - v.position[:, 2]
+        return rise
+    crescent: Array = v.position[:, 1] - 0.9 * v.cage - 0.22 * v.position[:, 2]
+    return crescent
+
+
 def _add_effusion(
-    image: Array, classes: Array, v: Voxels, disease: Disease, voxel_ml: float
+    image: Array, classes: Array, v: Voxels, disease: Disease, fluid: tuple[int, bool]
 ) -> Array:
-    """Fluid that settles at the back of the base as a crescent; returns which voxels it took."""
-    side = v.side == disease.main_side
-    level = v.position[:, 1] - 0.9 * v.cage - 0.22 * v.position[:, 2]
-    level = np.where(side, level, -1e3)
-    surface = _top(level, int(disease.effusion_ml / voxel_ml))
+    """Fluid of (voxels, upright patient) where gravity takes it; returns which voxels it took."""
+    count, upright = fluid
+    level = np.where(v.side == disease.main_side, _fluid_level(v, upright), -1e3)
+    surface = _top(level, count)
     taken: Array = level > surface
     _mix(image, v, soft(level - surface, 5.0), 12.0 + 4.0 * v.fine)
     classes.reshape(-1)[v.index[taken & (v.share > 0.5)]] = EFFUSION
@@ -98,6 +107,8 @@ def paint_lesions(
     disease: Disease,
     texture: tuple[Array, Array],
     rng: np.random.Generator,
+    *,
+    upright: bool = False,
 ) -> Array:
     """Paint a disease into an image (HU, in place).
 
@@ -107,6 +118,8 @@ def paint_lesions(
         (slices, rows, columns).
     texture : tuple of ndarray
         A fine and a coarse smooth random field of unit variance: borders and cores fray by them.
+    upright : bool
+        Whether fluid settles in a standing patient, rather than in one who lies on the back.
 
     Returns
     -------
@@ -118,7 +131,8 @@ def paint_lesions(
         return classes
     v = gather(grid, lungs, texture)
     if disease.effusion_ml:
-        taken = _add_effusion(image, classes, v, disease, grid.voxel_ml)
+        fluid = (int(disease.effusion_ml / grid.voxel_ml), upright)
+        taken = _add_effusion(image, classes, v, disease, fluid)
         v = Voxels(*(getattr(v, name)[~taken] for name in v.__dataclass_fields__))
     build, fray = SCORES[disease.pattern]
     score = build(rng, v, disease) + np.float32(fray) * (0.7 * v.noise + 0.6 * v.fine)

@@ -19,7 +19,8 @@ from covidx.phantom.vessels import grow_tree, paint_bronchi, paint_vessels
 __all__ = ["Patient", "PhantomScan", "draw_patient", "render"]
 
 # Streams of one patient's randomness: what is drawn in one cannot shift another.
-PERSON, SHAPE, DISEASE, BLOOD, SCAN, TEXTURE, LESION, NOISE = range(8)
+PERSON, SHAPE, DISEASE, BLOOD, SCAN, TEXTURE, LESION, NOISE, POSE, VIEW = range(10)
+MARKER, QUANTUM, LATERAL = range(10, 13)
 
 
 @dataclass(frozen=True)
@@ -77,8 +78,9 @@ class PhantomScan:
         return self.grid.affine
 
 
-def _stream(seed: int, index: int, stream: int) -> np.random.Generator:
-    return np.random.default_rng(np.random.SeedSequence([seed, index, stream]))
+def stream(seed: int, index: int, number: int) -> np.random.Generator:
+    """The generator of one of a patient's streams."""
+    return np.random.default_rng(np.random.SeedSequence([seed, index, number]))
 
 
 @lru_cache(maxsize=64)
@@ -104,7 +106,7 @@ def draw_patient(seed: int, index: int) -> Patient:
     """
     size = sum(EFFECTS.mix.per_block)
     label, scanner = _block(seed, index // size)[index % size]
-    rng = _stream(seed, index, PERSON)
+    rng = stream(seed, index, PERSON)
     sex = "M" if rng.random() < EFFECTS.habitus.male else "F"
     age = round(sample(rng, EFFECTS.habitus.age_years))
     day = np.datetime64("2020-02-01") + int(rng.integers(0, 120))
@@ -116,9 +118,9 @@ def draw_patient(seed: int, index: int) -> Patient:
         sex=sex,
         age=age,
         scanner=scanner,
-        anatomy=draw_anatomy(_stream(seed, index, SHAPE), sex, age),
-        disease=draw_disease(_stream(seed, index, DISEASE), label),
-        clinical=draw_clinical(_stream(seed, index, BLOOD), label, sex, age),
+        anatomy=draw_anatomy(stream(seed, index, SHAPE), sex, age),
+        disease=draw_disease(stream(seed, index, DISEASE), label),
+        clinical=draw_clinical(stream(seed, index, BLOOD), label, sex, age),
         study_date=str(day).replace("-", ""),
     )
 
@@ -126,20 +128,20 @@ def draw_patient(seed: int, index: int) -> Patient:
 def render(patient: Patient) -> PhantomScan:
     """Render a patient's CT with its truth, without writing anything."""
     scanner, anatomy = SCANNERS[patient.scanner], patient.anatomy
-    grid = lay_grid(scanner, anatomy, _stream(patient.seed, patient.index, SCAN))
-    rng = _stream(patient.seed, patient.index, TEXTURE)
+    grid = lay_grid(scanner, anatomy, stream(patient.seed, patient.index, SCAN))
+    rng = stream(patient.seed, patient.index, TEXTURE)
     lungs = find_lungs(anatomy, grid)
     fine, coarse = smooth_field(rng, grid, 9.0), smooth_field(rng, grid, 30.0)
     image = np.full(grid.shape, -1000.0, np.float32)
     paint_body(image, anatomy, grid, lungs)
     paint_lungs(image, anatomy, grid, lungs, (fine, coarse))
     branches = grow_tree(rng, anatomy, grid, lungs)
-    own = _stream(patient.seed, patient.index, LESION)
+    own = stream(patient.seed, patient.index, LESION)
     lesion = paint_lesions(image, grid, lungs, patient.disease, (fine, coarse), own)
     paint_vessels(image, grid, lungs, branches)
     paint_bronchi(image, grid, lungs, branches)
     paint_airways(image, anatomy, grid)
     paint_landmark(image, anatomy, grid)
-    hu = acquire(image, scanner, _stream(patient.seed, patient.index, NOISE))
+    hu = acquire(image, scanner, stream(patient.seed, patient.index, NOISE))
     lung = np.where(lesion == EFFUSION, 0, lungs.side).astype(np.uint8)
     return PhantomScan(hu, lung, lesion, lungs.lobe, lungs.cage, grid)

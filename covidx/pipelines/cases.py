@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import nibabel as nib
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from PIL import Image
 
 from covidx.errors import InvalidSeriesError
 from covidx.evaluate import Metrics
@@ -85,7 +87,7 @@ def _case(
         name=_name(row, metrics.level),
         folder=folder.name,
         label=str(row["label"]),
-        note="the CT shows no lesion" if no_lesion else "",
+        note="the image shows no lesion" if no_lesion else "",
         score=score,
         probabilities=dict(zip(bundle.classes, map(float, scores.probabilities), strict=True)),
         decision=bundle.positive if called else f"not {bundle.positive}",
@@ -101,22 +103,31 @@ def _truth(cohort: Cohort, image_id: str, volume: Volume) -> NDArray[np.bool_] |
     """The true lesion on the canonical grid of `volume`; None where it is not known."""
     masks = cohort.masks
     found = masks[(masks["image_id"] == image_id) & (masks["kind"] == "lesion")]
-    if found.empty or cohort.source.masks is None or volume.affine is None:
+    if found.empty or cohort.source.masks is None:
         return None
-    image = nib.nifti1.Nifti1Image.from_filename(cohort.source.masks / found["path"].iloc[0])
-    array = np.asarray(image.dataobj).transpose(2, 1, 0)  # (slices, rows, columns)
-    mask = Volume(array, "SEG", "unproven", "proven", image.affine).canonical()
-    assert mask.affine is not None
-    off = float(np.abs(mask.affine - volume.affine).max())
+    path = cohort.source.masks / found["path"].iloc[0]
+    mask = _read_mask(path, volume)
+    off = 0.0
+    if mask.affine is not None and volume.affine is not None:
+        off = float(np.abs(mask.affine - volume.affine).max())
     if mask.array.shape != volume.array.shape or off > AFFINE_TOLERANCE_MM:
         raise InvalidSeriesError(
             "MASK_ELSEWHERE",
             "A mask does not lie on the grid of its image.",
-            path=found["path"].iloc[0],
+            path=path.name,
             expected=volume.array.shape,
             actual=f"{mask.array.shape}, affines {off:.3g} mm apart",
         )
     return mask.array > 0
+
+
+def _read_mask(path: Path, volume: Volume) -> Volume:
+    """A NIfTI mask, turned as its volume is; a PNG lies on its radiograph's own pixels."""
+    if path.suffix == ".png":
+        return replace(volume, array=np.array(Image.open(path, formats=["PNG"]))[None])
+    image = nib.nifti1.Nifti1Image.from_filename(path)
+    array = np.asarray(image.dataobj).transpose(2, 1, 0)  # (slices, rows, columns)
+    return Volume(array, "SEG", "unproven", "proven", image.affine).canonical()
 
 
 def _name(row: dict[str, Any], level: str) -> str:

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import ClassVar, Literal
 
+import pandas as pd
 from pydantic import Field
 
 from covidx.config import Config
+from covidx.constants import LATERAL_VIEWS
+from covidx.errors import InvalidInputError
 from covidx.imaging import Preprocessing
 from covidx.models import Architecture
 from covidx.training import Learning
 
-__all__ = ["TRAIN_CT", "Recipe", "TrainCT"]
+__all__ = ["TRAIN_CT", "TRAIN_CXR", "Recipe", "TrainCT", "TrainCXR", "TrainImage"]
 
 TRAIN_CT = Path(__file__).with_name("train_ct.yaml")
+TRAIN_CXR = Path(__file__).with_name("train_cxr.yaml")
 
 
 class Recipe(Config):
@@ -32,13 +36,73 @@ class PhantomCohort(Config):
     seed: int = Field(ge=0)
 
 
-class TrainCT(Config):
-    """``train_ct.yaml``."""
+class TrainImage(Config):
+    """What the image pipelines share."""
+
+    pipeline: ClassVar[str]
+    modalities: ClassVar[tuple[str, ...]]
+    phantom_modality: ClassVar[Literal["ct", "cxr"]]
 
     seed: int = Field(ge=0)
     phantom: PhantomCohort
     parts: int = Field(ge=3)
     unmatched: Literal["refuse", "exclude"]
     operating_point: Literal["youden"]
+
+    def select(self, manifest: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
+        """The images that the pipeline is for, and a line for each kind that is left out.
+
+        Raises
+        ------
+        InvalidInputError
+            ``MODALITY_ABSENT``: there is none.
+        """
+        view = manifest["view"].astype("string").str.upper()
+        fits = manifest["modality"].isin(self.modalities)
+        lateral = fits & view.isin(LATERAL_VIEWS).fillna(False)
+        if not fits.any():
+            raise InvalidInputError(
+                "MODALITY_ABSENT",
+                f"No image of this cohort is one that {self.pipeline} trains on.",
+                expected=" or ".join(self.modalities),
+                actual=", ".join(sorted(set(manifest["modality"]))),
+            )
+        left_out = {
+            f"of another modality than {' or '.join(self.modalities)}": int((~fits).sum()),
+            "lateral views": int(lateral.sum()),
+        }
+        notes = [f"{n} images left out: {what}" for what, n in left_out.items() if n]
+        return manifest[fits & ~lateral].reset_index(drop=True), notes
+
+    def recipe(self, manifest: pd.DataFrame) -> Recipe:
+        """The recipe that fits the images of `manifest`."""
+        raise NotImplementedError
+
+
+class TrainCT(TrainImage):
+    """``train_ct.yaml``."""
+
+    pipeline = "train_ct"
+    modalities = ("CT",)
+    phantom_modality = "ct"
+
     volume: Recipe
     slice: Recipe
+
+    def recipe(self, manifest: pd.DataFrame) -> Recipe:
+        """For volumes where there are any, else for single slices."""
+        return self.volume if (manifest["kind"] == "volume").any() else self.slice
+
+
+class TrainCXR(TrainImage):
+    """``train_cxr.yaml``."""
+
+    pipeline = "train_cxr"
+    modalities = ("CR", "DX")
+    phantom_modality = "cxr"
+
+    radiograph: Recipe
+
+    def recipe(self, manifest: pd.DataFrame) -> Recipe:
+        """There is one."""
+        return self.radiograph

@@ -128,7 +128,7 @@ def write_model_card(folder: Path, bundle: Bundle, metrics: Metrics, notes: list
     seen = bundle.trained_on
     facts = ModelFacts(
         name=f"covidx P1: {bundle.positive} on {seen.modality}",
-        architecture=f"{bundle.architecture.backbone} on slices; {_deciders(bundle)}",
+        architecture=f"{bundle.architecture.backbone}; {_deciders(bundle)}",
         positive=bundle.positive,
         classes=bundle.classes,
         modality=seen.modality,
@@ -211,8 +211,8 @@ def report_facts(
 
 def _deciders(bundle: Bundle) -> str:
     """Which slices make a decision."""
-    if bundle.preprocessing.input == "slice":
-        return "each slice is scored by itself"
+    if bundle.preprocessing.input != "volume":
+        return "each image is scored by itself"
     return f"the mean of the {bundle.architecture.top_k} most abnormal slices decides"
 
 

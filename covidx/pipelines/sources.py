@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 from typing import Literal
 
@@ -22,12 +23,15 @@ from covidx.errors import InvalidInputError, InvalidTableError
 from covidx.files import sha256_bytes, sha256_file
 from covidx.ingest import Identities, IngestResult, ingest, read_linkage
 from covidx.phantom import generate_cohort
+from covidx.pipelines.config import TrainImage
 from covidx.pipelines.progress import Bars
 from covidx.tables import MASKS, empty, read_csv
 
 __all__ = ["Cohort", "Source", "find_card", "link", "phantom_source", "read_source"]
 
 DEFAULT_POSITIVE = "covid-19"
+MASK_SUFFIXES = (".nii.gz", ".png")
+"""Of volumes, and of radiographs."""
 
 
 @dataclass(frozen=True)
@@ -69,11 +73,12 @@ class Cohort:
     notes: list[str]
 
 
-def phantom_source(work: Path, patients: int, seed: int, bars: Bars) -> Source:
-    """Generate the phantom cohort, or find it already there."""
-    folder = work / f"phantom-{patients}-seed{seed}"
+def phantom_source(work: Path, config: TrainImage, bars: Bars) -> Source:
+    """Generate the phantom cohort of a pipeline, or find it already there."""
+    how, modality = config.phantom, config.phantom_modality
+    folder = work / f"phantom-{modality}-{how.patients}-seed{how.seed}"
     with bars("phantom") as bar:
-        generate_cohort(folder, patients, seed, progress=bar)
+        generate_cohort(folder, how.patients, how.seed, modality=modality, progress=bar)
     card = load_card(Path("phantom"))
     return Source(
         folder / "dicom",
@@ -96,13 +101,17 @@ def find_card(data: Path) -> DataCard | None:
     return None
 
 
-def read_source(source: Source, work: Path, bars: Bars) -> tuple[Path, IngestResult]:
+def read_source(
+    source: Source, work: Path, bars: Bars, classes: Classes | None = None
+) -> tuple[Path, IngestResult]:
     """Ingest a source into its store below `work`.
 
     Its labels are read first, so that a mistake in them does not wait for thousands of files.
     """
     if source.labels is not None:
-        _classes(read_labels(source.labels), source)
+        labels = read_labels(source.labels)
+        if classes is None:
+            _classes(labels, source)
     store = work / f"store-{source.name}"
     if source.masks is not None:
         store = source.data.parent / "store"
@@ -121,8 +130,9 @@ def link(
     store: Path,
     ingested: IngestResult,
     unmatched: Literal["refuse", "exclude"],
+    classes: Classes | None = None,
 ) -> Cohort:
-    """Give the images their labels, and name the classes."""
+    """Give the images their labels, and name the classes: those that occur, or the model's."""
     manifest, clinical = ingested.manifest, None
     notes: list[str] = []
     if source.labels is not None:
@@ -148,7 +158,7 @@ def link(
         )
     else:
         manifest = manifest.dropna(subset="label").reset_index(drop=True)
-    classes = _classes(manifest, source)
+    classes = classes or _classes(manifest, source)
     masks = _masks(source, manifest)
     return Cohort(source, store, ingested, manifest, clinical, masks, classes, notes)
 
@@ -181,8 +191,8 @@ def _masks(source: Source, manifest: pd.DataFrame) -> pd.DataFrame:
         return empty(MASKS)
     rows = []
     for image_id, patient in zip(manifest["image_id"], manifest["patient_id"], strict=True):
-        for kind in ("lung", "lesion"):
-            path = source.masks / f"{patient}_{kind}.nii.gz"
+        for kind, suffix in product(("lung", "lesion"), MASK_SUFFIXES):
+            path = source.masks / f"{patient}_{kind}{suffix}"
             if path.is_file():
                 row = {"image_id": image_id, "kind": kind, "path": path.name, "maker": "truth"}
                 rows.append({**row, "sha256": sha256_file(path)})

@@ -113,7 +113,7 @@ def _title(volume: Volume, index: int) -> str:
     position = volume.slice_position_mm(index)
     where = "" if position is None else f", z = {position:.0f} mm"
     if len(volume.array) == 1:
-        return f"single slice{where}"
+        return f"single slice{where}" if volume.modality == "CT" else "single image"
     return f"slice {index + 1} of {len(volume.array)} from the feet{where}"
 
 

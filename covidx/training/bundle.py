@@ -87,7 +87,7 @@ def parity_bags(how: Preprocessing) -> list[Bag]:
     chance = np.random.default_rng(2020)
     bags = []
     for number in range(PARITY_CASES):
-        n = 1 if how.input == "slice" else how.slices
+        n = how.slices if how.input == "volume" else 1
         noise = chance.standard_normal((n, how.rows, how.columns))
         smooth = gaussian_filter(noise, (0, 2 + number, 2 + number))
         grey = np.clip(smooth / smooth.std() * (20 + 15 * number) + 110, 0, 255)

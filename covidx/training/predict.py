@@ -12,7 +12,7 @@ import pandas as pd
 import torch
 from numpy.typing import NDArray
 
-from covidx.constants import SPACING_TOLERANCE
+from covidx.constants import LATERAL_VIEWS, SPACING_TOLERANCE
 from covidx.errors import BundleError
 from covidx.imaging import Bag, BagCache, prepare
 from covidx.models import BagClassifier
@@ -152,15 +152,14 @@ def predict_cache(
     return pd.DataFrame(table)
 
 
-def outside_domain(bundle: Bundle, volume: Volume, facts: Mapping[str, object]) -> list[str]:
+def outside_domain(bundle: Bundle, facts: Mapping[str, object]) -> list[str]:
     """Why a score of this bundle on this image may not be interpreted; empty where nothing speaks.
 
     Parameters
     ----------
     bundle : Bundle
-    volume : Volume
     facts : mapping
-        Manifest fields of the image: manufacturer, slice_thickness_mm, kind.
+        Manifest fields of the image: modality, units, kind, view, manufacturer, slice_thickness_mm.
     """
     seen, reasons = bundle.trained_on, []
     maker = str(facts.get("manufacturer") or "")
@@ -169,12 +168,14 @@ def outside_domain(bundle: Bundle, volume: Volume, facts: Mapping[str, object]) 
         reasons.append("the model was trained on simulated scans, this is not one")
     if seen.domain == "real" and simulated:
         reasons.append("the model was trained on real scans, this one is simulated")
-    if volume.modality != seen.modality:
-        reasons.append(f"trained on {seen.modality}, this is {volume.modality}")
-    if volume.units != seen.units:
-        reasons.append(f"trained on values in {seen.units}, these are {volume.units}")
+    if facts["modality"] != seen.modality:
+        reasons.append(f"trained on {seen.modality}, this is {facts['modality']}")
+    if facts["units"] != seen.units:
+        reasons.append(f"trained on values in {seen.units}, these are {facts['units']}")
     if facts.get("kind") and facts["kind"] != seen.kind:
         reasons.append(f"trained on a {seen.kind}, this is a {facts['kind']}")
+    if seen.kind == "radiograph" and str(facts.get("view")).upper() in LATERAL_VIEWS:
+        reasons.append("trained on frontal views, this is a lateral one")
     thickness = facts.get("slice_thickness_mm")
     if seen.slice_thickness_mm and isinstance(thickness, Real) and np.isfinite(float(thickness)):
         low, high = seen.slice_thickness_mm

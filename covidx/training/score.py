@@ -109,7 +109,7 @@ def _of_image(predictor: Predictor, asked: str, image: ReadImage) -> Prediction:
     known: dict[str, Any] = {
         "image_id": str(image.fields["image_id"]),
         "receipt": image.receipt.to_json(),
-        "outside": tuple(outside_domain(predictor.bundle, image.volume, image.fields)),
+        "outside": tuple(outside_domain(predictor.bundle, image.fields)),
     }
     try:
         _, scores = predictor.score_volume(image.volume)

@@ -137,7 +137,7 @@ def test_all_results_by_source_run(
     monkeypatch.setattr("benchmarks.controls.TREES", 5)
     monkeypatch.setattr(covid_ct, "cross_validate", lambda s, work: cross_validate(s, work, train))
     results = tmp_path / "results.json"
-    covid_ct.by_source_run(study, tmp_path, results)
+    covid_ct.by_group(study, tmp_path, results)
     assert sorted(json.loads(results.read_text())) == [
         "covid_ct_5fold_accuracy",
         "covid_ct_5fold_auroc",

@@ -17,6 +17,7 @@ from covidx.files import write_json
 from covidx.imaging import Preprocessing, prepare
 from covidx.ingest import ingest, load_image
 from covidx.phantom import generate_cohort
+from covidx.pipelines.config import TRAIN_CT, TrainCT
 
 
 def test_a_patient_in_memory_is_the_patient_on_disk(tmp_path: Path) -> None:
@@ -62,7 +63,7 @@ def test_an_unfit_bundle_is_refused(tmp_path: Path, domain: str, seed: int, code
     trained_on = SimpleNamespace(domain=domain)
     predictor = SimpleNamespace(bundle=SimpleNamespace(trained_on=trained_on))
     with pytest.raises(InvalidInputError, match=code):
-        phantom._check(predictor, tmp_path / "bundle", seed)  # type: ignore[arg-type]
+        phantom.check_bundle(predictor, tmp_path / "bundle", seed, (TRAIN_CT, TrainCT))  # type: ignore[arg-type]
 
 
 def test_histogram_and_shuffled_labels_are_recorded(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
+import pandas as pd
 import pytest
 import yaml
 
@@ -10,7 +11,9 @@ from covidx.cards import CARD_FOLDER, card_digest, load_card
 from covidx.errors import ConfigError
 from covidx.tables import MANIFEST, read_csv
 
-COVID_CT = Path(__file__).parents[2] / "../shared/data/covid-ct"
+SHARED = Path(__file__).parents[2] / "../shared/data"
+COVID_CT = SHARED / "covid-ct"
+DARKCOVIDNET, CHESTXRAY = SHARED / "darkcovidnet", SHARED / "covid-chestxray"
 CARDS = sorted(path.stem for path in CARD_FOLDER.glob("*.yaml"))
 
 
@@ -25,7 +28,7 @@ def test_every_card_is_whole(name: str) -> None:
     assert all(column.meaning for column in card.columns)
     if card.images is not None:
         assert set(card.images.manifest) <= set(MANIFEST.columns)
-        assert set(card.images.labels.values()) == set(card.classes)
+        assert set(card.images.labels.values()) - {None} == set(card.classes)
 
 
 def test_a_card_has_one_digest(tmp_path: Path) -> None:
@@ -95,3 +98,129 @@ def test_covid_ct_card_matches_its_data() -> None:
     assert jpeg["label"][~named].value_counts().to_dict() == {"covid-19": 34}
     opaque = table[(table["original_format"] == "PNG") & (table["original_mode"] != "RGBA")]
     assert opaque["label"].value_counts().to_dict() == {"covid-19": 91}
+
+
+def _check_table(name: str, root: Path, originals: str = "original_sha256") -> pd.DataFrame:
+    """Hashes, columns and ranges of a card against its table."""
+    card = load_card(Path(name))
+    assert card.images is not None
+    path = root / card.images.table
+    assert hashlib.sha256(path.read_bytes()).hexdigest() == card.hashes[path.name]
+    table = read_csv(path)
+    assert [column.name for column in card.columns] == [
+        column for column in table.columns if column in {c.name for c in card.columns}
+    ]
+    assert set(table.columns) == {column.name for column in card.columns}
+    digests = "".join(f"{digest}\n" for digest in sorted(table[originals].dropna()))
+    assert hashlib.sha256(digests.encode()).hexdigest() == card.hashes["originals"]
+    for column in card.columns:
+        if column.low is not None:
+            values = table[column.name].astype(float)
+            assert (values.min(), values.max()) == (column.low, column.high), column.name
+    if card.images.label is not None:
+        assert set(table[card.images.label]) == set(card.images.labels)
+    return table
+
+
+@pytest.mark.skipif(not DARKCOVIDNET.exists(), reason="../shared/data/darkcovidnet is absent")
+def test_darkcovidnet_card_matches_its_data() -> None:
+    table = _check_table("darkcovidnet", DARKCOVIDNET)
+    patients = table.groupby("label")["patient_id"].nunique().to_dict()
+    assert patients == {"covid-19": 82, "no-finding": 332, "pneumonia": 371}
+    nih = table[table["source"] == "NIH ChestX-ray8"]
+    assert len(nih) == 1000 and set(nih["label"]) == {"no-finding", "pneumonia"}
+    labels = nih.groupby("patient_id")["label"].nunique()
+    both = labels.index[labels == 2]
+    assert (len(labels), len(both), nih["patient_id"].isin(both).sum()) == (682, 21, 74)
+    images = nih.groupby("patient_id").size()
+    assert (int((images > 1).sum()), images.max()) == (164, 12)
+    covid = table[table["label"] == "covid-19"]
+    assert covid["original_format"].value_counts().to_dict() == {"JPEG": 103, "PNG": 21}
+    assert covid["original_mode"].value_counts().to_dict() == {"RGB": 96, "RGBA": 20, "L": 8}
+    assert covid["view"].value_counts().to_dict() == {"PA": 91, "AP": 17, "AP Supine": 16}
+    assert covid["original_width"].nunique() == 113
+    assert set(nih["original_format"] + nih["original_width"] + nih["original_height"]) == {
+        "PNG10241024"
+    }
+    assert nih["original_mode"].value_counts().to_dict() == {"L": 996, "RGBA": 4}
+
+
+@pytest.mark.skipif(not CHESTXRAY.exists(), reason="../shared/data/covid-chestxray is absent")
+def test_covid_chestxray_card_matches_its_data() -> None:
+    table = _check_table("covid-chestxray", CHESTXRAY)
+    card = load_card(Path("covid-chestxray"))
+    assert card.images is not None
+    assert (len(table), table["patientid"].nunique()) == (673, 342)
+    assert int(table["license"].isna().sum()) == 240  # one holds a blank
+    there = table["image"].notna()
+    there &= table["image"].fillna(".").map(lambda name: (CHESTXRAY / name).is_file())
+    assert (int(there.sum()), table["image"][there].nunique()) == (638, 633)
+    assert table["modality"].value_counts().to_dict() == {"X-ray": 589, "CT": 84}
+    chosen = there.copy()
+    for column, allowed in card.images.where.items():
+        chosen &= table[column].isin(allowed)
+    films = table[chosen]
+    assert (len(films), films["patientid"].nunique()) == (531, 311)
+    covid = films["finding"].str.startswith("COVID-19")
+    clear = films[films["finding"] == "No Finding"]
+    assert (int(covid.sum()), len(clear), clear["patientid"].nunique()) == (427, 19, 16)
+    ill = set(table["patientid"][table["finding"].str.startswith("COVID-19")])
+    also = clear["patientid"].isin(ill)
+    assert (int(also.sum()), clear["patientid"][also].nunique()) == (14, 12)
+    supine = films["view"] != "PA"
+    assert (int((supine & covid).sum()), int((supine & ~covid).sum())) == (211, 23)
+    everywhere = table["finding"].str.startswith("COVID-19")
+    for column, counts in {
+        "leukocyte_count": (14, 1),
+        "neutrophil_count": (26, 2),
+        "lymphocyte_count": (35, 2),
+        "temperature": (59, 14),
+        "pO2_saturation": (107, 10),
+    }.items():
+        known = table[column].notna()
+        assert (int((known & everywhere).sum()), int((known & ~everywhere).sum())) == counts
+    named = table[table["image"].duplicated(keep=False) & table["image"].notna()]
+    assert set(named["patientid"]) == {"285", "287", "339", "340"} and len(named) == 10
+
+
+@pytest.mark.skipif(not DARKCOVIDNET.exists(), reason="../shared/data/darkcovidnet is absent")
+def test_darkcovidnet_is_read_whole_and_a_patient_of_two_classes_is_one_group(
+    tmp_path: Path,
+) -> None:
+    from covidx.ingest import ingest
+
+    result = ingest(DARKCOVIDNET, tmp_path / "out", card=load_card(Path("darkcovidnet")))
+    assert result.reasons == {"IMAGE_DUPLICATE": 1, "IMAGE_TABLE": 1}
+    assert (result.files_seen, result.accepted_files, result.quarantined) == (1125, 1123, 0)
+    manifest = result.manifest
+    assert manifest["label"].value_counts().to_dict() == {
+        "other-pneumonia": 500,
+        "normal": 499,
+        "covid-19": 124,
+    }
+    assert (manifest.groupby("patient_id")["group_id"].nunique() == 1).all()
+    assert int((manifest.groupby("group_id")["label"].nunique() == 2).sum()) == 21
+    assert set(manifest["kind"]) == {"radiograph"}
+    nih = manifest[manifest["view"] == "frontal"]
+    assert set(nih["rows"]) == set(nih["columns"]) == {1024}
+
+
+@pytest.mark.skipif(not CHESTXRAY.exists(), reason="../shared/data/covid-chestxray is absent")
+def test_covid_chestxray_gives_its_frontal_films_alone(tmp_path: Path) -> None:
+    from covidx.ingest import ingest
+
+    result = ingest(CHESTXRAY, tmp_path / "out", card=load_card(Path("covid-chestxray")))
+    manifest = result.manifest
+    assert set(manifest["view"]) == {"PA", "AP", "AP Supine"}
+    assert manifest["label"].value_counts().to_dict() == {
+        "covid-19": 427,
+        "other-pneumonia": 74,
+        "normal": 19,
+    }
+    # 131 rows are CT or lateral; two of them name one picture, which is counted once.
+    assert result.reasons["ROW_NOT_SELECTED"] == 130
+    assert result.reasons["LABEL_UNUSED"] == 7
+    assert result.reasons["ROW_DUPLICATE"] == 4
+    assert result.reasons["IMAGE_MISSING"] == 11
+    assert manifest["age"].between(12, 94).sum() > 300
+    assert "CC BY-NC-SA" in set(manifest["licence"])

@@ -24,6 +24,17 @@ def test_phantom_then_ingest(covidx: Call, tmp_path: Path) -> None:
     assert set(quarantine["kind"]) == {"set_aside"}
 
 
+def test_phantom_radiographs_then_ingest(covidx: Call, tmp_path: Path) -> None:
+    how = ("--patients", "1", "--seed", "5", "--modality", "cxr", "--workers", "1")
+    assert covidx("phantom", tmp_path / "p", *how).code == 0
+    read = covidx("ingest", tmp_path / "p" / "dicom", "--out", tmp_path / "s", "--card", "phantom")
+    assert read.code == 0
+    assert "SECONDARY_CAPTURE: 1" in read.out
+    manifest = pd.read_parquet(tmp_path / "s" / "manifest.parquet")
+    assert set(manifest["kind"]) == {"radiograph"}
+    assert set(manifest["view"]) & {"PA", "AP"}
+
+
 def test_ingest_of_real_dicom_without_a_card_is_pseudonymous(
     covidx: Call, real_data: Path, tmp_path: Path
 ) -> None:
@@ -42,7 +53,7 @@ def test_ingest_keeps_every_series_on_request(
     assert "2 images in" in answer.out
 
 
-@pytest.mark.parametrize("card", ["covid-ct", "phantom"])
+@pytest.mark.parametrize("card", ["covid-ct", "covid-chestxray", "darkcovidnet", "phantom"])
 def test_a_card_exports_as_croissant(covidx: Call, tmp_path: Path, card: str) -> None:
     import mlcroissant
 

@@ -180,3 +180,33 @@ def test_window_by_hand() -> None:
 def test_preprocessing_refuses_nonsense(change: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
         Preprocessing(**change)
+
+
+FILM = Preprocessing(input="radiograph", slices=1, rows=32, columns=32)
+
+
+def single(modality: str, units: str = "display") -> Volume:
+    greys = np.tile(np.linspace(0, 255, 40, dtype=np.uint8), (30, 1))[None]
+    return Volume(greys, modality, units, "none")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("modality", ["CR", "DX", "OT"])
+def test_a_radiograph_is_taken_whole(modality: str) -> None:
+    bag = prepare(single(modality), FILM)
+    assert bag.box == (0, 30, 0, 40) and bag.pixels.shape == (1, 32, 32)
+    assert (np.diff(bag.pixels[0, 5].astype(int)) > 0).all()  # left stays left, dark stays dark
+
+
+@pytest.mark.parametrize(
+    ("volume", "how", "code"),
+    [
+        (single("CT"), FILM, "NOT_RADIOGRAPH"),
+        (single("MR"), FILM, "NOT_RADIOGRAPH"),
+        (chest(), FILM, "NOT_RADIOGRAPH"),
+        (single("DX"), SLICE, "NOT_CT"),
+        (single("CR"), SMALL, "NOT_CT"),
+    ],
+)
+def test_the_other_modality_is_refused(volume: Volume, how: Preprocessing, code: str) -> None:
+    with pytest.raises(InvalidInputError, match=code):
+        prepare(volume, how)

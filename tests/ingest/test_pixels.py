@@ -117,16 +117,17 @@ def test_a_file_without_preamble_is_found(tmp_path: Path) -> None:
     np.testing.assert_array_equal(read_series(tmp_path).array, chest_values(3).astype(int) - 1024)
 
 
-def radiograph(folder: Path, values: np.ndarray, **changes: Any) -> Volume:
+def radiograph(
+    folder: Path, values: np.ndarray, rescale: dict[str, Any] | None = None, **changes: Any
+) -> Volume:
     ds = plane(
         0,
         Modality="CR",
         ImageType=None,
         ImagePositionPatient=None,
-        RescaleSlope=None,
         ImageOrientationPatient=None,
-        RescaleIntercept=None,
         RescaleType=None,
+        **({"RescaleSlope": None, "RescaleIntercept": None} if rescale is None else rescale),
         **changes,
     )
     save(ds, folder / "f", values)
@@ -148,6 +149,19 @@ def test_window_of_a_radiograph_is_applied(tmp_path: Path) -> None:
     values = np.array([[0, 1500], [2000, 4000]], dtype=np.uint16)
     volume = radiograph(tmp_path, values, WindowCenter=2000.5, WindowWidth=1001)
     np.testing.assert_allclose(volume.array[0], [[0, 0], [127.5, 255]], atol=0.1)
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_voi_lut_is_indexed_by_whole_numbers(tmp_path: Path) -> None:
+    """A rescale of 1 and 0, which every DX image has, leaves them whole."""
+    table = Dataset()
+    table.add_new("LUTDescriptor", "US", [5, 0, 16])
+    table.add_new("LUTData", "US", [0, 100, 400, 900, 1000])
+    values = np.array([[0, 1], [2, 4]], dtype=np.uint16)
+    volume = radiograph(
+        tmp_path, values, {"RescaleSlope": 1, "RescaleIntercept": 0}, VOILUTSequence=[table]
+    )
+    np.testing.assert_allclose(volume.array[0], [[0, 25.5], [102, 255]], rtol=1e-6)
 
 
 def test_compact_loses_nothing() -> None:

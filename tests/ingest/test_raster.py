@@ -145,6 +145,38 @@ def test_wrong_rows_are_named(tmp_path: Path) -> None:
     assert "'flu'" in " ".join(result.quarantine["reason"])
 
 
+def test_rows_that_the_card_leaves_out_are_counted_once(tmp_path: Path) -> None:
+    """By their picture, whose file is seen anyway; by the row where it names no picture."""
+    source = write_table(
+        tmp_path / "in",
+        "a.png,pos,p1,s1,,,L",
+        "b.png,pos,p2,s1,,,RGB",
+        "c.png,odd,p3,s1,,,L",
+        "gone.png,pos,p4,s1,,,",
+    )
+    chosen = card(
+        where={"original_mode": ["L"]}, labels={"pos": "covid-19", "neg": "normal", "odd": None}
+    )
+    result = ingest(source, tmp_path / "out", card=chosen)
+    assert result.manifest["patient_id"].tolist() == ["p1"]
+    assert (result.files_seen, result.set_aside, result.quarantined) == (5, 4, 0)
+    assert result.quarantine.set_index("path")["code"].to_dict() == {
+        "b.png": "ROW_NOT_SELECTED",
+        "c.png": "LABEL_UNUSED",
+        "images.csv": "IMAGE_TABLE",
+        "images.csv:5": "ROW_NOT_SELECTED",
+    }
+    reasons = " ".join(result.quarantine["reason"])
+    assert "Row 3: The card leaves it out: original_mode is 'RGB', and not L." in reasons
+
+
+def test_a_picture_that_one_row_reads_and_another_leaves_out_is_read(tmp_path: Path) -> None:
+    source = write_table(tmp_path / "in", "a.png,pos,p1,s1,,,RGB", "a.png,pos,p2,s1,,,L")
+    result = ingest(source, tmp_path / "out", card=card(where={"original_mode": ["L"]}))
+    assert result.manifest["patient_id"].tolist() == ["p2"]
+    assert "a.png" not in set(result.quarantine["path"])
+
+
 def test_one_picture_of_one_patient_with_two_labels_is_refused(tmp_path: Path) -> None:
     source = write_table(
         tmp_path / "in", "a.png,pos,p1,s,,,", "b.png,neg,p1,s,,,", "c.png,neg,p2,s,,,"
@@ -165,7 +197,13 @@ def test_one_picture_under_two_patients_is_kept_twice(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "changes", [{"label": "nope"}, {"manifest": {"view": "nope"}}, {"manifest": {"sha256": "who"}}]
+    "changes",
+    [
+        {"label": "nope"},
+        {"manifest": {"view": "nope"}},
+        {"manifest": {"sha256": "who"}},
+        {"where": {"nope": ["x"]}},
+    ],
 )
 def test_a_card_that_names_an_absent_column(tmp_path: Path, changes: dict[str, Any]) -> None:
     source = write_table(tmp_path / "in", "a.png,pos,p1,s1,,,")

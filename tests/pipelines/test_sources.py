@@ -16,7 +16,7 @@ from covidx.ingest import Identities, IngestResult
 from covidx.pipelines.config import TRAIN_CT, TrainCT
 from covidx.pipelines.progress import silent
 from covidx.pipelines.sources import Source, find_card, link, read_source
-from covidx.pipelines.train_ct import train_ct
+from covidx.pipelines.train_image import train_image
 from tests.conftest import Run
 from tests.pipelines.hospital import export
 
@@ -146,7 +146,7 @@ def test_mr_only(real_data: Path, tmp_path: Path) -> None:
     source = Source(real_data / "dicom" / "conversion", labels, None)
     config = load_config(TRAIN_CT, TrainCT, ["unmatched=exclude"])
     with pytest.raises(CovidxError, match="NOT_CT"):
-        train_ct(config, source, work=tmp_path / "work", runs=tmp_path / "runs")
+        train_image(config, source, work=tmp_path / "work", runs=tmp_path / "runs")
 
 
 def test_covid_ct_finds_its_card(real_data: Path) -> None:

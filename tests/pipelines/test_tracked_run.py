@@ -12,7 +12,7 @@ from covidx.config import load_config
 from covidx.errors import InvalidInputError
 from covidx.pipelines.config import TRAIN_CT, TrainCT
 from covidx.pipelines.sources import Source
-from covidx.pipelines.train_ct import train_ct
+from covidx.pipelines.train_image import train_image
 from covidx.tracking import tracking_uri
 from tests.conftest import Run
 
@@ -72,7 +72,7 @@ def test_a_failed_run_says_so(tmp_path: Path) -> None:
     data.mkdir()
     runs = tmp_path / "runs"
     with pytest.raises(InvalidInputError, match="SOURCE_EMPTY"):
-        train_ct(config, Source(data, None, None), work=tmp_path / "work", runs=runs)
+        train_image(config, Source(data, None, None), work=tmp_path / "work", runs=runs)
     (record,) = (json.loads(p.read_text()) for p in runs.glob("train_ct/*/run.json"))
     assert record["state"] == "failed"
     assert "SOURCE_EMPTY" in record["error"]

@@ -23,7 +23,7 @@ CASE = Case(
     name="PH-1",
     folder="001",
     label="covid-19",
-    note="the CT shows no lesion",
+    note="the image shows no lesion",
     score=0.9,
     probabilities={"normal": 0.1, "covid-19": 0.9},
     decision="covid-19",
@@ -95,7 +95,7 @@ def test_a_case_is_linked_and_a_wrong_one_marked(metrics: Metrics, tmp_path: Pat
     assert page.count('class="wrong"') == 1
     assert "covid-19 (wrong)" in page
     assert "1 of 2" in page  # faithful maps
-    assert "the CT shows no lesion" in page
+    assert "the image shows no lesion" in page
     assert "3 of 9; 4 of 9" in page
 
 
@@ -114,7 +114,7 @@ def test_a_case_page_for_a_radiologist(metrics: Metrics, tmp_path: Path) -> None
     for part in (
         RESEARCH_NOTICE,
         "Patient PH-1",
-        "covid-19 (the CT shows no lesion)",
+        "covid-19 (the image shows no lesion)",
         "0.900",
         "covid-19: right",
         "normal 0.100, covid-19 0.900",

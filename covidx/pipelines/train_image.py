@@ -1,4 +1,4 @@
-"""Train, evaluate and explain a CT classifier, from files to a report.
+"""Train, evaluate and explain an image classifier (CT or radiograph), from files to a report.
 
 The method, in the order of a paper: cohort, labels, pre-processing, groups and splits, training,
 operating point, test results, explanation. Everything is written below one run folder, and MLflow
@@ -8,7 +8,7 @@ is told the same.
 from __future__ import annotations
 
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pandas as pd
@@ -16,13 +16,12 @@ import torch
 
 from covidx.cards import card_digest
 from covidx.cohort import Splits, make_splits
-from covidx.errors import InvalidInputError
 from covidx.evaluate import Metrics, evaluate
 from covidx.files import sha256_json, write_json
 from covidx.imaging import BagCache, build_cache
 from covidx.pipelines.cases import make_cases
-from covidx.pipelines.config import Recipe, TrainCT
-from covidx.pipelines.grouping import group_prepared
+from covidx.pipelines.config import Recipe, TrainImage
+from covidx.pipelines.grouping import group_prepared, save_thumbnails
 from covidx.pipelines.output import (
     draw_figures,
     make_bundle,
@@ -47,9 +46,7 @@ from covidx.tables import (
 from covidx.tracking import tracked
 from covidx.training import SERVED, Fit, fit, predict_cache
 
-__all__ = ["Trained", "train_ct"]
-
-PIPELINE = "train_ct"
+__all__ = ["Trained", "train_image"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,8 +58,8 @@ class Trained:
     warnings: list[str]
 
 
-def train_ct(
-    config: TrainCT,
+def train_image(
+    config: TrainImage,
     source: Source | None = None,
     *,
     work: Path = Path("data"),
@@ -73,7 +70,7 @@ def train_ct(
 
     Parameters
     ----------
-    config : TrainCT
+    config : TrainImage
     source : Source, optional
         Images, labels and card; the embedded phantom cohort if not given.
     work : Path
@@ -88,8 +85,9 @@ def train_ct(
     CovidxError
         Whatever is wrong with the input, by code and place; nothing half-written is left.
     """
-    run = RunFolder(PIPELINE, runs)
-    with run.closing(), tracked(PIPELINE, run.run_id, runs) as tracker:
+    pipeline = config.pipeline
+    run = RunFolder(pipeline, runs)
+    with run.closing(), tracked(pipeline, run.run_id, runs) as tracker:
         run.record["config"] = config.model_dump(mode="json")
         run.record["mlflow_run_id"] = tracker.run_id
         # Sums over threads are rounded in another order by another number of threads.
@@ -98,18 +96,22 @@ def train_ct(
 
         with run.step("cohort"):
             if source is None:
-                source = phantom_source(work, config.phantom.patients, config.phantom.seed, bars)
+                source = phantom_source(work, config, bars)
         with run.step("ingest"):
             cohort = link(source, *read_source(source, work, bars), config.unmatched)
-        recipe = _recipe(config, cohort)
+            chosen, left_out = config.select(cohort.manifest)
+            cohort = replace(cohort, manifest=chosen, notes=[*cohort.notes, *left_out])
+        recipe = config.recipe(cohort.manifest)
         with run.step("prepare"), bars("prepare") as bar:
             how = recipe.preprocessing
             cache = build_cache(cohort.store, cohort.manifest, how, work / "cache", progress=bar)
         with run.step("split"):
-            manifest = group_prepared(cohort, cache)
+            manifest = group_prepared(cohort.manifest, cache, cohort.store)
             splits = make_splits(manifest, seed=config.seed, parts=config.parts)
             rows = splits.assign(manifest, fold=0)
             digests = _write_tables(run, cohort, cache, rows, splits)
+            seen = rows.loc[rows["role"] != "test", "image_id"]
+            save_thumbnails(run.path, cache, seen)
         for role, part in rows.groupby("role"):
             tracker.dataset(part, cohort.source.name, table_digest(part), str(role))
         tracker.tags(digests)
@@ -135,7 +137,7 @@ def train_ct(
         with run.step("report"):
             figures = draw_figures(test, metrics, fitted, rows, run.path / "figures")
             facts = report_facts(run.record, cohort, rows, bundle, fitted)
-            title = f"{PIPELINE}: {metrics.positive} against the rest"
+            title = f"{pipeline}: {metrics.positive} against the rest"
             page = run.path / "report.html"
             write_report(page, title, facts, metrics, cases, figures=figures, warnings=warnings)
         run.record["bundle_sha256"] = bundle.sha256
@@ -150,20 +152,6 @@ def train_ct(
         for name in ("report.html", "metrics.json", "predictions.parquet"):
             tracker.file(run.path / name)
     return Trained(run.path, metrics, warnings)
-
-
-def _recipe(config: TrainCT, cohort: Cohort) -> Recipe:
-    """The recipe for volumes where there are any, else the one for single slices."""
-    modalities = sorted(set(cohort.manifest["modality"]))
-    if "CT" not in modalities:
-        raise InvalidInputError(
-            "NOT_CT",
-            "There is no CT in this cohort.",
-            path=cohort.source.data,
-            expected="CT",
-            actual=", ".join(modalities),
-        )
-    return config.volume if (cohort.manifest["kind"] == "volume").any() else config.slice
 
 
 def _write_tables(
@@ -194,7 +182,7 @@ def _write_tables(
 
 
 def _fit(
-    config: TrainCT,
+    config: TrainImage,
     recipe: Recipe,
     cohort: Cohort,
     cache: BagCache,

@@ -1,0 +1,113 @@
+"""Public image tables: prepared by their card, with folds and controls on the same folds."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.controls import (
+    ControlScores,
+    border_features,
+    histogram_features,
+    metadata_features,
+    run_control,
+)
+from benchmarks.folds import Study, make_study
+from benchmarks.results import RESULTS, record, result_of
+from covidx.errors import InvalidInputError
+from covidx.evaluate import Estimate, mean_of_folds_auroc
+from covidx.imaging import build_cache
+from covidx.pipelines.config import TrainImage
+from covidx.pipelines.progress import silent
+from covidx.pipelines.sources import Source, find_card, link, read_source
+
+__all__ = ["Controlled", "prepare_set", "run_controls"]
+
+
+@dataclass(frozen=True, eq=False)
+class Controlled:
+    """The controls' scores and the AUROC of each, mean of folds."""
+
+    scores: dict[str, ControlScores]
+    aurocs: dict[str, Estimate]
+
+    @property
+    def best(self) -> str:
+        """The strongest control, by its test AUROC: the choice that is hardest on the network."""
+        return max(self.aurocs, key=lambda name: self.aurocs[name].value)
+
+
+def prepare_set(
+    name: str, data: Path, work: Path, config: TrainImage, *, leaky: bool = False
+) -> Study:
+    """Ingest a public set by its card, prepare it with the pipeline's recipe, and cut the folds.
+
+    Parameters
+    ----------
+    name : str
+        The card's identifier.
+    data, work : Path
+        The set; the place of the store and the cache, which ``make train-... DATA=`` shares.
+    config : TrainImage
+    leaky : bool
+        Cut by image.
+
+    Raises
+    ------
+    InvalidInputError
+        ``OTHER_SET``: what lies in `data` is not what the card describes.
+    """
+    card = find_card(data)
+    if card is None or card.identifier != name:
+        raise InvalidInputError(
+            "OTHER_SET",
+            "This is not the set that the card describes.",
+            path=data,
+            expected=name,
+            actual="no known set" if card is None else card.identifier,
+        )
+    source = Source(data, None, card)
+    cohort = link(source, *read_source(source, work, silent), config.unmatched)
+    manifest, left_out = config.select(cohort.manifest)
+    cohort = replace(cohort, manifest=manifest, notes=[*cohort.notes, *left_out])
+    recipe = config.recipe(manifest)
+    images = build_cache(cohort.store, manifest, recipe.preprocessing, work / "cache")
+    return make_study(cohort, images, recipe, config.seed, leaky=leaky)
+
+
+def run_controls(study: Study, name: str, command: str, results: Path = RESULTS) -> Controlled:
+    """Run the three controls on the folds of `study`; record their AUROCs.
+
+    Parameters
+    ----------
+    study : Study
+    name : str
+        Of the figures, such as ``covid_ct_{}_auroc``: takes the control's name.
+    command : str
+        Measures them again.
+    results : Path
+    """
+    manifest, pixels = study.manifest, study.cache.pixels
+    pictures = [study.cache.bag(image, pixels).pixels[0] for image in manifest["image_id"]]
+    features = {
+        "metadata": metadata_features(manifest),
+        "border": np.stack([border_features(picture) for picture in pictures]),
+        "histogram": np.stack([histogram_features(picture) for picture in pictures]),
+    }
+    positive = study.cohort.classes.positive
+    truth = (manifest["label"] == positive).to_numpy()
+    groups = manifest["group_id"].to_numpy()
+    scores, aurocs, found = {}, {}, {}
+    for control, table in features.items():
+        one = run_control(table, manifest, study.splits, positive, study.seed)
+        auroc = mean_of_folds_auroc(one.scores, truth, groups, one.folds)
+        kinds = Counter(kind for kind, _ in one.chosen.values())
+        models = ", ".join(f"{kind} in {n} folds" for kind, n in sorted(kinds.items()))
+        against = f"chance 0.5; the better model on validation rows: {models}; mean of folds"
+        found[name.format(control)] = result_of(auroc, against, command)
+        scores[control], aurocs[control] = one, auroc
+    record(found, results)
+    return Controlled(scores, aurocs)
