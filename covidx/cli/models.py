@@ -74,8 +74,8 @@ def _tell(trained: Trained) -> None:
     for name in HEADLINE:
         found = metrics[name]
         typer.echo(f"  {name:<12} {found}   n = {found.n}")
-    point = metrics.point
-    typer.echo(f"  threshold    {point.threshold:.3f}, {point.text}\n")
+    if metrics.point is not None:
+        typer.echo(f"  threshold    {metrics.point.threshold:.3f}, {metrics.point.text}\n")
     biases = [line for line in trained.warnings if line.startswith(KNOWN_BIAS)]
     for line in trained.warnings:
         if line not in biases:

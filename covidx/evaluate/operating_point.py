@@ -55,6 +55,11 @@ class OperatingPoint:
         """Rule and origin in one line."""
         return f"{self.rule} on {self.origin}"
 
+    @property
+    def short(self) -> str:
+        """The rule, and which kind of rows, for a legend."""
+        return f"{self.rule} on {self.origin.split(',')[0]}"
+
     def decide(self, scores: FloatArray) -> BoolArray:
         """Which scores are called positive, shape (rows,)."""
         return scores >= self.threshold

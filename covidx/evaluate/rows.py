@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -119,7 +120,7 @@ class Rows:
         truth: BoolArray = self.labels == self.classes.index(self.positive)
         return truth
 
-    @property
+    @cached_property
     def clusters(self) -> Clusters:
         """The rows' groups, drawn as one stratum."""
         return Clusters.of(self.groups)

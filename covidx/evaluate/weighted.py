@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +12,7 @@ from covidx.evaluate.bootstrap import Clusters, FloatArray, Statistic
 __all__ = [
     "auroc_statistic",
     "average_precision_statistic",
+    "decision_statistic",
     "difference_statistic",
     "mean_statistic",
     "ratio_statistic",
@@ -97,6 +98,31 @@ def ratio_statistic(
     def statistic(counts: FloatArray) -> FloatArray:
         totals = sums.T @ counts  # (2, draws)
         return _divide(totals[0], totals[1])
+
+    return statistic
+
+
+def decision_statistic(
+    called: BoolArray,
+    truth: BoolArray,
+    clusters: Clusters,
+    function: Callable[[FloatArray, FloatArray, FloatArray, FloatArray], FloatArray],
+) -> Statistic:
+    """Any function of the numbers of true and false, positive and negative decisions.
+
+    Parameters
+    ----------
+    called, truth : bool array, shape (rows,)
+    clusters : Clusters
+    function : callable
+        (tp, fp, fn, tn), each (draws,) -> values (draws,).
+    """
+    cells = [called & truth, called & ~truth, ~called & truth, ~called & ~truth]
+    sums = _group_sums(np.stack(cells, axis=1), clusters)
+
+    def statistic(counts: FloatArray) -> FloatArray:
+        tp, fp, fn, tn = sums.T @ counts  # each (draws,)
+        return function(tp, fp, fn, tn)
 
     return statistic
 

@@ -14,7 +14,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from covidx.evaluate import Estimate, Metrics, Rows, reliability
+from covidx.evaluate import Estimate, Metrics, OperatingPoint, Rows, reliability
 from covidx.evaluate.bootstrap import FloatArray, IntArray
 from covidx.files import make_folder, replacing
 
@@ -66,7 +66,8 @@ def roc_figure(rows: Rows, metrics: Metrics) -> Figure:
         found = np.append(0, np.cumsum(truth[order])[last]) / truth.sum()
         false = np.append(0, np.cumsum(~truth[order])[last]) / (~truth).sum()
         axes.plot(false, found, color=BLUE, linewidth=2, label=f"AUROC {_of(metrics['auroc'])}")
-        _cross(axes, metrics)
+        if metrics.point is not None:
+            _cross(axes, metrics, metrics.point)
     else:
         axes.text(0.5, 0.5, "undefined: one class only", ha="center", va="center")
     axes.set_xlabel("1 − specificity (false alarms among the rest)")
@@ -108,14 +109,11 @@ def reliability_figure(rows: Rows, metrics: Metrics, *, seed: int = 0) -> Figure
 def confusion_figure(metrics: Metrics) -> Figure:
     """Counts of truth against decision: at the threshold, and by the most probable class."""
     rest = "rest" if len(metrics.classes) != 2 else _other(metrics)
-    panels: list[tuple[IntArray, tuple[str, ...], str]] = [
-        (
-            metrics.decisions[::-1, ::-1],
-            (metrics.positive, rest),
-            f"at the threshold {metrics.point.threshold:.3f}",
-        )
-    ]
-    if len(metrics.classes) > 2:
+    panels: list[tuple[IntArray, tuple[str, ...], str]] = []
+    if metrics.point is not None:
+        title = f"at the threshold {metrics.point.threshold:.3f}"
+        panels.append((metrics.decisions[::-1, ::-1], (metrics.positive, rest), title))
+    if len(metrics.classes) > 2 or not panels:
         panels.append((metrics.confusion, metrics.classes, "most probable class"))
     figure = Figure(figsize=(4.6 * len(panels) + 0.6, 4.9), layout="constrained", dpi=DPI)
     figure.suptitle(
@@ -146,15 +144,17 @@ def score_figure(rows: Rows, metrics: Metrics) -> Figure:
             low, middle, high = np.quantile(scores, [0.25, 0.5, 0.75])
             axes.plot([low, high], [place, place], color="black", linewidth=3, alpha=0.7)
             axes.plot(middle, place, "|", color="black", markersize=16, markeredgewidth=2.5)
-    threshold = metrics.point.threshold
-    axes.axvline(threshold, color=GREY, linestyle="--", label=f"threshold {threshold:.3f}")
+    right = ""
+    if metrics.point is not None:
+        threshold, right = metrics.point.threshold, " (called positive right of the threshold)"
+        axes.axvline(threshold, color=GREY, linestyle="--", label=f"threshold {threshold:.3f}")
     axes.plot([], [], "|-", color="black", linewidth=3, markersize=9, label="median and quartiles")
     counts = [int((rows.labels == rows.classes.index(name)).sum()) for name in names]
     axes.set_yticks(range(len(names)))
     axes.set_yticklabels([f"{name}\n(n = {n})" for name, n in zip(names, counts, strict=True)])
     axes.invert_yaxis()
     axes.set_xlim(-0.02, 1.02)
-    axes.set_xlabel(f"score for {metrics.positive} (called positive right of the threshold)")
+    axes.set_xlabel(f"score for {metrics.positive}{right}")
     figure.legend(loc="outside lower right", ncols=2, fontsize=8)
     return figure
 
@@ -208,7 +208,7 @@ def _square(title: str) -> tuple[Figure, Axes]:
     return figure, axes
 
 
-def _cross(axes: Axes, metrics: Metrics) -> None:
+def _cross(axes: Axes, metrics: Metrics, point: OperatingPoint) -> None:
     """The operating point, its arms as long as the intervals."""
     sensitivity, specificity = metrics["sensitivity"], metrics["specificity"]
     x, y = 1 - specificity.value, sensitivity.value
@@ -222,7 +222,7 @@ def _cross(axes: Axes, metrics: Metrics) -> None:
         capsize=3,
         zorder=3,
         label=(
-            f"threshold {metrics.point.threshold:.3f} ({metrics.point.rule} on validation)\n"
+            f"threshold {point.threshold:.3f} ({point.short})\n"
             f"sensitivity {_of(sensitivity)}, n = {sensitivity.n}\n"
             f"specificity {_of(specificity)}, n = {specificity.n}"
         ),

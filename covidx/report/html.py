@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from covidx.constants import RESEARCH_NOTICE
 from covidx.evaluate import Metrics
 from covidx.files import replacing
-from covidx.report.slices import SliceView
 from covidx.report.words import HEADLINE, metric_name, origin_text, say
+
+if TYPE_CHECKING:
+    from covidx.report.slices import SliceView
 
 __all__ = ["Case", "write_case", "write_report"]
 
@@ -113,8 +115,8 @@ def _render(template: str, path: Path, found: Metrics, **values: Any) -> None:
         css=(TEMPLATES / "page.css").read_text(),
         level=found.level,
         positive=found.positive,
-        threshold=found.point.threshold,
-        threshold_origin=origin_text(found.point),
+        threshold=None if found.point is None else found.point.threshold,
+        threshold_origin=None if found.point is None else origin_text(found.point),
         **values,
     )
     with replacing(path) as temporary:

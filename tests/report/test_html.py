@@ -10,7 +10,8 @@ import pytest
 
 from covidx.constants import RESEARCH_NOTICE
 from covidx.evaluate import Metrics, OperatingPoint, evaluate
-from covidx.report import Case, SliceView, write_case, write_report
+from covidx.report import Case, write_case, write_report
+from covidx.report.slices import SliceView
 from covidx.report.words import HEADLINE, origin_text, say
 from tests.evaluate.reference import three_classes
 
