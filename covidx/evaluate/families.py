@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 
 from covidx.evaluate.auroc import ONE_CLASS, auroc_estimate
 from covidx.evaluate.bootstrap import Clusters, FloatArray
@@ -105,7 +106,7 @@ def _parts(rows: Rows, k: int, called: BoolArray, clusters: Clusters) -> dict[st
     return {name: Pending(one, len(truth), rarer, ABSENT) for name, one in statistics.items()}
 
 
-def _whole(rows: Rows, guess: np.typing.NDArray[np.intp], by_class: str, exact: bool) -> Found:
+def _whole(rows: Rows, guess: npt.NDArray[np.intp], by_class: str, exact: bool) -> Found:
     """Metrics of all classes at once."""
     clusters, ones = rows.clusters, np.ones(len(rows))
     right = share(guess == rows.labels, ones > 0, clusters, "no rows", note=by_class, exact=exact)[

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -44,6 +44,8 @@ class Rows:
     groups : array, shape (rows,)
         What is not independent of each other.
     folds : int array, shape (rows,)
+    units, patients : array, shape (rows,)
+        Ids, by which other tables are joined.
     """
 
     classes: tuple[str, ...]
@@ -54,6 +56,8 @@ class Rows:
     labels: IntArray
     groups: npt.NDArray[np.str_]
     folds: IntArray
+    units: npt.NDArray[np.str_]
+    patients: npt.NDArray[np.str_]
 
     @classmethod
     def of(cls, predictions: pd.DataFrame, positive: str) -> Rows:
@@ -86,6 +90,8 @@ class Rows:
             labels=pd.Index(classes).get_indexer(pd.Index(table["label"])).astype(np.int64),
             groups=table["group_id"].to_numpy(np.str_),
             folds=table["fold"].to_numpy(np.int64),
+            units=table["unit_id"].to_numpy(np.str_),
+            patients=table["patient_id"].to_numpy(np.str_),
         )
 
     def only_test(self) -> Rows:
@@ -105,6 +111,11 @@ class Rows:
                 hint="Select the rows with role test.",
             )
         return self
+
+    def take(self, which: npt.NDArray[np.bool_] | npt.NDArray[np.intp]) -> Rows:
+        """Some of the rows (a mask), or all in another order (indices)."""
+        per_row = ("probabilities", "labels", "groups", "folds", "units", "patients")
+        return replace(self, **{name: getattr(self, name)[which] for name in per_row})
 
     def __len__(self) -> int:
         return len(self.labels)

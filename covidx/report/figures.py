@@ -5,6 +5,7 @@ Built on `matplotlib.figure.Figure` alone, without pyplot's global state.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -16,14 +17,17 @@ from matplotlib.ticker import MaxNLocator
 
 from covidx.evaluate import Estimate, Metrics, OperatingPoint, Rows, reliability
 from covidx.evaluate.bootstrap import FloatArray, IntArray
+from covidx.evaluate.readers import Reader
 from covidx.files import make_folder, replacing
 
 __all__ = [
     "confusion_figure",
     "reliability_figure",
     "roc_figure",
+    "roc_points",
     "save",
     "score_figure",
+    "square_figure",
     "training_figure",
 ]
 
@@ -47,7 +51,7 @@ def save(figure: Figure, path: Path) -> Path:
     return path
 
 
-def roc_figure(rows: Rows, metrics: Metrics) -> Figure:
+def roc_figure(rows: Rows, metrics: Metrics, readers: Sequence[Reader] = ()) -> Figure:
     """ROC curve, and the operating point with the intervals of sensitivity and specificity.
 
     Parameters
@@ -56,32 +60,65 @@ def roc_figure(rows: Rows, metrics: Metrics) -> Figure:
         The test rows.
     metrics : Metrics
         What `evaluate` found on them.
+    readers : sequence of Reader
+        Drawn as points.
     """
-    figure, axes = _square(f"ROC: {metrics.positive} against the rest\n{_counts(rows, metrics)}")
+    figure, axes = square_figure(
+        f"ROC: {metrics.positive} against the rest\n{_counts(rows, metrics)}"
+    )
     axes.plot([0, 1], [0, 1], color=GREY, linewidth=1, linestyle=":", label="chance")
-    scores, truth = rows.scores, rows.truth
+    truth = rows.truth
     if truth.any() and not truth.all():
-        order = np.argsort(-scores, kind="stable")
-        last = np.append(np.diff(scores[order]) != 0, True)  # rows of equal score enter together
-        found = np.append(0, np.cumsum(truth[order])[last]) / truth.sum()
-        false = np.append(0, np.cumsum(~truth[order])[last]) / (~truth).sum()
+        false, found = roc_points(rows)
         axes.plot(false, found, color=BLUE, linewidth=2, label=f"AUROC {_of(metrics['auroc'])}")
         if metrics.point is not None:
             _cross(axes, metrics, metrics.point)
     else:
         axes.text(0.5, 0.5, "undefined: one class only", ha="center", va="center")
+    _readers(axes, readers)
     axes.set_xlabel("1 − specificity (false alarms among the rest)")
     axes.set_ylabel(f"sensitivity ({metrics.positive} found)")
     axes.legend(loc="lower right", fontsize=8, frameon=True)
     return figure
 
 
-def reliability_figure(rows: Rows, metrics: Metrics, *, seed: int = 0) -> Figure:
+def roc_points(rows: Rows) -> tuple[FloatArray, FloatArray]:
+    """Share of false alarms and sensitivity at every threshold, from the strictest down."""
+    scores, truth = rows.scores, rows.truth
+    order = np.argsort(-scores, kind="stable")
+    last = np.append(np.diff(scores[order]) != 0, True)  # rows of equal score enter together
+    found = np.append(0, np.cumsum(truth[order])[last]) / truth.sum()
+    false = np.append(0, np.cumsum(~truth[order])[last]) / (~truth).sum()
+    return false, found
+
+
+def _readers(axes: Axes, readers: Sequence[Reader]) -> None:
+    """Each reader's decision as a mark, and the other cuts of a rating as a thin line."""
+    for place, reader in enumerate(readers):
+        mark, colour = MARKS[(place + 1) % len(MARKS)], CLASS_COLOURS[(place + 2) % 6]
+        if len(reader.steps) > 1:
+            x, y = ([step[k] for step in reader.steps] for k in (1, 2))
+            axes.plot(x, y, color=colour, linewidth=0.8, linestyle="--")
+        axes.plot(
+            1 - reader.specificity.value,
+            reader.sensitivity.value,
+            mark,
+            color=colour,
+            markersize=8,
+            markeredgecolor="black",
+            zorder=4,
+            label=f"reader {reader.name}, n = {reader.n}",
+        )
+
+
+def reliability_figure(
+    rows: Rows, metrics: Metrics, *, seed: int = 0, resamples: int = 2000
+) -> Figure:
     """Share of positives by bin of score, with intervals and counts."""
     title = f"Reliability: {metrics.positive}\n{_counts(rows, metrics)}"
-    figure, axes = _square(title)
+    figure, axes = square_figure(title)
     axes.plot([0, 1], [0, 1], color=GREY, linewidth=1, linestyle=":", label="perfect calibration")
-    bins = reliability(rows.scores, rows.truth, rows.clusters, seed=seed)
+    bins = reliability(rows.scores, rows.truth, rows.clusters, seed=seed, resamples=resamples)
     usable = [b for b in bins if not np.isnan(b.observed.low)]
     x = [b.mean_score for b in usable]
     y = np.array([b.observed.value for b in usable])
@@ -197,7 +234,8 @@ def training_figure(history: pd.DataFrame, *, n_train: int, n_validation: int) -
     return figure
 
 
-def _square(title: str) -> tuple[Figure, Axes]:
+def square_figure(title: str) -> tuple[Figure, Axes]:
+    """Axes from 0 to 1 on both sides."""
     figure = Figure(figsize=SIZE, layout="constrained", dpi=DPI)
     axes = figure.add_subplot()
     axes.set_title(title, fontsize=10)
