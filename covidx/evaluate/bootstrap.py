@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -16,7 +17,15 @@ from scipy.special import ndtr, ndtri
 from covidx.evaluate.estimate import CONFIDENCE, Estimate, undefined
 from covidx.evaluate.proportions import wilson
 
-__all__ = ["Clusters", "Replicates", "Statistic", "bca_interval", "bootstrap", "bootstrap_estimate"]
+__all__ = [
+    "Clusters",
+    "FromSums",
+    "Replicates",
+    "Statistic",
+    "bca_interval",
+    "bootstrap",
+    "bootstrap_estimate",
+]
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -24,8 +33,32 @@ IntArray = npt.NDArray[np.int64]
 Statistic = Callable[[FloatArray], FloatArray]
 """Multiplicities (groups, draws) -> values (draws,); NaN where a draw leaves it undefined."""
 
+
+@dataclass(frozen=True, eq=False)
+class FromSums:
+    """A statistic of sums over the rows drawn; those that share `sums` share the work.
+
+    Parameters
+    ----------
+    sums : matrix, shape (columns, groups)
+        What each group adds, dense or sparse.
+    finish : callable
+        Totals (columns, draws) -> values (draws,).
+    """
+
+    sums: Any
+    finish: Callable[[FloatArray], FloatArray]
+
+    def __call__(self, counts: FloatArray) -> FloatArray:
+        """Make it a `Statistic`."""
+        return self.finish(self.sums @ counts)
+
+
 _BLOCK_NUMBERS = 4_000_000
 """Numbers in one block of multiplicities (32 MB), so that memory does not grow with resamples."""
+
+_CACHED = 2048
+"""Groups that are transposed at once."""
 
 _MOST_THREADS = 4
 """Threads over blocks of resamples; numpy lets go of the interpreter while it adds."""
@@ -80,15 +113,17 @@ class Clusters:
         rng = np.random.default_rng(seed)
         size = max(1, _BLOCK_NUMBERS // max(len(self.codes), 1))
         members = [np.flatnonzero(self.strata == s) for s in np.unique(self.strata)]
-        for start in range(0, resamples, size):
-            block = min(size, resamples - start)
+        for done in range(0, resamples, size):
+            block = min(size, resamples - done)
             counts = np.empty((self.n_groups, block))
             for stratum in members:
                 k = len(stratum)
-                drawn = np.empty((block, k))
-                for row in drawn:  # one draw at a time stays within the processor's cache
+                drawn = np.empty((block, k), dtype=np.uint16)
+                for row in drawn:
                     row[:] = np.bincount(rng.integers(0, k, size=k), minlength=k)
-                counts[stratum] = drawn.T  # (groups, draws)
+                for start in range(0, k, _CACHED):  # a part at a time stays in the cache
+                    part = slice(start, start + _CACHED)
+                    counts[stratum[part]] = drawn[:, part].T  # (groups, draws)
             yield counts
 
     def without(self) -> Iterator[FloatArray]:
@@ -123,7 +158,17 @@ def bootstrap(
     jackknife: dict[str, list[FloatArray]] = {name: [] for name in statistics}
 
     def replicate(counts: FloatArray) -> dict[str, FloatArray]:
-        return {name: statistic(counts) for name, statistic in statistics.items()}
+        totals: dict[int, FloatArray] = {}
+        found = {}
+        for name, statistic in statistics.items():
+            if isinstance(statistic, FromSums):
+                key = id(statistic.sums)
+                if key not in totals:
+                    totals[key] = statistic.sums @ counts
+                found[name] = statistic.finish(totals[key])
+            else:
+                found[name] = statistic(counts)
+        return found
 
     for into, blocks in (
         (draws, clusters.draws(seed, resamples)),

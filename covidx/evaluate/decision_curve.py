@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
+from scipy.sparse import csr_matrix
 
+from covidx.evaluate.bootstrap import FloatArray, FromSums
 from covidx.evaluate.estimate import Estimate
 from covidx.evaluate.pending import Found, Pending, settle
 from covidx.evaluate.rows import Rows
-from covidx.evaluate.weighted import ratio_statistic
 
 __all__ = ["THRESHOLDS", "NetBenefit", "decision_curve"]
 
@@ -51,18 +53,37 @@ def decision_curve(rows: Rows, *, seed: int = 0, resamples: int = 2000) -> list[
     rows, or groups; the gain is paired.
     """
     truth, clusters, n = rows.truth, rows.clusters, len(rows)
-    ones = np.ones(n)
+    cells = _cells(rows)
+    reached = np.arange(len(THRESHOLDS) + 1)  # thresholds that a cell's scores reach
     found: Found = {}
-    for t in THRESHOLDS:
-        worth = np.where(truth, 1.0, -t / (1 - t))  # of calling a row positive
-        model, everyone = worth * (rows.scores >= t), worth
+    for k, t in enumerate(THRESHOLDS):
+        worth = np.array([-t / (1 - t), 1.0])  # of acting on a row of the rest, of the positive
+        everyone = np.tile(worth, len(THRESHOLDS) + 1)
+        model = everyone * np.repeat(reached > k, 2)
         note = f", net benefit at a threshold probability of {t:g}, prevalence {truth.mean():.3f}"
         for name, each in (("model", model), ("all", everyone), ("gain", model - everyone)):
             told = note + (", model minus treating all" if name == "gain" else "")
-            statistic = ratio_statistic(each, ones, clusters)
+            statistic = FromSums(cells, partial(_per_row, each))
             found[f"{name} {t}"] = Pending(statistic, n, 0, "no rows", told)
     settled = settle(found, clusters, seed=seed, resamples=resamples)
     return [
         NetBenefit(t, *(settled[f"{name} {t}"] for name in ("model", "all", "gain")))
         for t in THRESHOLDS
     ]
+
+
+def _cells(rows: Rows) -> csr_matrix:
+    """Rows by how many thresholds their score reaches, and by class: (cells, groups).
+
+    A row lies in one cell, so that one sparse sum over few cells serves all thresholds.
+    """
+    reached = np.searchsorted(THRESHOLDS, rows.scores, side="right")
+    cell = 2 * reached + rows.truth
+    shape = (2 * (len(THRESHOLDS) + 1), rows.clusters.n_groups)
+    return csr_matrix((np.ones(len(rows)), (cell, rows.clusters.codes)), shape=shape)
+
+
+def _per_row(worth: FloatArray, totals: FloatArray) -> FloatArray:
+    """Worth of the cells' totals (cells, draws), per row drawn."""
+    mean: FloatArray = worth @ totals / totals.sum(axis=0)
+    return mean
