@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
+from scipy.sparse import csr_matrix
 
-from covidx.evaluate.bootstrap import FloatArray
-from covidx.evaluate.decisions import share
+from covidx.evaluate.bootstrap import FloatArray, FromSums
 from covidx.evaluate.estimate import Estimate
 from covidx.evaluate.operating_point import OperatingPoint
-from covidx.evaluate.pending import Found, settle
+from covidx.evaluate.pending import Found, Pending, settle
+from covidx.evaluate.proportions import wilson_estimate
 from covidx.evaluate.rows import Rows
-from covidx.evaluate.weighted import BoolArray
+from covidx.evaluate.weighted import BoolArray, divide
 
 __all__ = ["WITHHELD", "Band", "Selective", "band_of", "risk_coverage"]
 
@@ -111,11 +114,11 @@ def risk_coverage(
     truth, clusters = test.truth, test.clusters
     wrong = point.decide(test.scores) != truth
     bands = [band_of(validation, point, part) for part in WITHHELD]
+    cells = _cells(bands, wrong, test)
     found: Found = {}
     for k, band in enumerate(bands):
         decided = ~band.undecided(test.scores)
         note = f", {int(decided.sum())} of {len(test)} rows decided"
-        nobody = "no such row is decided"
         shares = {
             "coverage": (decided, np.ones_like(truth), ""),
             "risk": (wrong, decided, note),
@@ -123,8 +126,36 @@ def risk_coverage(
             "specificity": (~wrong, decided & ~truth, note),
         }
         for name, (yes, among, told) in shares.items():
-            one = share(yes, among, clusters, nobody, note=told)["share"]
-            found[f"{k} {name}"] = one
+            n, empty = int(among.sum()), "no such row is decided"
+            if clusters.several_rows:
+                statistic = FromSums(cells, partial(_share, name, k))
+                found[f"{k} {name}"] = Pending(statistic, n, clusters.count(among), empty, told)
+            else:
+                right = int((yes & among).sum())
+                found[f"{k} {name}"] = wilson_estimate(right, n, empty, told)
     settled = settle(found, clusters, seed=seed, resamples=resamples)
     names = ("coverage", "risk", "sensitivity", "specificity")
     return [Selective(b, *(settled[f"{k} {name}"] for name in names)) for k, b in enumerate(bands)]
+
+
+def _cells(bands: Sequence[Band], wrong: BoolArray, test: Rows) -> csr_matrix:
+    """Rows by how many of the bands decide them, by class, by right or wrong: (cells, groups).
+
+    Bands grow, so that a row decided by one is decided by all narrower ones.
+    """
+    decided = np.sum([~band.undecided(test.scores) for band in bands], axis=0)
+    cell = 4 * decided + 2 * test.truth + wrong
+    shape = (4 * (len(bands) + 1), test.clusters.n_groups)
+    return csr_matrix((np.ones(len(test)), (cell, test.clusters.codes)), shape=shape)
+
+
+def _share(name: str, k: int, totals: FloatArray) -> FloatArray:
+    """A figure of band number `k` from the cells' totals (cells, draws)."""
+    by = totals.reshape(-1, 2, 2, totals.shape[1])  # (decided by, class, wrong, draws)
+    seen = by[k + 1 :].sum(axis=0)
+    if name == "coverage":
+        return divide(seen.sum(axis=(0, 1)), by.sum(axis=(0, 1, 2)))
+    if name == "risk":
+        return divide(seen[:, 1].sum(axis=0), seen.sum(axis=(0, 1)))
+    mine = seen[1 if name == "sensitivity" else 0]
+    return divide(mine[0], mine.sum(axis=0))

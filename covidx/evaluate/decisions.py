@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from covidx.evaluate.auroc import ONE_CLASS
@@ -12,8 +14,9 @@ from covidx.evaluate.pending import Found, Pending
 from covidx.evaluate.proportions import wilson_estimate
 from covidx.evaluate.weighted import (
     BoolArray,
+    decision_cells,
     decision_statistic,
-    mean_statistic,
+    divide,
     ratio_statistic,
 )
 
@@ -80,29 +83,39 @@ def decision_family(
     exact : bool
         Clopper and Pearson's interval for proportions of independent rows.
     """
+    n, positives, yes = len(truth), int(truth.sum()), int(called.sum())
+    cells = decision_cells(called, truth, clusters)
     at = f", at the cohort's prevalence of {truth.mean():.3f}{note}"
-    shares = {  # name: (successes, among, reason if there are none, note)
-        "sensitivity": (called, truth, "no positive rows", note),
-        "specificity": (~called, ~truth, "no negative rows", note),
-        "ppv": (truth, called, "no row is called positive", at),
-        "npv": (~truth, ~called, "no row is called negative", at),
-        "accuracy": (called == truth, np.ones_like(truth), "no rows", note),
+    shares = {  # name: (among, reason if there are none, note)
+        "sensitivity": (truth, "no positive rows", note),
+        "specificity": (~truth, "no negative rows", note),
+        "ppv": (called, "no row is called positive", at),
+        "npv": (~called, "no row is called negative", at),
+        "accuracy": (np.ones_like(truth), "no rows", note),
     }
     found: Found = {}
-    for name, (yes, among, empty, told) in shares.items():
-        found[name] = share(yes, among, clusters, empty, note=told, exact=exact)["share"]
-    n = len(truth)
+    for name, (among, empty, told) in shares.items():
+        if clusters.several_rows:
+            statistic = decision_statistic(cells, FUNCTIONS[name])
+            bound = clusters.count(among)
+            found[name] = Pending(statistic, int(among.sum()), bound, empty, told)
+        else:
+            right = int(((called == truth) & among).sum())
+            found[name] = wilson_estimate(right, int(among.sum()), empty, told, exact=exact)
     rarer = min(clusters.count(truth), clusters.count(~truth))
-    f1 = ratio_statistic(2 * (called & truth), called.astype(int) + truth, clusters)
-    found["f1"] = Pending(f1, n, rarer, "no row is positive or called so", note)
-    halves = [
-        ratio_statistic(called & truth, truth, clusters),
-        ratio_statistic(~called & ~truth, ~truth, clusters),
-    ]
-    found["balanced_accuracy"] = Pending(mean_statistic(halves), n, rarer, ONE_CLASS, note)
-    phi = decision_statistic(called, truth, clusters, mcc)
-    found["mcc"] = Pending(phi, n, 0, "one class, or one decision, only", note)
-    return found | _ratios(called, truth, clusters, note)
+    for name, bound, empty in (
+        ("f1", rarer, "no row is positive or called so"),
+        ("balanced_accuracy", rarer, ONE_CLASS),
+        ("mcc", 0, "one class, or one decision, only"),
+        ("lr_positive", 0, "one class only, or no false alarm"),
+        ("lr_negative", 0, "one class only, or no true negative"),
+    ):
+        found[name] = Pending(decision_statistic(cells, FUNCTIONS[name]), n, bound, empty, note)
+    if not clusters.several_rows:
+        hits = int((called & truth).sum())
+        counts = Decisions(hits, yes - hits, positives - hits, n - yes - positives + hits)
+        found |= likelihood_ratios(counts, note)
+    return found
 
 
 def undecided(truth: BoolArray, reason: str) -> Found:
@@ -113,24 +126,19 @@ def undecided(truth: BoolArray, reason: str) -> Found:
 def mcc(tp: FloatArray, fp: FloatArray, fn: FloatArray, tn: FloatArray) -> FloatArray:
     """Matthews' correlation (Biochim Biophys Acta 1975;405:442-451); NaN if a margin is 0."""
     margins = (tp + fp) * (tp + fn) * (tn + fp) * (tn + fn)
-    out = np.full(len(margins), np.nan)
-    np.divide(tp * tn - fp * fn, np.sqrt(margins), out=out, where=margins > 0)
-    return out
+    return divide(tp * tn - fp * fn, np.sqrt(margins))
 
 
-def _ratios(called: BoolArray, truth: BoolArray, clusters: Clusters, note: str) -> Found:
-    if not clusters.several_rows:
-        counts = Decisions(
-            int((called & truth).sum()),
-            int((called & ~truth).sum()),
-            int((~called & truth).sum()),
-            int((~called & ~truth).sum()),
-        )
-        return dict(likelihood_ratios(counts, note))
-    n = len(truth)
-    positive = decision_statistic(called, truth, clusters, lr_positive)
-    negative = decision_statistic(called, truth, clusters, lr_negative)
-    return {
-        "lr_positive": Pending(positive, n, 0, "one class only, or no false alarm", note),
-        "lr_negative": Pending(negative, n, 0, "one class only, or no true negative", note),
-    }
+FUNCTIONS: dict[str, Callable[[FloatArray, FloatArray, FloatArray, FloatArray], FloatArray]] = {
+    "sensitivity": lambda tp, fp, fn, tn: divide(tp, tp + fn),
+    "specificity": lambda tp, fp, fn, tn: divide(tn, tn + fp),
+    "ppv": lambda tp, fp, fn, tn: divide(tp, tp + fp),
+    "npv": lambda tp, fp, fn, tn: divide(tn, tn + fn),
+    "accuracy": lambda tp, fp, fn, tn: divide(tp + tn, tp + fp + fn + tn),
+    "f1": lambda tp, fp, fn, tn: divide(2 * tp, 2 * tp + fp + fn),
+    "balanced_accuracy": lambda tp, fp, fn, tn: (divide(tp, tp + fn) + divide(tn, tn + fp)) / 2,
+    "mcc": mcc,
+    "lr_positive": lr_positive,
+    "lr_negative": lr_negative,
+}
+"""Metric -> what it is of the numbers of decisions."""

@@ -6,15 +6,17 @@ import numpy as np
 import numpy.typing as npt
 
 from covidx.evaluate.auroc import ONE_CLASS, auroc_estimate
-from covidx.evaluate.bootstrap import Clusters, FloatArray
+from covidx.evaluate.bootstrap import Clusters, FloatArray, Statistic
 from covidx.evaluate.calibration import CLIP, bin_count, calibration_line, ece_statistic
-from covidx.evaluate.decisions import decision_family, share
+from covidx.evaluate.decisions import FUNCTIONS, decision_family, share
 from covidx.evaluate.pending import Found, Pending
 from covidx.evaluate.rows import Rows
 from covidx.evaluate.weighted import (
     BoolArray,
     auroc_statistic,
     average_precision_statistic,
+    decision_cells,
+    decision_statistic,
     mean_statistic,
     ratio_statistic,
 )
@@ -91,18 +93,13 @@ def class_family(rows: Rows, *, exact: bool = False) -> Found:
 def _parts(rows: Rows, k: int, called: BoolArray, clusters: Clusters) -> dict[str, Pending]:
     """What the means over classes are made of, for class number `k`."""
     scores, truth = rows.probabilities[:, k], rows.labels == k
-    rarer = _rarer(clusters, truth)
-    statistics = {
+    rarer, cells = _rarer(clusters, truth), decision_cells(called, truth, clusters)
+    statistics: dict[str, Statistic] = {
         "auroc": auroc_statistic(scores, truth, clusters),
         "average_precision": average_precision_statistic(scores, truth, clusters),
-        "sensitivity": ratio_statistic(called & truth, truth, clusters),
-        "specificity": ratio_statistic(~called & ~truth, ~truth, clusters),
-        "ppv": ratio_statistic(called & truth, called, clusters),
-        "npv": ratio_statistic(~called & ~truth, ~called, clusters),
-        "f1": ratio_statistic(2 * (called & truth), called.astype(int) + truth, clusters),
     }
-    halves = [statistics["sensitivity"], statistics["specificity"]]
-    statistics["balanced_accuracy"] = mean_statistic(halves)
+    for name in MACRO:
+        statistics[name] = decision_statistic(cells, FUNCTIONS[name])
     return {name: Pending(one, len(truth), rarer, ABSENT) for name, one in statistics.items()}
 
 

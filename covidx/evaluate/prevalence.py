@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
-import numpy as np
 from scipy.special import expit, logit, ndtri
 
 from covidx.evaluate.auroc import ONE_CLASS
@@ -17,7 +15,7 @@ from covidx.evaluate.likelihood import ADDED, Decisions, log_ratio
 from covidx.evaluate.operating_point import OperatingPoint
 from covidx.evaluate.pending import Found, Pending, settle
 from covidx.evaluate.rows import Rows
-from covidx.evaluate.weighted import decision_statistic
+from covidx.evaluate.weighted import decision_cells, decision_statistic, divide
 
 __all__ = ["PREVALENCES", "PredictiveValues", "logit_interval", "predictive_values"]
 
@@ -58,9 +56,10 @@ def predictive_values(
     called, truth, clusters = point.decide(rows.scores), rows.truth, rows.clusters
     if clusters.several_rows:
         found: Found = {}
+        cells = decision_cells(called, truth, clusters)
         for p in prevalences:
             for name, function in (("ppv", _ppv), ("npv", _npv)):
-                statistic = decision_statistic(called, truth, clusters, partial(function, p))
+                statistic = decision_statistic(cells, partial(function, p))
                 note = f", by Bayes at a prevalence of {p:g}"
                 found[f"{name} {p}"] = Pending(
                     statistic, len(rows), clusters.n_groups, ONE_CLASS, note
@@ -129,6 +128,4 @@ def _npv(p: float, tp: FloatArray, fp: FloatArray, fn: FloatArray, tn: FloatArra
 
 def _share(right: FloatArray, wrong: FloatArray) -> FloatArray:
     """right / (right + wrong); NaN where both are 0."""
-    out = np.full(len(right), math.nan)
-    np.divide(right, right + wrong, out=out, where=right + wrong > 0)
-    return out
+    return divide(right, right + wrong)

@@ -7,13 +7,15 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from covidx.evaluate.bootstrap import Clusters, FloatArray, Statistic
+from covidx.evaluate.bootstrap import Clusters, FloatArray, FromSums, Statistic
 
 __all__ = [
     "auroc_statistic",
     "average_precision_statistic",
+    "decision_cells",
     "decision_statistic",
     "difference_statistic",
+    "divide",
     "mean_statistic",
     "ratio_statistic",
 ]
@@ -50,7 +52,7 @@ def auroc_statistic(
         passed = np.zeros((len(negative) + 1, counts.shape[1]))  # (negatives + 1, draws)
         np.cumsum(counts[negative_groups], axis=0, out=passed[1:])
         pairs = np.einsum("pd,pd->d", weights, passed[below] + passed[level]) / 2
-        return _divide(pairs, weights.sum(axis=0) * passed[-1])
+        return divide(pairs, weights.sum(axis=0) * passed[-1])
 
     return statistic
 
@@ -77,7 +79,7 @@ def average_precision_statistic(
         found = np.cumsum(weights, axis=0)
         precision = found[last_positive] / np.maximum(called[last], 1.0)
         total = weights.sum(axis=0)
-        value = _divide(np.einsum("pd,pd->d", weights, precision), total)
+        value = divide(np.einsum("pd,pd->d", weights, precision), total)
         return np.where(total < called[-1], value, np.nan)
 
     return statistic
@@ -97,34 +99,38 @@ def ratio_statistic(
 
     def statistic(counts: FloatArray) -> FloatArray:
         totals = sums.T @ counts  # (2, draws)
-        return _divide(totals[0], totals[1])
+        return divide(totals[0], totals[1])
 
     return statistic
+
+
+def decision_cells(called: BoolArray, truth: BoolArray, clusters: Clusters) -> FloatArray:
+    """Each group's true and false, positive and negative decisions, shape (4, groups).
+
+    In the order tp, fp, fn, tn; what all decision metrics are functions of.
+    """
+    cells = [called & truth, called & ~truth, ~called & truth, ~called & ~truth]
+    return _group_sums(np.stack(cells, axis=1), clusters).T
 
 
 def decision_statistic(
-    called: BoolArray,
-    truth: BoolArray,
-    clusters: Clusters,
+    cells: FloatArray,
     function: Callable[[FloatArray, FloatArray, FloatArray, FloatArray], FloatArray],
-) -> Statistic:
-    """Any function of the numbers of true and false, positive and negative decisions.
+) -> FromSums:
+    """Any function of the numbers of decisions.
 
     Parameters
     ----------
-    called, truth : bool array, shape (rows,)
-    clusters : Clusters
+    cells : array, shape (4, groups)
+        As `decision_cells` gives them; statistics of the same array share the work.
     function : callable
         (tp, fp, fn, tn), each (draws,) -> values (draws,).
     """
-    cells = [called & truth, called & ~truth, ~called & truth, ~called & ~truth]
-    sums = _group_sums(np.stack(cells, axis=1), clusters)
 
-    def statistic(counts: FloatArray) -> FloatArray:
-        tp, fp, fn, tn = sums.T @ counts  # each (draws,)
-        return function(tp, fp, fn, tn)
+    def finish(totals: FloatArray) -> FloatArray:
+        return function(*totals)
 
-    return statistic
+    return FromSums(cells, finish)
 
 
 def mean_statistic(statistics: Sequence[Statistic]) -> Statistic:
@@ -158,7 +164,8 @@ def _group_sums(columns: npt.NDArray[np.generic], clusters: Clusters) -> FloatAr
     )
 
 
-def _divide(numerator: FloatArray, denominator: FloatArray) -> FloatArray:
+def divide(numerator: FloatArray, denominator: FloatArray) -> FloatArray:
+    """Numerator over denominator; NaN where that is 0."""
     out = np.full(len(numerator), np.nan)
     np.divide(numerator, denominator, out=out, where=denominator != 0)
     return out

@@ -53,12 +53,24 @@ def test_risk_and_coverage_by_hand() -> None:
     assert len(found) == len(WITHHELD)
 
 
-def test_clusters_are_resampled() -> None:
+def test_clusters_are_resampled_and_their_sums_are_those_of_the_rows() -> None:
     validation = Rows.of(predictions(ref.SCORES_A, ref.TRUTH, role="validation"), "covid-19")
-    test = Rows.of(predictions(ref.SCORES_B, ref.TRUTH, groups=ref.GROUPS), "covid-19")
-    found = risk_coverage(validation, test, POINT, resamples=200)
-    assert "15 groups" in found[4].risk.method
-    assert found[4].coverage.low < found[4].coverage.value < found[4].coverage.high
+    grouped, alone = (
+        risk_coverage(
+            validation,
+            Rows.of(predictions(ref.SCORES_B, ref.TRUTH, groups=groups), "covid-19"),
+            POINT,
+            resamples=200,
+        )
+        for groups in (ref.GROUPS, None)
+    )
+    for one, other in zip(grouped, alone, strict=True):
+        for name in ("coverage", "risk", "sensitivity", "specificity"):
+            mine, plain = getattr(one, name), getattr(other, name)
+            assert mine.value == pytest.approx(plain.value, nan_ok=True), (one.band, name)
+            assert mine.n == plain.n
+    assert "15 groups" in grouped[4].risk.method
+    assert grouped[4].coverage.low < grouped[4].coverage.value < grouped[4].coverage.high
 
 
 def test_bands_come_from_validation_rows() -> None:
