@@ -12,7 +12,7 @@ from benchmarks.results import RESULTS, commit_now, read_results, record
 from benchmarks.table import write_document
 from covidx.errors import CovidxError
 
-NAMES = ("timing", "phantom", "covid-ct", "covid-ct-image")
+NAMES = ("timing", "evaluate", "phantom", "covid-ct", "covid-ct-image")
 """In order: what is quick comes first."""
 EXTRA = ("covid-ct-controls",)
 """Part of another one."""
@@ -39,6 +39,12 @@ def _timing(at: Places) -> None:
     else:
         found["train_ct_minutes"] = minutes
     record(found, at.results)
+
+
+def _evaluate(at: Places) -> None:
+    from benchmarks.evaluate import evaluate_200k
+
+    record(evaluate_200k(), at.results)
 
 
 def _phantom(at: Places) -> None:
@@ -100,6 +106,8 @@ def main() -> None:
 def _measure(name: str, at: Places) -> None:
     if name == "timing":
         _timing(at)
+    elif name == "evaluate":
+        _evaluate(at)
     elif name == "phantom":
         _phantom(at)
     else:
