@@ -60,8 +60,9 @@ def say(metrics: Metrics) -> dict[str, str]:
     """What each headline metric means, with its counts."""
     (tn, fp), (fn, tp) = metrics.decisions.tolist()
     what, units = metrics.positive, f"{metrics.level}s"
+    an = "an" if metrics.level.startswith(tuple("aeiou")) else "a"
     told = {
-        "auroc": f"chance that a {metrics.level} with {what} scores above one without "
+        "auroc": f"chance that {an} {metrics.level} with {what} scores above one without "
         "(0.5 is guessing)",
         "brier": "mean squared error of the score as a probability (0 is best; "
         f"{metrics.prevalence * (1 - metrics.prevalence):.2f} is knowing the share alone)",
