@@ -188,7 +188,7 @@ def compare_tables(
             make_study(read.table, how, arm=source.arm, positive=source.positive, fold=source.fold)
         )
     assumed = [f"{', '.join(tables)}: {line}" for line, tables in said.items()]
-    names = _names(sources)
+    names = _names(sources, studies)
     systems = [System(n, s.rows, s.point) for n, s in zip(names, studies, strict=True)]
     aligned = align(systems)
     found = compare_systems(aligned, seed=seed, resamples=resamples)
@@ -198,11 +198,12 @@ def compare_tables(
     return Compared(studies, found, assumed)
 
 
-def _names(sources: Sequence[Input]) -> list[str]:
-    """File names, with the folder or a number where they would be the same."""
-    names = [source.predictions.stem for source in sources]
-    if len(set(names)) < len(names):
-        names = [f"{s.predictions.parent.name}/{s.predictions.stem}" for s in sources]
-    if len(set(names)) < len(names):
-        names = [f"{name} ({k})" for k, name in enumerate(names, 1)]
-    return names
+def _names(sources: Sequence[Input], studies: Sequence[Study]) -> list[str]:
+    """File names; with the arm, then the folder, then a number where they would be the same."""
+    files = [source.predictions for source in sources]
+    named = [f"{path.stem} {study.arm}" for path, study in zip(files, studies, strict=True)]
+    placed = [f"{p.absolute().parent.name}/{name}" for p, name in zip(files, named, strict=True)]
+    for names in ([path.stem for path in files], named, placed):
+        if len(set(names)) == len(names):
+            return names
+    return [f"{name} ({k})" for k, name in enumerate(placed, 1)]

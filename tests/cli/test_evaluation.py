@@ -169,6 +169,16 @@ def test_compare_two_systems(covidx: Call, tables: Path) -> None:
     assert "DeLong" in _page(out / "comparison.html")
 
 
+def test_systems_of_one_name_are_told_apart(covidx: Call, tables: Path) -> None:
+    (tables / "x").mkdir()
+    (tables / "x" / "a.csv").write_text((tables / "b.csv").read_text())
+    for other, name in ((tables / "x" / "a.csv", "x/a other"), (tables / "a.csv", "other (2)")):
+        answer = covidx("compare", tables / "a.csv", other, "--out", tables / "out", *QUICK)
+        assert answer.code == 0, answer.err
+        (one,) = json.loads((tables / "out" / "comparison.json").read_text())
+        assert name in one["second"]
+
+
 def test_compare_arms_of_one_table(covidx: Call, tables: Path) -> None:
     table = tables / "arms.parquet"
     answer = covidx(
@@ -176,7 +186,7 @@ def test_compare_arms_of_one_table(covidx: Call, tables: Path) -> None:
     )
     assert answer.code == 0, answer.err
     (one,) = json.loads((tables / "out" / "comparison.json").read_text())
-    assert one["first"] != one["second"]
+    assert (one["first"], one["second"]) == ("arms p1", "arms p2")
     assert one["tests"]["sensitivity"]["n"] == 20
 
 
