@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 from scipy.sparse import csr_matrix
 
-from covidx.evaluate.bootstrap import FloatArray, FromSums
+from covidx.evaluate.bootstrap import FloatArray, Shared
 from covidx.evaluate.estimate import Estimate
 from covidx.evaluate.operating_point import OperatingPoint
 from covidx.evaluate.pending import Found, Pending, settle
 from covidx.evaluate.proportions import wilson_estimate
 from covidx.evaluate.rows import Rows
-from covidx.evaluate.weighted import BoolArray, divide
+from covidx.evaluate.weighted import BoolArray, divide, summed
 
 __all__ = ["WITHHELD", "Band", "Selective", "band_of", "risk_coverage"]
 
@@ -114,7 +114,7 @@ def risk_coverage(
     truth, clusters = test.truth, test.clusters
     wrong = point.decide(test.scores) != truth
     bands = [band_of(validation, point, part) for part in WITHHELD]
-    cells = _cells(bands, wrong, test)
+    cells = summed(_cells(bands, wrong, test))
     found: Found = {}
     for k, band in enumerate(bands):
         decided = ~band.undecided(test.scores)
@@ -128,7 +128,7 @@ def risk_coverage(
         for name, (yes, among, told) in shares.items():
             n, empty = int(among.sum()), "no such row is decided"
             if clusters.several_rows:
-                statistic = FromSums(cells, partial(_share, name, k))
+                statistic = Shared(cells, partial(_share, name, k))
                 found[f"{k} {name}"] = Pending(statistic, n, clusters.count(among), empty, told)
             else:
                 right = int((yes & among).sum())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -19,8 +19,9 @@ from covidx.evaluate.proportions import wilson
 
 __all__ = [
     "Clusters",
-    "FromSums",
+    "Combined",
     "Replicates",
+    "Shared",
     "Statistic",
     "bca_interval",
     "bootstrap",
@@ -35,23 +36,60 @@ Statistic = Callable[[FloatArray], FloatArray]
 
 
 @dataclass(frozen=True, eq=False)
-class FromSums:
-    """A statistic of sums over the rows drawn; those that share `sums` share the work.
+class Shared:
+    """A statistic in two steps; those of the same first step share its work on a block.
 
     Parameters
     ----------
-    sums : matrix, shape (columns, groups)
-        What each group adds, dense or sparse.
+    prepare : callable
+        Multiplicities (groups, draws) -> whatever `finish` needs.
     finish : callable
-        Totals (columns, draws) -> values (draws,).
+        That -> values (draws,).
     """
 
-    sums: Any
-    finish: Callable[[FloatArray], FloatArray]
+    prepare: Callable[[FloatArray], Any]
+    finish: Callable[[Any], FloatArray]
 
     def __call__(self, counts: FloatArray) -> FloatArray:
         """Make it a `Statistic`."""
-        return self.finish(self.sums @ counts)
+        return self.finish(self.prepare(counts))
+
+
+@dataclass(frozen=True, eq=False)
+class Combined:
+    """A statistic of others, which are worked out once where they are wanted themselves too."""
+
+    parts: Sequence[Statistic]
+    combine: Callable[[list[FloatArray]], FloatArray]
+
+    def __call__(self, counts: FloatArray) -> FloatArray:
+        """Make it a `Statistic`."""
+        return self.combine([part(counts) for part in self.parts])
+
+
+class _Block:
+    """One block of multiplicities, with what was worked out on it."""
+
+    def __init__(self, counts: FloatArray) -> None:
+        self.counts = counts
+        self.prepared: dict[Callable[[FloatArray], Any], Any] = {}
+        self.values: dict[int, FloatArray] = {}
+
+    def of(self, statistic: Statistic) -> FloatArray:
+        """Values (draws,) of a statistic."""
+        key = id(statistic)
+        if key not in self.values:
+            self.values[key] = self._new(statistic)
+        return self.values[key]
+
+    def _new(self, statistic: Statistic) -> FloatArray:
+        if isinstance(statistic, Combined):
+            return statistic.combine([self.of(part) for part in statistic.parts])
+        if not isinstance(statistic, Shared):
+            return statistic(self.counts)
+        if statistic.prepare not in self.prepared:
+            self.prepared[statistic.prepare] = statistic.prepare(self.counts)
+        return statistic.finish(self.prepared[statistic.prepare])
 
 
 _BLOCK_NUMBERS = 4_000_000
@@ -158,17 +196,8 @@ def bootstrap(
     jackknife: dict[str, list[FloatArray]] = {name: [] for name in statistics}
 
     def replicate(counts: FloatArray) -> dict[str, FloatArray]:
-        totals: dict[int, FloatArray] = {}
-        found = {}
-        for name, statistic in statistics.items():
-            if isinstance(statistic, FromSums):
-                key = id(statistic.sums)
-                if key not in totals:
-                    totals[key] = statistic.sums @ counts
-                found[name] = statistic.finish(totals[key])
-            else:
-                found[name] = statistic(counts)
-        return found
+        block = _Block(counts)
+        return {name: block.of(statistic) for name, statistic in statistics.items()}
 
     for into, blocks in (
         (draws, clusters.draws(seed, resamples)),

@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 from scipy.sparse import csr_matrix
 
-from covidx.evaluate.bootstrap import FloatArray, FromSums
+from covidx.evaluate.bootstrap import FloatArray, Shared
 from covidx.evaluate.estimate import Estimate
 from covidx.evaluate.pending import Found, Pending, settle
 from covidx.evaluate.rows import Rows
+from covidx.evaluate.weighted import summed
 
 __all__ = ["THRESHOLDS", "NetBenefit", "decision_curve"]
 
@@ -53,7 +54,7 @@ def decision_curve(rows: Rows, *, seed: int = 0, resamples: int = 2000) -> list[
     rows, or groups; the gain is paired.
     """
     truth, clusters, n = rows.truth, rows.clusters, len(rows)
-    cells = _cells(rows)
+    cells = summed(_cells(rows))
     reached = np.arange(len(THRESHOLDS) + 1)  # thresholds that a cell's scores reach
     found: Found = {}
     for k, t in enumerate(THRESHOLDS):
@@ -63,7 +64,7 @@ def decision_curve(rows: Rows, *, seed: int = 0, resamples: int = 2000) -> list[
         note = f", net benefit at a threshold probability of {t:g}, prevalence {truth.mean():.3f}"
         for name, each in (("model", model), ("all", everyone), ("gain", model - everyone)):
             told = note + (", model minus treating all" if name == "gain" else "")
-            statistic = FromSums(cells, partial(_per_row, each))
+            statistic = Shared(cells, partial(_per_row, each))
             found[f"{name} {t}"] = Pending(statistic, n, 0, "no rows", told)
     settled = settle(found, clusters, seed=seed, resamples=resamples)
     return [

@@ -13,8 +13,6 @@ from covidx.evaluate.pending import Found, Pending
 from covidx.evaluate.rows import Rows
 from covidx.evaluate.weighted import (
     BoolArray,
-    auroc_statistic,
-    average_precision_statistic,
     decision_cells,
     decision_statistic,
     mean_statistic,
@@ -28,16 +26,17 @@ MACRO = ("sensitivity", "specificity", "ppv", "npv", "f1", "balanced_accuracy")
 """Decision metrics whose mean over classes is given; a mean of ratios or of MCCs says little."""
 
 
-def rank_family(scores: FloatArray, truth: BoolArray, clusters: Clusters) -> Found:
-    """``auroc`` and ``average_precision``, which depend on the order of the scores alone."""
+def rank_family(rows: Rows, name: str) -> Found:
+    """``auroc`` and ``average_precision`` of a class, which depend on the scores' order alone."""
+    place, ranking, clusters = rows.classes.index(name), rows.rankings[name], rows.clusters
+    scores, truth = rows.probabilities[:, place], rows.labels == place
     n, rarer = len(truth), _rarer(clusters, truth)
     auroc: Found = {"auroc": auroc_estimate(scores, truth)}
     if clusters.several_rows:
-        statistic = auroc_statistic(scores, truth, clusters)
-        auroc = {"auroc": Pending(statistic, n, rarer, ONE_CLASS)}
-    precision = average_precision_statistic(scores, truth, clusters)
+        auroc = {"auroc": Pending(ranking.auroc, n, rarer, ONE_CLASS)}
     note = f", at the cohort's prevalence of {truth.mean():.3f}"
-    return auroc | {"average_precision": Pending(precision, n, rarer, ONE_CLASS, note)}
+    precision = Pending(ranking.average_precision, n, rarer, ONE_CLASS, note)
+    return auroc | {"average_precision": precision}
 
 
 def score_family(scores: FloatArray, truth: BoolArray, clusters: Clusters) -> Found:
@@ -75,12 +74,12 @@ def class_family(rows: Rows, *, exact: bool = False) -> Found:
     parts: dict[str, list[Pending]] = {}
     for k, name in enumerate(rows.classes):
         truth = rows.labels == k
-        one = rank_family(rows.probabilities[:, k], truth, clusters)
+        one = rank_family(rows, name)
         decided = decision_family(guess == k, truth, clusters, note=by_class, exact=exact)
         for metric, found_one in (one | decided).items():
             if name != rows.positive or metric == "auroc":
                 found[f"{metric}_{name}"] = found_one
-        for metric, part in _parts(rows, k, guess == k, clusters).items():
+        for metric, part in _parts(rows, name, guess == k).items():
             parts.setdefault(metric, []).append(part)
     for metric, means in parts.items():
         note = ", mean over classes" + (by_class if metric in MACRO else "")
@@ -90,16 +89,17 @@ def class_family(rows: Rows, *, exact: bool = False) -> Found:
     return found | _whole(rows, guess, by_class, exact)
 
 
-def _parts(rows: Rows, k: int, called: BoolArray, clusters: Clusters) -> dict[str, Pending]:
-    """What the means over classes are made of, for class number `k`."""
-    scores, truth = rows.probabilities[:, k], rows.labels == k
+def _parts(rows: Rows, name: str, called: BoolArray) -> dict[str, Pending]:
+    """What the means over classes are made of, for one class."""
+    clusters, ranking = rows.clusters, rows.rankings[name]
+    truth = rows.labels == rows.classes.index(name)
     rarer, cells = _rarer(clusters, truth), decision_cells(called, truth, clusters)
     statistics: dict[str, Statistic] = {
-        "auroc": auroc_statistic(scores, truth, clusters),
-        "average_precision": average_precision_statistic(scores, truth, clusters),
+        "auroc": ranking.auroc,
+        "average_precision": ranking.average_precision,
     }
-    for name in MACRO:
-        statistics[name] = decision_statistic(cells, FUNCTIONS[name])
+    for metric in MACRO:
+        statistics[metric] = decision_statistic(cells, FUNCTIONS[metric])
     return {name: Pending(one, len(truth), rarer, ABSENT) for name, one in statistics.items()}
 
 

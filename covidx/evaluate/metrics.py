@@ -138,7 +138,7 @@ def evaluate(
         called = operating_point.decide(scores)
         decided = decision_family(called, truth, clusters, exact=exact)
         np.add.at(decisions, (truth.astype(int), called.astype(int)), 1)
-    found = rank_family(scores, truth, clusters) | decided | score_family(scores, truth, clusters)
+    found = rank_family(rows, positive) | decided | score_family(scores, truth, clusters)
     if len(rows.classes) > 2:
         found |= class_family(rows, exact=exact)
     estimates = settle(found, clusters, seed=seed, resamples=resamples)

@@ -12,7 +12,7 @@ import pandas as pd
 
 from covidx.errors import InvalidTableError
 from covidx.evaluate.bootstrap import Clusters, FloatArray, IntArray
-from covidx.evaluate.weighted import BoolArray
+from covidx.evaluate.weighted import BoolArray, Ranking
 from covidx.tables import PREDICTIONS, check, probability_columns
 
 __all__ = ["Rows"]
@@ -135,6 +135,14 @@ class Rows:
     def clusters(self) -> Clusters:
         """The rows' groups, drawn as one stratum."""
         return Clusters.of(self.groups)
+
+    @cached_property
+    def rankings(self) -> dict[str, Ranking]:
+        """Of every class's probability against the rest; kept, so that statistics share them."""
+        return {
+            name: Ranking(self.probabilities[:, k], self.labels == k, self.clusters)
+            for k, name in enumerate(self.classes)
+        }
 
 
 def _check_scores(predictions: pd.DataFrame) -> None:

@@ -169,7 +169,7 @@ def _stratum(
     truth, clusters = rows.truth, rows.clusters
     counts = {"positive": int(truth.sum()), "negative": int((~truth).sum())}
     counts["both"] = min(counts.values())
-    found = rank_family(rows.scores, truth, clusters)
+    found = rank_family(rows, rows.positive)
     if point is not None:
         found |= decision_family(point.decide(rows.scores), truth, clusters)
     shown = {m: found[m] for m in METRICS if m in found and counts[METRICS[m]] >= FEWEST_OF_CLASS}
