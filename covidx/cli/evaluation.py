@@ -53,7 +53,10 @@ def evaluate_command(
         typer.Option(help="Recalibrate, fitted on validation rows."),
     ] = None,
     withhold: Annotated[
-        float, typer.Option(help="Share of cases, the least sure, that go to a person.")
+        float,
+        typer.Option(
+            help="Share of the least sure, in steps of 0.05, to go to a person.", min=0, max=0.95
+        ),
     ] = 0.2,
     prevalence: Annotated[
         list[float] | None, typer.Option(help="PPV and NPV at it; may be repeated [1 to 70 %].")

@@ -7,9 +7,9 @@ from functools import cached_property
 
 import pandas as pd
 
-from covidx.errors import CovidxError, InvalidInputError, InvalidTableError
+from covidx.errors import CovidxError, InvalidInputError, InvalidTableError, LeakageError
 from covidx.evaluate.operating_point import FIXED, OperatingPoint, Rule, choose_operating_point
-from covidx.evaluate.rows import Rows
+from covidx.evaluate.rows import SHOWN, Rows
 from covidx.tables import ROLES, probability_columns
 
 __all__ = ["Study", "ThresholdRule", "arms_of", "make_study"]
@@ -140,6 +140,8 @@ def make_study(
     InvalidTableError
         ``ROLE_UNKNOWN``, ``ARM_UNKNOWN``, ``FOLD_UNKNOWN``, ``NO_TEST_ROWS``, ``ONE_CLASS``, or
         what `Rows.of` refuses.
+    LeakageError
+        ``GROUP_IN_TWO_ROLES``, or ``THRESHOLD_ON_TEST``.
     """
     unknown = sorted(set(table["role"].astype(str)) - set(ROLES))
     if unknown:
@@ -163,6 +165,7 @@ def make_study(
             actual=", ".join(sorted(map(str, rows["role"].unique()))),
             hint="Metrics are reported on test rows only.",
         )
+    _need_apart(validation, test)
     classes = list(probability_columns(rows))
     positive = positive or (USUAL_POSITIVE if USUAL_POSITIVE in classes else classes[0])
     study = Study(arm, positive, test, validation, how.point(validation, positive))
@@ -183,6 +186,20 @@ def _one(code: str, what: str, names: list[str], wanted: str | None) -> str:
         actual=wanted,
         hint=f"Name one with --{what}.",
     )
+
+
+def _need_apart(validation: pd.DataFrame, test: pd.DataFrame) -> None:
+    """Refuse groups that the threshold would have seen before the test."""
+    both = sorted(set(validation["group_id"].astype(str)) & set(test["group_id"].astype(str)))
+    if both:
+        more = f" and {len(both) - SHOWN} more" if len(both) > SHOWN else ""
+        raise LeakageError(
+            "GROUP_IN_TWO_ROLES",
+            "Groups have validation rows and test rows: thresholds and calibrations would leak.",
+            expected="each group_id in one role",
+            actual=f"{', '.join(both[:SHOWN])}{more}",
+            hint="Divide by patient; where the rows are of several folds, name one with --fold.",
+        )
 
 
 def _need_two_classes(rows: Rows) -> None:

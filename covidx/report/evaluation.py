@@ -29,7 +29,7 @@ from covidx.report.figures import (
 from covidx.report.html import render_page
 from covidx.report.words import HEADLINE, metric_name, origin_text, say
 
-__all__ = ["draw_evaluation", "metrics_csv", "metrics_json", "write_evaluation"]
+__all__ = ["draw_evaluation", "marked_band", "metrics_csv", "metrics_json", "write_evaluation"]
 
 FURTHER = ("lr_positive", "lr_negative", "balanced_accuracy", "average_precision")
 """Shown at once after the headline; the rest is folded away."""
@@ -80,8 +80,9 @@ def draw_evaluation(found: Evaluation, folder: Path, withheld: float) -> dict[st
     if found.predictive:
         figure = predictive_figure(found.predictive, found)
         figures["predictive_values.png"] = ("Predictive values by prevalence", figure)
-    if found.selective:
-        figure = risk_coverage_figure(found.selective, found, withheld)
+    marked = marked_band(found.selective, withheld)
+    if marked is not None:
+        figure = risk_coverage_figure(found.selective, found, marked)
         figures["risk_coverage.png"] = ("Risk by coverage", figure)
     if found.recalibrated is not None:
         text = "Reliability before and after recalibration"
@@ -128,7 +129,7 @@ def write_evaluation(
         threshold_origin=None if point is None else origin_text(point),
         found=found,
         figures=figures,
-        marked=_marked(found.selective, withheld),
+        marked=marked_band(found.selective, withheld),
         helpful=_helpful(found.net_benefit),
         rule=RULE,
         cut=NEARLY_THE_LABEL,
@@ -149,8 +150,8 @@ def in_words(one: Estimate | None, digits: int = 2) -> str:
     return f"{one.value:.{digits}f} ({one.low:.{digits}f} to {one.high:.{digits}f})"
 
 
-def _marked(found: Sequence[Selective], withheld: float) -> Selective | None:
-    """The band that was asked for."""
+def marked_band(found: Sequence[Selective], withheld: float) -> Selective | None:
+    """The band of the curve that is nearest to what was asked for; None without a curve."""
     return min(found, key=lambda one: abs(one.band.withheld - withheld)) if found else None
 
 

@@ -51,7 +51,7 @@ def predictive_figure(found: Sequence[PredictiveValues], evaluation: Evaluation)
 
 
 def risk_coverage_figure(
-    found: Sequence[Selective], evaluation: Evaluation, marked: float
+    found: Sequence[Selective], evaluation: Evaluation, marked: Selective
 ) -> Figure:
     """Share of wrong decisions against the share decided; the marked band as a dot."""
     figure, axes = _wide(
@@ -62,18 +62,17 @@ def risk_coverage_figure(
     shown = sorted(shown, key=lambda one: one.coverage.value)
     x = [one.coverage.value for one in shown]
     _line(axes, x, [one.risk for one in shown], "wrong among those decided", BLUE, ".")
-    for one in shown:
-        if abs(one.band.withheld - marked) < 1e-9:
-            axes.plot(
-                one.coverage.value,
-                one.risk.value,
-                "o",
-                color=ORANGE,
-                markersize=9,
-                zorder=4,
-                label=f"scores {one.band.low:.3f} to {one.band.high:.3f} not decided:\n"
-                f"{one.coverage.value:.0%} decided, {one.risk.value:.1%} of these wrong",
-            )
+    if not np.isnan(marked.risk.value):
+        axes.plot(
+            marked.coverage.value,
+            marked.risk.value,
+            "o",
+            color=ORANGE,
+            markersize=9,
+            zorder=4,
+            label=f"scores {marked.band.low:.3f} to {marked.band.high:.3f} not decided:\n"
+            f"{marked.coverage.value:.0%} decided, {marked.risk.value:.1%} of these wrong",
+        )
     axes.set_xlim(1.02, 0)
     axes.set_ylim(bottom=-0.01)
     axes.set_xlabel("share of cases that are decided (coverage; fewer to the right)")

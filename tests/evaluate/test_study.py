@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from covidx.errors import InvalidInputError, InvalidTableError
+from covidx.errors import InvalidInputError, InvalidTableError, LeakageError
 from covidx.evaluate import ThresholdRule, make_study
 from tests.evaluate import reference as ref
 from tests.evaluate.reference import predictions
@@ -108,3 +108,11 @@ def test_an_unknown_role_is_not_passed_over() -> None:
     with pytest.raises(InvalidTableError, match="exam") as caught:
         make_study(table, YOUDEN)
     assert caught.value.code == "ROLE_UNKNOWN"
+
+
+def test_a_group_on_both_sides_is_a_leak() -> None:
+    table = _both()
+    table.loc[59, "group_id"] = "g3"
+    with pytest.raises(LeakageError, match="g3") as caught:
+        make_study(table, YOUDEN)
+    assert caught.value.code == "GROUP_IN_TWO_ROLES"

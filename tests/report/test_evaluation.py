@@ -28,6 +28,7 @@ from covidx.report.evaluation import (
     _helpful,
     draw_evaluation,
     in_words,
+    marked_band,
     metrics_csv,
     metrics_json,
     write_evaluation,
@@ -81,7 +82,7 @@ def test_every_figure_says_whom_it_shows(found: Evaluation) -> None:
     who = "test rows, n = 60 patients (20 covid-19, 40 rest)"
     for figure in (
         predictive_figure(found.predictive, found),
-        risk_coverage_figure(found.selective, found, 0.2),
+        risk_coverage_figure(found.selective, found, found.selective[4]),
         decision_curve_figure(found.net_benefit, found),
         recalibration_figure(found),
         subgroup_figure(found.variables, found),
@@ -90,8 +91,10 @@ def test_every_figure_says_whom_it_shows(found: Evaluation) -> None:
 
 
 def test_the_risk_figure_marks_the_band(found: Evaluation) -> None:
-    band = found.selective[4].band
-    text = _words(risk_coverage_figure(found.selective, found, 0.2))
+    marked = marked_band(found.selective, 0.19)
+    assert marked is found.selective[4]
+    band = marked.band
+    text = _words(risk_coverage_figure(found.selective, found, marked))
     assert f"scores {band.low:.3f} to {band.high:.3f} not decided" in text
     assert "chosen on validation rows" in text
 
