@@ -132,6 +132,8 @@ def subgroup_figure(found: Sequence[Variable], evaluation: Evaluation) -> Figure
     """AUROC of each stratum with its interval, below each other."""
     lines: list[tuple[str, Estimate | None]] = [("all", evaluation.metrics["auroc"])]
     for variable in found:
+        if all(stratum.held_back for stratum in variable.strata):
+            continue
         lines.append((variable.name + (" (nearly the label!)" if variable.warning else ""), None))
         for stratum in variable.strata:
             if not stratum.held_back:
