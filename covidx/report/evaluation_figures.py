@@ -137,7 +137,7 @@ def subgroup_figure(found: Sequence[Variable], evaluation: Evaluation) -> Figure
         lines.append((variable.name + (" (nearly the label!)" if variable.warning else ""), None))
         for stratum in variable.strata:
             if not stratum.held_back:
-                name = f"   {stratum.name} ({stratum.positives}/{stratum.n})"
+                name = f"   {_short(stratum.name)} ({stratum.positives}/{stratum.n})"
                 lines.append((name, stratum.estimates["auroc"]))
     figure = Figure(figsize=(7.2, 1.3 + 0.24 * len(lines)), layout="constrained", dpi=DPI)
     axes = figure.add_subplot()
@@ -174,7 +174,7 @@ def difference_figure(found: Sequence[Comparison], title: str) -> Figure:
     """Differences of every pair and metric with their intervals; 0 is no difference."""
     lines: list[tuple[str, Estimate | None]] = []
     for one in found:
-        lines.append((f"{one.first} minus {one.second}", None))
+        lines.append((f"{_short(one.first)} minus {_short(one.second)}", None))
         lines += [(f"   {name.replace('_', ' ')}", e) for name, e in one.differences.items()]
     figure = Figure(figsize=(7.2, 1.3 + 0.26 * len(lines)), layout="constrained", dpi=DPI)
     axes = figure.add_subplot()
@@ -243,6 +243,11 @@ def _bar(axes: Axes, one: Estimate, place: int, colour: str) -> None:
     axes.plot(one.value, place, "o", color=colour, markersize=4)
     if not np.isnan(one.low):
         axes.plot([one.low, one.high], [place, place], color=colour, linewidth=1.5)
+
+
+def _short(name: str, most: int = 24) -> str:
+    """A name that leaves room for the figure; its end tells systems apart."""
+    return name if len(name) <= most else f"…{name[1 - most :]}"
 
 
 def _who(evaluation: Evaluation) -> str:

@@ -69,8 +69,8 @@ R_CLOPPER_PEARSON = [
     (27, 31, 0.701664170992, 0.963698338021),
 ]
 
-# epiR 2.0.57, epi.tests() on its own example (Scott, Plotnikoff, Karunamuni, Bize and Rodgers,
-# Implement Sci 2008): tp, fp, fn, tn; LR+ and LR- with their intervals.
+# epiR 2.0.57, epi.tests() on its own example (Scott, Greenburg and Poole, Intern Med J
+# 2008;38:120-129, table 1): tp, fp, fn, tn; LR+ and LR- with their intervals.
 EPIR_COUNTS = (670, 202, 74, 640)
 EPIR_LR_POSITIVE = (3.7537261790695, 3.3206884355075, 4.243234648805)
 EPIR_LR_NEGATIVE = (0.1308551747312, 0.1050643235119, 0.162977080912)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -119,6 +120,15 @@ def test_the_difference_figure_names_pairs_and_what_is_undefined(found: Evaluati
     text = _words(difference_figure(compare_systems(systems, resamples=100), "a title"))
     assert "one minus two" in text
     assert "a system has no threshold" in text
+
+
+def test_long_names_leave_room_for_the_figure(found: Evaluation) -> None:
+    rows = found.study.rows
+    systems = align([System("x" * 90 + "-one", rows, None), System("x" * 90 + "-two", rows, None)])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        text = _words(difference_figure(compare_systems(systems, resamples=100), "a title"))
+    assert f"…{'x' * 19}-one minus …{'x' * 19}-two" in text
 
 
 def test_metrics_carry_prevalence_and_missing_rows() -> None:
