@@ -14,6 +14,7 @@ from covidx.errors import CovidxError
 
 NAMES = (
     "timing",
+    "evaluate",
     "phantom",
     "phantom-cxr",
     "covid-ct",
@@ -46,6 +47,12 @@ def _timing(at: Places) -> None:
     else:
         found["train_ct_minutes"] = minutes
     record(found, at.results)
+
+
+def _evaluate(at: Places) -> None:
+    from benchmarks.evaluate import evaluate_200k
+
+    record(evaluate_200k(), at.results)
 
 
 def _phantom(at: Places) -> None:
@@ -122,6 +129,8 @@ def main() -> None:
 def _measure(name: str, at: Places) -> None:
     if name == "timing":
         _timing(at)
+    elif name == "evaluate":
+        _evaluate(at)
     elif name == "phantom":
         _phantom(at)
     elif name == "phantom-cxr":

@@ -7,7 +7,7 @@ import sys
 
 import typer
 
-from covidx.cli import cards, data, information, models
+from covidx.cli import cards, data, evaluation, information, models
 from covidx.constants import RESEARCH_NOTICE
 from covidx.errors import CovidxError, StoreError
 
@@ -26,6 +26,8 @@ app.command(name="ingest")(data.ingest_command)
 app.add_typer(models.train_app, name="train")
 app.command()(models.predict)
 app.command()(models.external_test)
+app.command(name="evaluate")(evaluation.evaluate_command)
+app.command(name="compare")(evaluation.compare_command)
 app.add_typer(cards.card_app, name="card")
 
 

@@ -153,8 +153,8 @@ def _tell_metrics(metrics: Metrics, notes: list[str]) -> None:
     for name in HEADLINE:
         found = metrics[name]
         typer.echo(f"  {name:<12} {found}   n = {found.n}")
-    point = metrics.point
-    typer.echo(f"  threshold    {point.threshold:.3f}, {point.text}\n")
+    if metrics.point is not None:
+        typer.echo(f"  threshold    {metrics.point.threshold:.3f}, {metrics.point.text}\n")
     biases = [line for line in notes if line.startswith(KNOWN_BIAS)]
     for line in notes:
         if line not in biases:

@@ -3,26 +3,41 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 from scipy.special import ndtr, ndtri
 
+from covidx.evaluate.blocks import Block, Combined, FloatArray, IntArray, Shared, Statistic
 from covidx.evaluate.estimate import CONFIDENCE, Estimate, undefined
 from covidx.evaluate.proportions import wilson
 
-__all__ = ["Clusters", "Replicates", "Statistic", "bca_interval", "bootstrap", "bootstrap_estimate"]
-
-FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.int64]
-
-Statistic = Callable[[FloatArray], FloatArray]
-"""Multiplicities (groups, draws) -> values (draws,); NaN where a draw leaves it undefined."""
+__all__ = [
+    "Clusters",
+    "Combined",
+    "FloatArray",
+    "IntArray",
+    "Replicates",
+    "Shared",
+    "Statistic",
+    "bca_interval",
+    "bootstrap",
+    "bootstrap_estimate",
+]
 
 _BLOCK_NUMBERS = 4_000_000
 """Numbers in one block of multiplicities (32 MB), so that memory does not grow with resamples."""
+
+_CACHED = 2048
+"""Groups that are transposed at once."""
+
+_MOST_THREADS = 4
+"""Threads over blocks of resamples; numpy lets go of the interpreter while it adds."""
 
 _JACKKNIFE_BLOCKS = 200
 """At most so many groups of groups are left out in turn for BCa's acceleration."""
@@ -74,14 +89,17 @@ class Clusters:
         rng = np.random.default_rng(seed)
         size = max(1, _BLOCK_NUMBERS // max(len(self.codes), 1))
         members = [np.flatnonzero(self.strata == s) for s in np.unique(self.strata)]
-        for start in range(0, resamples, size):
-            block = min(size, resamples - start)
+        for done in range(0, resamples, size):
+            block = min(size, resamples - done)
             counts = np.empty((self.n_groups, block))
             for stratum in members:
                 k = len(stratum)
-                picks = rng.integers(0, k, size=(block, k)) + k * np.arange(block)[:, None]
-                drawn = np.bincount(picks.ravel(), minlength=block * k)
-                counts[stratum] = drawn.reshape(block, k).T  # (groups, draws)
+                drawn = np.empty((block, k), dtype=np.uint16)
+                for row in drawn:
+                    row[:] = np.bincount(rng.integers(0, k, size=k), minlength=k)
+                for start in range(0, k, _CACHED):  # a part at a time stays in the cache
+                    part = slice(start, start + _CACHED)
+                    counts[stratum[part]] = drawn[:, part].T  # (groups, draws)
             yield counts
 
     def without(self) -> Iterator[FloatArray]:
@@ -114,13 +132,18 @@ def bootstrap(
     whole = np.ones((clusters.n_groups, 1))
     draws: dict[str, list[FloatArray]] = {name: [] for name in statistics}
     jackknife: dict[str, list[FloatArray]] = {name: [] for name in statistics}
+
+    def replicate(counts: FloatArray) -> dict[str, FloatArray]:
+        block = Block(counts)
+        return {name: block.of(statistic) for name, statistic in statistics.items()}
+
     for into, blocks in (
         (draws, clusters.draws(seed, resamples)),
         (jackknife, clusters.without()),
     ):
-        for counts in blocks:
-            for name, statistic in statistics.items():
-                into[name].append(statistic(counts))
+        for found in _in_threads(replicate, blocks):
+            for name, values in found.items():
+                into[name].append(values)
     return {
         name: Replicates(
             float(statistic(whole)[0]), np.concatenate(draws[name]), np.concatenate(jackknife[name])
@@ -129,20 +152,36 @@ def bootstrap(
     }
 
 
+def _in_threads(
+    function: Callable[[FloatArray], dict[str, FloatArray]], blocks: Iterable[FloatArray]
+) -> Iterator[dict[str, FloatArray]]:
+    """Results in the order of the blocks; no more blocks wait in memory than are worked on."""
+    workers = min(len(os.sched_getaffinity(0)), _MOST_THREADS)
+    waiting: deque[Future[dict[str, FloatArray]]] = deque()
+    with ThreadPoolExecutor(workers) as pool:
+        for block in blocks:
+            waiting.append(pool.submit(function, block))
+            if len(waiting) > workers:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+
+
 def bca_interval(replicates: Replicates, confidence: float = CONFIDENCE) -> tuple[float, float]:
     """Bias-corrected and accelerated interval (Efron, J Am Stat Assoc 1987;82:171-185).
 
-    Resamples in which the statistic is undefined (one class only) are left out. The acceleration
-    comes from a jackknife over groups, in at most 200 blocks. The interval is widened to hold
-    the value where the bias correction would miss it, as it can for a statistic that only grows
-    with noise (the calibration error).
+    Resamples in which the statistic is undefined (one class only) are left out; infinite ones
+    (a likelihood ratio without a false alarm) count, and leave no interval where they reach a
+    bound. The acceleration comes from a jackknife over groups, in at most 200 blocks. The
+    interval is widened to hold the value where the bias correction would miss it, as it can for
+    a statistic that only grows with noise (the calibration error).
 
     Returns
     -------
     low, high : float
         NaN if fewer than half of the resamples are defined.
     """
-    draws = replicates.draws[np.isfinite(replicates.draws)]
+    draws = replicates.draws[~np.isnan(replicates.draws)]
     if 2 * len(draws) < len(replicates.draws) or len(draws) < 2:
         return math.nan, math.nan
     # Draws equal to the value but for rounding must count as equal.
@@ -154,7 +193,10 @@ def bca_interval(replicates: Replicates, confidence: float = CONFIDENCE) -> tupl
     spread = float(np.sum(influence**2)) ** 1.5
     acceleration = float(np.sum(influence**3)) / (6 * spread) if spread > 0 else 0.0
     z = bias + ndtri(np.array([0.5 - confidence / 2, 0.5 + confidence / 2]))
-    low, high = np.quantile(draws, ndtr(bias + z / (1 - acceleration * z)))
+    with np.errstate(invalid="ignore"):  # between a number and infinity
+        low, high = np.quantile(draws, ndtr(bias + z / (1 - acceleration * z)))
+    if not np.isfinite([low, high]).all():
+        return math.nan, math.nan
     return min(float(low), replicates.value), max(float(high), replicates.value)
 
 
@@ -185,12 +227,12 @@ def bootstrap_estimate(
         unit = f"bootstrap over {clusters.n_groups} independent rows"
     method = f"{unit}, {len(replicates.draws)} resamples, BCa{note}"
     value = replicates.value
-    if math.isnan(value):
+    if not math.isfinite(value):
         return undefined(n, method, empty)
     low, high = bca_interval(replicates)
     if math.isnan(low) or high - low < 1e-12 or bound_n == 1:
         if not bound_n:
-            reason = "too few groups, or no spread between resamples"
+            reason = "too few groups, no spread between resamples, or infinite ones"
             return Estimate(value, math.nan, math.nan, n, method, reason=reason)
         why = "a bootstrap without spread" if bound_n > 1 else "one group of a kind"
         method = f"Wilson interval with n = {bound_n} groups, conservative, after {why}{note}"

@@ -26,6 +26,7 @@ __all__ = [
     "calibration_line",
     "ece_statistic",
     "equal_mass_bins",
+    "logistic_line",
     "reliability",
 ]
 
@@ -147,10 +148,17 @@ def calibration_line(
     )
 
 
-def _fit(
-    design: FloatArray, offset: FloatArray, truth: BoolArray, clusters: Clusters
-) -> tuple[float, float] | None:
-    """First coefficient and its standard error by Newton's method; None if it does not converge."""
+def logistic_line(scores: FloatArray, truth: BoolArray) -> tuple[float, float] | None:
+    """Slope and intercept of a logistic regression of truth on the score's logit, or None."""
+    x = logit(np.clip(scores, CLIP, 1 - CLIP))
+    found = _newton(np.column_stack([x, np.ones(len(x))]), np.zeros_like(x), truth)
+    return None if found is None else (float(found[0][0]), float(found[0][1]))
+
+
+def _newton(
+    design: FloatArray, offset: FloatArray, truth: BoolArray
+) -> tuple[FloatArray, FloatArray] | None:
+    """Coefficients and Hessian of a logistic regression; None if it does not converge."""
     beta = np.zeros(design.shape[1])
     for _ in range(50):
         p = expit(offset + design @ beta)
@@ -160,12 +168,19 @@ def _fit(
         step = np.linalg.solve(hessian, design.T @ (truth - p))
         beta = beta + step
         if np.abs(step).max() < 1e-10:
-            break
-    else:
-        return None
+            return None if np.abs(beta).max() > 1 / CLIP else (beta, hessian)
+    return None
+
+
+def _fit(
+    design: FloatArray, offset: FloatArray, truth: BoolArray, clusters: Clusters
+) -> tuple[float, float] | None:
+    """First coefficient and its standard error; None if there is no solution."""
     n, k, groups = len(truth), design.shape[1], clusters.n_groups
-    if np.abs(beta).max() > 1 / CLIP or groups < 2 or n <= k:
+    found = _newton(design, offset, truth)
+    if found is None or groups < 2 or n <= k:
         return None
+    beta, hessian = found
     parts = np.zeros((groups, k))
     np.add.at(parts, clusters.codes, design * (truth - expit(offset + design @ beta))[:, None])
     bread = np.linalg.inv(hessian)

@@ -1,148 +1,128 @@
-"""The families of metrics that `evaluate` puts together: of ranks, of decisions, of scores."""
+"""The families of metrics that `evaluate` puts together: of ranks, of scores, of each class."""
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
+import numpy.typing as npt
 
 from covidx.evaluate.auroc import ONE_CLASS, auroc_estimate
-from covidx.evaluate.bootstrap import Clusters, Replicates, bootstrap, bootstrap_estimate
+from covidx.evaluate.bootstrap import Clusters, FloatArray, Statistic
 from covidx.evaluate.calibration import CLIP, bin_count, calibration_line, ece_statistic
-from covidx.evaluate.estimate import Estimate
-from covidx.evaluate.operating_point import OperatingPoint
-from covidx.evaluate.proportions import wilson_estimate
+from covidx.evaluate.decisions import FUNCTIONS, decision_family, share
+from covidx.evaluate.pending import Found, Pending
 from covidx.evaluate.rows import Rows
 from covidx.evaluate.weighted import (
     BoolArray,
-    auroc_statistic,
-    average_precision_statistic,
+    decision_cells,
+    decision_statistic,
     mean_statistic,
     ratio_statistic,
 )
 
-__all__ = ["auroc_family", "score_family", "threshold_family"]
+__all__ = ["class_family", "rank_family", "score_family"]
+
+ABSENT = "a class is absent"
+MACRO = ("sensitivity", "specificity", "ppv", "npv", "f1", "balanced_accuracy")
+"""Decision metrics whose mean over classes is given; a mean of ratios or of MCCs says little."""
 
 
-def auroc_family(rows: Rows, seed: int, resamples: int) -> dict[str, Estimate]:
-    """``auroc``, and with more than two classes ``auroc_<class>`` and ``auroc_macro``."""
-    clusters = rows.clusters
-    targets = {"auroc": (rows.scores, rows.truth)}
-    if len(rows.classes) > 2:
-        for k, name in enumerate(rows.classes):
-            targets[f"auroc_{name}"] = (rows.probabilities[:, k], rows.labels == k)
-    statistics = {name: auroc_statistic(*target, clusters) for name, target in targets.items()}
-    per_class = [name for name in targets if name != "auroc"]
-    wanted = dict(statistics) if clusters.several_rows else {}
-    if per_class:
-        wanted["auroc_macro"] = mean_statistic([statistics[name] for name in per_class])
-    drawn = bootstrap(wanted, clusters, seed=seed, resamples=resamples)
-    found = {}
-    for name, (scores, truth) in targets.items():
-        if name in drawn:
-            found[name] = _drawn(drawn[name], rows, _rarer(clusters, truth), ONE_CLASS)
-        else:
-            found[name] = auroc_estimate(scores, truth)
-    if per_class:
-        bound = min(_rarer(clusters, targets[name][1]) for name in per_class)
-        found["auroc_macro"] = _drawn(
-            drawn["auroc_macro"], rows, bound, "a class is absent", ", mean over classes"
-        )
-    return found
-
-
-def _proportions(rows: Rows, called: BoolArray, seed: int, resamples: int) -> dict[str, Estimate]:
-    """Shares of rows: Wilson, or the cluster bootstrap where a group has several rows."""
-    truth, clusters = rows.truth, rows.clusters
-    everyone = np.ones_like(truth)
-    at = f", at the cohort's prevalence of {truth.mean():.3f}"
-    shares = {  # name: (successes, among, reason if there are none, note)
-        "sensitivity": (called, truth, "no positive rows", ""),
-        "specificity": (~called, ~truth, "no negative rows", ""),
-        "ppv": (truth, called, "no row is called positive", at),
-        "npv": (~truth, ~called, "no row is called negative", at),
-        "accuracy": (called == truth, everyone, "no rows", ""),
-    }
-    if len(rows.classes) > 2:
-        right = rows.probabilities.argmax(axis=1) == rows.labels
-        note = f", most probable of {len(rows.classes)} classes"
-        shares["accuracy_argmax"] = (right, everyone, "no rows", note)
-    drawn: dict[str, Replicates] = {}
+def rank_family(rows: Rows, name: str) -> Found:
+    """``auroc`` and ``average_precision`` of a class, which depend on the scores' order alone."""
+    place, ranking, clusters = rows.classes.index(name), rows.rankings[name], rows.clusters
+    scores, truth = rows.probabilities[:, place], rows.labels == place
+    n, rarer = len(truth), _rarer(clusters, truth)
+    auroc: Found = {"auroc": auroc_estimate(scores, truth)}
     if clusters.several_rows:
-        statistics = {
-            name: ratio_statistic(yes & among, among, clusters)
-            for name, (yes, among, *_) in shares.items()
-        }
-        drawn = bootstrap(statistics, clusters, seed=seed, resamples=resamples)
-    found = {}
-    for name, (yes, among, empty, note) in shares.items():
-        n = int(among.sum())
-        if name in drawn:
-            found[name] = bootstrap_estimate(
-                drawn[name], clusters, n, bound_n=clusters.count(among), empty=empty, note=note
-            )
-        else:
-            found[name] = wilson_estimate(int((yes & among).sum()), n, empty, note)
-    return found
+        auroc = {"auroc": Pending(ranking.auroc, n, rarer, ONE_CLASS)}
+    note = f", at the cohort's prevalence of {truth.mean():.3f}"
+    precision = Pending(ranking.average_precision, n, rarer, ONE_CLASS, note)
+    return auroc | {"average_precision": precision}
 
 
-def threshold_family(
-    rows: Rows, called: BoolArray, point: OperatingPoint, seed: int, resamples: int
-) -> dict[str, Estimate]:
-    """Everything that needs a decision; the most probable class needs no threshold."""
-    truth, clusters = rows.truth, rows.clusters
-    hits = [ratio_statistic(called & truth, truth, clusters)]
-    hits += [ratio_statistic(~called & ~truth, ~truth, clusters)]
-    statistics = {
-        "f1": ratio_statistic(2 * (called & truth), called.astype(int) + truth, clusters),
-        "balanced_accuracy": mean_statistic(hits),
-    }
-    drawn = bootstrap(statistics, clusters, seed=seed, resamples=resamples)
-    rarer = _rarer(clusters, truth)
-    found = _proportions(rows, called, seed, resamples)
-    argmax = {k: found.pop(k) for k in ("accuracy_argmax",) if k in found}
-    found["f1"] = _drawn(drawn["f1"], rows, rarer, "no row is positive or called so")
-    found["balanced_accuracy"] = _drawn(drawn["balanced_accuracy"], rows, rarer, ONE_CLASS)
-    origin = point.text
-    return argmax | {
-        name: replace(estimate, threshold=point.threshold, threshold_origin=origin)
-        for name, estimate in found.items()
-    }
-
-
-def score_family(rows: Rows, seed: int, resamples: int) -> dict[str, Estimate]:
-    """Metrics of the scores themselves: average precision and calibration."""
-    scores, truth, clusters = rows.scores, rows.truth, rows.clusters
-    bins, ones = bin_count(len(rows)), np.ones(len(rows))
+def score_family(scores: FloatArray, truth: BoolArray, clusters: Clusters) -> Found:
+    """Metrics of the scores as probabilities: Brier, log loss and calibration."""
+    n, bins = len(truth), bin_count(len(truth))
+    ones = np.ones(n)
     likelihood = np.clip(np.where(truth, scores, 1 - scores), CLIP, 1)
-    statistics = {
-        "average_precision": average_precision_statistic(scores, truth, clusters),
-        "brier": ratio_statistic((scores - truth) ** 2, ones, clusters),
-        "log_loss": ratio_statistic(-np.log(likelihood), ones, clusters),
-        "ece": ece_statistic(scores, truth, clusters, bins),
-    }
-    notes = {
-        "average_precision": f", at the cohort's prevalence of {truth.mean():.3f}",
-        "log_loss": f", natural logarithm, scores clipped to {CLIP:g}",
-        "ece": f", {bins} equal-mass bins, biased upward in small samples",
-    }
-    bounds = dict.fromkeys(statistics, clusters.n_groups)
-    bounds |= {"average_precision": _rarer(clusters, truth), "log_loss": 0}
-    drawn = bootstrap(statistics, clusters, seed=seed, resamples=resamples)
-    found = {
-        name: _drawn(drawn[name], rows, bounds[name], ONE_CLASS, notes.get(name, ""))
-        for name in statistics
-    }
+    brier = ratio_statistic((scores - truth) ** 2, ones, clusters)
+    log_loss = ratio_statistic(-np.log(likelihood), ones, clusters)
+    clipped = f", natural logarithm, scores clipped to {CLIP:g}"
+    binned = f", {bins} equal-mass bins, biased upward in small samples"
     intercept, slope = calibration_line(scores, truth, clusters)
-    return found | {"calibration_intercept": intercept, "calibration_slope": slope}
+    return {
+        "brier": Pending(brier, n, clusters.n_groups, ONE_CLASS),
+        "log_loss": Pending(log_loss, n, 0, ONE_CLASS, clipped),
+        "ece": Pending(
+            ece_statistic(scores, truth, clusters, bins), n, clusters.n_groups, ONE_CLASS, binned
+        ),
+        "calibration_intercept": intercept,
+        "calibration_slope": slope,
+    }
 
 
-def _drawn(
-    replicates: Replicates, rows: Rows, bound_n: int, empty: str, note: str = ""
-) -> Estimate:
-    return bootstrap_estimate(
-        replicates, rows.clusters, len(rows), bound_n=bound_n, empty=empty, note=note
-    )
+def class_family(rows: Rows, *, exact: bool = False) -> Found:
+    """With more than two classes: each against the rest, their means, and all at once.
+
+    ``<metric>_<class>`` for each class, ``<metric>_macro`` for the plain mean over classes, and
+    ``accuracy_argmax``, ``brier_multiclass`` (the squared distance of all probabilities, 0 to 2;
+    Brier, Mon Weather Rev 1950;78:1-3) and ``log_loss_multiclass``. Decisions take the most
+    probable class. Those on the positive class are left to its threshold, but for the means.
+    """
+    clusters, guess = rows.clusters, rows.probabilities.argmax(axis=1)
+    by_class = f", by the most probable of {len(rows.classes)} classes"
+    found: Found = {}
+    parts: dict[str, list[Pending]] = {}
+    for k, name in enumerate(rows.classes):
+        truth = rows.labels == k
+        one = rank_family(rows, name)
+        decided = decision_family(guess == k, truth, clusters, note=by_class, exact=exact)
+        for metric, found_one in (one | decided).items():
+            if name != rows.positive or metric == "auroc":
+                found[f"{metric}_{name}"] = found_one
+        for metric, part in _parts(rows, name, guess == k).items():
+            parts.setdefault(metric, []).append(part)
+    for metric, means in parts.items():
+        note = ", mean over classes" + (by_class if metric in MACRO else "")
+        bound = min(part.bound_n for part in means)
+        statistic = mean_statistic([part.statistic for part in means])
+        found[f"{metric}_macro"] = Pending(statistic, len(rows), bound, ABSENT, note)
+    return found | _whole(rows, guess, by_class, exact)
+
+
+def _parts(rows: Rows, name: str, called: BoolArray) -> dict[str, Pending]:
+    """What the means over classes are made of, for one class."""
+    clusters, ranking = rows.clusters, rows.rankings[name]
+    truth = rows.labels == rows.classes.index(name)
+    rarer, cells = _rarer(clusters, truth), decision_cells(called, truth, clusters)
+    statistics: dict[str, Statistic] = {
+        "auroc": ranking.auroc,
+        "average_precision": ranking.average_precision,
+    }
+    for metric in MACRO:
+        statistics[metric] = decision_statistic(cells, FUNCTIONS[metric])
+    return {name: Pending(one, len(truth), rarer, ABSENT) for name, one in statistics.items()}
+
+
+def _whole(rows: Rows, guess: npt.NDArray[np.intp], by_class: str, exact: bool) -> Found:
+    """Metrics of all classes at once."""
+    clusters, ones = rows.clusters, np.ones(len(rows))
+    right = share(guess == rows.labels, ones > 0, clusters, "no rows", note=by_class, exact=exact)[
+        "share"
+    ]
+    target = np.eye(len(rows.classes))[rows.labels]
+    distance = ((rows.probabilities - target) ** 2).sum(axis=1)
+    likelihood = np.clip((rows.probabilities * target).sum(axis=1), CLIP, 1)
+    brier = ratio_statistic(distance, ones, clusters)
+    log_loss = ratio_statistic(-np.log(likelihood), ones, clusters)
+    return {
+        "accuracy_argmax": right,
+        "brier_multiclass": Pending(
+            brier, len(rows), 0, "no rows", ", sum over classes, between 0 and 2"
+        ),
+        "log_loss_multiclass": Pending(
+            log_loss, len(rows), 0, "no rows", f", natural logarithm, clipped to {CLIP:g}"
+        ),
+    }
 
 
 def _rarer(clusters: Clusters, truth: BoolArray) -> int:

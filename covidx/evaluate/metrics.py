@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from covidx.evaluate.bootstrap import IntArray
+from covidx.evaluate.decisions import decision_family, undecided
 from covidx.evaluate.estimate import Estimate
-from covidx.evaluate.families import auroc_family, score_family, threshold_family
+from covidx.evaluate.families import class_family, rank_family, score_family
 from covidx.evaluate.operating_point import OperatingPoint
+from covidx.evaluate.pending import settle
 from covidx.evaluate.rows import Rows
 
-__all__ = ["Metrics", "evaluate"]
+__all__ = ["NO_THRESHOLD", "Metrics", "evaluate"]
+
+NO_THRESHOLD = "no threshold was given, and there are no validation rows to choose one on"
 
 
 @dataclass(frozen=True)
@@ -25,14 +29,15 @@ class Metrics:
     ----------
     estimates : dict
         Metric's name -> estimate.
-    point : OperatingPoint
-        The threshold that was applied.
+    point : OperatingPoint, optional
+        The threshold that was applied; None where there was none.
     classes : tuple of str
     positive : str
     confusion : int array, shape (classes, classes)
         Rows are the truth, columns the class of highest probability.
     decisions : int array, shape (2, 2)
-        At the threshold: ((true negatives, false positives), (false negatives, true positives)).
+        At the threshold: ((true negatives, false positives), (false negatives, true positives));
+        all 0 where there was none.
     n_groups : int
         Independent groups behind the rows.
     level : str
@@ -40,7 +45,7 @@ class Metrics:
     """
 
     estimates: dict[str, Estimate]
-    point: OperatingPoint
+    point: OperatingPoint | None
     classes: tuple[str, ...]
     positive: str
     confusion: IntArray
@@ -54,12 +59,16 @@ class Metrics:
     @property
     def n(self) -> int:
         """Rows evaluated."""
-        return int(self.decisions.sum())
+        return int(self.confusion.sum())
 
     @property
     def prevalence(self) -> float:
         """Share of the positive class among the rows."""
-        return float(self.decisions[1].sum() / self.decisions.sum())
+        return self.share_of(self.positive)
+
+    def share_of(self, name: str) -> float:
+        """Share of a class among the rows."""
+        return float(self.confusion[self.classes.index(name)].sum() / self.confusion.sum())
 
     def to_json(self) -> dict[str, dict[str, Any]]:
         """Name -> estimate, and nothing else: the content of ``metrics.json``."""
@@ -68,7 +77,7 @@ class Metrics:
     def confusion_json(self) -> dict[str, Any]:
         """Counts: confusion matrices, n, groups and prevalence."""
         (tn, fp), (fn, tp) = self.decisions.tolist()
-        return {
+        found: dict[str, Any] = {
             "level": self.level,
             "n": self.n,
             "groups": self.n_groups,
@@ -76,25 +85,31 @@ class Metrics:
             "prevalence": self.prevalence,
             "classes": list(self.classes),
             "argmax": self.confusion.tolist(),
-            "at_threshold": {"tp": tp, "fp": fp, "fn": fn, "tn": tn},
-            "threshold": self.point.threshold,
-            "threshold_origin": self.point.text,
         }
+        if self.point is not None:
+            found |= {
+                "at_threshold": {"tp": tp, "fp": fp, "fn": fn, "tn": tn},
+                "threshold": self.point.threshold,
+                "threshold_origin": self.point.text,
+            }
+        return found
 
 
 def evaluate(
     predictions: pd.DataFrame,
     positive: str,
-    operating_point: OperatingPoint,
+    operating_point: OperatingPoint | None,
     *,
     seed: int = 0,
     resamples: int = 2000,
+    exact: bool = False,
 ) -> Metrics:
     """Evaluate test rows of one arm: the positive class against the rest, and class by class.
 
     AUROC with DeLong's interval and proportions with Wilson's where every group has one row;
     the cluster bootstrap over groups (BCa) where any group has several, and for all other
-    metrics. A metric that these rows leave undefined is NaN with a reason.
+    metrics (likelihood ratios of independent rows: the log method). A metric that these rows
+    leave undefined is NaN with a reason.
 
     Parameters
     ----------
@@ -102,10 +117,12 @@ def evaluate(
         Rows of a predictions table: one arm, one level, role ``test``.
     positive : str
         The positive class; its probability is the score.
-    operating_point : OperatingPoint
-        Chosen beforehand, on other rows.
+    operating_point : OperatingPoint, optional
+        Chosen beforehand, on other rows; without it, what needs a threshold is undefined.
     seed, resamples : int
         Of the bootstrap; the same seed gives the same intervals.
+    exact : bool
+        Clopper and Pearson's interval in place of Wilson's.
 
     Raises
     ------
@@ -113,16 +130,24 @@ def evaluate(
         ``ROLE_NOT_TEST``, or what `Rows.of` refuses.
     """
     rows = Rows.of(predictions, positive).only_test()
-    called = operating_point.decide(rows.scores)
-    estimates = (
-        auroc_family(rows, seed, resamples)
-        | threshold_family(rows, called, operating_point, seed, resamples)
-        | score_family(rows, seed, resamples)
-    )
+    scores, truth, clusters = rows.scores, rows.truth, rows.clusters
+    decisions = np.zeros((2, 2), dtype=np.int64)
+    if operating_point is None:
+        decided = undecided(truth, NO_THRESHOLD)
+    else:
+        called = operating_point.decide(scores)
+        decided = decision_family(called, truth, clusters, exact=exact)
+        np.add.at(decisions, (truth.astype(int), called.astype(int)), 1)
+    found = rank_family(rows, positive) | decided | score_family(scores, truth, clusters)
+    if len(rows.classes) > 2:
+        found |= class_family(rows, exact=exact)
+    estimates = settle(found, clusters, seed=seed, resamples=resamples)
+    if operating_point is not None:
+        at, origin = operating_point.threshold, operating_point.text
+        for name in decided:
+            estimates[name] = replace(estimates[name], threshold=at, threshold_origin=origin)
     confusion = np.zeros((len(rows.classes), len(rows.classes)), dtype=np.int64)
     np.add.at(confusion, (rows.labels, rows.probabilities.argmax(axis=1)), 1)
-    decisions = np.zeros((2, 2), dtype=np.int64)
-    np.add.at(decisions, (rows.truth.astype(int), called.astype(int)), 1)
     return Metrics(
         estimates=estimates,
         point=operating_point,

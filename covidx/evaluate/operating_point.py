@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass
 from typing import Literal
 
@@ -16,7 +17,13 @@ from covidx.evaluate.weighted import BoolArray
 
 __all__ = ["OperatingPoint", "choose_operating_point"]
 
-Rule = Literal["youden", "sensitivity", "specificity"]
+Rule = Literal["youden", "sensitivity", "specificity", "cost"]
+FIXED = "fixed"
+"""The rule of a threshold that was given, not chosen here."""
+
+_SAYS_TEST = re.compile(
+    r"^\s*test\b|\btest(ing)?[ -](set|rows|data|patients|cases|split|images)\b", re.I
+)
 
 
 @dataclass(frozen=True)
@@ -28,14 +35,14 @@ class OperatingPoint:
     threshold : float
         A row is called positive if its score is at least this.
     rule : str
-        How it was chosen, such as ``youden`` or ``sensitivity >= 0.95``.
+        How it was chosen, such as ``youden`` or ``sensitivity >= 0.95``; ``fixed`` if given.
     origin : str
-        On which rows, such as ``validation, n = 60 (27 positive)``.
+        On which rows, such as ``validation, n = 60 (27 positive)``; who fixed it, and on what.
 
     Raises
     ------
     LeakageError
-        ``THRESHOLD_ON_TEST`` if `origin` says ``test``.
+        ``THRESHOLD_ON_TEST`` if `origin` says test rows.
     ValueError
         If `threshold` is not finite.
     """
@@ -45,7 +52,7 @@ class OperatingPoint:
     origin: str
 
     def __post_init__(self) -> None:
-        if self.origin.strip().lower().startswith("test"):
+        if _SAYS_TEST.search(self.origin):
             raise _on_test(self.origin)
         if not math.isfinite(self.threshold):
             raise ValueError(f"A threshold is a finite number, not {self.threshold}.")
@@ -53,7 +60,16 @@ class OperatingPoint:
     @property
     def text(self) -> str:
         """Rule and origin in one line."""
+        if self.rule == FIXED:
+            return f"fixed beforehand: {self.origin}"
         return f"{self.rule} on {self.origin}"
+
+    @property
+    def short(self) -> str:
+        """The rule, and which kind of rows, for a legend."""
+        if self.rule == FIXED:
+            return "fixed beforehand"
+        return f"{self.rule} on {self.origin.split(',')[0]}"
 
     def decide(self, scores: FloatArray) -> BoolArray:
         """Which scores are called positive, shape (rows,)."""
@@ -61,7 +77,12 @@ class OperatingPoint:
 
 
 def choose_operating_point(
-    validation: pd.DataFrame, positive: str, *, rule: Rule = "youden", target: float | None = None
+    validation: pd.DataFrame,
+    positive: str,
+    *,
+    rule: Rule = "youden",
+    target: float | None = None,
+    prevalence: float | None = None,
 ) -> OperatingPoint:
     """Choose a threshold on validation rows.
 
@@ -78,9 +99,13 @@ def choose_operating_point(
     rule : str
         ``youden``: largest sensitivity + specificity - 1 (Youden, Cancer 1950;3:32-35), the
         lower threshold on ties. ``sensitivity``: the highest threshold that reaches `target`.
-        ``specificity``: the lowest threshold that reaches `target`.
+        ``specificity``: the lowest threshold that reaches `target`. ``cost``: least expected
+        cost, where a missed positive costs `target` times as much as a false alarm
+        (Metz, Semin Nucl Med 1978;8:283-298); the lower threshold on ties.
     target : float, optional
-        Between 0 and 1, for the last two rules.
+        Between 0 and 1 for sensitivity and specificity; above 0 for cost.
+    prevalence : float, optional
+        For cost; that of the validation rows unless given.
 
     Raises
     ------
@@ -89,7 +114,7 @@ def choose_operating_point(
     InvalidTableError
         ``ONE_CLASS``, or what `Rows.of` refuses.
     ValueError
-        If `target` is missing, not asked for or out of range.
+        If `target` or `prevalence` is missing, not asked for or out of range.
     """
     _check_role(validation)
     rows = Rows.of(validation, positive)
@@ -103,10 +128,7 @@ def choose_operating_point(
             actual=f"{positives} positive, {negatives} negative",
             hint="Use more patients, or stratified splits.",
         )
-    if (rule == "youden") != (target is None) or not 0 <= (target or 0) <= 1:
-        raise ValueError(
-            f"target goes with sensitivity or specificity, within 0..1: {rule} {target}"
-        )
+    _check_target(rule, target, prevalence)
     candidates, found, false_alarms = _candidates(scores, truth)
     if rule == "youden":
         # Whole numbers, so that ties are ties: J = found/P - false alarms/N, times P times N.
@@ -115,12 +137,29 @@ def choose_operating_point(
     elif rule == "sensitivity":
         best = int(np.flatnonzero(found >= (target or 0) * positives - 1e-9)[-1])
         name = f"sensitivity >= {target:g}"
+    elif rule == "cost":
+        ratio, share = target or 0, positives / len(rows) if prevalence is None else prevalence
+        missed = ratio * share * (positives - found) / positives
+        cost = missed + (1 - share) * false_alarms / negatives
+        best = int(np.argmin(np.round(cost, 12)))
+        name = f"least cost, FN : FP = {ratio:g} : 1 at prevalence {share:.3g}"
     else:
         kept = negatives - false_alarms >= (target or 0) * negatives - 1e-9
         best = int(np.flatnonzero(kept)[0]) if kept.any() else len(candidates) - 1
         name = f"specificity >= {target:g}"
     origin = f"validation, n = {len(rows)} ({positives} positive)"
     return OperatingPoint(float(candidates[best]), name, origin)
+
+
+def _check_target(rule: Rule, target: float | None, prevalence: float | None) -> None:
+    most = math.inf if rule == "cost" else 1
+    if (rule == "youden") != (target is None) or not 0 <= (target or 0) <= most:
+        raise ValueError(
+            "target goes with sensitivity and specificity (0..1), or with cost (a ratio): "
+            f"{rule} {target}"
+        )
+    if prevalence is not None and (rule != "cost" or not 0 < prevalence < 1):
+        raise ValueError(f"prevalence goes with cost, between 0 and 1: {rule} {prevalence}")
 
 
 def _candidates(scores: FloatArray, truth: BoolArray) -> tuple[FloatArray, IntArray, IntArray]:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 
-from scipy.special import ndtri
+from scipy.special import betaincinv, ndtri
 
 from covidx.evaluate.estimate import CONFIDENCE, Estimate, undefined
 
-__all__ = ["wilson", "wilson_estimate"]
+__all__ = ["clopper_pearson", "wilson", "wilson_estimate"]
 
 
 def wilson(successes: float, n: int, confidence: float = CONFIDENCE) -> tuple[float, float]:
@@ -56,7 +56,26 @@ def wilson(successes: float, n: int, confidence: float = CONFIDENCE) -> tuple[fl
     return low, high
 
 
-def wilson_estimate(successes: int, n: int, empty: str, note: str = "") -> Estimate:
+def clopper_pearson(successes: int, n: int, confidence: float = CONFIDENCE) -> tuple[float, float]:
+    """The exact interval of Clopper and Pearson (Biometrika 1934;26:404-413).
+
+    It covers at least as often as it says and is wider than Wilson's.
+
+    Examples
+    --------
+    >>> low, high = clopper_pearson(9, 10)
+    >>> print(f"{low:.4f} {high:.4f}")
+    0.5550 0.9975
+    """
+    tail = (1 - confidence) / 2
+    low = 0.0 if successes == 0 else float(betaincinv(successes, n - successes + 1, tail))
+    high = 1.0 if successes == n else float(betaincinv(successes + 1, n - successes, 1 - tail))
+    return low, high
+
+
+def wilson_estimate(
+    successes: int, n: int, empty: str, note: str = "", *, exact: bool = False
+) -> Estimate:
     """A proportion of independent rows with Wilson's interval.
 
     Parameters
@@ -67,8 +86,11 @@ def wilson_estimate(successes: int, n: int, empty: str, note: str = "") -> Estim
         The reason given if `n` is 0; the value is NaN then.
     note : str
         Added to the method.
+    exact : bool
+        Clopper and Pearson's interval instead.
     """
-    method = f"proportion, Wilson interval{note}"
+    interval = clopper_pearson if exact else wilson
+    method = f"proportion, {'exact (Clopper-Pearson)' if exact else 'Wilson'} interval{note}"
     if n == 0:
         return undefined(0, method, empty)
-    return Estimate(successes / n, *wilson(successes, n), n, method)
+    return Estimate(successes / n, *interval(successes, n), n, method)

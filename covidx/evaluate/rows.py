@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -11,7 +12,7 @@ import pandas as pd
 
 from covidx.errors import InvalidTableError
 from covidx.evaluate.bootstrap import Clusters, FloatArray, IntArray
-from covidx.evaluate.weighted import BoolArray
+from covidx.evaluate.weighted import BoolArray, Ranking
 from covidx.tables import PREDICTIONS, check, probability_columns
 
 __all__ = ["Rows"]
@@ -43,6 +44,8 @@ class Rows:
     groups : array, shape (rows,)
         What is not independent of each other.
     folds : int array, shape (rows,)
+    units, patients : array, shape (rows,)
+        Ids, by which other tables are joined.
     """
 
     classes: tuple[str, ...]
@@ -53,6 +56,8 @@ class Rows:
     labels: IntArray
     groups: npt.NDArray[np.str_]
     folds: IntArray
+    units: npt.NDArray[np.str_]
+    patients: npt.NDArray[np.str_]
 
     @classmethod
     def of(cls, predictions: pd.DataFrame, positive: str) -> Rows:
@@ -85,6 +90,8 @@ class Rows:
             labels=pd.Index(classes).get_indexer(pd.Index(table["label"])).astype(np.int64),
             groups=table["group_id"].to_numpy(np.str_),
             folds=table["fold"].to_numpy(np.int64),
+            units=table["unit_id"].to_numpy(np.str_),
+            patients=table["patient_id"].to_numpy(np.str_),
         )
 
     def only_test(self) -> Rows:
@@ -105,6 +112,11 @@ class Rows:
             )
         return self
 
+    def take(self, which: npt.NDArray[np.bool_] | npt.NDArray[np.intp]) -> Rows:
+        """Some of the rows (a mask), or all in another order (indices)."""
+        per_row = ("probabilities", "labels", "groups", "folds", "units", "patients")
+        return replace(self, **{name: getattr(self, name)[which] for name in per_row})
+
     def __len__(self) -> int:
         return len(self.labels)
 
@@ -119,10 +131,18 @@ class Rows:
         truth: BoolArray = self.labels == self.classes.index(self.positive)
         return truth
 
-    @property
+    @cached_property
     def clusters(self) -> Clusters:
         """The rows' groups, drawn as one stratum."""
         return Clusters.of(self.groups)
+
+    @cached_property
+    def rankings(self) -> dict[str, Ranking]:
+        """Of every class's probability against the rest; kept, so that statistics share them."""
+        return {
+            name: Ranking(self.probabilities[:, k], self.labels == k, self.clusters)
+            for k, name in enumerate(self.classes)
+        }
 
 
 def _check_scores(predictions: pd.DataFrame) -> None:

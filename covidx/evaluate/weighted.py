@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from covidx.evaluate.bootstrap import Clusters, FloatArray, Statistic
+from covidx.evaluate.bootstrap import Clusters, Combined, FloatArray, Shared, Statistic
 
 __all__ = [
+    "Ranking",
     "auroc_statistic",
     "average_precision_statistic",
+    "decision_cells",
+    "decision_statistic",
     "difference_statistic",
+    "divide",
     "mean_statistic",
     "ratio_statistic",
+    "summed",
 ]
 
 BoolArray = npt.NDArray[np.bool_]
@@ -49,37 +56,83 @@ def auroc_statistic(
         passed = np.zeros((len(negative) + 1, counts.shape[1]))  # (negatives + 1, draws)
         np.cumsum(counts[negative_groups], axis=0, out=passed[1:])
         pairs = np.einsum("pd,pd->d", weights, passed[below] + passed[level]) / 2
-        return _divide(pairs, weights.sum(axis=0) * passed[-1])
+        return divide(pairs, weights.sum(axis=0) * passed[-1])
 
     return statistic
+
+
+class Ranking:
+    """Rows in order of score, ready to be weighted: what AUROC and average precision share.
+
+    Parameters
+    ----------
+    scores : array, shape (rows,)
+        Higher means more likely positive.
+    truth : bool array, shape (rows,)
+        Whether a row is positive.
+    clusters : Clusters
+        Groups of the rows.
+    """
+
+    def __init__(self, scores: FloatArray, truth: BoolArray, clusters: Clusters) -> None:
+        order = np.argsort(-scores, kind="stable")
+        descending, self._groups = -scores[order], clusters.codes[order]
+        self._positive = np.flatnonzero(truth[order])
+        # Per positive: how many rows, and how many positives, score higher; higher or level.
+        tied = descending[self._positive]
+        self._above, self._level = (
+            (np.searchsorted(descending, tied, side=side), np.searchsorted(tied, tied, side=side))
+            for side in ("left", "right")
+        )
+
+    def prepare(self, counts: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """Running weight of the rows and of the positives from the top, and each positive's."""
+        weights = counts[self._groups[self._positive]]  # (positives, draws)
+        rows = np.zeros((len(self._groups) + 1, counts.shape[1]))  # (rows + 1, draws)
+        np.cumsum(counts[self._groups], axis=0, out=rows[1:])
+        found = np.zeros((len(weights) + 1, counts.shape[1]))  # (positives + 1, draws)
+        np.cumsum(weights, axis=0, out=found[1:])
+        return rows, found, weights
+
+    @cached_property
+    def auroc(self) -> Shared:
+        """Mann-Whitney's share of ordered pairs, ties counting one half."""
+
+        def finish(prepared: tuple[FloatArray, FloatArray, FloatArray]) -> FloatArray:
+            rows, found, weights = prepared
+            negatives = rows[-1] - found[-1]
+            ahead = np.zeros_like(weights)  # twice the negatives that score higher, ties half
+            for row, positive in (self._above, self._level):
+                ahead += rows[row]
+                ahead -= found[positive]
+            lost = np.einsum("pd,pd->d", weights, ahead) / 2
+            return 1 - divide(lost, found[-1] * negatives)
+
+        return Shared(self.prepare, finish)
+
+    @cached_property
+    def average_precision(self) -> Shared:
+        """Precision at each positive's score, averaged over the positives.
+
+        The step-wise area under the precision-recall curve, without interpolation, as in
+        scikit-learn; rows with equal scores enter together. NaN if a draw holds one class only.
+        """
+
+        def finish(prepared: tuple[FloatArray, FloatArray, FloatArray]) -> FloatArray:
+            rows, found, weights = prepared
+            row, positive = self._level
+            precision = found[positive] / np.maximum(rows[row], 1.0)
+            value = divide(np.einsum("pd,pd->d", weights, precision), found[-1])
+            return np.where(found[-1] < rows[-1], value, np.nan)
+
+        return Shared(self.prepare, finish)
 
 
 def average_precision_statistic(
     scores: FloatArray, truth: BoolArray, clusters: Clusters
 ) -> Statistic:
-    """Average precision: precision at each positive's score, averaged over the positives.
-
-    The step-wise area under the precision-recall curve, without interpolation, as in
-    scikit-learn; rows with equal scores enter together. NaN if a draw holds one class only.
-    """
-    order = np.argsort(-scores, kind="stable")
-    descending = -scores[order]
-    groups, positive = clusters.codes[order], np.flatnonzero(truth[order])
-    # Per positive: the last row, and the last positive, with a score as high as its own.
-    tied = descending[positive]
-    last = np.searchsorted(descending, tied, side="right") - 1
-    last_positive = np.searchsorted(tied, tied, side="right") - 1
-
-    def statistic(counts: FloatArray) -> FloatArray:
-        called = np.cumsum(counts[groups], axis=0)  # (rows, draws)
-        weights = counts[groups[positive]]  # (positives, draws)
-        found = np.cumsum(weights, axis=0)
-        precision = found[last_positive] / np.maximum(called[last], 1.0)
-        total = weights.sum(axis=0)
-        value = _divide(np.einsum("pd,pd->d", weights, precision), total)
-        return np.where(total < called[-1], value, np.nan)
-
-    return statistic
+    """Average precision alone, as in `Ranking`."""
+    return Ranking(scores, truth, clusters).average_precision
 
 
 def ratio_statistic(
@@ -96,29 +149,62 @@ def ratio_statistic(
 
     def statistic(counts: FloatArray) -> FloatArray:
         totals = sums.T @ counts  # (2, draws)
-        return _divide(totals[0], totals[1])
+        return divide(totals[0], totals[1])
 
     return statistic
+
+
+def summed(sums: Any) -> Callable[[FloatArray], FloatArray]:
+    """What each group adds (columns, groups), dense or sparse -> totals (columns, draws)."""
+
+    def totals(counts: FloatArray) -> FloatArray:
+        found: FloatArray = sums @ counts
+        return found
+
+    return totals
+
+
+def decision_cells(
+    called: BoolArray, truth: BoolArray, clusters: Clusters
+) -> Callable[[FloatArray], FloatArray]:
+    """True and false, positive and negative decisions drawn: (tp, fp, fn, tn), each (draws,)."""
+    cells = [called & truth, called & ~truth, ~called & truth, ~called & ~truth]
+    return summed(_group_sums(np.stack(cells, axis=1), clusters).T)
+
+
+def decision_statistic(
+    cells: Callable[[FloatArray], FloatArray],
+    function: Callable[[FloatArray, FloatArray, FloatArray, FloatArray], FloatArray],
+) -> Shared:
+    """Any function of the numbers of decisions.
+
+    Parameters
+    ----------
+    cells : callable
+        From `decision_cells`; statistics of the same share the work.
+    function : callable
+        (tp, fp, fn, tn), each (draws,) -> values (draws,).
+    """
+
+    def finish(totals: FloatArray) -> FloatArray:
+        return function(*totals)
+
+    return Shared(cells, finish)
 
 
 def mean_statistic(statistics: Sequence[Statistic]) -> Statistic:
     """Plain mean of several statistics; NaN where any of them is."""
 
-    def statistic(counts: FloatArray) -> FloatArray:
-        mean: FloatArray = np.mean([part(counts) for part in statistics], axis=0)
+    def combine(values: list[FloatArray]) -> FloatArray:
+        mean: FloatArray = np.mean(values, axis=0)
         return mean
 
-    return statistic
+    return Combined(statistics, combine)
 
 
 def difference_statistic(first: Statistic, second: Statistic) -> Statistic:
     """First minus second, on the same draws."""
-
-    def statistic(counts: FloatArray) -> FloatArray:
-        change: FloatArray = first(counts) - second(counts)
-        return change
-
-    return statistic
+    return Combined((first, second), lambda values: values[0] - values[1])
 
 
 def _group_sums(columns: npt.NDArray[np.generic], clusters: Clusters) -> FloatArray:
@@ -132,7 +218,8 @@ def _group_sums(columns: npt.NDArray[np.generic], clusters: Clusters) -> FloatAr
     )
 
 
-def _divide(numerator: FloatArray, denominator: FloatArray) -> FloatArray:
+def divide(numerator: FloatArray, denominator: FloatArray) -> FloatArray:
+    """Numerator over denominator; NaN where that is 0."""
     out = np.full(len(numerator), np.nan)
     np.divide(numerator, denominator, out=out, where=denominator != 0)
     return out

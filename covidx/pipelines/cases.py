@@ -20,7 +20,8 @@ from covidx.imaging import BagCache
 from covidx.ingest import load_image
 from covidx.pipelines.progress import Bar
 from covidx.pipelines.sources import Cohort
-from covidx.report import Case, slice_views, write_case
+from covidx.report import Case, write_case
+from covidx.report.slices import slice_views
 from covidx.training import Predictor
 from covidx.volume import Volume
 
@@ -81,7 +82,7 @@ def _case(
     bundle, score = predictor.bundle, predictor.positive_score(scores)
     how, finding = bundle.preprocessing, bundle.positive
     views = slice_views(volume, bag, maps, how, folder, finding, truth)
-    called = score >= metrics.point.threshold
+    called = score >= bundle.threshold.value
     no_lesion = truth is not None and not truth.any() and row["label"] != cohort.classes.reference
     case = Case(
         name=_name(row, metrics.level),

@@ -1,4 +1,4 @@
-"""Figures, slices with heatmaps, the HTML report."""
+"""Figures and pages. Slices with heatmaps lie in `covidx.report.slices`, which needs torch."""
 
 from covidx.report.figures import (
     confusion_figure,
@@ -9,17 +9,14 @@ from covidx.report.figures import (
     training_figure,
 )
 from covidx.report.html import Case, write_case, write_report
-from covidx.report.slices import SliceView, slice_views
 
 __all__ = [
     "Case",
-    "SliceView",
     "confusion_figure",
     "reliability_figure",
     "roc_figure",
     "save",
     "score_figure",
-    "slice_views",
     "training_figure",
     "write_case",
     "write_report",

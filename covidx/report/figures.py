@@ -5,6 +5,7 @@ Built on `matplotlib.figure.Figure` alone, without pyplot's global state.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -14,16 +15,19 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from covidx.evaluate import Estimate, Metrics, Rows, reliability
+from covidx.evaluate import Estimate, Metrics, OperatingPoint, Rows, reliability
 from covidx.evaluate.bootstrap import FloatArray, IntArray
+from covidx.evaluate.readers import Reader
 from covidx.files import make_folder, replacing
 
 __all__ = [
     "confusion_figure",
     "reliability_figure",
     "roc_figure",
+    "roc_points",
     "save",
     "score_figure",
+    "square_figure",
     "training_figure",
 ]
 
@@ -47,7 +51,7 @@ def save(figure: Figure, path: Path) -> Path:
     return path
 
 
-def roc_figure(rows: Rows, metrics: Metrics) -> Figure:
+def roc_figure(rows: Rows, metrics: Metrics, readers: Sequence[Reader] = ()) -> Figure:
     """ROC curve, and the operating point with the intervals of sensitivity and specificity.
 
     Parameters
@@ -56,31 +60,65 @@ def roc_figure(rows: Rows, metrics: Metrics) -> Figure:
         The test rows.
     metrics : Metrics
         What `evaluate` found on them.
+    readers : sequence of Reader
+        Drawn as points.
     """
-    figure, axes = _square(f"ROC: {metrics.positive} against the rest\n{_counts(rows, metrics)}")
+    figure, axes = square_figure(
+        f"ROC: {metrics.positive} against the rest\n{_counts(rows, metrics)}"
+    )
     axes.plot([0, 1], [0, 1], color=GREY, linewidth=1, linestyle=":", label="chance")
-    scores, truth = rows.scores, rows.truth
+    truth = rows.truth
     if truth.any() and not truth.all():
-        order = np.argsort(-scores, kind="stable")
-        last = np.append(np.diff(scores[order]) != 0, True)  # rows of equal score enter together
-        found = np.append(0, np.cumsum(truth[order])[last]) / truth.sum()
-        false = np.append(0, np.cumsum(~truth[order])[last]) / (~truth).sum()
+        false, found = roc_points(rows)
         axes.plot(false, found, color=BLUE, linewidth=2, label=f"AUROC {_of(metrics['auroc'])}")
-        _cross(axes, metrics)
+        if metrics.point is not None:
+            _cross(axes, metrics, metrics.point)
     else:
         axes.text(0.5, 0.5, "undefined: one class only", ha="center", va="center")
+    _readers(axes, readers)
     axes.set_xlabel("1 − specificity (false alarms among the rest)")
     axes.set_ylabel(f"sensitivity ({metrics.positive} found)")
     axes.legend(loc="lower right", fontsize=8, frameon=True)
     return figure
 
 
-def reliability_figure(rows: Rows, metrics: Metrics, *, seed: int = 0) -> Figure:
+def roc_points(rows: Rows) -> tuple[FloatArray, FloatArray]:
+    """Share of false alarms and sensitivity at every threshold, from the strictest down."""
+    scores, truth = rows.scores, rows.truth
+    order = np.argsort(-scores, kind="stable")
+    last = np.append(np.diff(scores[order]) != 0, True)  # rows of equal score enter together
+    found = np.append(0, np.cumsum(truth[order])[last]) / truth.sum()
+    false = np.append(0, np.cumsum(~truth[order])[last]) / (~truth).sum()
+    return false, found
+
+
+def _readers(axes: Axes, readers: Sequence[Reader]) -> None:
+    """Each reader's decision as a mark, and the other cuts of a rating as a thin line."""
+    for place, reader in enumerate(readers):
+        mark, colour = MARKS[(place + 1) % len(MARKS)], CLASS_COLOURS[(place + 2) % 6]
+        if len(reader.steps) > 1:
+            x, y = ([step[k] for step in reader.steps] for k in (1, 2))
+            axes.plot(x, y, color=colour, linewidth=0.8, linestyle="--")
+        axes.plot(
+            1 - reader.specificity.value,
+            reader.sensitivity.value,
+            mark,
+            color=colour,
+            markersize=8,
+            markeredgecolor="black",
+            zorder=4,
+            label=f"reader {reader.name}, n = {reader.n}",
+        )
+
+
+def reliability_figure(
+    rows: Rows, metrics: Metrics, *, seed: int = 0, resamples: int = 2000
+) -> Figure:
     """Share of positives by bin of score, with intervals and counts."""
     title = f"Reliability: {metrics.positive}\n{_counts(rows, metrics)}"
-    figure, axes = _square(title)
+    figure, axes = square_figure(title)
     axes.plot([0, 1], [0, 1], color=GREY, linewidth=1, linestyle=":", label="perfect calibration")
-    bins = reliability(rows.scores, rows.truth, rows.clusters, seed=seed)
+    bins = reliability(rows.scores, rows.truth, rows.clusters, seed=seed, resamples=resamples)
     usable = [b for b in bins if not np.isnan(b.observed.low)]
     x = [b.mean_score for b in usable]
     y = np.array([b.observed.value for b in usable])
@@ -108,14 +146,11 @@ def reliability_figure(rows: Rows, metrics: Metrics, *, seed: int = 0) -> Figure
 def confusion_figure(metrics: Metrics) -> Figure:
     """Counts of truth against decision: at the threshold, and by the most probable class."""
     rest = "rest" if len(metrics.classes) != 2 else _other(metrics)
-    panels: list[tuple[IntArray, tuple[str, ...], str]] = [
-        (
-            metrics.decisions[::-1, ::-1],
-            (metrics.positive, rest),
-            f"at the threshold {metrics.point.threshold:.3f}",
-        )
-    ]
-    if len(metrics.classes) > 2:
+    panels: list[tuple[IntArray, tuple[str, ...], str]] = []
+    if metrics.point is not None:
+        title = f"at the threshold {metrics.point.threshold:.3f}"
+        panels.append((metrics.decisions[::-1, ::-1], (metrics.positive, rest), title))
+    if len(metrics.classes) > 2 or not panels:
         panels.append((metrics.confusion, metrics.classes, "most probable class"))
     figure = Figure(figsize=(4.6 * len(panels) + 0.6, 4.9), layout="constrained", dpi=DPI)
     figure.suptitle(
@@ -146,15 +181,17 @@ def score_figure(rows: Rows, metrics: Metrics) -> Figure:
             low, middle, high = np.quantile(scores, [0.25, 0.5, 0.75])
             axes.plot([low, high], [place, place], color="black", linewidth=3, alpha=0.7)
             axes.plot(middle, place, "|", color="black", markersize=16, markeredgewidth=2.5)
-    threshold = metrics.point.threshold
-    axes.axvline(threshold, color=GREY, linestyle="--", label=f"threshold {threshold:.3f}")
+    right = ""
+    if metrics.point is not None:
+        threshold, right = metrics.point.threshold, " (called positive right of the threshold)"
+        axes.axvline(threshold, color=GREY, linestyle="--", label=f"threshold {threshold:.3f}")
     axes.plot([], [], "|-", color="black", linewidth=3, markersize=9, label="median and quartiles")
     counts = [int((rows.labels == rows.classes.index(name)).sum()) for name in names]
     axes.set_yticks(range(len(names)))
     axes.set_yticklabels([f"{name}\n(n = {n})" for name, n in zip(names, counts, strict=True)])
     axes.invert_yaxis()
     axes.set_xlim(-0.02, 1.02)
-    axes.set_xlabel(f"score for {metrics.positive} (called positive right of the threshold)")
+    axes.set_xlabel(f"score for {metrics.positive}{right}")
     figure.legend(loc="outside lower right", ncols=2, fontsize=8)
     return figure
 
@@ -197,7 +234,8 @@ def training_figure(history: pd.DataFrame, *, n_train: int, n_validation: int) -
     return figure
 
 
-def _square(title: str) -> tuple[Figure, Axes]:
+def square_figure(title: str) -> tuple[Figure, Axes]:
+    """Axes from 0 to 1 on both sides."""
     figure = Figure(figsize=SIZE, layout="constrained", dpi=DPI)
     axes = figure.add_subplot()
     axes.set_title(title, fontsize=10)
@@ -208,7 +246,7 @@ def _square(title: str) -> tuple[Figure, Axes]:
     return figure, axes
 
 
-def _cross(axes: Axes, metrics: Metrics) -> None:
+def _cross(axes: Axes, metrics: Metrics, point: OperatingPoint) -> None:
     """The operating point, its arms as long as the intervals."""
     sensitivity, specificity = metrics["sensitivity"], metrics["specificity"]
     x, y = 1 - specificity.value, sensitivity.value
@@ -222,7 +260,7 @@ def _cross(axes: Axes, metrics: Metrics) -> None:
         capsize=3,
         zorder=3,
         label=(
-            f"threshold {metrics.point.threshold:.3f} ({metrics.point.rule} on validation)\n"
+            f"threshold {point.threshold:.3f} ({point.short})\n"
             f"sensitivity {_of(sensitivity)}, n = {sensitivity.n}\n"
             f"specificity {_of(specificity)}, n = {specificity.n}"
         ),

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from covidx.constants import RESEARCH_NOTICE
 from covidx.evaluate import Metrics
 from covidx.files import replacing
-from covidx.report.slices import SliceView
 from covidx.report.words import HEADLINE, metric_name, origin_text, say
 
-__all__ = ["Case", "write_case", "write_report"]
+if TYPE_CHECKING:
+    from covidx.report.slices import SliceView
+
+__all__ = ["Case", "render_page", "write_case", "write_report"]
 
 TEMPLATES = Path(__file__).parent / "templates"
 
@@ -101,21 +103,27 @@ def _change(drop: float) -> str:
     return f"falls by {drop:.2f}" if drop > 0 else f"rises by {-drop:.2f}"
 
 
-def _render(template: str, path: Path, found: Metrics, **values: Any) -> None:
+def render_page(template: str, path: Path, **values: Any) -> None:
+    """Fill a template, with notice and style, and write it atomically."""
     pages = Environment(
         loader=FileSystemLoader(TEMPLATES),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
     )
-    text = pages.get_template(template).render(
-        notice=RESEARCH_NOTICE,
-        css=(TEMPLATES / "page.css").read_text(),
-        level=found.level,
-        positive=found.positive,
-        threshold=found.point.threshold,
-        threshold_origin=origin_text(found.point),
-        **values,
-    )
+    css = (TEMPLATES / "page.css").read_text()
+    text = pages.get_template(template).render(notice=RESEARCH_NOTICE, css=css, **values)
     with replacing(path) as temporary:
         temporary.write_text(text.lstrip(), encoding="utf-8")
+
+
+def _render(template: str, path: Path, found: Metrics, **values: Any) -> None:
+    render_page(
+        template,
+        path,
+        level=found.level,
+        positive=found.positive,
+        threshold=None if found.point is None else found.point.threshold,
+        threshold_origin=None if found.point is None else origin_text(found.point),
+        **values,
+    )

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from covidx.evaluate import Metrics, OperatingPoint
+from covidx.evaluate.decisions import DECISION_METRICS
+from covidx.evaluate.operating_point import FIXED
 
 __all__ = ["HEADLINE", "metric_name", "origin_text", "say"]
 
@@ -11,14 +13,21 @@ HEADLINE = ("auroc", "sensitivity", "specificity", "ppv", "npv", "brier")
 
 NAMES = {
     "auroc": "AUROC",
+    "auroc_delong": "AUROC, by DeLong",
     "ppv": "Positive predictive value",
     "npv": "Negative predictive value",
     "f1": "F1",
+    "mcc": "Matthews' correlation",
+    "lr_positive": "Positive likelihood ratio",
+    "lr_negative": "Negative likelihood ratio",
     "ece": "Expected calibration error",
     "brier": "Brier score",
-    "auroc_macro": "AUROC, mean of all classes",
+    "brier_multiclass": "Brier score of all classes",
+    "log_loss_multiclass": "Log loss of all classes",
     "accuracy_argmax": "Accuracy of the most probable class",
 }
+PER_CLASS = ("auroc", "average_precision", *DECISION_METRICS)
+"""Metrics that each class may have."""
 RULES = {"youden": "Youden's index (greatest sensitivity + specificity)"}
 
 
@@ -27,16 +36,23 @@ def metric_name(name: str) -> str:
 
     >>> metric_name("auroc"), metric_name("auroc_flu"), metric_name("log_loss")
     ('AUROC', 'AUROC, flu against the rest', 'Log loss')
+    >>> metric_name("f1_macro"), metric_name("lr_positive_flu")
+    ('F1, mean of all classes', 'Positive likelihood ratio, flu against the rest')
     """
     if name in NAMES:
         return NAMES[name]
-    if name.startswith("auroc_"):
-        return f"AUROC, {name.removeprefix('auroc_')} against the rest"
+    if name.endswith("_macro"):
+        return f"{metric_name(name.removesuffix('_macro'))}, mean of all classes"
+    for key in PER_CLASS:
+        if name.startswith(f"{key}_"):
+            return f"{metric_name(key)}, {name.removeprefix(f'{key}_')} against the rest"
     return name.replace("_", " ").capitalize()
 
 
 def origin_text(point: OperatingPoint) -> str:
     """Where a threshold came from."""
+    if point.rule == FIXED:
+        return f"beforehand ({point.origin})"
     return f"by {RULES.get(point.rule, point.rule)} on {point.origin}"
 
 
@@ -44,14 +60,23 @@ def say(metrics: Metrics) -> dict[str, str]:
     """What each headline metric means, with its counts."""
     (tn, fp), (fn, tp) = metrics.decisions.tolist()
     what, units = metrics.positive, f"{metrics.level}s"
-    return {
-        "auroc": f"chance that a {metrics.level} with {what} scores above one without "
+    an = "an" if metrics.level.startswith(tuple("aeiou")) else "a"
+    told = {
+        "auroc": f"chance that {an} {metrics.level} with {what} scores above one without "
         "(0.5 is guessing)",
+        "brier": "mean squared error of the score as a probability (0 is best; "
+        f"{metrics.prevalence * (1 - metrics.prevalence):.2f} is knowing the share alone)",
+    }
+    if metrics.point is None:
+        return told
+    return told | {
         "sensitivity": f"{tp} of {tp + fn} {units} with {what} were called {what}",
         "specificity": f"{tn} of {tn + fp} {units} without {what} were called not {what}",
         "ppv": f"{tp} of {tp + fp} {units} called {what} have it, at this cohort's share of "
         f"{metrics.prevalence:.0%}",
         "npv": f"{tn} of {tn + fn} {units} called not {what} do not have it",
-        "brier": "mean squared error of the score as a probability (0 is best; "
-        f"{metrics.prevalence * (1 - metrics.prevalence):.2f} is knowing the share alone)",
+        "lr_positive": f"a call of {what} multiplies the odds of {what} by this "
+        "(1 says nothing, above 10 is strong)",
+        "lr_negative": f"a call of not {what} multiplies the odds of {what} by this "
+        "(1 says nothing, below 0.1 is strong)",
     }

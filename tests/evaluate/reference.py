@@ -47,6 +47,47 @@ NEWCOMBE_WILSON = [
 STATSMODELS_INTERCEPT = (-0.61140555, 0.18856107)
 STATSMODELS_SLOPE = (0.80472942, 0.32110533)
 
+# R 4.2.2, pROC 1.18.0: roc.test(a, b, method="delong", paired=TRUE).
+PROC_TEST = (1.03592393092, 0.300237632195, -0.0886421073858, 0.287392107386)  # Z, p, interval
+
+# R 4.2.2, mcnemar.test(matrix(c(794, 86, 150, 570), 2), correct=FALSE), the two surveys of
+# presidential approval in Agresti, Categorical Data Analysis, 2002, table 10.1; the same by
+# statsmodels 0.15.0. Exact: binom.test(3, 15), binom.test(0, 5), binom.test(6, 12).
+AGRESTI = (794, 150, 86, 570)  # yes-yes, yes-no, no-yes, no-no
+AGRESTI_P = 3.09929344105e-05
+MCNEMAR_EXACT = [(3, 12, 0.03515625), (0, 5, 0.0625), (6, 6, 1.0)]
+# statsmodels 0.15.0, mcnemar(exact=True): SCORES_A and SCORES_B right at 0.5.
+STATSMODELS_MCNEMAR = (15, 13, 0.8505540192127228)
+
+# R 4.2.2, p.adjust(method="holm"); the same by statsmodels' multipletests.
+HOLM = [(0.01, 0.04), (0.04, 0.09), (0.03, 0.09), (0.005, 0.025), (0.5, 0.5)]
+
+# R 4.2.2, binom.test()$conf.int; the same by statsmodels' proportion_confint(method="beta").
+R_CLOPPER_PEARSON = [
+    (0, 10, 0.0, 0.308497107819),
+    (9, 10, 0.5549838829718047, 0.9974714214555382),
+    (27, 31, 0.701664170992, 0.963698338021),
+]
+
+# epiR 2.0.57, epi.tests() on its own example (Scott, Greenburg and Poole, Intern Med J
+# 2008;38:120-129, table 1): tp, fp, fn, tn; LR+ and LR- with their intervals.
+EPIR_COUNTS = (670, 202, 74, 640)
+EPIR_LR_POSITIVE = (3.7537261790695, 3.3206884355075, 4.243234648805)
+EPIR_LR_NEGATIVE = (0.1308551747312, 0.1050643235119, 0.162977080912)
+
+# R 4.2.2, glm(TRUTH ~ qlogis(SCORES_A), family=binomial).
+R_PLATT = (-0.598217919201, 0.804729401506)  # intercept, slope
+# R 4.2.2, isoreg(SCORES_A, TRUTH)$yf at the 1st, 15th, 30th, 45th and 60th score in order.
+R_ISOTONIC = (0, 0.2, 0.333333333333, 0.352941176471, 1)
+
+# dcurves 1.1.7 (Python, by the authors of decision curves): threshold, model SCORES_A, treat all.
+DCURVES = [
+    (0.05, 0.301754, 0.298246),
+    (0.20, 0.195833, 0.166667),
+    (0.35, 0.052564, -0.025641),
+    (0.50, -0.033333, -0.333333),
+]
+
 
 def predictions(
     scores: np.ndarray,

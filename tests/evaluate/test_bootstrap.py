@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+import sys
 
 import numpy as np
 import pytest
@@ -9,9 +10,15 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 
 from covidx.evaluate import Clusters, bootstrap, bootstrap_estimate
 from covidx.evaluate.bootstrap import Replicates, bca_interval
+from covidx.evaluate.decisions import FUNCTIONS
 from covidx.evaluate.weighted import (
+    Ranking,
     auroc_statistic,
     average_precision_statistic,
+    decision_cells,
+    decision_statistic,
+    difference_statistic,
+    mean_statistic,
     ratio_statistic,
 )
 from tests.evaluate import reference as ref
@@ -42,14 +49,50 @@ def test_a_draw_equals_the_metric_on_repeated_rows(scores: np.ndarray) -> None:
     clusters = Clusters.of(ref.GROUPS)
     auroc = auroc_statistic(scores, ref.TRUTH, clusters)
     precision = average_precision_statistic(scores, ref.TRUTH, clusters)
+    ranked = Ranking(scores, ref.TRUTH, clusters).auroc
     accuracy = ratio_statistic((scores > 0.5) == ref.TRUTH, np.ones(60), clusters)
     for counts in next(clusters.draws(seed=3, resamples=20)).T:
         rows = np.repeat(np.arange(60), counts[ref.GROUPS].astype(int))
         truth, drawn = ref.TRUTH[rows], scores[rows]
         assert auroc(counts[:, None])[0] == pytest.approx(roc_auc_score(truth, drawn))
+        assert ranked(counts[:, None])[0] == pytest.approx(roc_auc_score(truth, drawn))
         expected = average_precision_score(truth, drawn)
         assert precision(counts[:, None])[0] == pytest.approx(expected)
         assert accuracy(counts[:, None])[0] == pytest.approx(np.mean((drawn > 0.5) == truth))
+
+
+def test_statistics_that_share_work_give_what_they_give_alone() -> None:
+    clusters = Clusters.of(ref.GROUPS)
+    ranking = Ranking(ref.SCORES_B, ref.TRUTH, clusters)
+    cells = decision_cells(ref.SCORES_B > 0.5, ref.TRUTH, clusters)
+    together = {
+        "auroc": ranking.auroc,
+        "precision": ranking.average_precision,
+        "mean": mean_statistic([ranking.auroc, ranking.average_precision]),
+        "minus": difference_statistic(ranking.auroc, ranking.average_precision),
+        "f1": decision_statistic(cells, FUNCTIONS["f1"]),
+        "mcc": decision_statistic(cells, FUNCTIONS["mcc"]),
+    }
+    found = bootstrap(together, clusters, seed=2, resamples=50)
+    for name, statistic in together.items():
+        alone = bootstrap({name: statistic}, clusters, seed=2, resamples=50)[name]
+        assert np.array_equal(found[name].draws, alone.draws, equal_nan=True), name
+        assert np.array_equal(found[name].jackknife, alone.jackknife, equal_nan=True), name
+    plain = auroc_statistic(ref.SCORES_B, ref.TRUTH, clusters)
+    expected = bootstrap({"auroc": plain}, clusters, seed=2, resamples=50)["auroc"]
+    assert found["auroc"].draws == pytest.approx(expected.draws, abs=1e-12)
+
+
+def test_more_blocks_than_one_are_drawn_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The seed alone decides, not the size of the blocks nor the threads."""
+    clusters = Clusters.of(ref.GROUPS)
+    statistic = {"auroc": auroc_statistic(ref.SCORES_A, ref.TRUTH, clusters)}
+    whole = bootstrap(statistic, clusters, seed=1, resamples=90)["auroc"]
+    module = sys.modules["covidx.evaluate.bootstrap"]  # the package names a function so
+    monkeypatch.setattr(module, "_BLOCK_NUMBERS", 420)  # seven draws a block
+    parts = bootstrap(statistic, clusters, seed=1, resamples=90)["auroc"]
+    assert np.array_equal(whole.draws, parts.draws)
+    assert np.array_equal(whole.jackknife, parts.jackknife)
 
 
 def test_bca_as_scipy() -> None:

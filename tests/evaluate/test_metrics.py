@@ -9,6 +9,8 @@ from sklearn import metrics as sk
 
 from covidx.errors import InvalidTableError
 from covidx.evaluate import OperatingPoint, auroc_estimate, evaluate, wilson
+from covidx.evaluate.decisions import DECISION_METRICS
+from covidx.evaluate.proportions import clopper_pearson
 from tests.evaluate import reference as ref
 from tests.evaluate.reference import predictions, three_classes
 
@@ -28,9 +30,12 @@ def test_values_as_scikit_learn() -> None:
         "accuracy": sk.accuracy_score(truth, called),
         "f1": sk.f1_score(truth, called),
         "balanced_accuracy": sk.balanced_accuracy_score(truth, called),
+        "mcc": sk.matthews_corrcoef(truth, called),
         "brier": sk.brier_score_loss(truth, ref.SCORES_A),
         "log_loss": sk.log_loss(truth, np.clip(ref.SCORES_A, 1e-6, 1 - 1e-6)),
     }
+    ratios = sk.class_likelihood_ratios(truth, called)
+    expected |= {"lr_positive": ratios[0], "lr_negative": ratios[1]}
     for name, value in expected.items():
         assert found[name].value == pytest.approx(value), name
     assert set(found.estimates) - set(expected) == {
@@ -71,15 +76,53 @@ def test_every_entry_has_the_same_shape() -> None:
         assert needed <= set(entry) <= needed | {"threshold", "threshold_origin", "reason"}, name
         assert entry["low"] <= entry["value"] <= entry["high"], name
     with_threshold = {name for name, entry in record.items() if "threshold" in entry}
-    assert with_threshold == {
-        "sensitivity",
-        "specificity",
-        "ppv",
-        "npv",
-        "accuracy",
-        "f1",
-        "balanced_accuracy",
+    assert with_threshold == set(DECISION_METRICS)
+
+
+@pytest.mark.parametrize("per_group", [1, 3])
+def test_each_class_against_the_rest_and_their_means(per_group: int) -> None:
+    table = three_classes(per_group=per_group)
+    found = evaluate(table, "covid-19", POINT, resamples=100)
+    classes = list(found.classes)
+    shares = table[[f"prob_{c}" for c in classes]].to_numpy()
+    guess = np.array(classes)[shares.argmax(axis=1)]
+    for name in ("other-pneumonia", "normal"):
+        truth, called = table["label"] == name, guess == name
+        assert found[f"sensitivity_{name}"].value == pytest.approx(sk.recall_score(truth, called))
+        assert found[f"ppv_{name}"].value == pytest.approx(sk.precision_score(truth, called))
+        assert found[f"mcc_{name}"].value == pytest.approx(sk.matthews_corrcoef(truth, called))
+        assert "most probable of 3 classes" in found[f"f1_{name}"].method
+    macro = {"average": "macro", "labels": classes}
+    target = np.eye(3)[[classes.index(label) for label in table["label"]]]
+    expected = {
+        "sensitivity_macro": sk.recall_score(table["label"], guess, **macro),
+        "ppv_macro": sk.precision_score(table["label"], guess, **macro),
+        "f1_macro": sk.f1_score(table["label"], guess, **macro),
+        "average_precision_macro": sk.average_precision_score(target, shares, average="macro"),
+        "brier_multiclass": ((shares - target) ** 2).sum(axis=1).mean(),
+        "log_loss_multiclass": sk.log_loss(target, shares),
     }
+    for name, value in expected.items():
+        assert found[name].value == pytest.approx(value), name
+        assert found[name].low < value < found[name].high, name
+
+
+def test_without_a_threshold_decisions_are_undefined_and_ranks_are_not() -> None:
+    found = evaluate(predictions(ref.SCORES_A, ref.TRUTH), "covid-19", None, resamples=50)
+    for name in DECISION_METRICS:
+        assert math.isnan(found[name].value)
+        assert "no threshold" in str(found[name].reason)
+    assert found["auroc"].value == pytest.approx(ref.PROC_A[0])
+    assert (found.n, found.prevalence) == (60, pytest.approx(1 / 3))
+    assert "at_threshold" not in found.confusion_json()
+
+
+def test_exact_intervals_on_request() -> None:
+    table = predictions(ref.SCORES_A, ref.TRUTH)
+    found = evaluate(table, "covid-19", POINT, resamples=50, exact=True)["sensitivity"]
+    hits = int((ref.SCORES_A[ref.TRUTH] >= 0.5).sum())
+    assert (found.low, found.high) == clopper_pearson(hits, 20)
+    assert "Clopper-Pearson" in found.method
 
 
 @pytest.mark.parametrize("per_group", [1, 3])

@@ -102,3 +102,47 @@ def test_rule_and_target_must_fit(rule: str, target: float | None) -> None:
         choose_operating_point(
             _validation([0.2, 0.4], [0, 1]), "covid-19", rule=rule, target=target
         )
+
+
+@pytest.mark.parametrize(
+    ("ratio", "prevalence", "threshold"),
+    [(1, None, 0.35), (3, None, 0.35), (0.5, None, 0.75), (3, 0.1, 0.75), (0, None, 0.75)],
+)
+def test_least_cost_by_hand(ratio: float, prevalence: float | None, threshold: float) -> None:
+    """Cost at 0, 0.35, 0.5, 0.75, 0.95 is r*p*(0, 0, 1/2, 1/2, 1) + (1-p)*(1, 1/2, 1/2, 0, 0)."""
+    table = _validation([0.3, 0.4, 0.6, 0.9], [0, 1, 0, 1])
+    point = choose_operating_point(
+        table, "covid-19", rule="cost", target=ratio, prevalence=prevalence
+    )
+    assert point.threshold == pytest.approx(threshold)
+    assert point.rule == f"least cost, FN : FP = {ratio:g} : 1 at prevalence {prevalence or 0.5:g}"
+
+
+@pytest.mark.parametrize(
+    ("rule", "target", "prevalence"),
+    [("cost", None, None), ("cost", -1, None), ("cost", 1, 1.0), ("youden", None, 0.2)],
+)
+def test_cost_and_prevalence_must_fit(
+    rule: str, target: float | None, prevalence: float | None
+) -> None:
+    with pytest.raises(ValueError, match=r"cost"):
+        choose_operating_point(
+            _validation([0.2, 0.4], [0, 1]),
+            "covid-19",
+            rule=rule,
+            target=target,
+            prevalence=prevalence,
+        )
+
+
+@pytest.mark.parametrize("origin", ["test", "chosen on the test set", "our testing data, n = 30"])
+def test_an_origin_that_says_test_rows_is_refused(origin: str) -> None:
+    with pytest.raises(LeakageError) as caught:
+        OperatingPoint(0.4, "fixed", origin)
+    assert caught.value.code == "THRESHOLD_ON_TEST"
+
+
+def test_a_pcr_test_is_not_a_test_row() -> None:
+    point = OperatingPoint(0.4, "fixed", "the maker's leaflet, patients with a PCR test")
+    assert point.text.startswith("fixed beforehand: the maker's leaflet")
+    assert point.short == "fixed beforehand"

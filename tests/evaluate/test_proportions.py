@@ -5,7 +5,8 @@ import math
 import pytest
 
 from covidx.evaluate import wilson, wilson_estimate
-from tests.evaluate.reference import NEWCOMBE_WILSON, STATSMODELS_WILSON
+from covidx.evaluate.proportions import clopper_pearson
+from tests.evaluate.reference import NEWCOMBE_WILSON, R_CLOPPER_PEARSON, STATSMODELS_WILSON
 
 
 @pytest.mark.parametrize(("k", "n", "low", "high"), STATSMODELS_WILSON)
@@ -33,3 +34,11 @@ def test_an_empty_denominator_is_undefined_not_zero() -> None:
     estimate = wilson_estimate(0, 0, "no positive rows")
     assert math.isnan(estimate.value)
     assert estimate.reason == "no positive rows"
+
+
+@pytest.mark.parametrize(("k", "n", "low", "high"), R_CLOPPER_PEARSON)
+def test_exact_as_r(k: int, n: int, low: float, high: float) -> None:
+    assert clopper_pearson(k, n) == pytest.approx((low, high), abs=1e-10)
+    estimate = wilson_estimate(k, n, "none", exact=True)
+    assert (estimate.low, estimate.high) == clopper_pearson(k, n)
+    assert "exact" in estimate.method

@@ -10,7 +10,8 @@ import pytest
 
 from covidx.constants import RESEARCH_NOTICE
 from covidx.evaluate import Metrics, OperatingPoint, evaluate
-from covidx.report import Case, SliceView, write_case, write_report
+from covidx.report import Case, write_case, write_report
+from covidx.report.slices import SliceView
 from covidx.report.words import HEADLINE, origin_text, say
 from tests.evaluate.reference import three_classes
 
@@ -139,7 +140,7 @@ def test_ids_are_escaped(metrics: Metrics, tmp_path: Path) -> None:
 
 def test_headline_figures_carry_their_counts(metrics: Metrics) -> None:
     said = say(metrics)
-    assert said.keys() == set(HEADLINE)
+    assert said.keys() == {*HEADLINE, "lr_positive", "lr_negative"}
     (tn, fp), (fn, tp) = metrics.decisions.tolist()
     assert said["sensitivity"].startswith(f"{tp} of {tp + fn} ")
     assert said["specificity"].startswith(f"{tn} of {tn + fp} ")
@@ -148,4 +149,8 @@ def test_headline_figures_carry_their_counts(metrics: Metrics) -> None:
 
 
 def test_an_unknown_rule_is_named_as_it_is() -> None:
-    assert origin_text(OperatingPoint(0.5, "fixed", "the protocol")) == "by fixed on the protocol"
+    assert origin_text(OperatingPoint(0.5, "median", "the protocol")) == "by median on the protocol"
+
+
+def test_a_given_threshold_is_said_to_be_given() -> None:
+    assert origin_text(OperatingPoint(0.5, "fixed", "the protocol")) == "beforehand (the protocol)"

@@ -1,0 +1,83 @@
+"""Seconds and memory of ``covidx evaluate`` on 200,000 predictions with 2,000 resamples."""
+
+from __future__ import annotations
+
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from benchmarks.results import Result, commit_now
+
+__all__ = ["evaluate_200k", "made_up_predictions"]
+
+COMMAND = "python -m benchmarks evaluate"
+ROWS = 200_000
+VALIDATION_ROWS = 20_000
+LIMIT_S, LIMIT_GIB = 60, 4
+
+
+def evaluate_200k(rows: int = ROWS, resamples: int = 2000, runs: int = 3) -> dict[str, Result]:
+    """Seconds and peak memory of the verb, from the start of its process to its end.
+
+    Made-up predictions of two classes, every row a patient; threshold and abstention bands from
+    further validation rows, figures and page included. Median and range of the runs.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        table = Path(folder) / "predictions.parquet"
+        made_up_predictions(rows, VALIDATION_ROWS * rows // ROWS).to_parquet(table)
+        found = [_measured(table, Path(folder) / "out", resamples) for _ in range(runs)]
+    seconds, memory = (sorted(values) for values in zip(*found, strict=True))
+    cores = len(os.sched_getaffinity(0))
+    told = f"{resamples} resamples; {cores} cores here; median and range of {runs} runs"
+    return {
+        "evaluate_200k_seconds": _result(seconds, rows, f"under {LIMIT_S}; {told}"),
+        "evaluate_200k_gib": _result(memory, rows, f"under {LIMIT_GIB}; peak memory; {told}"),
+    }
+
+
+def made_up_predictions(test: int, validation: int, seed: int = 0) -> pd.DataFrame:
+    """A table as another system would give it: ids, label, role, one score."""
+    rng = np.random.default_rng(seed)
+    n = test + validation
+    ill = rng.random(n) < 0.3
+    score = 1 / (1 + np.exp(-(rng.normal(size=n) + 1.5 * ill - 1)))
+    return pd.DataFrame(
+        {
+            "patient_id": np.arange(n).astype(str),
+            "label": np.where(ill, "covid-19", "rest"),
+            "role": np.where(np.arange(n) < test, "test", "validation"),
+            "prob_covid-19": score,
+        }
+    )
+
+
+def _measured(table: Path, out: Path, resamples: int) -> tuple[float, float]:
+    """Seconds and GiB of one run; the largest of all children so far, which are all alike."""
+    command = [str(Path(sys.executable).with_name("covidx")), "evaluate", str(table)]
+    start = time.perf_counter()
+    subprocess.run(
+        [*command, "--out", str(out), "--resamples", str(resamples)],
+        check=True,
+        stdout=subprocess.DEVNULL,
+    )
+    seconds = time.perf_counter() - start
+    return seconds, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 2**20
+
+
+def _result(values: list[float], rows: int, against: str) -> Result:
+    return Result(
+        value=round(values[len(values) // 2], 2),
+        low=round(values[0], 2),
+        high=round(values[-1], 2),
+        n=rows,
+        against=against,
+        command=COMMAND,
+        commit=commit_now(),
+    )

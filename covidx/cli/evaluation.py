@@ -1,0 +1,170 @@
+"""Verbs on predictions tables, by covidx or by any other system."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from covidx.constants import RESEARCH_NOTICE
+
+if TYPE_CHECKING:
+    from covidx.evaluate import ThresholdRule
+
+__all__ = ["compare_command", "evaluate_command"]
+
+Rule = Annotated[
+    Literal["youden", "sensitivity", "specificity", "cost"],
+    typer.Option(help="How the threshold is chosen on validation rows."),
+]
+Target = Annotated[
+    float | None,
+    typer.Option(help="Sensitivity or specificity to reach; cost(missed)/cost(false alarm)."),
+]
+CostPrevalence = Annotated[
+    float | None, typer.Option(help="For --rule cost [that of the validation rows].")
+]
+Threshold = Annotated[float | None, typer.Option(help="A threshold given beforehand, 0 to 1.")]
+Origin = Annotated[
+    str | None, typer.Option(help="Who chose it, on which patients; never on these test rows.")
+]
+Positive = Annotated[str | None, typer.Option(help="[covid-19, else the first prob_ column].")]
+Arm = Annotated[str | None, typer.Option(help="Which arm, where a table has several.")]
+Fold = Annotated[int | None, typer.Option(help="Which fold, where several have thresholds.")]
+Resamples = Annotated[int, typer.Option(help="Of the bootstrap.", min=100)]
+
+HEADLINE = ("auroc", "sensitivity", "specificity", "ppv", "npv", "brier")
+
+
+def evaluate_command(
+    predictions: Annotated[Path, typer.Argument(help="Table of predictions, parquet or CSV.")],
+    out: Annotated[Path, typer.Option(help="Folder to write.")],
+    positive: Positive = None,
+    arm: Arm = None,
+    fold: Fold = None,
+    rule: Rule = "youden",
+    target: Target = None,
+    cost_prevalence: CostPrevalence = None,
+    threshold: Threshold = None,
+    threshold_origin: Origin = None,
+    calibrate: Annotated[
+        Literal["platt", "isotonic", "temperature"] | None,
+        typer.Option(help="Recalibrate, fitted on validation rows."),
+    ] = None,
+    withhold: Annotated[
+        float,
+        typer.Option(
+            help="Share of the least sure, in steps of 0.05, to go to a person.", min=0, max=0.95
+        ),
+    ] = 0.2,
+    prevalence: Annotated[
+        list[float] | None, typer.Option(help="PPV and NPV at it; may be repeated [1 to 70 %].")
+    ] = None,
+    manifest: Annotated[Path | None, typer.Option(help="For subgroups.")] = None,
+    clinical: Annotated[
+        list[Path] | None, typer.Option(help="Clinical table, CSV or parquet; may be repeated.")
+    ] = None,
+    normal_ct: Annotated[
+        str | None, typer.Option(help="column=value that marks a normal CT: finding=normal.")
+    ] = None,
+    readers: Annotated[
+        Path | None, typer.Option(help="CSV: patient_id or unit_id, reader, read (0/1 or 1-5).")
+    ] = None,
+    read_cut: Annotated[
+        int, typer.Option(help="Rating from which a read is positive.", min=2, max=5)
+    ] = 4,
+    exact: Annotated[
+        bool, typer.Option("--exact", help="Clopper-Pearson's intervals, not Wilson's.")
+    ] = False,
+    resamples: Resamples = 2000,
+) -> None:
+    """Judge a system by its predictions: figures with intervals, calibration, subgroups, a page."""
+    from covidx.evaluate import Asked
+    from covidx.evaluate.prevalence import PREVALENCES
+    from covidx.pipelines.evaluation import Input, evaluate_table
+
+    how = _how(rule, target, cost_prevalence, threshold, threshold_origin)
+    asked = Asked(
+        calibrate=calibrate,
+        prevalences=tuple(prevalence or PREVALENCES),
+        normal_ct=normal_ct,
+        read_cut=read_cut,
+        exact=exact,
+        resamples=resamples,
+    )
+    source = Input(predictions, arm, positive, fold, manifest, tuple(clinical or ()), readers)
+    found = evaluate_table(source, how, asked, out, withheld=withhold)
+    metrics = found.metrics
+    typer.echo(
+        f"{metrics.positive} against the rest, {metrics.n} test {metrics.level}s, "
+        f"prevalence {metrics.prevalence:.2f}, missing 0"
+    )
+    for name in HEADLINE:
+        typer.echo(f"  {name:<12} {metrics[name]}   n = {metrics[name].n}")
+    if metrics.point is not None:
+        typer.echo(f"  threshold    {metrics.point.threshold:.3f}, {metrics.point.text}")
+    for line in found.assumed:
+        typer.echo(f"  assumed: {line}")
+    for line in found.warnings:
+        typer.echo(f"  warning: {line}")
+    typer.echo(f"\nreport   {out / 'evaluation.html'}\n\n{RESEARCH_NOTICE}")
+
+
+def compare_command(
+    predictions: Annotated[
+        list[Path], typer.Argument(help="Two tables of predictions or more, on the same patients.")
+    ],
+    out: Annotated[Path, typer.Option(help="Folder to write.")],
+    positive: Positive = None,
+    arm: Annotated[
+        list[str] | None, typer.Option(help="Arm of each table, in order, where needed.")
+    ] = None,
+    fold: Fold = None,
+    rule: Rule = "youden",
+    target: Target = None,
+    cost_prevalence: CostPrevalence = None,
+    threshold: Threshold = None,
+    threshold_origin: Origin = None,
+    resamples: Resamples = 2000,
+) -> None:
+    """Compare systems on the same patients: paired differences, tests, corrected p-values."""
+    from covidx.errors import InvalidInputError
+    from covidx.pipelines.evaluation import Input, compare_tables
+
+    if arm and len(arm) != len(predictions):
+        raise InvalidInputError(
+            "ARMS_COUNT",
+            "There must be an arm for each table.",
+            expected=len(predictions),
+            actual=len(arm),
+        )
+    arms: list[str | None] = [*arm] if arm else [None] * len(predictions)
+    how = _how(rule, target, cost_prevalence, threshold, threshold_origin)
+    sources = [
+        Input(path, one, positive, fold) for path, one in zip(predictions, arms, strict=True)
+    ]
+    found = compare_tables(sources, how, out, resamples=resamples)
+    for one in found.comparisons:
+        typer.echo(f"{one.first} minus {one.second}")
+        for name, difference in one.differences.items():
+            test = one.tests.get(name)
+            p = "" if test is None or test.reason else f"   p = {test.p:.3g}"
+            if p and test is not None and test.family > 1:
+                p += f", corrected {test.adjusted:.3g}"
+            typer.echo(f"  {name:<18} {difference}   n = {difference.n}{p}")
+    for line in found.assumed:
+        typer.echo(f"  assumed: {line}")
+    typer.echo(f"\nreport   {out / 'comparison.html'}\n\n{RESEARCH_NOTICE}")
+
+
+def _how(
+    rule: Literal["youden", "sensitivity", "specificity", "cost"],
+    target: float | None,
+    prevalence: float | None,
+    threshold: float | None,
+    origin: str | None,
+) -> ThresholdRule:
+    from covidx.evaluate import ThresholdRule
+
+    return ThresholdRule(rule, target, prevalence, threshold, origin)

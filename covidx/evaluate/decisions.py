@@ -1,0 +1,144 @@
+"""Metrics of yes-or-no decisions on one class against the rest."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from covidx.evaluate.auroc import ONE_CLASS
+from covidx.evaluate.bootstrap import Clusters, FloatArray
+from covidx.evaluate.estimate import undefined
+from covidx.evaluate.likelihood import Decisions, likelihood_ratios, lr_negative, lr_positive
+from covidx.evaluate.pending import Found, Pending
+from covidx.evaluate.proportions import wilson_estimate
+from covidx.evaluate.weighted import (
+    BoolArray,
+    decision_cells,
+    decision_statistic,
+    divide,
+    ratio_statistic,
+)
+
+__all__ = ["DECISION_METRICS", "decision_family", "mcc", "share", "undecided"]
+
+DECISION_METRICS = (
+    "sensitivity",
+    "specificity",
+    "ppv",
+    "npv",
+    "accuracy",
+    "f1",
+    "balanced_accuracy",
+    "mcc",
+    "lr_positive",
+    "lr_negative",
+)
+
+
+def share(
+    yes: BoolArray,
+    among: BoolArray,
+    clusters: Clusters,
+    empty: str,
+    *,
+    note: str = "",
+    exact: bool = False,
+) -> Found:
+    """A share of rows, under the name ``share``: Wilson, or the cluster bootstrap.
+
+    Parameters
+    ----------
+    yes, among : bool array, shape (rows,)
+        The share of rows marked `yes` among those marked `among`.
+    clusters : Clusters
+        The bootstrap is taken where a group has several rows.
+    empty : str
+        The reason if there are none.
+    """
+    n = int(among.sum())
+    if not clusters.several_rows:
+        return {"share": wilson_estimate(int((yes & among).sum()), n, empty, note, exact=exact)}
+    statistic = ratio_statistic(yes & among, among, clusters)
+    return {"share": Pending(statistic, n, clusters.count(among), empty, note)}
+
+
+def decision_family(
+    called: BoolArray,
+    truth: BoolArray,
+    clusters: Clusters,
+    *,
+    note: str = "",
+    exact: bool = False,
+) -> Found:
+    """All of `DECISION_METRICS`.
+
+    Parameters
+    ----------
+    called, truth : bool array, shape (rows,)
+        Whether a row is called positive, and whether it is.
+    clusters : Clusters
+    note : str
+        Added to every method.
+    exact : bool
+        Clopper and Pearson's interval for proportions of independent rows.
+    """
+    n, positives, yes = len(truth), int(truth.sum()), int(called.sum())
+    cells = decision_cells(called, truth, clusters)
+    at = f", at the cohort's prevalence of {truth.mean():.3f}{note}"
+    shares = {  # name: (among, reason if there are none, note)
+        "sensitivity": (truth, "no positive rows", note),
+        "specificity": (~truth, "no negative rows", note),
+        "ppv": (called, "no row is called positive", at),
+        "npv": (~called, "no row is called negative", at),
+        "accuracy": (np.ones_like(truth), "no rows", note),
+    }
+    found: Found = {}
+    for name, (among, empty, told) in shares.items():
+        if clusters.several_rows:
+            statistic = decision_statistic(cells, FUNCTIONS[name])
+            bound = clusters.count(among)
+            found[name] = Pending(statistic, int(among.sum()), bound, empty, told)
+        else:
+            right = int(((called == truth) & among).sum())
+            found[name] = wilson_estimate(right, int(among.sum()), empty, told, exact=exact)
+    rarer = min(clusters.count(truth), clusters.count(~truth))
+    for name, bound, empty in (
+        ("f1", rarer, "no row is positive or called so"),
+        ("balanced_accuracy", rarer, ONE_CLASS),
+        ("mcc", 0, "one class, or one decision, only"),
+        ("lr_positive", 0, "one class only, or no false alarm"),
+        ("lr_negative", 0, "one class only, or no true negative"),
+    ):
+        found[name] = Pending(decision_statistic(cells, FUNCTIONS[name]), n, bound, empty, note)
+    if not clusters.several_rows:
+        hits = int((called & truth).sum())
+        counts = Decisions(hits, yes - hits, positives - hits, n - yes - positives + hits)
+        found |= likelihood_ratios(counts, note)
+    return found
+
+
+def undecided(truth: BoolArray, reason: str) -> Found:
+    """All of `DECISION_METRICS` undefined, where there is no threshold."""
+    return {name: undefined(len(truth), "needs a threshold", reason) for name in DECISION_METRICS}
+
+
+def mcc(tp: FloatArray, fp: FloatArray, fn: FloatArray, tn: FloatArray) -> FloatArray:
+    """Matthews' correlation (Biochim Biophys Acta 1975;405:442-451); NaN if a margin is 0."""
+    margins = (tp + fp) * (tp + fn) * (tn + fp) * (tn + fn)
+    return divide(tp * tn - fp * fn, np.sqrt(margins))
+
+
+FUNCTIONS: dict[str, Callable[[FloatArray, FloatArray, FloatArray, FloatArray], FloatArray]] = {
+    "sensitivity": lambda tp, fp, fn, tn: divide(tp, tp + fn),
+    "specificity": lambda tp, fp, fn, tn: divide(tn, tn + fp),
+    "ppv": lambda tp, fp, fn, tn: divide(tp, tp + fp),
+    "npv": lambda tp, fp, fn, tn: divide(tn, tn + fn),
+    "accuracy": lambda tp, fp, fn, tn: divide(tp + tn, tp + fp + fn + tn),
+    "f1": lambda tp, fp, fn, tn: divide(2 * tp, 2 * tp + fp + fn),
+    "balanced_accuracy": lambda tp, fp, fn, tn: (divide(tp, tp + fn) + divide(tn, tn + fp)) / 2,
+    "mcc": mcc,
+    "lr_positive": lr_positive,
+    "lr_negative": lr_negative,
+}
+"""Metric -> what it is of the numbers of decisions."""

@@ -1,0 +1,159 @@
+"""Predictions of any system: a full table of covidx, or a CSV with ids, labels and scores."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as arrow
+import pyarrow.parquet as pq
+
+from covidx.errors import InvalidTableError
+from covidx.tables import (
+    PREDICTIONS,
+    PROBABILITY_PREFIX,
+    probability_columns,
+    read_csv,
+    read_table,
+)
+
+__all__ = ["Predictions", "read_predictions"]
+
+REST = "rest"
+"""Name of the class that stands for all others where a table has one probability column."""
+
+COPIES = (
+    ("patient_id", "unit_id", "each unit is taken for a patient of its own"),
+    ("unit_id", "patient_id", "a row is taken for a patient"),
+    ("group_id", "patient_id", "patients are taken for independent of each other"),
+)
+"""Column, the one that stands in for it, and what that means."""
+
+DEFAULTS = {"role": "test", "arm": "other", "fold": 0}
+
+
+@dataclass(frozen=True, eq=False)
+class Predictions:
+    """A predictions table, and what was assumed to complete it.
+
+    Parameters
+    ----------
+    table : DataFrame
+        With all columns of the schema; scores and labels are not checked yet (`Rows.of` does).
+    assumed : list of str
+        One sentence each; empty for a table that covidx wrote.
+    """
+
+    table: pd.DataFrame
+    assumed: list[str]
+
+
+def read_predictions(path: Path) -> Predictions:
+    """Read a predictions table, CSV or parquet, by covidx or by another system.
+
+    Needed are ``unit_id`` or ``patient_id``, ``label``, and a column ``prob_<class>`` a class;
+    for two classes that of the positive one will do. All else has a default, which is said.
+
+    Raises
+    ------
+    InvalidTableError
+        ``TABLE_UNREADABLE``, ``TABLE_VERSION``, ``TABLE_EMPTY`` or ``COLUMNS_MISSING``.
+    """
+    text = path.suffix == ".csv"
+    raw = read_csv(path).reset_index(drop=True) if text else _read_parquet(path)
+    if raw.empty:
+        raise InvalidTableError("TABLE_EMPTY", "The predictions table has no rows.", path=path)
+    if set(PREDICTIONS.columns) - {f"{PROBABILITY_PREFIX}.+"} <= set(raw.columns):
+        return Predictions(_numbers(raw), [])
+    return _completed(raw, path)
+
+
+def _read_parquet(path: Path) -> pd.DataFrame:
+    """As `read_table`, which checks the stamp, but for tables that are not covidx's."""
+    try:
+        metadata = pq.read_schema(path).metadata or {}
+        if b"covidx" not in metadata:
+            foreign: pd.DataFrame = pq.read_table(path).to_pandas()
+            return foreign
+    except (OSError, arrow.ArrowException) as error:
+        raise InvalidTableError(
+            "TABLE_UNREADABLE", "The predictions table cannot be read.", path=path, actual=error
+        ) from error
+    return read_table(path, PREDICTIONS)
+
+
+def _completed(raw: pd.DataFrame, path: Path) -> Predictions:
+    """Add the columns that are missing, each with its sentence."""
+    _need(raw, path)
+    table, assumed = raw.copy(), []
+
+    def fill(name: str, value: Any, said: str = "") -> None:
+        if name not in raw.columns:
+            table[name] = value
+            assumed.extend([said] if said else [])
+
+    for name, other, said in COPIES:
+        fill(name, table.get(other), f"No {name}: {said}.")
+    lacking = [name for name in DEFAULTS if name not in raw.columns]
+    if lacking:
+        taken = ", ".join(f"{name} {DEFAULTS[name]}" for name in lacking)
+        assumed.append(f"Every row is taken for {taken}, since these columns are missing.")
+    for name in lacking:
+        fill(name, DEFAULTS[name])
+    same = (table["unit_id"].astype(str) == table["patient_id"].astype(str)).all()
+    level = "patient" if same else "image"
+    fill("level", level, f"No level: a row is taken for one {level}.")
+    fill("run_id", path.stem)
+    fill("arms_used", table["arm"])
+    for name in ("split_sha256", "bundle_sha256"):
+        fill(name, None)
+    table, more = _two_classes(_numbers(table))
+    wanted = [c for c in PREDICTIONS.columns if not c.startswith(PROBABILITY_PREFIX)]
+    kept = [*wanted, *probability_columns(table).values()]
+    dropped = sorted(map(str, set(table.columns) - set(kept)))
+    more += [f"Columns not looked at: {', '.join(dropped)}."] if dropped else []
+    return Predictions(table[kept], assumed + more)
+
+
+def _need(raw: pd.DataFrame, path: Path) -> None:
+    found = list(map(str, raw.columns))
+    missing = [] if {"unit_id", "patient_id"} & set(found) else ["unit_id or patient_id"]
+    missing += [] if "label" in found else ["label"]
+    missing += [] if probability_columns(raw) else ["prob_<class>"]
+    if missing:
+        raise InvalidTableError(
+            "COLUMNS_MISSING",
+            f"The predictions table lacks {', '.join(missing)}.",
+            path=path,
+            expected="unit_id or patient_id, label, and a column prob_<class> a class",
+            actual=", ".join(found),
+            hint="Rename the columns of the other system's table.",
+        )
+
+
+def _numbers(table: pd.DataFrame) -> pd.DataFrame:
+    """Scores and folds as numbers; what is no number becomes NaN, which `Rows.of` refuses."""
+    columns = [*probability_columns(table).values(), "fold"]
+    return table.assign(**{c: pd.to_numeric(table[c], errors="coerce") for c in columns})
+
+
+def _two_classes(table: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
+    """Give a table with one probability column the other one."""
+    columns = probability_columns(table)
+    if len(columns) != 1:
+        return table, []
+    (positive, column), labels = next(iter(columns.items())), table["label"]
+    others = sorted({str(label) for label in labels.dropna()} - {positive})
+    name = others[0] if len(others) == 1 else REST
+    other = labels.notna() & (labels.astype(object) != positive)
+    table = table.assign(
+        label=np.where(other, name, labels.astype(object)),
+        **{PROBABILITY_PREFIX + name: 1 - table[column]},
+    )
+    said = f"One probability column: that of {name} is taken for 1 - {column}."
+    if len(others) > 1:
+        said += f" Labels {', '.join(others)} count as {name}."
+    return table, [said]

@@ -1,0 +1,127 @@
+"""PCR-positive patients whose CT shows nothing: does the system still find them?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from covidx.errors import InvalidInputError, InvalidTableError
+from covidx.evaluate.decisions import share
+from covidx.evaluate.estimate import Estimate, undefined
+from covidx.evaluate.operating_point import OperatingPoint
+from covidx.evaluate.pending import Found, Pending, settle
+from covidx.evaluate.rows import Rows
+from covidx.evaluate.weighted import BoolArray, auroc_statistic
+
+__all__ = ["NormalCT", "normal_ct", "saying_normal"]
+
+
+@dataclass(frozen=True)
+class NormalCT:
+    """Positives by what their CT shows.
+
+    Parameters
+    ----------
+    column : str
+        Where it was said, such as ``finding=normal``.
+    missing : int
+        Positives of whom it is not said.
+    rows : dict
+        ``normal CT`` and ``abnormal CT`` -> sensitivity, and AUROC against all negatives.
+    """
+
+    column: str
+    missing: int
+    rows: dict[str, dict[str, Estimate]]
+
+    def to_json(self) -> dict[str, Any]:
+        """A JSON object."""
+        shown = {
+            name: {metric: one.to_json() for metric, one in row.items()}
+            for name, row in self.rows.items()
+        }
+        return {"column": self.column, "missing": self.missing, **shown}
+
+
+def saying_normal(attributes: pd.DataFrame, column_value: str) -> pd.Series:
+    """Whether the CT was called normal: True, False, or NaN where it is not said.
+
+    Parameters
+    ----------
+    attributes : DataFrame
+        One line a row.
+    column_value : str
+        ``column=value``, such as ``finding=normal``.
+
+    Raises
+    ------
+    InvalidInputError
+        ``NORMAL_CT_FORM`` without an equals sign.
+    InvalidTableError
+        ``NORMAL_CT_COLUMN`` if there is no such column, or no such value in it.
+    """
+    column, equals, value = column_value.partition("=")
+    if not equals or not value:
+        raise InvalidInputError(
+            "NORMAL_CT_FORM",
+            "How a normal CT is marked is not understood.",
+            expected="column=value, such as finding=normal",
+            actual=column_value,
+        )
+    if column not in attributes or not (attributes[column].astype(str) == value).any():
+        seen: list[str] = []
+        if column in attributes:
+            seen = sorted(attributes[column].dropna().astype(str).unique())[:10]
+        raise InvalidTableError(
+            "NORMAL_CT_COLUMN",
+            "The clinical tables do not have this column, or not this value in it.",
+            expected=column_value,
+            actual=", ".join(seen) if seen else f"columns {', '.join(attributes.columns)}",
+            hint="Give the table that says it with --clinical.",
+        )
+    values = attributes[column]
+    return (values.astype(str) == value).astype(object).where(values.notna())
+
+
+def normal_ct(
+    rows: Rows,
+    normal: pd.Series,
+    column: str,
+    point: OperatingPoint | None,
+    *,
+    seed: int = 0,
+    resamples: int = 2000,
+) -> NormalCT:
+    """Sensitivity among the positives with a normal and with an abnormal CT, and their AUROCs.
+
+    Parameters
+    ----------
+    rows : Rows
+        Test rows.
+    normal : Series, shape (rows,)
+        As `saying_normal` gives it.
+    """
+    known = normal.notna().to_numpy()
+    is_normal = known & (normal == True).to_numpy()  # noqa: E712
+    found: dict[str, dict[str, Estimate]] = {}
+    for name, mask in (("normal CT", is_normal), ("abnormal CT", known & ~is_normal)):
+        found[name] = _row(rows, rows.truth & mask, point, seed, resamples)
+    return NormalCT(column, int((rows.truth & ~known).sum()), found)
+
+
+def _row(
+    rows: Rows, some: BoolArray, point: OperatingPoint | None, seed: int, resamples: int
+) -> dict[str, Estimate]:
+    part = rows.take(some | ~rows.truth)
+    truth, clusters, n = part.truth, part.clusters, int(some.sum())
+    found: Found = {"sensitivity": undefined(n, "needs a threshold", "there is no threshold")}
+    if point is not None:
+        called = point.decide(part.scores)
+        found["sensitivity"] = share(called, truth, clusters, "no such positive rows")["share"]
+    note = f", {n} such positives against {int((~truth).sum())} negatives"
+    rarer = min(clusters.count(truth), clusters.count(~truth))
+    statistic = auroc_statistic(part.scores, truth, clusters)
+    found["auroc"] = Pending(statistic, len(part), rarer, "no such positive rows", note)
+    return settle(found, clusters, seed=seed, resamples=resamples)

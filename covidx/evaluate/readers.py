@@ -1,0 +1,229 @@
+"""The system beside human readers of the same patients."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from covidx.errors import InvalidTableError
+from covidx.evaluate.auroc import ONE_CLASS
+from covidx.evaluate.bootstrap import FloatArray
+from covidx.evaluate.decisions import share
+from covidx.evaluate.estimate import Estimate
+from covidx.evaluate.operating_point import OperatingPoint
+from covidx.evaluate.pending import Found, Pending, settle
+from covidx.evaluate.rows import SHOWN, Rows
+from covidx.evaluate.significance import CLUSTERED, PValue, holm, mcnemar, no_test
+from covidx.evaluate.weighted import BoolArray, difference_statistic, ratio_statistic
+from covidx.tables import read_csv
+
+__all__ = ["READ_CUT", "Reader", "compare_readers", "read_reads"]
+
+READ_CUT = 4
+"""Rating from 1 to 5 from which a read counts as positive: high suspicion, as in CO-RADS 4
+(Prokop et al., Radiology 2020;296:E97-E104)."""
+
+NO_POINT = "the system has no threshold"
+
+
+@dataclass(frozen=True)
+class Reader:
+    """One reader's figures, and the system's minus the reader's on the same patients.
+
+    Parameters
+    ----------
+    name : str
+    cut : int
+        Read from which the reader's decision is positive.
+    n, missing : int
+        Test rows that the reader read, and did not read.
+    sensitivity, specificity : Estimate
+    steps : list of (int, float, float)
+        Cut, false alarms' share, sensitivity: the reader's points on the ROC.
+    differences : dict
+        ``sensitivity`` and ``specificity``: the system's minus the reader's.
+    tests : dict
+        McNemar's p-values of these, corrected over the readers.
+    """
+
+    name: str
+    cut: int
+    n: int
+    missing: int
+    sensitivity: Estimate
+    specificity: Estimate
+    steps: list[tuple[int, float, float]]
+    differences: dict[str, Estimate]
+    tests: dict[str, PValue]
+
+    def to_json(self) -> dict[str, Any]:
+        """A JSON object."""
+        return {
+            "reader": self.name,
+            "positive_from": self.cut,
+            "n": self.n,
+            "not_read": self.missing,
+            "sensitivity": self.sensitivity.to_json(),
+            "specificity": self.specificity.to_json(),
+            "roc_points": [
+                {"from": k, "false_alarms": x, "sensitivity": y} for k, x, y in self.steps
+            ],
+            "system_minus_reader": {k: v.to_json() for k, v in self.differences.items()},
+            "tests": {k: v.to_json() for k, v in self.tests.items()},
+        }
+
+
+def read_reads(path: Path) -> pd.DataFrame:
+    """Read a table of reads: ``patient_id`` or ``unit_id``, ``reader``, ``read``.
+
+    Returns
+    -------
+    DataFrame
+        Columns ``key`` (the id's column), ``id``, ``reader``, ``read``, and ``rated``: whether
+        the reader gave ratings from 1 to 5. Who gave nothing but 1 is taken as the others are.
+
+    Raises
+    ------
+    InvalidTableError
+        ``COLUMNS_MISSING``, ``READ_INVALID``, ``DUPLICATE_READS``.
+    """
+    raw = read_csv(path)
+    key = next((name for name in ("unit_id", "patient_id") if name in raw), None)
+    if key is None or not {"reader", "read"} <= set(raw.columns):
+        raise InvalidTableError(
+            "COLUMNS_MISSING",
+            "The table of reads lacks columns.",
+            path=path,
+            expected="unit_id or patient_id, reader, read",
+            actual=", ".join(map(str, raw.columns)),
+        )
+    reads = pd.DataFrame({"key": key, "id": raw[key], "reader": raw["reader"]})
+    reads["read"] = pd.to_numeric(raw["read"], errors="coerce")
+    wrong = raw[~reads["read"].isin(range(6)) | raw[[key, "reader"]].isna().any(axis=1)]
+    _refuse(path, "READ_INVALID", "Reads are not 0 or 1, nor a rating from 1 to 5.", wrong)
+    anyone = bool(reads["read"].gt(1).any())
+    reads["rated"] = reads.groupby("reader")["read"].transform(
+        lambda mine: mine.gt(1).any() or (anyone and not mine.eq(0).any())
+    )
+    for _, mine in reads.groupby("reader"):
+        if mine["read"].eq(0).any() and mine["read"].gt(1).any():
+            mixed = raw.loc[mine.index][mine["read"].eq(0)]
+            _refuse(path, "READ_INVALID", "A reader has both 0 and ratings above 1.", mixed)
+    twice = raw[reads.duplicated(["reader", "id"])]
+    _refuse(path, "DUPLICATE_READS", "A reader read one patient twice.", twice)
+    return reads
+
+
+def _refuse(path: Path, code: str, message: str, rows: pd.DataFrame) -> None:
+    if rows.empty:
+        return
+    lines = [
+        f"line {i + 2}: {', '.join(map(str, r))}"
+        for i, r in zip(rows.index, rows.to_numpy(), strict=True)
+    ]
+    more = f"; and {len(lines) - SHOWN} more" if len(lines) > SHOWN else ""
+    raise InvalidTableError(code, message, path=path, actual="; ".join(lines[:SHOWN]) + more)
+
+
+def compare_readers(
+    rows: Rows,
+    reads: pd.DataFrame,
+    point: OperatingPoint | None,
+    *,
+    cut: int = READ_CUT,
+    seed: int = 0,
+    resamples: int = 2000,
+) -> list[Reader]:
+    """Each reader beside the system, on the patients that this reader read.
+
+    A read of 0 or 1 is a decision; a rating from 1 to 5 is positive from `cut`. McNemar's test
+    of sensitivity among the positives and of specificity among the others, Holm's correction
+    over the readers for each of them.
+
+    Raises
+    ------
+    InvalidTableError
+        ``READS_UNMATCHED`` if no read belongs to a test row.
+    """
+    key = str(reads["key"].iloc[0])
+    ids = rows.units if key == "unit_id" else rows.patients
+    if not reads["id"].isin(ids).any():
+        raise InvalidTableError(
+            "READS_UNMATCHED",
+            "No read belongs to a test row.",
+            expected=f"{key} such as {ids[0]}",
+            actual=", ".join(map(str, reads["id"].head(3))),
+        )
+    found = []
+    for name, mine in reads.groupby("reader", sort=True):
+        given = mine.set_index("id")["read"].reindex(ids).to_numpy(np.float64)
+        if not np.isnan(given).all():
+            mine_from = cut if mine["rated"].iloc[0] else 1
+            found.append(_reader(str(name), rows, given, point, mine_from, (seed, resamples)))
+    for metric in ("sensitivity", "specificity"):
+        tests = holm([reader.tests[metric] for reader in found])
+        for reader, test in zip(found, tests, strict=True):
+            reader.tests[metric] = test
+    return found
+
+
+def _reader(
+    name: str,
+    all_rows: Rows,
+    given: FloatArray,
+    point: OperatingPoint | None,
+    cut: int,
+    drawing: tuple[int, int],
+) -> Reader:
+    seen = ~np.isnan(given)
+    rows, reads = all_rows.take(seen), given[seen]
+    called = reads >= cut
+    truth, clusters = rows.truth, rows.clusters
+    found: Found = {
+        "sensitivity": share(called, truth, clusters, "no positive rows")["share"],
+        "specificity": share(~called, ~truth, clusters, "no negative rows")["share"],
+    }
+    tests = {}
+    for metric, among in (("sensitivity", truth), ("specificity", ~truth)):
+        if point is None:
+            tests[metric] = no_test(int(among.sum()), "McNemar", NO_POINT)
+            continue
+        right = [(decided == truth) & among for decided in (point.decide(rows.scores), called)]
+        found[f"{metric} minus"] = _minus(right, among, rows)
+        if clusters.several_rows:
+            tests[metric] = no_test(int(among.sum()), "none", CLUSTERED)
+        else:
+            tests[metric] = mcnemar(right[0][among], right[1][among])
+    seed, resamples = drawing
+    settled = settle(found, clusters, seed=seed, resamples=resamples)
+    return Reader(
+        name=name,
+        cut=cut,
+        n=len(rows),
+        missing=len(all_rows) - len(rows),
+        sensitivity=settled.pop("sensitivity"),
+        specificity=settled.pop("specificity"),
+        steps=_steps(reads, truth, [1] if cut == 1 else [2, 3, 4, 5]),
+        differences={k.removesuffix(" minus"): v for k, v in settled.items()},
+        tests=tests,
+    )
+
+
+def _minus(right: list[BoolArray], among: BoolArray, rows: Rows) -> Pending:
+    """The system's share minus the reader's."""
+    system, reader = (ratio_statistic(r, among, rows.clusters) for r in right)
+    statistic = difference_statistic(system, reader)
+    return Pending(statistic, int(among.sum()), 0, ONE_CLASS, ", paired difference")
+
+
+def _steps(reads: FloatArray, truth: BoolArray, cuts: list[int]) -> list[tuple[int, float, float]]:
+    """Each cut with the share of false alarms and the sensitivity; none with one class only."""
+    if not truth.any() or truth.all():
+        return []
+    return [
+        (k, float((reads >= k)[~truth].mean()), float((reads >= k)[truth].mean())) for k in cuts
+    ]

@@ -1,0 +1,209 @@
+"""Evaluate and compare predictions tables, by covidx or by any system: from files to a page.
+
+Read, say what was assumed, evaluate on test rows with thresholds and calibrations from validation
+rows, draw, write. No network library is needed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from covidx.constants import RESEARCH_NOTICE
+from covidx.errors import InvalidInputError
+from covidx.evaluate import (
+    Asked,
+    Comparison,
+    Evaluation,
+    Study,
+    System,
+    Tables,
+    ThresholdRule,
+    align,
+    arms_of,
+    compare_systems,
+    evaluate_study,
+    make_study,
+    read_clinical,
+    read_predictions,
+    read_reads,
+)
+from covidx.files import make_folder, replacing, sha256_file, write_json
+from covidx.report.comparison import draw_comparison, write_comparison
+from covidx.report.evaluation import draw_evaluation, metrics_csv, metrics_json, write_evaluation
+from covidx.tables import MANIFEST, read_table
+
+__all__ = ["Compared", "Input", "compare_tables", "evaluate_table"]
+
+PARTS = ("calibration", "readers", "normal_ct", "incremental", "subgroups", "abstention")
+"""JSON files of parts that an evaluation may lack; one of an earlier call is removed then."""
+
+
+@dataclass(frozen=True)
+class Input:
+    """Which rows, and what else is known of them.
+
+    Parameters
+    ----------
+    predictions : Path
+    arm, positive : str, optional
+    fold : int, optional
+        As in `make_study`.
+    manifest, readers : Path, optional
+    clinical : sequence of Path
+    """
+
+    predictions: Path
+    arm: str | None = None
+    positive: str | None = None
+    fold: int | None = None
+    manifest: Path | None = None
+    clinical: Sequence[Path] = ()
+    readers: Path | None = None
+
+
+def evaluate_table(
+    source: Input, how: ThresholdRule, asked: Asked, out: Path, *, withheld: float = 0.2
+) -> Evaluation:
+    """Evaluate one arm of a table and write ``evaluation.html``, ``metrics.json`` and the rest.
+
+    Parameters
+    ----------
+    source : Input
+    how : ThresholdRule
+    asked : Asked
+    out : Path
+        Folder; files of these names are replaced.
+    withheld : float
+        Share of validation rows that the marked abstention band withholds.
+
+    Raises
+    ------
+    CovidxError
+        Whatever is wrong with the input, by code and place.
+    """
+    make_folder(out)
+    make_folder(out / "figures")
+    read = read_predictions(source.predictions)
+    selection: dict[str, Any] = {"positive": source.positive, "fold": source.fold}
+    study = make_study(read.table, how, arm=source.arm, **selection)
+    others = [
+        make_study(read.table, how, arm=arm, **selection)
+        for arm in arms_of(read.table)
+        if arm != study.arm
+    ]
+    tables = Tables(
+        None if source.manifest is None else read_table(source.manifest, MANIFEST),
+        read_clinical(source.clinical),
+        None if source.readers is None else read_reads(source.readers),
+    )
+    found = evaluate_study(study, asked, tables, others=others, assumed=read.assumed)
+    _write(found, source, out, withheld)
+    return found
+
+
+def _write(found: Evaluation, source: Input, out: Path, withheld: float) -> None:
+    """Figures and tables first, the page that links them last."""
+    figures = draw_evaluation(found, out / "figures", withheld)
+    write_json(out / "metrics.json", metrics_json(found))
+    with replacing(out / "metrics.csv") as temporary:
+        metrics_csv(found).to_csv(temporary, index=False)
+    write_json(out / "confusion.json", found.metrics.confusion_json())
+    values = [
+        {"prevalence": one.prevalence, "ppv": one.ppv.to_json(), "npv": one.npv.to_json()}
+        for one in found.predictive
+    ]
+    write_json(out / "predictive_values.json", values)
+    write_json(out / "decision_curve.json", [one.to_json() for one in found.net_benefit])
+    parts: dict[str, Any] = {
+        "calibration": found.recalibrated and found.recalibrated.to_json(),
+        "readers": [one.to_json() for one in found.readers],
+        "normal_ct": found.normal_ct and found.normal_ct.to_json(),
+        "incremental": [one.to_json() for one in found.increments],
+        "subgroups": [one.to_json() for one in found.variables],
+        "abstention": [one.to_json() for one in found.selective],
+    }
+    for name in PARTS:
+        if parts[name]:
+            write_json(out / f"{name}.json", parts[name])
+        else:
+            (out / f"{name}.json").unlink(missing_ok=True)
+    write_json(out / "evaluation.json", _record(found, source))
+    write_evaluation(out / "evaluation.html", found, figures, withheld)
+
+
+def _record(found: Evaluation, source: Input) -> dict[str, Any]:
+    """What was evaluated, on which rows, with what assumed."""
+    files = [source.predictions, source.manifest, *source.clinical, source.readers]
+    return {
+        "notice": RESEARCH_NOTICE,
+        "arm": found.study.arm,
+        "inputs": {str(path): sha256_file(path) for path in files if path is not None},
+        "assumed": found.assumed,
+        "left_out": found.left_out,
+        "warnings": found.warnings,
+        "seed": found.asked.seed,
+        "resamples": found.asked.resamples,
+    }
+
+
+@dataclass(frozen=True, eq=False)
+class Compared:
+    """What a comparison found."""
+
+    studies: list[Study]
+    comparisons: list[Comparison]
+    assumed: list[str]
+
+
+def compare_tables(
+    sources: Sequence[Input], how: ThresholdRule, out: Path, *, seed: int = 0, resamples: int = 2000
+) -> Compared:
+    """Compare systems on the same test rows and write ``comparison.html`` and its tables.
+
+    Each system's threshold comes from its own validation rows; a given one goes for all.
+
+    Raises
+    ------
+    InvalidInputError
+        ``ONE_SYSTEM`` if there are fewer than two.
+    CovidxError
+        ``UNEQUAL_PATIENTS``, ``UNEQUAL_TRUTH``, or whatever is wrong with a table.
+    """
+    if len(sources) < 2:
+        raise InvalidInputError(
+            "ONE_SYSTEM", "A comparison needs two tables or more.", actual=len(sources)
+        )
+    make_folder(out)
+    make_folder(out / "figures")
+    studies: list[Study] = []
+    said: dict[str, list[str]] = {}  # sentence -> tables
+    for source in sources:
+        read = read_predictions(source.predictions)
+        for line in read.assumed:
+            said.setdefault(line, []).append(source.predictions.name)
+        studies.append(
+            make_study(read.table, how, arm=source.arm, positive=source.positive, fold=source.fold)
+        )
+    assumed = [f"{', '.join(tables)}: {line}" for line, tables in said.items()]
+    names = _names(sources, studies)
+    systems = [System(n, s.rows, s.point) for n, s in zip(names, studies, strict=True)]
+    aligned = align(systems)
+    found = compare_systems(aligned, seed=seed, resamples=resamples)
+    figures = draw_comparison(aligned, found, out / "figures")
+    write_json(out / "comparison.json", [one.to_json() for one in found])
+    write_comparison(out / "comparison.html", aligned, found, figures, assumed)
+    return Compared(studies, found, assumed)
+
+
+def _names(sources: Sequence[Input], studies: Sequence[Study]) -> list[str]:
+    """File names; with the arm, then the folder, then a number where they would be the same."""
+    files = [source.predictions for source in sources]
+    named = [f"{path.stem} {study.arm}" for path, study in zip(files, studies, strict=True)]
+    placed = [f"{p.absolute().parent.name}/{name}" for p, name in zip(files, named, strict=True)]
+    for names in ([path.stem for path in files], named, placed):
+        if len(set(names)) == len(names):
+            return names
+    return [f"{name} ({k})" for k, name in enumerate(placed, 1)]

@@ -1,0 +1,86 @@
+"""The page on systems compared on the same patients."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from matplotlib.figure import Figure
+
+from covidx.evaluate import Comparison, System
+from covidx.report.evaluation import in_words
+from covidx.report.evaluation_figures import difference_figure
+from covidx.report.figures import CLASS_COLOURS, GREY, roc_points, save, square_figure
+from covidx.report.html import render_page
+from covidx.report.words import metric_name, origin_text
+
+__all__ = ["draw_comparison", "write_comparison"]
+
+
+def draw_comparison(
+    systems: Sequence[System], found: Sequence[Comparison], folder: Path
+) -> dict[str, str]:
+    """Draw the ROC curves and the differences; returns file name -> text."""
+    n = len(systems[0].rows)
+    title = f"Differences on the same test rows, n = {n}"
+    figures = {
+        "roc.png": ("ROC curves", _rocs(systems)),
+        "differences.png": ("Differences with intervals", difference_figure(found, title)),
+    }
+    for name, (_, figure) in figures.items():
+        save(figure, folder / name)
+    return {name: text for name, (text, _) in figures.items()}
+
+
+def write_comparison(
+    path: Path,
+    systems: Sequence[System],
+    found: Sequence[Comparison],
+    figures: dict[str, str],
+    assumed: Sequence[str],
+) -> None:
+    """Write ``comparison.html``."""
+    rows = systems[0].rows
+    thresholds = {
+        s.name: None if s.point is None else (s.point.threshold, origin_text(s.point))
+        for s in systems
+    }
+    render_page(
+        "comparison.html",
+        path,
+        title=f"{' and '.join(s.name for s in systems)}: {rows.positive} against the rest",
+        level=rows.level,
+        positive=rows.positive,
+        n=len(rows),
+        positives=int(rows.truth.sum()),
+        groups=rows.clusters.n_groups,
+        clustered=rows.clusters.several_rows,
+        thresholds=thresholds,
+        comparisons=found,
+        figures=figures,
+        assumed=assumed,
+        metric_name=metric_name,
+        words=in_words,
+        number="{:.3g}".format,
+    )
+
+
+def _rocs(systems: Sequence[System]) -> Figure:
+    rows = systems[0].rows
+    positives = int(rows.truth.sum())
+    figure, axes = square_figure(
+        f"ROC: {rows.positive} against the rest\ntest rows, n = {len(rows)} {rows.level}s "
+        f"({positives} {rows.positive}, {len(rows) - positives} rest)"
+    )
+    axes.plot([0, 1], [0, 1], color=GREY, linewidth=1, linestyle=":", label="chance")
+    for place, system in enumerate(systems):
+        colour = CLASS_COLOURS[(place + 1) % len(CLASS_COLOURS)]
+        x, y = roc_points(system.rows)
+        axes.plot(x, y, color=colour, linewidth=2, label=system.name)
+        if system.point is not None:
+            called, truth = system.called, system.rows.truth
+            axes.plot(called[~truth].mean(), called[truth].mean(), "o", color=colour)
+    axes.set_xlabel("1 − specificity (false alarms among the rest)")
+    axes.set_ylabel(f"sensitivity ({rows.positive} found)")
+    axes.legend(loc="lower right", fontsize=8, title="dots: at the threshold", title_fontsize=8)
+    return figure

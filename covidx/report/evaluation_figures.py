@@ -1,0 +1,259 @@
+"""Figures of a table's evaluation: prevalence, abstention, decision curve, strata, calibration."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from covidx.evaluate import Comparison, Estimate, Evaluation, Rows, reliability
+from covidx.evaluate.abstention import Selective
+from covidx.evaluate.decision_curve import NetBenefit
+from covidx.evaluate.prevalence import PredictiveValues
+from covidx.evaluate.subgroups import Variable
+from covidx.report.figures import BLUE, DPI, GREEN, GREY, ORANGE
+
+__all__ = [
+    "decision_curve_figure",
+    "difference_figure",
+    "predictive_figure",
+    "recalibration_figure",
+    "risk_coverage_figure",
+    "subgroup_figure",
+]
+
+
+def predictive_figure(found: Sequence[PredictiveValues], evaluation: Evaluation) -> Figure:
+    """PPV and NPV against prevalence, with their intervals."""
+    metrics = evaluation.metrics
+    figure, axes = _wide(
+        f"What a result means where {metrics.positive} is rarer or more frequent\n"
+        f"{_who(evaluation)}\nsensitivity and specificity held fixed"
+    )
+    x = [one.prevalence for one in found]
+    for values, name, colour, mark in (
+        ([one.ppv for one in found], "PPV: ill, if called positive", ORANGE, "o"),
+        ([one.npv for one in found], "NPV: not ill, if called negative", BLUE, "s"),
+    ):
+        _line(axes, x, values, name, colour, mark)
+    here = metrics.prevalence
+    axes.axvline(here, color=GREY, linestyle="--", label=f"these patients ({here:.0%})")
+    axes.set_xscale("log")
+    axes.set_xticks(x, [f"{p:.0%}" if p >= 0.01 else f"{p:.1%}" for p in x])
+    axes.minorticks_off()
+    axes.set_ylim(-0.02, 1.02)
+    axes.set_xlabel(f"share of patients who have {metrics.positive} (prevalence)")
+    axes.set_ylabel("share of such results that are right")
+    axes.legend(fontsize=8, loc="lower right")
+    return figure
+
+
+def risk_coverage_figure(
+    found: Sequence[Selective], evaluation: Evaluation, marked: Selective
+) -> Figure:
+    """Share of wrong decisions against the share decided; the marked band as a dot."""
+    figure, axes = _wide(
+        "If the least sure cases are handed to a person\n"
+        f"{_who(evaluation)}\nbands chosen on validation rows"
+    )
+    shown = [one for one in found if not np.isnan(one.risk.value)]
+    shown = sorted(shown, key=lambda one: one.coverage.value)
+    x = [one.coverage.value for one in shown]
+    _line(axes, x, [one.risk for one in shown], "wrong among those decided", BLUE, ".")
+    if not np.isnan(marked.risk.value):
+        axes.plot(
+            marked.coverage.value,
+            marked.risk.value,
+            "o",
+            color=ORANGE,
+            markersize=9,
+            zorder=4,
+            label=f"scores {marked.band.low:.3f} to {marked.band.high:.3f} not decided:\n"
+            f"{marked.coverage.value:.0%} decided, {marked.risk.value:.1%} of these wrong",
+        )
+    axes.set_xlim(1.02, 0)
+    axes.set_ylim(bottom=-0.01)
+    axes.set_xlabel("share of cases that are decided (coverage; fewer to the right)")
+    axes.set_ylabel("share of wrong decisions (selective risk)")
+    axes.legend(fontsize=8)
+    return figure
+
+
+def decision_curve_figure(found: Sequence[NetBenefit], evaluation: Evaluation) -> Figure:
+    """Net benefit of acting on the score, on everybody and on nobody."""
+    positive = evaluation.metrics.positive
+    figure, axes = _wide(f"Decision curve: acting on the score for {positive}\n{_who(evaluation)}")
+    x = [one.threshold for one in found]
+    _line(axes, x, [one.model for one in found], "act on the score", BLUE, "o")
+    every = [one.treat_all.value for one in found]
+    axes.plot(x, every, color=ORANGE, linewidth=1.5, label="act on everybody")
+    axes.axhline(0, color="black", linewidth=1.2, label="act on nobody")
+    top = max(0.05, evaluation.metrics.prevalence * 1.15)
+    axes.set_ylim(-0.35 * top, top)
+    axes.set_xlim(0, 1)
+    axes.set_xlabel("probability of disease from which you would act (threshold probability)")
+    axes.set_ylabel("net benefit: ill patients found per patient,\nless the harm of false alarms")
+    axes.legend(fontsize=8)
+    return figure
+
+
+def recalibration_figure(evaluation: Evaluation) -> Figure:
+    """Reliability before and after, side by side."""
+    done = evaluation.recalibrated
+    if done is None:
+        raise ValueError("Nothing was recalibrated.")
+    figure = Figure(figsize=(9.6, 5.2), layout="constrained", dpi=DPI)
+    figure.suptitle(
+        f"Recalibration ({done.method}), fitted on {done.origin}\nshown on {_who(evaluation)}",
+        fontsize=10,
+    )
+    panels = (
+        ("before", evaluation.study.rows, done.before),
+        ("after", done.rows, done.after),
+    )
+    for place, (name, rows, found) in enumerate(panels, 1):
+        axes = figure.add_subplot(1, 2, place)
+        told = "\n".join(
+            f"{label} {found[key]}"
+            for label, key in (
+                ("Brier", "brier"),
+                ("ECE", "ece"),
+                ("slope", "calibration_slope"),
+            )
+        )
+        axes.set_title(f"{name}\n{told}", fontsize=9)
+        _reliability(axes, rows, evaluation)
+    return figure
+
+
+def subgroup_figure(found: Sequence[Variable], evaluation: Evaluation) -> Figure:
+    """AUROC of each stratum with its interval, below each other."""
+    lines: list[tuple[str, Estimate | None]] = [("all", evaluation.metrics["auroc"])]
+    for variable in found:
+        if all(stratum.held_back for stratum in variable.strata):
+            continue
+        lines.append((variable.name + (" (nearly the label!)" if variable.warning else ""), None))
+        for stratum in variable.strata:
+            if not stratum.held_back:
+                name = f"   {_short(stratum.name)} ({stratum.positives}/{stratum.n})"
+                lines.append((name, stratum.estimates["auroc"]))
+    figure = Figure(figsize=(7.2, 1.3 + 0.24 * len(lines)), layout="constrained", dpi=DPI)
+    axes = figure.add_subplot()
+    axes.set_title(
+        f"AUROC by subgroup ({evaluation.metrics.positive}/all in brackets)\n{_who(evaluation)}",
+        fontsize=10,
+    )
+    whole = evaluation.metrics["auroc"].value
+    axes.axvline(whole, color=GREY, linewidth=1)
+    axes.axvline(0.5, color=GREY, linewidth=1, linestyle=":")
+    for place, (_, one) in enumerate(lines):
+        if one is None:
+            continue
+        if np.isnan(one.value):
+            axes.text(
+                0.5, place, " not given: too few of a class", va="center", fontsize=7, color=GREY
+            )
+        else:
+            _bar(axes, one, place, BLUE)
+    axes.set_yticks(range(len(lines)), [name for name, _ in lines], fontsize=8)
+    axes.tick_params(axis="y", length=0)
+    for label, (_, one) in zip(axes.get_yticklabels(), lines, strict=True):
+        label.set_fontweight("bold" if one is None else "normal")
+    axes.set_ylim(len(lines) - 0.4, -0.6)
+    axes.set_xlim(
+        min(0.4, *(one.low for _, one in lines if one is not None and one.low > 0), 0.4), 1.01
+    )
+    axes.set_xlabel("AUROC with its 95 % interval (0.5 is guessing; grey line: all)")
+    axes.grid(axis="x", alpha=0.25)
+    return figure
+
+
+def difference_figure(found: Sequence[Comparison], title: str) -> Figure:
+    """Differences of every pair and metric with their intervals; 0 is no difference."""
+    lines: list[tuple[str, Estimate | None]] = []
+    for one in found:
+        lines.append((f"{_short(one.first)} minus {_short(one.second)}", None))
+        lines += [(f"   {name.replace('_', ' ')}", e) for name, e in one.differences.items()]
+    figure = Figure(figsize=(7.2, 1.3 + 0.26 * len(lines)), layout="constrained", dpi=DPI)
+    axes = figure.add_subplot()
+    axes.set_title(title, fontsize=10)
+    axes.axvline(0, color="black", linewidth=1)
+    for place, (name, value) in enumerate(lines):
+        if value is not None and not np.isnan(value.low):
+            _bar(axes, value, place, GREEN if name.strip() == "brier" else BLUE)
+        elif value is not None:
+            axes.text(0, place, f" {value}"[:60], va="center", fontsize=7, color=GREY)
+    axes.set_yticks(range(len(lines)), [name for name, _ in lines], fontsize=8)
+    for label, (_, value) in zip(axes.get_yticklabels(), lines, strict=True):
+        label.set_fontweight("bold" if value is None else "normal")
+    axes.set_ylim(len(lines) - 0.4, -0.6)
+    axes.set_xlabel(
+        "difference with its 95 % interval (right of 0: the first is higher; low Brier is good)",
+        fontsize=8,
+    )
+    axes.grid(axis="x", alpha=0.25)
+    return figure
+
+
+def _reliability(axes: Axes, rows: Rows, evaluation: Evaluation) -> None:
+    axes.plot([0, 1], [0, 1], color=GREY, linewidth=1, linestyle=":")
+    drawing = evaluation.asked
+    bins = reliability(
+        rows.scores, rows.truth, rows.clusters, seed=drawing.seed, resamples=drawing.resamples
+    )
+    _line(axes, [b.mean_score for b in bins], [b.observed for b in bins], "", BLUE, "o")
+    axes.set_xlim(-0.02, 1.02)
+    axes.set_ylim(-0.03, 1.03)
+    axes.set_aspect("equal")
+    axes.grid(alpha=0.25)
+    axes.set_xlabel("mean score of the bin")
+    axes.set_ylabel(f"observed share of {rows.positive}")
+
+
+def _wide(title: str) -> tuple[Figure, Axes]:
+    figure = Figure(figsize=(6.4, 4.8), layout="constrained", dpi=DPI)
+    axes = figure.add_subplot()
+    axes.set_title(title, fontsize=10)
+    axes.grid(alpha=0.25)
+    return figure, axes
+
+
+def _line(
+    axes: Axes,
+    x: Sequence[float],
+    values: Sequence[Estimate],
+    name: str,
+    colour: str,
+    mark: str,
+) -> None:
+    """A line through the values, with their intervals as a band."""
+    shown = [(a, one) for a, one in zip(x, values, strict=True) if not np.isnan(one.value)]
+    places = [a for a, _ in shown]
+    label = f"{name}, with 95 % interval" if name else None
+    axes.plot(
+        places, [o.value for _, o in shown], color=colour, marker=mark, markersize=4, label=label
+    )
+    low, high = ([getattr(o, side) for _, o in shown] for side in ("low", "high"))
+    axes.fill_between(places, low, high, color=colour, alpha=0.18, linewidth=0)
+
+
+def _bar(axes: Axes, one: Estimate, place: int, colour: str) -> None:
+    axes.plot(one.value, place, "o", color=colour, markersize=4)
+    if not np.isnan(one.low):
+        axes.plot([one.low, one.high], [place, place], color=colour, linewidth=1.5)
+
+
+def _short(name: str, most: int = 24) -> str:
+    """A name that leaves room for the figure; its end tells systems apart."""
+    return name if len(name) <= most else f"…{name[1 - most :]}"
+
+
+def _who(evaluation: Evaluation) -> str:
+    metrics = evaluation.metrics
+    positives = int(metrics.confusion[metrics.classes.index(metrics.positive)].sum())
+    return (
+        f"test rows, n = {metrics.n} {metrics.level}s "
+        f"({positives} {metrics.positive}, {metrics.n - positives} rest)"
+    )

@@ -1,0 +1,121 @@
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from covidx.errors import InvalidInputError, InvalidTableError
+from covidx.evaluate import (
+    Asked,
+    Evaluation,
+    Tables,
+    ThresholdRule,
+    evaluate,
+    evaluate_study,
+    make_study,
+)
+from tests.evaluate import reference as ref
+from tests.evaluate.reference import predictions
+
+QUICK = Asked(resamples=100)
+YOUDEN = ThresholdRule()
+
+
+def two_roles(scores: np.ndarray, arm: str = "p1", **how: object) -> pd.DataFrame:
+    """Every other patient is for validation."""
+    table = predictions(np.repeat(scores, 2), np.repeat(ref.TRUTH, 2), **how)  # type: ignore[arg-type]
+    role = np.where(np.arange(120) % 2 == 0, "validation", "test")
+    return table.assign(role=role, arm=arm, arms_used=arm)
+
+
+def _evaluated(table: pd.DataFrame, asked: Asked = QUICK, **given: object) -> Evaluation:
+    study = make_study(table, YOUDEN, arm="p1")
+    return evaluate_study(study, asked, Tables(**given))  # type: ignore[arg-type]
+
+
+def test_its_metrics_are_those_of_evaluate() -> None:
+    table = two_roles(ref.SCORES_A)
+    found = _evaluated(table)
+    assert found.study.point is not None
+    test = table[table["role"] == "test"]
+    expected = evaluate(test, "covid-19", found.study.point, resamples=100)
+    assert found.metrics.to_json() == expected.to_json()
+    assert len(found.selective) > 1
+    assert found.left_out == {}
+
+
+def test_test_rows_alone_leave_out_what_needs_a_threshold() -> None:
+    found = _evaluated(predictions(ref.SCORES_A, ref.TRUTH))
+    assert found.selective == []
+    assert found.predictive == []
+    assert set(found.left_out) == {"abstention", "predictive values by prevalence"}
+    assert len(found.net_benefit) > 1
+
+
+def test_a_calibration_needs_validation_rows() -> None:
+    with pytest.raises(InvalidTableError) as caught:
+        _evaluated(predictions(ref.SCORES_A, ref.TRUTH), Asked(calibrate="platt", resamples=100))
+    assert caught.value.code == "CALIBRATION_NO_ROWS"
+
+
+def test_the_decision_curve_takes_recalibrated_scores() -> None:
+    table = two_roles(np.clip(ref.SCORES_A / 3, 0, 1))
+    plain, mended = (
+        _evaluated(table, Asked(calibrate=how, resamples=100)) for how in (None, "platt")
+    )
+    k = [one.threshold for one in plain.net_benefit].index(0.35)
+    assert plain.net_benefit[k].model.value == 0  # no score reaches 0.35 before
+    assert mended.net_benefit[k].model.value > 0
+
+
+def test_what_an_arm_adds_to_the_others() -> None:
+    table = pd.concat([two_roles(ref.SCORES_A), two_roles(ref.SCORES_B, "p2")])
+    studies = [make_study(table, YOUDEN, arm=arm) for arm in ("p1", "p2")]
+    found = evaluate_study(studies[0], QUICK, Tables(), others=studies[1:])
+    (one,) = found.increments
+    assert (one.first, one.second) == ("p1", "p2")
+    assert one.differences["auroc"].value == pytest.approx(ref.PROC_A[0] - ref.PROC_B[0])
+    fewer = pd.concat([two_roles(ref.SCORES_A), two_roles(ref.SCORES_B, "p2").iloc[4:]])
+    studies = [make_study(fewer, YOUDEN, arm=arm) for arm in ("p1", "p2")]
+    found = evaluate_study(studies[0], QUICK, Tables(), others=studies[1:])
+    assert found.increments == []
+    assert "u1" in found.left_out["what this arm adds to the others"]
+
+
+def test_a_shortcut_is_warned_of() -> None:
+    clinical = pd.DataFrame(
+        {
+            "patient_id": [f"p{i}" for i in range(120)],
+            "site": np.where(np.repeat(ref.TRUTH, 2), "ward", "clinic"),
+        }
+    )
+    (line,) = _evaluated(two_roles(ref.SCORES_A), clinical=clinical).warnings
+    assert "site and the label" in line
+
+
+def test_a_reader_of_other_patients_is_said_to_be_left_out() -> None:
+    reads = pd.DataFrame(
+        {"key": "patient_id", "id": ["p1", "x9"], "reader": ["A", "B"], "read": 1, "rated": False}
+    )
+    found = _evaluated(two_roles(ref.SCORES_A), reads=reads)
+    assert [reader.name for reader in found.readers] == ["A"]
+    assert found.left_out["reader B"] == "read none of the test rows"
+
+
+@pytest.mark.parametrize(
+    ("asked", "code"),
+    [
+        ({"prevalences": (0.1, 1.0)}, "PREVALENCE_RANGE"),
+        ({"resamples": 10}, "RESAMPLES_RANGE"),
+    ],
+)
+def test_what_cannot_be_asked(asked: dict[str, object], code: str) -> None:
+    with pytest.raises(InvalidInputError) as caught:
+        Asked(**asked)  # type: ignore[arg-type]
+    assert caught.value.code == code
+
+
+def test_a_normal_ct_must_be_said_by_a_table() -> None:
+    with pytest.raises(InvalidInputError) as caught:
+        _evaluated(two_roles(ref.SCORES_A), Asked(normal_ct="finding=normal", resamples=100))
+    assert caught.value.code == "NORMAL_CT_NO_TABLE"

@@ -1,0 +1,118 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as arrow
+import pyarrow.parquet as pq
+import pytest
+
+from covidx.errors import InvalidTableError
+from covidx.evaluate import Rows, read_predictions
+from covidx.tables import PREDICTIONS, write_table
+from tests.evaluate import reference as ref
+from tests.evaluate.reference import predictions
+
+
+def _csv(folder: Path, text: str) -> Path:
+    path = folder / "system.csv"
+    path.write_text(text)
+    return path
+
+
+def test_a_full_table_is_taken_as_it_is(tmp_path: Path) -> None:
+    table = predictions(ref.SCORES_A, ref.TRUTH)
+    write_table(table, tmp_path / "full.parquet", PREDICTIONS)
+    table.to_csv(tmp_path / "full.csv", index=False)
+    for name in ("full.parquet", "full.csv"):
+        read = read_predictions(tmp_path / name)
+        assert read.assumed == []
+        rows = Rows.of(read.table, "covid-19")
+        assert rows.scores == pytest.approx(ref.SCORES_A)
+
+
+def test_few_columns_are_completed_and_said(tmp_path: Path) -> None:
+    path = _csv(
+        tmp_path, "patient_id,label,prob_covid-19,note\n007,covid-19,0.9,x\n8,none,0.25,y\n"
+    )
+    read = read_predictions(path)
+    rows = Rows.of(read.table, "covid-19")
+    assert rows.units.tolist() == ["007", "8"]
+    assert (rows.level, rows.role) == ("patient", "test")
+    assert rows.classes == ("covid-19", "none")
+    assert rows.probabilities[1].tolist() == [0.25, 0.75]
+    assert not rows.clusters.several_rows
+    said = " ".join(read.assumed)
+    for word in ("unit_id", "group_id", "role test", "arm other", "1 - prob_covid-19", "note"):
+        assert word in said
+    assert read.table["run_id"].unique().tolist() == ["system"]
+
+
+def test_images_of_one_patient_stay_together(tmp_path: Path) -> None:
+    text = "unit_id,patient_id,label,prob_ill,prob_well\na,1,ill,0.9,0.1\nb,1,ill,0.8,0.2\n"
+    read = read_predictions(_csv(tmp_path, text + "c,2,well,0.1,0.9\n"))
+    rows = Rows.of(read.table, "ill")
+    assert rows.level == "image"
+    assert rows.clusters.n_groups == 2
+
+
+def test_many_labels_with_one_score_become_the_rest(tmp_path: Path) -> None:
+    text = "unit_id,label,prob_covid-19\na,covid-19,0.9\nb,flu,0.2\nc,normal,0.1\n"
+    read = read_predictions(_csv(tmp_path, text))
+    assert Rows.of(read.table, "covid-19").classes == ("covid-19", "rest")
+    assert "flu, normal count as rest" in " ".join(read.assumed)
+    assert "patient of its own" in " ".join(read.assumed)
+
+
+def test_a_foreign_parquet(tmp_path: Path) -> None:
+    frame = pd.DataFrame({"unit_id": ["a", "b"], "label": ["x", "y"], "prob_x": [0.9, 0.1]})
+    frame.to_parquet(tmp_path / "t.parquet")
+    assert Rows.of(read_predictions(tmp_path / "t.parquet").table, "x").scores.tolist() == [
+        0.9,
+        0.1,
+    ]
+
+
+ILL = [
+    ("patient_id,label,prob_x\n", "TABLE_EMPTY", None),
+    ("", "TABLE_UNREADABLE", None),
+    ("label,prob_x\nx,0.5\n", "COLUMNS_MISSING", "unit_id or patient_id"),
+    ("unit_id,prob_x\na,0.5\n", "COLUMNS_MISSING", "label"),
+    ("unit_id,label,score\na,x,0.5\n", "COLUMNS_MISSING", "prob_<class>"),
+    ("unit_id,label,prob_x\na,x,\nb,y,0.5\n", "SCORE_INVALID", "a"),
+    ("unit_id,label,prob_x\na,x,high\nb,y,0.5\n", "SCORE_INVALID", "a"),
+    ("unit_id,label,prob_x\na,x,0.5\nb,y,1.5\n", "SCORE_INVALID", "b"),
+    ("unit_id,label,prob_x\na,x,0.5\na,y,0.4\n", "DUPLICATE_IDS", "a"),
+    ("unit_id,label,prob_x\na,x,0.5\nb,,0.4\nc,y,0.1\n", "LABEL_MISSING", "b"),
+    ("unit_id,label,prob_x,prob_y\na,x,0.5,0.5\nb,z,0.5,0.5\n", "LABEL_UNKNOWN", "b"),
+    ("unit_id,label,prob_x,role\na,x,0.5,test\nb,y,0.5,exam\n", "MIXED_ROWS", "exam"),
+]
+
+
+@pytest.mark.parametrize(("text", "code", "told"), ILL)
+def test_bad_tables_are_refused_by_row(
+    tmp_path: Path, text: str, code: str, told: str | None
+) -> None:
+    path = _csv(tmp_path, text)
+    with pytest.raises(InvalidTableError) as caught:
+        Rows.of(read_predictions(path).table, "x")
+    assert caught.value.code == code
+    assert told is None or told in str(caught.value)
+
+
+def test_another_schema_version_is_refused(tmp_path: Path) -> None:
+    data = arrow.Table.from_pandas(predictions(ref.SCORES_A, ref.TRUTH))
+    stamp = json.dumps({"schema": "predictions", "version": 99}).encode()
+    pq.write_table(data.replace_schema_metadata({b"covidx": stamp}), tmp_path / "t.parquet")
+    with pytest.raises(InvalidTableError, match="version 99") as caught:
+        read_predictions(tmp_path / "t.parquet")
+    assert caught.value.code == "TABLE_VERSION"
+
+
+def test_what_is_no_table_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "t.parquet").write_text("no parquet")
+    for name in ("t.parquet", "nowhere.csv", "nowhere.parquet"):
+        with pytest.raises(InvalidTableError) as caught:
+            read_predictions(tmp_path / name)
+        assert caught.value.code == "TABLE_UNREADABLE"
