@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -71,10 +71,9 @@ def prepare_set(
         )
     source = Source(data, None, card)
     cohort = link(source, *read_source(source, work, silent), config.unmatched)
-    manifest, left_out = config.select(cohort.manifest)
-    cohort = replace(cohort, manifest=manifest, notes=[*cohort.notes, *left_out])
-    recipe = config.recipe(manifest)
-    images = build_cache(cohort.store, manifest, recipe.preprocessing, work / "cache")
+    cohort = cohort.only(*config.select(cohort.manifest))
+    recipe = config.recipe(cohort.manifest)
+    images = build_cache(cohort.store, cohort.manifest, recipe.preprocessing, work / "cache")
     return make_study(cohort, images, recipe, config.seed, leaky=leaky)
 
 

@@ -30,13 +30,13 @@ from covidx.tables import MANIFEST, PREDICTIONS, read_table, table_digest, write
 from covidx.tracking import tracked
 from covidx.training import Predictor, outside_domain, predict_cache
 
-__all__ = ["Tested", "external_test"]
+__all__ = ["External", "external_test"]
 
 PIPELINE = "external_test"
 
 
 @dataclass(frozen=True, eq=False)
-class Tested:
+class External:
     """Where the test lies, what it found, and what got lost on the way."""
 
     folder: Path
@@ -53,7 +53,7 @@ def external_test(
     work: Path = Path("data"),
     runs: Path = Path("runs"),
     bars: Bars = silent,
-) -> Tested:
+) -> External:
     """Score a second data set with a run's bundle, and compare with the run's own test rows.
 
     Parameters
@@ -117,7 +117,7 @@ def external_test(
         tracker.estimates({f"lost.{name}": estimate for name, estimate in lost.items()})
         for name in ("report.html", "metrics.json", "drops.json", "predictions.parquet"):
             tracker.file(record.path / name)
-    return Tested(record.path, metrics, lost, notes)
+    return External(record.path, metrics, lost, notes)
 
 
 def _own_test_rows(run: Path) -> pd.DataFrame:

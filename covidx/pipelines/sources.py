@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
 from typing import Literal
@@ -71,6 +71,12 @@ class Cohort:
     masks: pd.DataFrame
     classes: Classes
     notes: list[str]
+
+    def only(self, manifest: pd.DataFrame, notes: list[str]) -> Cohort:
+        """The images of `manifest` alone; `notes` say what was left out."""
+        masks = self.masks[self.masks["image_id"].isin(manifest["image_id"])]
+        masks = masks.reset_index(drop=True)
+        return replace(self, manifest=manifest, masks=masks, notes=[*self.notes, *notes])
 
 
 def phantom_source(work: Path, config: TrainImage, bars: Bars) -> Source:

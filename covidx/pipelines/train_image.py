@@ -8,7 +8,7 @@ is told the same.
 from __future__ import annotations
 
 import shutil
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
@@ -99,8 +99,7 @@ def train_image(
                 source = phantom_source(work, config, bars)
         with run.step("ingest"):
             cohort = link(source, *read_source(source, work, bars), config.unmatched)
-            chosen, left_out = config.select(cohort.manifest)
-            cohort = replace(cohort, manifest=chosen, notes=[*cohort.notes, *left_out])
+            cohort = cohort.only(*config.select(cohort.manifest))
         recipe = config.recipe(cohort.manifest)
         with run.step("prepare"), bars("prepare") as bar:
             how = recipe.preprocessing

@@ -145,7 +145,7 @@ def test_mr_only(real_data: Path, tmp_path: Path) -> None:
     labels.write_text("path,label\nanatomical,covid-19\ncompressed,normal\n")
     source = Source(real_data / "dicom" / "conversion", labels, None)
     config = load_config(TRAIN_CT, TrainCT, ["unmatched=exclude"])
-    with pytest.raises(CovidxError, match="NOT_CT"):
+    with pytest.raises(CovidxError, match="MODALITY_ABSENT"):
         train_image(config, source, work=tmp_path / "work", runs=tmp_path / "runs")
 
 
