@@ -1,10 +1,10 @@
 """Figures and pages. Slices with heatmaps lie in `covidx.report.slices`, which needs torch."""
 
+from covidx.report.canvas import save
 from covidx.report.figures import (
     confusion_figure,
     reliability_figure,
     roc_figure,
-    save,
     score_figure,
     training_figure,
 )

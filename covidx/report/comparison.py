@@ -8,9 +8,10 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 from covidx.evaluate import Comparison, System
+from covidx.report.canvas import CLASS_COLOURS, GREY, save, square_figure
 from covidx.report.evaluation import in_words
 from covidx.report.evaluation_figures import difference_figure
-from covidx.report.figures import CLASS_COLOURS, GREY, roc_points, save, square_figure
+from covidx.report.figures import roc_points
 from covidx.report.html import render_page
 from covidx.report.words import metric_name, origin_text
 

@@ -12,6 +12,7 @@ from covidx.evaluate import Estimate, Evaluation
 from covidx.evaluate.abstention import Selective
 from covidx.evaluate.decision_curve import NetBenefit
 from covidx.evaluate.subgroups import NEARLY_THE_LABEL, RULE
+from covidx.report.canvas import save
 from covidx.report.evaluation_figures import (
     decision_curve_figure,
     predictive_figure,
@@ -19,13 +20,7 @@ from covidx.report.evaluation_figures import (
     risk_coverage_figure,
     subgroup_figure,
 )
-from covidx.report.figures import (
-    confusion_figure,
-    reliability_figure,
-    roc_figure,
-    save,
-    score_figure,
-)
+from covidx.report.figures import confusion_figure, reliability_figure, roc_figure, score_figure
 from covidx.report.html import render_page
 from covidx.report.words import HEADLINE, metric_name, origin_text, say
 

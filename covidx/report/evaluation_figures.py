@@ -13,7 +13,7 @@ from covidx.evaluate.abstention import Selective
 from covidx.evaluate.decision_curve import NetBenefit
 from covidx.evaluate.prevalence import PredictiveValues
 from covidx.evaluate.subgroups import Variable
-from covidx.report.figures import BLUE, DPI, GREEN, GREY, ORANGE
+from covidx.report.canvas import BLUE, DPI, GREEN, GREY, ORANGE
 
 __all__ = [
     "decision_curve_figure",

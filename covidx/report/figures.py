@@ -6,49 +6,35 @@ Built on `matplotlib.figure.Figure` alone, without pyplot's global state.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from covidx.evaluate import Estimate, Metrics, OperatingPoint, Rows, reliability
 from covidx.evaluate.bootstrap import FloatArray, IntArray
 from covidx.evaluate.readers import Reader
-from covidx.files import make_folder, replacing
+from covidx.report.canvas import (
+    BLUE,
+    CLASS_COLOURS,
+    DPI,
+    GREEN,
+    GREY,
+    MARKS,
+    ORANGE,
+    square_figure,
+)
 
 __all__ = [
     "confusion_figure",
     "reliability_figure",
     "roc_figure",
     "roc_points",
-    "save",
     "score_figure",
-    "square_figure",
     "training_figure",
 ]
-
-SIZE = (5.6, 5.2)
-"""Inches."""
-DPI = 130
-BLUE, ORANGE, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "#666666"
-"""Colours that the colour-blind can tell apart (Okabe and Ito, 2008)."""
-CLASS_COLOURS = (ORANGE, BLUE, GREEN, "#CC79A7", "#E69F00", "#56B4E9")
-MARKS = ("o", "s", "^", "D", "v", "P")
-
-
-def save(figure: Figure, path: Path) -> Path:
-    """Write a PNG atomically; the same figure gives the same bytes, with no date inside."""
-    make_folder(path.parent)
-    FigureCanvasAgg(figure)
-    figure.draw_without_rendering()
-    figure.set_layout_engine("none")  # laid out by now; another pass would move it by a hair
-    with replacing(path) as temporary:
-        figure.savefig(temporary, format="png", metadata={"Software": None})
-    return path
 
 
 def roc_figure(rows: Rows, metrics: Metrics, readers: Sequence[Reader] = ()) -> Figure:
@@ -232,18 +218,6 @@ def training_figure(history: pd.DataFrame, *, n_train: int, n_validation: int) -
     area.set_ylim(min(0.4, float(np.nanmin([*measured, 0.4]))), 1.02)
     area.xaxis.set_major_locator(MaxNLocator(integer=True))
     return figure
-
-
-def square_figure(title: str) -> tuple[Figure, Axes]:
-    """Axes from 0 to 1 on both sides."""
-    figure = Figure(figsize=SIZE, layout="constrained", dpi=DPI)
-    axes = figure.add_subplot()
-    axes.set_title(title, fontsize=10)
-    axes.set_xlim(-0.02, 1.02)
-    axes.set_ylim(-0.03, 1.03)
-    axes.set_aspect("equal")
-    axes.grid(alpha=0.25)
-    return figure, axes
 
 
 def _cross(axes: Axes, metrics: Metrics, point: OperatingPoint) -> None:

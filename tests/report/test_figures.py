@@ -10,11 +10,11 @@ from PIL import Image
 
 from covidx.errors import StoreError
 from covidx.evaluate import Metrics, OperatingPoint, Rows, evaluate
+from covidx.report.canvas import save
 from covidx.report.figures import (
     confusion_figure,
     reliability_figure,
     roc_figure,
-    save,
     score_figure,
     training_figure,
 )

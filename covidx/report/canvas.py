@@ -1,0 +1,54 @@
+"""What all figures share: size, colours, a square pair of axes, saving."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from covidx.files import make_folder, replacing
+
+__all__ = [
+    "BLUE",
+    "CLASS_COLOURS",
+    "DPI",
+    "GREEN",
+    "GREY",
+    "MARKS",
+    "ORANGE",
+    "save",
+    "square_figure",
+]
+
+SIZE = (5.6, 5.2)
+"""Inches."""
+DPI = 130
+BLUE, ORANGE, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "#666666"
+"""Colours that the colour-blind can tell apart (Okabe and Ito, 2008)."""
+CLASS_COLOURS = (ORANGE, BLUE, GREEN, "#CC79A7", "#E69F00", "#56B4E9")
+MARKS = ("o", "s", "^", "D", "v", "P")
+
+
+def save(figure: Figure, path: Path) -> Path:
+    """Write a PNG atomically; the same figure gives the same bytes, with no date inside."""
+    make_folder(path.parent)
+    FigureCanvasAgg(figure)
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")  # laid out by now; another pass would move it by a hair
+    with replacing(path) as temporary:
+        figure.savefig(temporary, format="png", metadata={"Software": None})
+    return path
+
+
+def square_figure(title: str) -> tuple[Figure, Axes]:
+    """Axes from 0 to 1 on both sides."""
+    figure = Figure(figsize=SIZE, layout="constrained", dpi=DPI)
+    axes = figure.add_subplot()
+    axes.set_title(title, fontsize=10)
+    axes.set_xlim(-0.02, 1.02)
+    axes.set_ylim(-0.03, 1.03)
+    axes.set_aspect("equal")
+    axes.grid(alpha=0.25)
+    return figure, axes
