@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from benchmarks import covid_ct
+from benchmarks import covid_ct, darkcovidnet
 from benchmarks.folds import Study, cross_validate, make_study
 from covidx.cohort import classes_of
 from covidx.imaging import BagCache
@@ -33,9 +33,9 @@ RECIPE = Recipe.model_validate(
 class _Train:
     """Instead of `fit`: an untrained network, once a call."""
 
-    def __init__(self) -> None:
+    def __init__(self, classes: int = 2) -> None:
         self.calls = 0
-        self.model = BagClassifier(RECIPE.architecture, 2, pretrained=False).eval()
+        self.model = BagClassifier(RECIPE.architecture, classes, pretrained=False).eval()
 
     def __call__(self, cache: object, rows: pd.DataFrame, *_: object) -> Fit:
         self.calls += 1
@@ -148,3 +148,32 @@ def test_all_results_by_source_run(
         "covid_ct_metadata_auroc",
         "covid_ct_minus_best_control",
     ]
+
+
+def test_results_of_three_classes_by_patient_and_by_image(
+    study: Study, train: _Train, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("benchmarks.controls.TREES", 5)
+    labels = np.array(["a", "b", "sick"])[np.arange(ROWS) // 2 % 3]
+    manifest = study.cohort.manifest.assign(label=labels, group_id=np.arange(ROWS).astype(str))
+    manifest["patient_id"] = manifest["group_id"]
+    cohort = replace(
+        study.cohort, manifest=manifest, classes=classes_of(["a", "b", "sick"], "sick")
+    )
+    three = _Train(3)
+    monkeypatch.setattr(
+        darkcovidnet, "cross_validate", lambda s, work: cross_validate(s, work, three)
+    )
+    results = tmp_path / "results.json"
+    for leaky, by in ((False, darkcovidnet.by_group), (True, darkcovidnet.by_image)):
+        by(make_study(cohort, study.cache, RECIPE, 0, leaky=leaky), tmp_path, results)
+    found = json.loads(results.read_text())
+    assert sorted(found) == [
+        "darkcovidnet_3class_image_accuracy",
+        "darkcovidnet_3class_patient_accuracy",
+        "darkcovidnet_border_only_auroc",
+        "darkcovidnet_covid_auroc",
+        "darkcovidnet_histogram_only_auroc",
+        "darkcovidnet_metadata_only_auroc",
+    ]
+    assert found["darkcovidnet_3class_image_accuracy"]["against"].startswith("LEAKY")

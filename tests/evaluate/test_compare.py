@@ -63,6 +63,15 @@ def test_a_fold_without_threshold_is_refused() -> None:
     assert caught.value.code == "FOLD_WITHOUT_THRESHOLD"
 
 
+def test_accuracy_of_three_classes_is_a_mean_of_folds() -> None:
+    table = ref.three_classes().assign(fold=np.arange(90) % 2)
+    found = evaluate_folds(table, "covid-19", POINTS, resamples=200)["accuracy_argmax"]
+    names = [name for name in table.columns if name.startswith("prob_")]
+    right = table[names].idxmax(axis=1).str.removeprefix("prob_") == table["label"]
+    assert found.value == pytest.approx(right.groupby(table["fold"]).mean().mean())
+    assert found.low < found.value < found.high and found.n == 90
+
+
 def test_difference_as_paired_delong() -> None:
     """Rows independent: the bootstrap's width is near that of pROC's paired DeLong test."""
     found = paired_difference(ref.SCORES_A, ref.SCORES_B, ref.TRUTH, np.arange(60))
