@@ -64,8 +64,9 @@ def read_stack(stack: Stack) -> Picture:
     slices: list[NDArray[Any]] = []
     dropped: list[tuple[Header, str]] = []
     padded, remarks = 0, []
-    for place, decoded in _by_place(stack):
+    for place, decoded, cut in _by_place(stack):
         header, plane = decoded[0]
+        dropped += [(other, "unreadable; another copy of the instance is whole") for other in cut]
         for other, twin in decoded[1:]:
             if not np.array_equal(twin.values, plane.values):
                 raise InvalidSeriesError(
@@ -105,16 +106,31 @@ def _units(array: NDArray[Any], planes: list[Header]) -> tuple[Units, str]:
     return ct_units(array, types.pop())
 
 
-def _by_place(stack: Stack) -> Iterator[tuple[int, list[tuple[Header, Plane]]]]:
-    """Decode the planes of each place in slice order; the lowest UID leads among duplicates."""
+Decoded = tuple[Header, Plane]
+
+
+def _by_place(stack: Stack) -> Iterator[tuple[int, list[Decoded], list[Header]]]:
+    """Decode the planes of each place in slice order; the lowest UID leads among duplicates.
+
+    Last come the copies of a decoded instance that cannot be decoded, such as a file that was
+    copied twice and cut off once.
+    """
     path, dataset = "", None
     for index, place in enumerate(stack.geometry.places):
-        decoded = []
+        decoded: list[Decoded] = []
+        failed: list[tuple[Header, InvalidSeriesError]] = []
         for header in sorted((stack.planes[i] for i in place), key=lambda h: (h.plane_id, h.path)):
-            if header.path != path or dataset is None:  # frames of one object share their file
-                path, dataset = header.path, read_dataset(header.path)
-            decoded.append((header, read_plane(header, dataset)))
-        yield index, decoded
+            try:
+                if header.path != path or dataset is None:  # frames of one object share their file
+                    path, dataset = header.path, read_dataset(header.path)
+                decoded.append((header, read_plane(header, dataset)))
+            except InvalidSeriesError as error:
+                failed.append((header, error))
+        whole = {header.plane_id for header, _ in decoded if header.sop_uid}
+        for header, why in failed:
+            if header.plane_id not in whole:
+                raise why
+        yield index, decoded, [header for header, _ in failed]
 
 
 def _place(stack: Stack) -> tuple[Geometry, NDArray[np.float64], str]:

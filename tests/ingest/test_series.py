@@ -147,6 +147,18 @@ def test_identical_duplicates_are_dropped_and_conflicting_ones_refused(tmp_path:
     assert set(reader.quarantine["kind"]) == {"quarantined"}
 
 
+def test_a_cut_copy_of_a_whole_instance_condemns_no_series(tmp_path: Path) -> None:
+    paths = write_series(tmp_path / "a")
+    (tmp_path / "cut").write_bytes(paths[4].read_bytes()[:-30])
+    images, reader = read(tmp_path)
+    assert images[0].volume.array.shape[0] == 8
+    assert codes(reader) == {"SLICE_DUPLICATE": 1}
+    assert "unreadable; another copy" in reader.quarantine["reason"].iloc[0]
+    paths[4].unlink()  # now it is no copy, and the slice is lost
+    images, reader = read(tmp_path)
+    assert not images and codes(reader) == {"PIXELS_UNREADABLE": 1, "SERIES_INCOMPLETE": 7}
+
+
 def test_one_series_of_two_patients_is_refused(tmp_path: Path) -> None:
     write_series(tmp_path, PatientID=lambda i: "A" if i < 4 else "B")
     images, reader = read(tmp_path)
