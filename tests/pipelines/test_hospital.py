@@ -39,6 +39,7 @@ def exported(trained: Run, tmp_path_factory: pytest.TempPathFactory) -> Export:
     table = export(trained.phantom, place / "data", PATIENTS)
     table["label"] = table["label"].map(lambda name: int(name == "covid-19"))
     table["age"] = range(40, 40 + PATIENTS)
+    table.loc[len(table)] = {"patient_id": "gone", "path": "gone", "label": 0, "age": 40 + PATIENTS}
     table[["path", "label", "age"]].to_csv(place / "labels.csv", index=False)
     arguments = ["train", "ct", "--data", str(place / "data"), "--labels"]
     arguments += [str(place / "labels.csv"), "--positive", "1"]
