@@ -79,7 +79,10 @@ def read_dataset(path: str) -> Dataset:
         ``PIXELS_UNREADABLE``.
     """
     try:
-        ds = dcmread(Path(path), specific_tags=PIXEL_TAGS, force=True)
+        with warnings.catch_warnings():
+            # pydicom's warnings name the file, and so perhaps a patient.
+            warnings.simplefilter("ignore")
+            ds = dcmread(Path(path), specific_tags=PIXEL_TAGS, force=True)
         if "TransferSyntaxUID" not in ds.file_meta:
             # Without a meta header the syntax is what the data set could be parsed as.
             ds.file_meta.TransferSyntaxUID = _plain_syntax(ds)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from pydicom.uid import (
     RLELossless,
 )
 
+from covidx.errors import CovidxError
 from covidx.ingest import read_series
 from covidx.ingest.units import compact, looks_like_hu
 from covidx.volume import Volume
@@ -106,6 +108,20 @@ def test_transfer_syntaxes_give_the_same_values(tmp_path: Path, syntax: Any) -> 
         ds.file_meta.TransferSyntaxUID = syntax
         ds.save_as(path, implicit_vr=syntax.is_implicit_VR, little_endian=syntax.is_little_endian)
     np.testing.assert_array_equal(read_series(tmp_path).array, chest_values(3).astype(int) - 1024)
+
+
+def test_no_warning_names_the_file(tmp_path: Path) -> None:
+    """pydicom warns of a cut encapsulated file by its path, in which a name may stand."""
+    for path in write_series(tmp_path, 3):
+        ds = dcmread(path)
+        ds.compress(RLELossless, generate_instance_uid=False)
+        ds.save_as(path)
+    path.write_bytes(path.read_bytes()[:-20])
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        with pytest.raises(CovidxError):
+            read_series(tmp_path)
+    assert not [w for w in said if str(tmp_path) in str(w.message)]
 
 
 def test_a_file_without_preamble_is_found(tmp_path: Path) -> None:
