@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -41,6 +42,7 @@ __all__ = [
     "aurocs",
     "check_bundle",
     "fresh_patients",
+    "in_processes",
     "phantom",
     "plain",
     "record_controls",
@@ -50,6 +52,7 @@ COMMAND = "python -m benchmarks phantom"
 PATIENTS, SEED = 300, 7
 """Fixed here; another seed than any training's (checked against train_ct.yaml)."""
 POSITIVE = CLASSES[0]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,12 +86,17 @@ def fresh_patients(how: Preprocessing, patients: int, seed: int) -> list[Fresh]:
     how : Preprocessing
     patients, seed : int
     """
+    return in_processes(partial(_one, how, seed), patients)
+
+
+def in_processes(one: Callable[[int], T], patients: int) -> list[T]:
+    """What `one` gives for the patients 0, 1, ..., worked out on all cores."""
     found = []
     context = multiprocessing.get_context("spawn")
     workers = len(os.sched_getaffinity(0))
     with ProcessPoolExecutor(workers, mp_context=context, initializer=_one_thread) as pool:
-        for one in pool.map(partial(_one, how, seed), range(patients), chunksize=4):
-            found.append(one)
+        for result in pool.map(one, range(patients), chunksize=4):
+            found.append(result)
             if len(found) % 50 == 0:
                 print(f"{len(found)} of {patients} phantom patients", flush=True)
     return found

@@ -6,23 +6,19 @@ image is normal count as positive.
 
 from __future__ import annotations
 
-import multiprocessing
-import os
-from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import torch
 
 from benchmarks.controls import histogram_features
-from benchmarks.phantom import PATIENTS, SEED, check_bundle, plain
+from benchmarks.phantom import PATIENTS, SEED, check_bundle, in_processes, plain
 from benchmarks.phantom_controls import Controls, histogram_auroc
 from benchmarks.results import RESULTS, record, result_of
 from covidx.evaluate import Metrics, evaluate
 from covidx.imaging import Bag, Preprocessing, prepare
-from covidx.phantom import CLASSES, draw_patient, render_radiograph
+from covidx.phantom import draw_patient, render_radiograph
 from covidx.pipelines.config import TRAIN_CXR, TrainCXR
 from covidx.tables import PROBABILITY_PREFIX
 from covidx.training import Predictor
@@ -74,11 +70,7 @@ def score_fresh(
     predictor: Predictor, patients: int, seed: int
 ) -> tuple[pd.DataFrame, np.ndarray[tuple[int, int], np.dtype[np.float64]]]:
     """A predictions table of fresh patients, and the grey histogram of each."""
-    context = multiprocessing.get_context("spawn")
-    workers = len(os.sched_getaffinity(0))
-    job = partial(_one, predictor.bundle.preprocessing, seed)
-    with ProcessPoolExecutor(workers, mp_context=context, initializer=_one_thread) as pool:
-        found = list(pool.map(job, range(patients), chunksize=4))
+    found = in_processes(partial(_one, predictor.bundle.preprocessing, seed), patients)
     names = predictor.bundle.classes
     rows = []
     for number, (label, bag) in enumerate(found):
@@ -95,9 +87,4 @@ def _one(how: Preprocessing, seed: int, index: int) -> tuple[str, Bag]:
     patient = draw_patient(seed, index)
     image = render_radiograph(patient)
     volume = Volume(image.greys[None], image.detector.modality, "display", "none")
-    assert patient.label in CLASSES
     return patient.label, prepare(volume, how)
-
-
-def _one_thread() -> None:
-    torch.set_num_threads(1)
