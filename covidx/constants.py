@@ -7,6 +7,7 @@ __all__ = [
     "AIR_HU",
     "AIR_SHARE",
     "AXIAL_TOLERANCE_DEG",
+    "COLOUR_TOLERANCE",
     "COVERAGE_SHARE",
     "DIRECTION_TOLERANCE",
     "DISPLAY_MAX",
@@ -14,6 +15,7 @@ __all__ = [
     "LATERAL_VIEWS",
     "LUNG_AIR_HU",
     "LUNG_WINDOW",
+    "MAX_PLANE_PIXELS",
     "MIN_LUNG_ML",
     "MIN_VOLUME_SLICES",
     "POSITION_TOLERANCE_MM",
@@ -97,3 +99,11 @@ TISSUE_SHARE = 0.05
 
 DISPLAY_MAX = 255
 """White of a picture made for looking at."""
+
+COLOUR_TOLERANCE = 4
+"""Grey levels of 255 by which the channels of a colour image may differ for it to count as grey:
+JPEG keeps chroma to about this. Modelling choice."""
+
+MAX_PLANE_PIXELS = 100_000_000
+"""Pixels above which an image is refused before it is decoded: the largest radiographs have about
+20 million, and a broken file can claim billions. Modelling choice."""

@@ -108,7 +108,8 @@ def why_set_aside(header: Header) -> tuple[str, str] | None:
         return "PROJECTION", "This is a projection (such as MIP), not slices of the patient."
     if header.modality not in (*VOLUMES, *RADIOGRAPHS):
         return "MODALITY_UNSUPPORTED", f"Modality {header.modality or 'absent'} is not read."
-    if header.samples != 1 or header.photometric == "PALETTE COLOR":
+    coloured = header.samples != 1 or header.photometric == "PALETTE COLOR"
+    if coloured and header.modality not in RADIOGRAPHS:  # of those, the pixels tell
         return "NOT_GREYSCALE", "The image has colour, and so no measured values."
     return None
 

@@ -171,13 +171,13 @@ def test_window_of_a_radiograph_is_applied(tmp_path: Path) -> None:
 def test_a_voi_lut_is_indexed_by_whole_numbers(tmp_path: Path) -> None:
     """A rescale of 1 and 0, which every DX image has, leaves them whole."""
     table = Dataset()
-    table.add_new("LUTDescriptor", "US", [5, 0, 16])
-    table.add_new("LUTData", "US", [0, 100, 400, 900, 1000])
+    table.add_new("LUTDescriptor", "US", [5, 0, 10])
+    table.add_new("LUTData", "US", [0, 100, 400, 900, 1023])
     values = np.array([[0, 1], [2, 4]], dtype=np.uint16)
     volume = radiograph(
         tmp_path, values, {"RescaleSlope": 1, "RescaleIntercept": 0}, VOILUTSequence=[table]
     )
-    np.testing.assert_allclose(volume.array[0], [[0, 25.5], [102, 255]], rtol=1e-6)
+    np.testing.assert_allclose(volume.array[0], np.array([[0, 100], [400, 1023]]) * (255 / 1023))
 
 
 def test_compact_loses_nothing() -> None:
