@@ -9,11 +9,11 @@ from typing import Any
 from numpy.typing import NDArray
 from pydicom import dcmread
 from pydicom.dataset import Dataset
-from pydicom.pixels import get_decoder
-from pydicom.pixels.decoders import (
+from pydicom.pixels.decoders.base import (
     JPEGExtended12BitDecoder,
     JPEGLosslessDecoder,
     JPEGLosslessSV1Decoder,
+    get_decoder,
 )
 from pydicom.pixels.utils import pixel_array
 from pydicom.uid import (
