@@ -156,7 +156,13 @@ def decode(ds: Dataset, path: str, frame: int | None) -> NDArray[Any]:
         with warnings.catch_warnings():
             # Too many bytes is a warning to pydicom; too few is an error to us.
             warnings.simplefilter("ignore")
-            values = pixel_array(ds, index=frame, decoding_plugin=plugin)
+            values = pixel_array(
+                ds,
+                index=frame,
+                decoding_plugin=plugin,
+                # Padding may stand in the bits that BitsStored leaves out.
+                correct_unused_bits=False,
+            )
     except (KeyboardInterrupt, SystemExit):
         raise
     except BaseException as error:  # decoders raise what they like; a panic of Rust is no Exception

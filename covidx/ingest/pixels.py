@@ -57,7 +57,7 @@ def read_plane(header: Header, ds: Dataset) -> Plane:
     values, notes = measured(without_unused_bits(ds, stored), ds, header), remarks_on(ds)
     if padding is None or not padding.any():
         return Plane(values, 0, notes)
-    level = float(values[padding].max())
+    level = float(measured(stored[padding], ds, header).max())  # with the bits not stored, if set
     if TISSUE_BAND_HU[0] - 800 < level < HU_RANGE[1]:
         return Plane(values, 0, (*notes, f"padding that maps to {level:g} was left as it is"))
     values = values.copy()
@@ -113,7 +113,9 @@ def measured(stored: NDArray[Any], ds: Dataset, header: Header) -> NDArray[Any]:
         )
     if slope == 1 and intercept == 0:
         return stored
-    whole = stored.dtype.kind in "iu" and slope.is_integer() and intercept.is_integer()
-    if whole and stored.dtype.itemsize <= 2 and abs(slope) < 1 << 14 and abs(intercept) < 1 << 30:
-        return stored.astype(np.int32) * int(slope) + int(intercept)
+    if stored.dtype.kind in "iu" and slope.is_integer() and intercept.is_integer():
+        top = (1 << 8 * stored.dtype.itemsize) * abs(int(slope)) + abs(int(intercept))
+        if top < 1 << 63:
+            wide = stored.astype(np.int32 if top < 1 << 31 else np.int64)
+            return wide * int(slope) + int(intercept)
     return stored.astype(np.float64) * slope + intercept
