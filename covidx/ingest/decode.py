@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +33,7 @@ from pydicom.uid import (
 
 from covidx.constants import MAX_PLANE_PIXELS
 from covidx.errors import InvalidSeriesError
+from covidx.ingest.quiet import quiet
 
 __all__ = ["decode", "is_lossy", "read_dataset", "unreadable", "without_unused_bits"]
 
@@ -109,9 +109,7 @@ def read_dataset(path: str) -> Dataset:
         ``PIXELS_UNREADABLE``.
     """
     try:
-        with warnings.catch_warnings():
-            # pydicom's warnings name the file, and so perhaps a patient.
-            warnings.simplefilter("ignore")
+        with quiet():
             ds = dcmread(Path(path), specific_tags=PIXEL_TAGS, force=True)
         if "TransferSyntaxUID" not in ds.file_meta:
             # Without a meta header the syntax is what the data set could be parsed as.
@@ -153,9 +151,7 @@ def decode(ds: Dataset, path: str, frame: int | None) -> NDArray[Any]:
     _check_readable(ds, path)
     plugin = DECODERS.get(ds.file_meta.TransferSyntaxUID, "")
     try:
-        with warnings.catch_warnings():
-            # Too many bytes is a warning to pydicom; too few is an error to us.
-            warnings.simplefilter("ignore")
+        with quiet():  # too many bytes is a warning to pydicom; too few is an error
             values = pixel_array(
                 ds,
                 index=frame,
