@@ -23,6 +23,7 @@ __all__ = [
     "from_nifti",
     "from_picture",
     "from_row",
+    "known_path",
     "relative_to_root",
     "source_place",
 ]
@@ -32,7 +33,7 @@ LOCAL_DATASET = "local"
 
 @dataclass(frozen=True)
 class Context:
-    """What every job of a run shares."""
+    """What every job of a run shares; below `scratch` lie the members of archives."""
 
     root: Path
     identities: Identities
@@ -40,6 +41,7 @@ class Context:
     card_sha256: str | None = None
     licence: str | None = None
     all_series: bool = False
+    scratch: Path | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,8 +100,9 @@ def from_picture(picture: Picture, why: str, context: Context) -> ReadImage:
         tilt_deg=head.tilt_deg,
         notes=picture.notes,
     )
-    folder = os.path.commonpath([str(Path(path).parent) for path in paths])
-    source = folder if len(paths) > 1 else paths[0]
+    known = [known_path(path, context) for path in paths]
+    folder = os.path.commonpath([str(Path(path).parent) for path in known])
+    source = folder if len(known) > 1 else known[0]
     link = _link(picture.image_id, source, head.patient_id, context)
     link |= {"study_uid": head.study_uid, "series_uid": head.series_uid}
     return ReadImage(volume, receipt, fields, paths, link)
@@ -124,7 +127,7 @@ def _patient(head: Header, image_id: str) -> tuple[str, str]:
 def from_nifti(path: Path, context: Context) -> ReadImage:
     volume, units_from = read_nifti(path)
     image_id = sha256_bytes(path.read_bytes())[:ID_DIGITS]
-    original = _without_suffixes(relative_to_root(str(path), context.root))
+    original = _without_suffixes(relative_to_root(str(path), context))
     fields = {
         **_common(volume, image_id, context.identities.patient(original), context),
         "kind": "volume" if len(volume.array) > 1 else "slice",
@@ -234,11 +237,25 @@ def _link(image_id: str, source: str, patient: str, context: Context) -> dict[st
 
 def source_place(source: str, context: Context) -> str:
     """A source path for the linkage: whole beside a key, relative in a public store."""
+    source = known_path(source, context)
     if context.identities.key is not None or not Path(source).is_absolute():
         return source
-    return relative_to_root(source, context.root)
+    return relative_to_root(source, context)
 
 
-def relative_to_root(path: str, root: Path) -> str:
+def known_path(path: str, context: Context) -> str:
+    """The path by which a person knows a file: a member's leads through its archive."""
+    if context.scratch is not None and Path(path).is_relative_to(context.scratch):
+        path = str(context.root / Path(path).relative_to(context.scratch))
+    return _readable(path)
+
+
+def _readable(path: str) -> str:
+    """A path as text that a table can hold: bytes that are no UTF-8 become ``\\xff``."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
+
+
+def relative_to_root(path: str, context: Context) -> str:
     """A path below the source, with forward slashes."""
-    return Path(path).relative_to(root).as_posix()
+    root = _readable(str(context.root))
+    return Path(known_path(path, context)).relative_to(root).as_posix()
