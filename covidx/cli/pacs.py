@@ -130,7 +130,8 @@ def fetch(
     Run it again to go on: what is there is not fetched twice. fetch.csv says what became of each.
     """
     from covidx.ingest.dicomweb import Server
-    from covidx.ingest.fetch import ACCOUNT_NAME, fetch_studies
+    from covidx.ingest.fetch import fetch_studies
+    from covidx.ingest.fetched import ACCOUNT_NAME
 
     uids = [*(studies or []), *_column(listed, "study_uid")]
     if not uids:

@@ -11,9 +11,9 @@ from typing import Any
 import pandas as pd
 
 from covidx.errors import StoreError
+from covidx.ingest.context import Context
 from covidx.ingest.plan import quarantine_rows
 from covidx.ingest.receipt import Receipt
-from covidx.ingest.records import Context
 from covidx.ingest.series import Outcome
 from covidx.tables import MANIFEST, QUARANTINE
 

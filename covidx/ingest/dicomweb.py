@@ -9,8 +9,8 @@ import logging
 import os
 from collections.abc import Callable
 from time import sleep
-from typing import Any, TypeVar
-from urllib.parse import quote, urlsplit
+from typing import TypeVar
+from urllib.parse import urlsplit
 
 import requests
 from dicomweb_client import DICOMwebClient
@@ -19,6 +19,7 @@ from requests.exceptions import ConnectTimeout, ProxyError, SSLError
 from urllib3.exceptions import MaxRetryError
 
 from covidx.errors import InvalidInputError, PacsError
+from covidx.ingest.session import Bearer, Session, check_whole
 
 __all__ = ["Server"]
 
@@ -34,11 +35,7 @@ WAITS_S = (0.5, 1.0, 2.0, 4.0)
 """Before each further try."""
 BUSY = (408, 429, 500, 502, 503, 504)
 """HTTP answers that may be better a moment later."""
-LAST_BYTES = 1024
-"""Of an answer, where its end is looked for; a boundary has at most 70 (RFC 2046 5.1.1)."""
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
-IN_QUERY = "*?/:,"
-"""Characters that stand for themselves in a query (RFC 3986 3.4), wildcards among them."""
 TALKERS = ("dicomweb_client", "retrying", "urllib3")
 """Loggers that quote addresses, and with them patient ids."""
 
@@ -65,10 +62,10 @@ class Server:
         self.url = _checked(url, secret=auth is not None)
         for name in TALKERS:
             logging.getLogger(name).setLevel(logging.CRITICAL)
-        session = _Session()
+        session = Session()
         session.auth = auth
         self._client = DICOMwebClient(
-            self.url, session=session, callback=_check_whole, timeout=TIMEOUT_S
+            self.url, session=session, callback=check_whole, timeout=TIMEOUT_S
         )
         self._client.set_http_retry_params(retry=False)  # `ask` also repeats what broke midway
 
@@ -103,7 +100,7 @@ class Server:
                 hint="Set what belongs together, and unset the rest.",
             )
         if token:
-            return cls(url, _Bearer(token))
+            return cls(url, Bearer(token))
         if user and password:
             return cls(url, HTTPBasicAuth(user.encode(), password.encode()))
         return cls(url)
@@ -214,41 +211,3 @@ def _checked(url: str, secret: bool) -> str:
             hint="Ask for the TLS address of the PACS, or tunnel to it (ssh -L).",
         )
     return url.rstrip("/")
-
-
-class _Session(requests.Session):
-    """Sends what may stand in a query as it is: Orthanc 1.10 decodes no percent signs."""
-
-    def prepare_request(self, request: requests.Request) -> requests.PreparedRequest:
-        prepared = super().prepare_request(request)
-        path, mark, query = (prepared.url or "").partition("?")
-        for plain in IN_QUERY:
-            query = query.replace(quote(plain, safe=""), plain)
-        prepared.url = path + mark + query
-        return prepared
-
-
-class _Bearer(AuthBase):
-    """A token (RFC 6750). As `auth`, not as a header, so that no .netrc overrides it."""
-
-    def __init__(self, token: str) -> None:
-        self._token = token
-
-    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        request.headers["Authorization"] = f"Bearer {self._token}"
-        return request
-
-
-def _check_whole(response: requests.Response, **_: Any) -> None:
-    """Refuse an answer that was cut and does not show it: dicomweb-client hands it on."""
-    kind, headers = response.headers.get("Content-Type", ""), response.headers
-    if not response.ok:
-        return
-    if kind.lower().startswith("multipart/"):
-        # Its last boundary is followed by two hyphens (RFC 2046 5.1.1).
-        boundary = kind.partition("boundary=")[2].partition(";")[0].strip().strip('"')
-        whole = f"--{boundary}--".encode() in response.content[-LAST_BYTES:]
-    else:
-        whole = "Content-Length" in headers or "Transfer-Encoding" in headers or not kind
-    if not whole:
-        raise requests.ConnectionError("an answer without its end")

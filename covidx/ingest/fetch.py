@@ -3,29 +3,32 @@
 from __future__ import annotations
 
 import warnings
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import astuple, dataclass
+from dataclasses import astuple
 from io import BytesIO
 from pathlib import Path
-from typing import Literal
 
-import pandas as pd
 from dicomweb_client import DICOMwebClient
 from pydicom.dataset import Dataset
 
-from covidx.errors import InvalidInputError, InvalidTableError, PacsError
+from covidx.errors import InvalidInputError, PacsError
 from covidx.files import locked, make_folder, replacing
-from covidx.ingest.attributes import text_of
+from covidx.ingest.attributes import integer_of, text_of
 from covidx.ingest.dicomweb import Server
+from covidx.ingest.fetched import (
+    Fetched,
+    FetchResult,
+    Instance,
+    read_account,
+    row_of,
+    write_account,
+)
 from covidx.ingest.pacs import checked_uid, dataset_of, is_uid, pages
-from covidx.tables import read_csv
 
-__all__ = ["ACCOUNT_NAME", "FetchResult", "Fetched", "Instance", "fetch_studies"]
+__all__ = ["fetch_studies"]
 
-ACCOUNT_NAME = "fetch.csv"
 CONNECTIONS = 4
 """Instances asked for at once."""
 STOPPING = ("PACS_UNREACHABLE", "PACS_UNTRUSTED", "PACS_DENIED")
@@ -33,50 +36,7 @@ STOPPING = ("PACS_UNREACHABLE", "PACS_UNTRUSTED", "PACS_DENIED")
 FAILING = ("PACS_BUSY", "PACS_BROKEN_ANSWER")
 FAILURES_IN_A_ROW = 10
 """After so many of these the server is taken to be down."""
-COLUMNS = ["study_uid", "series_uid", "sop_uid", "state", "code", "reason"]
-State = Literal["fetched", "present", "failed"]
 UIDS = ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID")
-
-
-@dataclass(frozen=True)
-class Instance:
-    """One instance by its UIDs; `series_uid` and `sop_uid` are empty for a study not listed."""
-
-    study_uid: str
-    series_uid: str = ""
-    sop_uid: str = ""
-
-    def path(self, folder: Path) -> Path:
-        """Where it lies below `folder`."""
-        return folder / self.study_uid / self.series_uid / f"{self.sop_uid}.dcm"
-
-
-@dataclass(frozen=True)
-class Fetched(Instance):
-    """What became of an instance: `present` was there from an earlier run."""
-
-    state: State = "fetched"
-    code: str = ""
-    reason: str = ""
-
-
-@dataclass(frozen=True, eq=False)
-class FetchResult:
-    """What came and what did not; `stopped` is why the rest was not tried."""
-
-    folder: Path
-    rows: tuple[Fetched, ...]
-    stopped: PacsError | None
-
-    @property
-    def counts(self) -> Counter[str]:
-        """Instances by state."""
-        return Counter(row.state for row in self.rows)
-
-    @property
-    def reasons(self) -> Counter[str]:
-        """Failures by code."""
-        return Counter(row.code for row in self.rows if row.code)
 
 
 def fetch_studies(
@@ -120,7 +80,7 @@ def fetch_studies(
     run = _Run(server, out)
     with locked(out), warnings.catch_warnings(), _pool() as pool:
         warnings.simplefilter("ignore")  # pydicom's quote values, which may be a patient's
-        earlier = _read_account(out)
+        earlier = read_account(out)
         for left in out.rglob(".*.tmp.*.dcm"):  # of a run that was killed
             left.unlink()
         listed = [row for part in pool.map(run.listed, dict.fromkeys(studies)) for row in part]
@@ -129,7 +89,7 @@ def fetch_studies(
             rows.append(row)
             if progress is not None:
                 progress(done, len(listed))
-        _write_account(rows, earlier, out)
+        write_account(rows, earlier, out)
     return FetchResult(out, tuple(rows), run.stopped)
 
 
@@ -162,14 +122,35 @@ class _Run:
                 ]
             )
 
+        found: list[Instance] = []
         try:
             self._go_on()
-            found = pages(page)
+            found += pages(page)
             if not found:
                 raise PacsError("PACS_NOT_FOUND", "The PACS lists no instance of this study.")
+            self._check_number(study, len(found))
         except PacsError as error:
-            return [self._failed(Instance(study), error)]
-        return list(found)
+            found.append(self._failed(Instance(study), error))
+        return found
+
+    def _check_number(self, study: str, listed: int) -> None:
+        """Refuse to take a part of a study for the whole: some servers cut a long list."""
+        name = "NumberOfStudyRelatedInstances"
+        said = self._server.ask(
+            lambda client: [
+                integer_of(dataset_of(item, [name]), name)
+                for item in client.search_for_studies(
+                    fields=[name], search_filters={"StudyInstanceUID": study}
+                )
+            ]
+        )
+        if said and said[0] is not None and said[0] > listed:
+            raise PacsError(
+                "PACS_LIST_SHORT",
+                "The PACS lists fewer instances of this study than it says it has.",
+                expected=said[0],
+                actual=listed,
+            )
 
     def fetched(self, wanted: Instance) -> Fetched:
         """Fetch one instance, unless it is there or has failed already."""
@@ -177,7 +158,7 @@ class _Run:
             return wanted
         path = wanted.path(self._out)
         if path.exists():
-            return _row(wanted, "present")
+            return row_of(wanted, "present")
         try:
             self._go_on()
             data = self._server.ask(lambda client: _retrieve(client, wanted))
@@ -187,7 +168,7 @@ class _Run:
         with replacing(path) as temporary:
             temporary.write_bytes(data)
         self._in_a_row = 0
-        return _row(wanted, "fetched")
+        return row_of(wanted, "fetched")
 
     def _go_on(self) -> None:
         if self.stopped is not None:
@@ -198,11 +179,7 @@ class _Run:
         self._in_a_row = self._in_a_row + 1 if error.code in FAILING else 0
         if self.stopped is None and (error.code in STOPPING or self._in_a_row >= FAILURES_IN_A_ROW):
             self.stopped = error
-        return _row(wanted, "failed", error.code, error.reason)
-
-
-def _row(wanted: Instance, state: State, code: str = "", reason: str = "") -> Fetched:
-    return Fetched(wanted.study_uid, wanted.series_uid, wanted.sop_uid, state, code, reason)
+        return row_of(wanted, "failed", error.code, error.reason)
 
 
 def _instance(ds: Dataset, study: str) -> Instance:
@@ -223,31 +200,3 @@ def _retrieve(client: DICOMwebClient, wanted: Instance) -> bytes:
     stream = BytesIO()
     ds.save_as(stream, enforce_file_format=False)
     return stream.getvalue()
-
-
-def _read_account(out: Path) -> pd.DataFrame:
-    """The account of earlier runs."""
-    path = out / ACCOUNT_NAME
-    if not path.is_file():
-        return pd.DataFrame(columns=COLUMNS)
-    table = read_csv(path)
-    if list(table.columns) != COLUMNS:
-        raise InvalidTableError(
-            "COLUMNS_MISSING",
-            "This is no account of a fetch.",
-            path=path,
-            expected=", ".join(COLUMNS),
-            actual=", ".join(table.columns),
-            hint="Choose another folder, or move this file away.",
-        )
-    return table
-
-
-def _write_account(rows: Sequence[Fetched], earlier: pd.DataFrame, out: Path) -> None:
-    """Write the account: of a study that was listed again the new rows alone, else both."""
-    now = pd.DataFrame([astuple(row) for row in rows], columns=COLUMNS)
-    listed = now.loc[now["sop_uid"] != "", "study_uid"]
-    before = earlier[~earlier["study_uid"].isin(listed)].fillna("")
-    table = pd.concat([before, now]).drop_duplicates(COLUMNS[:3], keep="last")
-    with replacing(out / ACCOUNT_NAME) as temporary:
-        table.sort_values(COLUMNS[:3]).to_csv(temporary, index=False)

@@ -7,11 +7,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from covidx.cards import DataCard, card_digest
+from covidx.ingest.context import Context, relative_to_root
 from covidx.ingest.dicomdir import why_incomplete
 from covidx.ingest.header import Header
 from covidx.ingest.identity import Identities
 from covidx.ingest.jobs import Job
-from covidx.ingest.records import Context, relative_to_root
 from covidx.ingest.scan import Found
 from covidx.ingest.series import Outcome, sort_headers
 from covidx.ingest.table import TableRow, read_image_table

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from covidx.files import sha256_bytes
+from covidx.ingest.context import Context, known_path, relative_to_root, source_place
 from covidx.ingest.dicom import ID_DIGITS, Picture
 from covidx.ingest.header import Header
 from covidx.ingest.identity import Identities
@@ -18,30 +19,11 @@ from covidx.ingest.table import TableRow
 from covidx.volume import Volume
 
 __all__ = [
-    "Context",
     "ReadImage",
     "from_nifti",
     "from_picture",
     "from_row",
-    "known_path",
-    "relative_to_root",
-    "source_place",
 ]
-
-LOCAL_DATASET = "local"
-
-
-@dataclass(frozen=True)
-class Context:
-    """What every job of a run shares; below `scratch` lie the members of archives."""
-
-    root: Path
-    identities: Identities
-    dataset: str = LOCAL_DATASET
-    card_sha256: str | None = None
-    licence: str | None = None
-    all_series: bool = False
-    scratch: Path | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -233,29 +215,3 @@ def _link(image_id: str, source: str, patient: str, context: Context) -> dict[st
         "source_path": source_place(source, context),
         "patient_id": patient,
     }
-
-
-def source_place(source: str, context: Context) -> str:
-    """A source path for the linkage: whole beside a key, relative in a public store."""
-    source = known_path(source, context)
-    if context.identities.key is not None or not Path(source).is_absolute():
-        return source
-    return relative_to_root(source, context)
-
-
-def known_path(path: str, context: Context) -> str:
-    """The path by which a person knows a file: a member's leads through its archive."""
-    if context.scratch is not None and Path(path).is_relative_to(context.scratch):
-        path = str(context.root / Path(path).relative_to(context.scratch))
-    return _readable(path)
-
-
-def _readable(path: str) -> str:
-    """A path as text that a table can hold: bytes that are no UTF-8 become ``\\xff``."""
-    return os.fsencode(path).decode("utf-8", "backslashreplace")
-
-
-def relative_to_root(path: str, context: Context) -> str:
-    """A path below the source, with forward slashes."""
-    root = _readable(str(context.root))
-    return Path(known_path(path, context)).relative_to(root).as_posix()

@@ -8,8 +8,8 @@ from functools import partial
 from pathlib import Path
 
 from covidx.ingest.archives import unpack
+from covidx.ingest.context import Context
 from covidx.ingest.pool import Team
-from covidx.ingest.records import Context
 from covidx.ingest.scan import Found, Progress, look_at
 from covidx.ingest.scratch import Scratch
 

@@ -13,6 +13,7 @@ from covidx.cards import DataCard
 from covidx.errors import InvalidInputError, StoreError
 from covidx.files import locked, make_folder, sha256_file, sha256_json, write_json
 from covidx.ingest.account import IngestResult, Stored, account, without_repeats
+from covidx.ingest.context import Context, source_place
 from covidx.ingest.identity import Identities
 from covidx.ingest.jobs import Job, read_job
 from covidx.ingest.linkage import write_linkage
@@ -20,7 +21,6 @@ from covidx.ingest.nifti import read_stored, write_nifti
 from covidx.ingest.plan import Plan, make_context, make_plan, quarantine_path
 from covidx.ingest.pool import FEW_FILES, Team, team_of
 from covidx.ingest.raster import read_stored_picture, write_picture
-from covidx.ingest.records import Context, source_place
 from covidx.ingest.scan import Progress, find_files
 from covidx.ingest.search import search
 from covidx.ingest.series import Outcome

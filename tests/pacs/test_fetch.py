@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -139,6 +140,23 @@ def test_a_study_that_is_not_there_is_told_and_the_others_come(
     assert set(files_of(tmp_path)) == pacs.instances(studies[0])
     assert result.stopped is None
     assert result.reasons == {"PACS_NOT_FOUND": 15}
+
+
+def test_a_list_that_the_server_cut_is_not_taken_for_the_whole(
+    server: Server, way: Proxy, pacs: Pacs, studies: list[str], tmp_path: Path
+) -> None:
+    first: list[bytes] = []
+
+    def cut(body: bytes) -> bytes:
+        first.append(json.dumps(json.loads(body)[:20]).encode())
+        return first[0]  # whatever the offset
+
+    way.trouble = lambda path, times: cut if path.partition("?")[0].endswith("instances") else None
+    result = fetch_studies(server, studies[:1], tmp_path)
+    assert result.counts == {"fetched": 20, "failed": 1}
+    (row,) = [row for row in result.rows if row.state == "failed"]
+    assert (row.code, row.sop_uid) == ("PACS_LIST_SHORT", "")
+    assert row.reason.endswith(f"Found 20, expected {len(pacs.instances(studies[0]))}.")
 
 
 FORGED: list[tuple[str, Callable[[bytes, str], bytes]]] = [
