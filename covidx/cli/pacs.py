@@ -10,7 +10,7 @@ import typer
 
 from covidx.cli.progress import terminal_bar
 from covidx.errors import InvalidInputError, InvalidTableError
-from covidx.files import replacing
+from covidx.files import make_folder, replacing
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -60,6 +60,8 @@ def find(
         raise InvalidInputError(
             "OUT_SUFFIX", "The list is CSV or JSON.", path=out, expected="a name in .csv or .json"
         )
+    if out is not None:
+        make_folder(out.absolute().parent)  # refuse before the work, not after it
     ids: list[str | None] = [*(patient or []), *(_column(patients, "patient_id"))]
     queries = [
         StudyQuery(

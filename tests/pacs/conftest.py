@@ -70,7 +70,7 @@ def login(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("COVIDX_PACS_USER", USER)
     monkeypatch.setenv("COVIDX_PACS_PASSWORD", PASSWORD)
-    monkeypatch.setattr("covidx.ingest.dicomweb.WAITS_S", (0.01, 0.02, 0.03))
+    monkeypatch.setattr("covidx.ingest.dicomweb.WAITS_S", (0.001, 0.002, 0.003))
 
 
 @pytest.fixture

@@ -191,14 +191,14 @@ def test_a_uid_that_would_leave_the_folder_is_refused(
 def test_another_instance_than_asked_for_is_refused(
     server: Server, way: Proxy, pacs: Pacs, studies: list[str], tmp_path: Path
 ) -> None:
-    one, other = sorted(pacs.instances(studies[0]))[:2]
-    swapped = len(one) - len(other)
-    forged = other.encode() + b"\0" * max(swapped, 0)
+    one, *others = sorted(pacs.instances(studies[0]))
+    other = next(uid for uid in others if len(uid) == len(one))
     way.trouble = lambda path, times: (
-        (lambda b: b.replace(one.encode(), forged)) if path.endswith(one) else None
+        (lambda b: b.replace(one.encode(), other.encode())) if path.endswith(one) else None
     )
     result = fetch_studies(server, studies[:1], tmp_path)
     assert result.reasons == {"PACS_BROKEN_ANSWER": 1}
+    assert "another instance" in next(row.reason for row in result.rows if row.code)
     assert one not in files_of(tmp_path)
 
 

@@ -124,6 +124,7 @@ MISTAKES = [
     ("--modality CT --out x.txt", "OUT_SUFFIX", ".csv or .json"),
     ("--since 2020-03-09 --until 2020-03-08", "QUERY_DATES", "2020-03-09"),
     ("", "QUERY_EMPTY", "description"),
+    ("--modality CT --out {wrong}/x.csv", "UNWRITABLE", "wrong.csv"),
     ("--patients {wrong}", "COLUMNS_MISSING", "patient_id"),
     ("--patients {empty}", "TABLE_EMPTY", "patient_id"),
 ]
