@@ -7,13 +7,17 @@ __all__ = [
     "AIR_HU",
     "AIR_SHARE",
     "AXIAL_TOLERANCE_DEG",
+    "COLOUR_TOLERANCE",
     "COVERAGE_SHARE",
     "DIRECTION_TOLERANCE",
     "DISPLAY_MAX",
+    "FORM_TOLERANCE_MM",
     "HU_RANGE",
     "LATERAL_VIEWS",
     "LUNG_AIR_HU",
     "LUNG_WINDOW",
+    "MAX_IMAGE_BYTES",
+    "MAX_PLANE_PIXELS",
     "MIN_LUNG_ML",
     "MIN_VOLUME_SLICES",
     "POSITION_TOLERANCE_MM",
@@ -97,3 +101,19 @@ TISSUE_SHARE = 0.05
 
 DISPLAY_MAX = 255
 """White of a picture made for looking at."""
+
+COLOUR_TOLERANCE = 4
+"""Grey levels of 255 by which the channels of a colour image may differ for it to count as grey:
+JPEG keeps chroma to about this. Modelling choice."""
+
+MAX_PLANE_PIXELS = 100_000_000
+"""Pixels above which an image is refused before it is decoded: the largest radiographs have about
+20 million, and a broken file can claim billions. Modelling choice."""
+
+MAX_IMAGE_BYTES = 1 << 32
+"""Bytes above which a NIfTI image is refused before it is unpacked: a CT of 2,000 slices of 1,024 x
+1,024 in 16 bits. Modelling choice."""
+
+FORM_TOLERANCE_MM = 0.1
+"""mm at a corner of the volume beyond which a NIfTI file's qform and sform are said to disagree: a
+quaternion of 32-bit floats keeps about a tenth of this. Modelling choice."""

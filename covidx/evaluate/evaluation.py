@@ -92,6 +92,8 @@ class Evaluation:
     asked : Asked
     assumed : list of str
         What was taken for granted to read the table.
+    net_benefit : dict
+        Arm -> its decision curve, this arm first; others where they have the same patients.
     left_out : dict
         Part -> why it could not be given.
     """
@@ -103,7 +105,7 @@ class Evaluation:
     predictive: list[PredictiveValues]
     selective: list[Selective]
     recalibrated: Recalibrated | None
-    net_benefit: list[NetBenefit]
+    net_benefit: dict[str, list[NetBenefit]]
     variables: list[Variable]
     normal_ct: NormalCT | None
     readers: list[Reader]
@@ -166,12 +168,13 @@ def evaluate_study(
         readers = compare_readers(rows, tables.reads, point, cut=asked.read_cut, **drawing)
         for name in sorted(set(tables.reads["reader"]) - {reader.name for reader in readers}):
             left_out[f"reader {name}"] = "read none of the test rows"
+    net_benefit = {study.arm: _curve(study, recalibrated, drawing)}
     increments: list[Comparison] = []
     try:
         increments = _increments(study, others, drawing)
+        net_benefit |= _curves(others, asked, drawing, left_out)
     except InvalidTableError as error:  # P2 may lack patients that P1 has
         left_out["what this arm adds to the others"] = error.reason
-    curve_rows = rows if recalibrated is None else recalibrated.rows
     return Evaluation(
         study=study,
         metrics=metrics,
@@ -180,7 +183,7 @@ def evaluate_study(
         predictive=predictive,
         selective=selective,
         recalibrated=recalibrated,
-        net_benefit=decision_curve(curve_rows, **drawing),
+        net_benefit=net_benefit,
         variables=variables,
         normal_ct=normal,
         readers=readers,
@@ -217,6 +220,30 @@ def _increments(
         return []
     systems = align([System(s.arm, s.rows, s.point) for s in (study, *others)])
     return compare_systems(systems, against_first=True, **drawing)
+
+
+def _curve(
+    study: Study, recalibrated: Recalibrated | None, drawing: Mapping[str, int]
+) -> list[NetBenefit]:
+    return decision_curve(study.rows if recalibrated is None else recalibrated.rows, **drawing)
+
+
+def _curves(
+    others: Sequence[Study], asked: Asked, drawing: Mapping[str, int], left_out: dict[str, str]
+) -> dict[str, list[NetBenefit]]:
+    """Of the other arms, each recalibrated on its own validation rows if this one is."""
+    found = {}
+    for other in others:
+        recalibrated = None
+        if asked.calibrate is not None:
+            if other.validation_rows is None:
+                left_out[f"decision curve of {other.arm}"] = "it has no rows to recalibrate it on"
+                continue
+            recalibrated = recalibrate(
+                other.validation_rows, other.rows, asked.calibrate, **drawing
+            )
+        found[other.arm] = _curve(other, recalibrated, drawing)
+    return found
 
 
 def _no_rows(method: str) -> InvalidTableError:

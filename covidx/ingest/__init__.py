@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from covidx.ingest.account import IngestResult
+from covidx.ingest.exchange import from_highdicom, from_metatensor, to_highdicom, to_metatensor
 from covidx.ingest.identity import Identities
 from covidx.ingest.linkage import read_linkage
 from covidx.ingest.nifti import from_nibabel, to_nibabel
@@ -17,11 +18,15 @@ __all__ = [
     "IngestResult",
     "ReadImage",
     "Receipt",
+    "from_highdicom",
+    "from_metatensor",
     "from_nibabel",
     "ingest",
     "load_image",
     "read_images",
     "read_linkage",
     "read_series",
+    "to_highdicom",
+    "to_metatensor",
     "to_nibabel",
 ]

@@ -11,9 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from covidx.errors import InvalidSeriesError
+from covidx.ingest.decode import read_dataset
+from covidx.ingest.display import read_radiograph
 from covidx.ingest.geometry import LPS_TO_RAS
 from covidx.ingest.header import Header
-from covidx.ingest.pixels import Plane, read_dataset, read_plane, read_radiograph
+from covidx.ingest.pixels import Plane, read_plane
 from covidx.ingest.series import Stack
 from covidx.ingest.units import compact, ct_units
 from covidx.volume import Geometry, Units, Volume
@@ -58,12 +60,12 @@ def read_stack(stack: Stack) -> Picture:
     Raises
     ------
     InvalidSeriesError
-        ``PIXELS_UNREADABLE``, ``NOT_GREYSCALE`` or ``SLICE_DUPLICATE``.
+        ``SLICE_DUPLICATE``, or as `read_plane`.
     """
     chosen: list[Header] = []
     slices: list[NDArray[Any]] = []
     dropped: list[tuple[Header, str]] = []
-    padded, remarks = 0, []
+    padded, remarks = 0, list[str]()
     for place, decoded, cut in _by_place(stack):
         header, plane = decoded[0]
         dropped += [(other, "unreadable; another copy of the instance is whole") for other in cut]
@@ -80,12 +82,12 @@ def read_stack(stack: Stack) -> Picture:
         chosen.append(header)
         slices.append(plane.values)
         padded += plane.padded
-        remarks.append(plane.note)
+        remarks += plane.notes
     array = compact(np.stack(slices))  # (slices, rows, columns)
     units, units_from = _units(array, chosen)
     geometry, affine, geometry_from = _place(stack)
     volume = Volume(array, stack.head.modality, units, geometry, affine)
-    notes = sorted({remark for remark in remarks if remark})
+    notes = sorted(set(remarks))
     if padded:
         notes.append(f"{padded} padded pixels were set to air")
     image_id = content_id([header.plane_id for header in chosen], array)
@@ -150,7 +152,7 @@ def read_radiograph_file(header: Header) -> Picture:
     Raises
     ------
     InvalidSeriesError
-        ``PIXELS_UNREADABLE``, ``NOT_GREYSCALE`` or ``IMAGE_BLANK``.
+        As `read_radiograph`.
     """
     plane = read_radiograph(header)
     spacing = header.pixel_spacing or header.imager_spacing
@@ -170,5 +172,5 @@ def read_radiograph_file(header: Header) -> Picture:
         (header,),
         "greys as displayed: modality LUT, VOI LUT, then MONOCHROME1 inverted",
         source,
-        notes=(plane.note,) if plane.note else (),
+        notes=plane.notes,
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -26,6 +25,7 @@ from covidx.ingest.fetched import (
     write_account,
 )
 from covidx.ingest.pacs import checked_uid, dataset_of, is_uid, pages
+from covidx.ingest.quiet import quiet
 
 __all__ = ["fetch_studies"]
 
@@ -78,8 +78,7 @@ def fetch_studies(
                 expected="digits and dots, at most 64 characters (PS3.5 9.1)",
             )
     run = _Run(server, out)
-    with locked(out), warnings.catch_warnings(), _pool() as pool:
-        warnings.simplefilter("ignore")  # pydicom's quote values, which may be a patient's
+    with locked(out), quiet(), _pool() as pool:
         earlier = read_account(out)
         for left in out.rglob(".*.tmp.*.dcm"):  # of a run that was killed
             left.unlink()

@@ -7,23 +7,33 @@ affine.
 from __future__ import annotations
 
 import gzip
+import math
 import zlib
+from contextlib import nullcontext
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 import nibabel as nib
 import numpy as np
 from nibabel.filebasedimages import ImageFileError
+from nibabel.spatialimages import HeaderDataError
 from numpy.typing import NDArray
 
+from covidx.constants import FORM_TOLERANCE_MM, MAX_IMAGE_BYTES
 from covidx.errors import InvalidInputError
 from covidx.files import replacing
-from covidx.ingest.units import compact, looks_like_hu
+from covidx.ingest.units import compact, found_units
 from covidx.volume import Geometry, Units, Volume
 
 __all__ = ["from_nibabel", "read_nifti", "to_nibabel", "write_nifti"]
 
 GZIP_LEVEL = 1
+GZIP_START = b"\x1f\x8b"
+HEADER_BYTES = 540
+"""Of NIfTI-2; NIfTI-1 has 348."""
+MM = {"meter": 1000.0, "mm": 1.0, "micron": 0.001}
+"""mm in a spatial unit of NIfTI; one that is not said is taken for mm, as everyone does."""
 SCANNER = 1
 """qform and sform code: scanner anatomical coordinates (nifti1.h, NIFTI_XFORM_SCANNER_ANAT)."""
 
@@ -64,18 +74,17 @@ def from_nibabel(
     ------
     InvalidInputError
         ``NIFTI_4D``, ``NIFTI_COLOUR``, ``NIFTI_VALUES`` or ``NIFTI_AFFINE``.
+
+    Notes
+    -----
+    The sform is followed where its code is above 0, else the qform. Where both are set and lie
+    apart, what is said of the geometry tells so. The orientation is kept: `Volume.canonical`
+    turns it.
     """
     array = _array(image)
     geometry, affine, note = _placed(image)
-    how = "given"
-    if units is None:
-        plausible = looks_like_hu(array)
-        units = "hu" if plausible else "unproven"
-        modality = modality or ("CT" if plausible else "OT")
-        found = "lie" if plausible else "do not lie"
-        how = f"NIfTI names no unit; air and soft tissue {found} where HU puts them"
-    volume = Volume(array, modality or "OT", units, geometry, affine)
-    return volume, f"{how}; {note}"
+    modality, units, how = found_units(array, modality, units)
+    return Volume(array, modality, units, geometry, affine), f"{how}; {note}"
 
 
 def _array(image: Any) -> NDArray[Any]:
@@ -103,21 +112,42 @@ def _array(image: Any) -> NDArray[Any]:
 
 def _placed(image: Any) -> tuple[Geometry, NDArray[np.float64] | None, str]:
     """The sform if its code is above 0, else the qform (nifti1.h, METHOD 3 and 2)."""
-    sform, sform_code = image.get_sform(coded=True)
-    qform, qform_code = image.get_qform(coded=True)
-    affine, source = (sform, "sform") if sform_code else (qform, "qform")
-    if not sform_code and not qform_code:
-        steps = np.array(image.header.get_zooms()[:3], dtype=float)
+    try:
+        sform, qform = image.get_sform(coded=True)[0], image.get_qform(coded=True)[0]
+    except (ValueError, HeaderDataError) as error:  # a quaternion longer than 1
+        raise _bad_affine("qform", None) from error
+    unit = image.header.get_xyzt_units()[0]
+    to_mm = MM.get(unit, 1.0)
+    said = "" if to_mm == 1 else f", in {unit}"
+    if sform is None and qform is None:
+        steps = np.array(image.header.get_zooms()[:3], dtype=float) * to_mm
         if len(steps) < 3 or not (steps > 0).all():
             return "none", None, "it has neither place nor spacing"
         # METHOD 1: distances alone; nothing says where the axes point.
-        return "spacing_only", np.diag([*steps, 1.0]), "spacing from pixdim, no orientation"
-    affine = np.asarray(affine, dtype=np.float32).astype(np.float64)
+        return "spacing_only", np.diag([*steps, 1.0]), f"spacing from pixdim{said}, no orientation"
+    name, form = ("sform", sform) if sform is not None else ("qform", qform)
+    affine = np.diag([to_mm, to_mm, to_mm, 1.0]) @ form
+    affine = affine.astype(np.float32).astype(np.float64)
     if not np.isfinite(affine).all() or abs(np.linalg.det(affine[:3, :3])) < 1e-9:
-        raise InvalidInputError(
-            "NIFTI_AFFINE", f"The {source} of the NIfTI image is singular.", actual=affine.tolist()
-        )
-    return "proven", affine, f"affine from the {source}"
+        raise _bad_affine(name, affine.tolist())
+    if sform is not None and qform is not None:
+        apart = _apart(sform, qform, image.shape) * to_mm
+        if apart > FORM_TOLERANCE_MM:
+            said += f", not from the qform, which lies up to {apart:.1f} mm away"
+    return "proven", affine, f"affine from the {name}{said}"
+
+
+def _apart(one: NDArray[Any], other: NDArray[Any], shape: tuple[int, ...]) -> float:
+    """The greatest distance between a corner's places by two affines."""
+    ends = [(0, n - 1) for n in (*shape, 1, 1)[:3]]
+    corners = np.array([(*corner, 1) for corner in product(*ends)], dtype=float)
+    return float(np.linalg.norm(corners @ (one - other).T, axis=1).max())
+
+
+def _bad_affine(name: str, actual: object) -> InvalidInputError:
+    return InvalidInputError(
+        "NIFTI_AFFINE", f"The {name} of the NIfTI image is no affine.", actual=actual
+    )
 
 
 def read_nifti(path: Path) -> tuple[Volume, str]:
@@ -126,26 +156,58 @@ def read_nifti(path: Path) -> tuple[Volume, str]:
     Raises
     ------
     InvalidInputError
-        ``NIFTI_UNREADABLE``, or as `from_nibabel`.
+        ``NIFTI_UNREADABLE``, ``NIFTI_PAIR``, ``NIFTI_TOO_LARGE``, or as `from_nibabel`.
     """
     return from_nibabel(_load(path))
 
 
 def _load(path: Path) -> Any:
     try:
-        # Through bytes: the name need not end in .nii.
-        data = path.read_bytes()
-        if data[:2] == b"\x1f\x8b":
-            data = gzip.decompress(data)
-        image = (nib.Nifti2Image if data[4:8] == b"n+2\0" else nib.Nifti1Image).from_bytes(data)
-        np.asanyarray(image.dataobj[:1, :1, -1:] if len(image.shape) > 2 else image.dataobj)
-    except (OSError, EOFError, ValueError, ImageFileError, zlib.error) as error:
+        # By content: the name need not end in .nii.
+        with path.open("rb") as plain:
+            packed = plain.read(2) == GZIP_START
+            plain.seek(0)
+            with gzip.open(plain) if packed else nullcontext(plain) as stream:
+                return _read(stream, path)
+    except InvalidInputError:
+        raise
+    except (OSError, EOFError, ValueError, ImageFileError, HeaderDataError, zlib.error) as error:
         raise InvalidInputError(
             "NIFTI_UNREADABLE",
             f"The NIfTI file cannot be read ({type(error).__name__}); it may be truncated.",
             path=path,
         ) from error
-    return image
+
+
+def _read(stream: Any, path: Path) -> Any:
+    """No more than the header says is unpacked, so that a small file cannot fill the memory."""
+    start: bytes = stream.read(HEADER_BYTES)
+    second = start[4:7] == b"n+2" or start[4:7] == b"ni2"
+    if start[344:348] == b"ni1\0" or start[4:7] == b"ni2":
+        raise InvalidInputError(
+            "NIFTI_PAIR",
+            "This is the header of a pair of files (.hdr and .img), which are not read.",
+            path=path,
+            hint="Convert the pair to one .nii or .nii.gz file.",
+        )
+    kind: Any = nib.Nifti2Image if second else nib.Nifti1Image
+    header = kind.header_class(start[: kind.header_class.sizeof_hdr])
+    needed = header.get_data_offset() + header.get_data_dtype().itemsize * math.prod(
+        header.get_data_shape()
+    )
+    if needed > MAX_IMAGE_BYTES:
+        raise InvalidInputError(
+            "NIFTI_TOO_LARGE",
+            "The NIfTI image claims to be larger than any scan.",
+            path=path,
+            expected=f"at most {MAX_IMAGE_BYTES:,} bytes",
+            actual=f"{needed:,}",
+        )
+    # One byte beyond the image makes gzip check its sum.
+    data = start + stream.read(max(needed - len(start), 0) + 1)
+    if len(data) < needed:
+        raise EOFError
+    return kind.from_bytes(data)
 
 
 def read_stored(path: Path, modality: str, units: Units, geometry: Geometry) -> Volume:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import date
@@ -15,6 +14,7 @@ from pydicom.dataset import Dataset
 from covidx.errors import InvalidInputError
 from covidx.ingest.attributes import date_of, integer_of, text_of, values
 from covidx.ingest.dicomweb import Server
+from covidx.ingest.quiet import quiet
 
 __all__ = [
     "FoundStudy",
@@ -125,8 +125,7 @@ def find_studies(server: Server, query: StudyQuery) -> list[FoundStudy]:
             ]
         )
 
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # pydicom's quote values, which may be a patient's
+    with quiet():
         return sorted(pages(page), key=lambda study: (study.date, study.study_uid))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from covidx.constants import DISPLAY_MAX
+from covidx.constants import DISPLAY_MAX, MAX_PLANE_PIXELS
 from covidx.errors import InvalidInputError
 from covidx.files import replacing
 from covidx.volume import Volume
@@ -20,6 +21,7 @@ FORMATS = ("PNG", "JPEG")
 SIXTEEN_BIT = 65535
 DEEP_MODES = ("I", "I;16", "I;16B", "I;16L")
 COMPRESSION = 6
+EXIF_ORIENTATION = 0x0112
 
 
 def read_picture(path: Path, modality: str = "OT") -> tuple[Volume, str, str]:
@@ -39,27 +41,54 @@ def read_picture(path: Path, modality: str = "OT") -> tuple[Volume, str, str]:
     Raises
     ------
     InvalidInputError
-        ``RASTER_UNREADABLE``.
+        ``RASTER_UNREADABLE``, ``RASTER_TOO_LARGE`` or ``RASTER_ANIMATED``.
     """
     try:
-        with Image.open(path, formats=FORMATS) as image:
-            image.load()
-            mode, notes = image.mode, []
-            turned = ImageOps.exif_transpose(image)
-            if turned.size != image.size or image.getexif().get(0x0112, 1) != 1:
-                notes.append("EXIF rotation applied")
-            array, said = _greys(turned)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Pillow's bound is another than ours, and only warns
+            with Image.open(path, formats=FORMATS) as image:
+                _check(image, path)
+                cut = image.mode not in DEEP_MODES and "16B" in str(image.tile)
+                image.load()
+                mode, notes = image.mode, ["16-bit channels cut to 8 bits"] if cut else []
+                turned = ImageOps.exif_transpose(image)
+                if image.getexif().get(EXIF_ORIENTATION, 1) != 1:
+                    notes.append("EXIF rotation applied")
+                array, said = _greys(turned)
+    except InvalidInputError:
+        raise
+    except Image.DecompressionBombError as error:
+        raise _too_large(path, "more than Pillow opens") from error
     except (OSError, ValueError, SyntaxError, UnidentifiedImageError, MemoryError) as error:
         raise InvalidInputError(
             "RASTER_UNREADABLE",
             f"The picture cannot be read ({type(error).__name__}); it may be truncated.",
             path=path,
         ) from error
-    except Image.DecompressionBombError as error:
-        raise InvalidInputError(
-            "RASTER_TOO_LARGE", "The picture is too large.", path=path
-        ) from error
     return Volume(array[None], modality, "display", "none"), mode, "; ".join(notes + said)
+
+
+def _check(image: Image.Image, path: Path) -> None:
+    """Refuse what its header gives away, before pixels are unpacked."""
+    if image.width * image.height > MAX_PLANE_PIXELS:
+        raise _too_large(path, f"{image.width} x {image.height}")
+    if image.format == "PNG" and getattr(image, "is_animated", False):
+        raise InvalidInputError(
+            "RASTER_ANIMATED",
+            "The picture is an animation, and so more than one.",
+            path=path,
+            actual=f"{getattr(image, 'n_frames', 2)} frames",
+        )
+
+
+def _too_large(path: Path, actual: str) -> InvalidInputError:
+    return InvalidInputError(
+        "RASTER_TOO_LARGE",
+        "The picture is too large.",
+        path=path,
+        expected=f"at most {MAX_PLANE_PIXELS:,} pixels",
+        actual=actual,
+    )
 
 
 def _greys(image: Image.Image) -> tuple[NDArray[Any], list[str]]:

@@ -78,8 +78,13 @@ def read_images(
     return ImageReader(make_plan(searched.found, searched.context, card), searched)
 
 
-def read_series(path: Path) -> Volume:
+def read_series(path: Path | str) -> Volume:
     """Read the one image that a file or folder holds.
+
+    Examples
+    --------
+    >>> covidx.read_series("study/").spacing_mm  # doctest: +SKIP
+    (5.0, 0.7, 0.7)
 
     Raises
     ------
@@ -88,7 +93,7 @@ def read_series(path: Path) -> Volume:
     InvalidSeriesError
         The code of the first refusal if there is no image, ``SERIES_SEVERAL`` if there are more.
     """
-    reader = read_images(path, identities=Identities.public())
+    reader = read_images(Path(path), identities=Identities.public())
     images = list(reader)
     if len(images) == 1:
         return images[0].volume

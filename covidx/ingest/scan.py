@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ from covidx.errors import CovidxError, InvalidInputError
 from covidx.ingest.dicomdir import MEDIA_DIRECTORY, Named, named_files
 from covidx.ingest.formats import START_BYTES, Format, format_of
 from covidx.ingest.header import HEADER_TAGS, MODALITY_OF_CLASS, Header, headers_of
+from covidx.ingest.quiet import quiet
 
 __all__ = ["Found", "Progress", "find_files", "look_at"]
 
@@ -72,9 +72,7 @@ def find_files(source: Path) -> list[Path]:
 
 def look_at(paths: Sequence[Path]) -> list[Found]:
     """Tell what each file is, reading no pixels. A broken file is an entry, never an exception."""
-    with warnings.catch_warnings():
-        # pydicom's warnings quote values, which may be a patient's.
-        warnings.simplefilter("ignore")
+    with quiet():
         return [_look_at_one(path) for path in paths]
 
 

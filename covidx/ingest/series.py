@@ -101,14 +101,15 @@ def why_set_aside(header: Header) -> tuple[str, str] | None:
         return "LOCALIZER", "This is a localizer (scout)."
     if words & DOSE_WORDS:
         return "DOSE_REPORT", "This is a picture of a dose report."
+    coloured = header.samples != 1 or header.photometric == "PALETTE COLOR"
     capture = header.sop_class.startswith(SECONDARY_CAPTURE)
-    if words & SCREEN_WORDS or (capture and header.modality not in RADIOGRAPHS):
+    if words & SCREEN_WORDS or (capture and (coloured or header.modality not in RADIOGRAPHS)):
         return "SECONDARY_CAPTURE", "This is a secondary capture, such as a screenshot."
     if words & PROJECTION_WORDS and header.modality == "CT" and "DERIVED" in words:
         return "PROJECTION", "This is a projection (such as MIP), not slices of the patient."
     if header.modality not in (*VOLUMES, *RADIOGRAPHS):
         return "MODALITY_UNSUPPORTED", f"Modality {header.modality or 'absent'} is not read."
-    if header.samples != 1 or header.photometric == "PALETTE COLOR":
+    if coloured and header.modality not in RADIOGRAPHS:  # of those, the pixels tell
         return "NOT_GREYSCALE", "The image has colour, and so no measured values."
     return None
 

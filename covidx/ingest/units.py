@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from covidx.constants import AIR_BAND_HU, AIR_SHARE, TISSUE_BAND_HU, TISSUE_SHARE
 from covidx.volume import Units
 
-__all__ = ["compact", "ct_units", "looks_like_hu"]
+__all__ = ["compact", "ct_units", "found_units", "looks_like_hu"]
 
 HU_NAMES = ("HU", "HOUNSFIELD", "HOUNSFIELD UNIT", "HOUNSFIELD UNITS", "HOUNDSFIELD UNIT")
 """What scanners write for HU; only the first is a defined term (PS3.3 C.11.1.1.2)."""
@@ -48,8 +48,33 @@ def ct_units(array: NDArray[Any], rescale_type: str) -> tuple[Units, str]:
     return "unproven", f"{said}, but air or soft tissue do not lie where HU puts them"
 
 
+def found_units(
+    array: NDArray[Any], modality: str | None, units: Units | None
+) -> tuple[str, Units, str]:
+    """Modality and units of values that came without them, and what they rest on.
+
+    What is given is taken; else values with peaks where HU have air and tissue are taken for a CT
+    in HU, others for something unproven.
+    """
+    if units is not None:
+        return modality or "OT", units, "given"
+    plausible = looks_like_hu(array) and modality in (None, "CT")
+    found = "lie" if plausible else "do not lie"
+    how = f"nothing names a unit; air and soft tissue {found} where HU puts them"
+    if modality not in (None, "CT"):
+        how = f"nothing names a unit, and {modality} has none"
+    return modality or ("CT" if plausible else "OT"), "hu" if plausible else "unproven", how
+
+
+EXACT_FLOAT = 1 << 24
+"""Whole numbers up to this are exact as 32-bit float."""
+
+
 def compact(array: NDArray[Any]) -> NDArray[Any]:
-    """The same values as int16 where that loses nothing, else as 32-bit float."""
+    """The same values as int16 where that loses nothing, else as 32-bit float.
+
+    Whole numbers that 32-bit float would round stay whole, as int32.
+    """
     if array.dtype == np.int16:
         return array
     low, high = array.min(), array.max()
@@ -58,4 +83,8 @@ def compact(array: NDArray[Any]) -> NDArray[Any]:
         whole = array.astype(np.int16)
         if array.dtype.kind in "iu" or np.array_equal(whole, array):
             return whole
+    if array.dtype.kind in "iu" and (low < -EXACT_FLOAT or high > EXACT_FLOAT):
+        wide = np.iinfo(np.int32)
+        if wide.min <= low and high <= wide.max:
+            return array.astype(np.int32)
     return array.astype(np.float32)

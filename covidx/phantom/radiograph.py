@@ -28,6 +28,7 @@ COARSE = 4
 """Detector pixels a side of those on which the truth's thickness is worked out."""
 
 GREY_MAX = 255.0
+TABLE_MAX = 65535.0
 
 
 @dataclass(frozen=True)
@@ -75,7 +76,7 @@ def display_curve(window: tuple[int, int], detector: Detector) -> Array:
     low, high = window
     x = (np.arange(detector.top + 1) - (low + high) / 2) / ((high - low) / 2)
     rise = np.tanh(FILM.curve * np.clip(x, -1.0, 1.0)) / np.tanh(FILM.curve)
-    table: Array = np.rint((rise + 1.0) / 2.0 * 65535.0).astype(np.uint16)
+    table: Array = np.rint((rise + 1.0) / 2.0 * TABLE_MAX).astype(np.uint16)
     return table
 
 
@@ -92,13 +93,13 @@ def greys(stored: Array, window: tuple[int, int], detector: Detector) -> Array:
     """
     if detector.lut:
         values: Array = display_curve(window, detector)[stored].astype(np.float64)
+        white = TABLE_MAX
     else:
         centre, width = window_of(window)
         centre, width = centre - 0.5, width - 1.0
         share = (stored.astype(np.float64) - centre) / width + 0.5
-        values = np.clip(share, 0.0, 1.0) * detector.top
-    least, most = float(values.min()), float(values.max())
-    shown = ((values - least) / (most - least) * GREY_MAX).astype(np.float32)
+        values, white = np.clip(share, 0.0, 1.0) * detector.top, float(detector.top)
+    shown = (values / white * GREY_MAX).astype(np.float32)
     return np.float32(GREY_MAX) - shown if detector.inverted else shown
 
 

@@ -116,7 +116,8 @@ def _write(found: Evaluation, source: Input, out: Path, withheld: float) -> None
         for one in found.predictive
     ]
     write_json(out / "predictive_values.json", values)
-    write_json(out / "decision_curve.json", [one.to_json() for one in found.net_benefit])
+    curves = {arm: [one.to_json() for one in c] for arm, c in found.net_benefit.items()}
+    write_json(out / "decision_curve.json", curves)
     parts: dict[str, Any] = {
         "calibration": found.recalibrated and found.recalibrated.to_json(),
         "readers": [one.to_json() for one in found.readers],

@@ -125,7 +125,7 @@ def write_evaluation(
         found=found,
         figures=figures,
         marked=marked_band(found.selective, withheld),
-        helpful=_helpful(found.net_benefit),
+        helpful=_helpful(found.net_benefit[found.study.arm]),
         rule=RULE,
         cut=NEARLY_THE_LABEL,
         words=in_words,

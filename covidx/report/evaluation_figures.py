@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from itertools import cycle
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -23,6 +24,9 @@ __all__ = [
     "risk_coverage_figure",
     "subgroup_figure",
 ]
+
+ARM_LINES = ((BLUE, "o"), (GREEN, "s"), ("#CC79A7", "^"), ("#56B4E9", "D"))
+"""Colour and mark of each arm's curve."""
 
 
 def predictive_figure(found: Sequence[PredictiveValues], evaluation: Evaluation) -> Figure:
@@ -81,13 +85,17 @@ def risk_coverage_figure(
     return figure
 
 
-def decision_curve_figure(found: Sequence[NetBenefit], evaluation: Evaluation) -> Figure:
-    """Net benefit of acting on the score, on everybody and on nobody."""
+def decision_curve_figure(
+    found: Mapping[str, Sequence[NetBenefit]], evaluation: Evaluation
+) -> Figure:
+    """Net benefit of acting on the score of each arm, on everybody and on nobody."""
     positive = evaluation.metrics.positive
     figure, axes = _wide(f"Decision curve: acting on the score for {positive}\n{_who(evaluation)}")
-    x = [one.threshold for one in found]
-    _line(axes, x, [one.model for one in found], "act on the score", BLUE, "o")
-    every = [one.treat_all.value for one in found]
+    x = [one.threshold for one in next(iter(found.values()))]
+    for (arm, curve), (colour, mark) in zip(found.items(), cycle(ARM_LINES)):
+        name = f"act on {arm}" if len(found) > 1 else "act on the score"
+        _line(axes, x, [one.model for one in curve], name, colour, mark)
+    every = [one.treat_all.value for one in next(iter(found.values()))]
     axes.plot(x, every, color=ORANGE, linewidth=1.5, label="act on everybody")
     axes.axhline(0, color="black", linewidth=1.2, label="act on nobody")
     top = max(0.05, evaluation.metrics.prevalence * 1.15)

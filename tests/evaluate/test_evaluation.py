@@ -14,6 +14,7 @@ from covidx.evaluate import (
     evaluate_study,
     make_study,
 )
+from covidx.evaluate.decision_curve import THRESHOLDS
 from tests.evaluate import reference as ref
 from tests.evaluate.reference import predictions
 
@@ -49,7 +50,7 @@ def test_test_rows_alone_leave_out_what_needs_a_threshold() -> None:
     assert found.selective == []
     assert found.predictive == []
     assert set(found.left_out) == {"abstention", "predictive values by prevalence"}
-    assert len(found.net_benefit) > 1
+    assert len(found.net_benefit["p1"]) > 1
 
 
 def test_a_calibration_needs_validation_rows() -> None:
@@ -63,9 +64,23 @@ def test_the_decision_curve_takes_recalibrated_scores() -> None:
     plain, mended = (
         _evaluated(table, Asked(calibrate=how, resamples=100)) for how in (None, "platt")
     )
-    k = [one.threshold for one in plain.net_benefit].index(0.35)
-    assert plain.net_benefit[k].model.value == 0  # no score reaches 0.35 before
-    assert mended.net_benefit[k].model.value > 0
+    k = THRESHOLDS.index(0.35)
+    assert plain.net_benefit["p1"][k].model.value == 0  # no score reaches 0.35 before
+    assert mended.net_benefit["p1"][k].model.value > 0
+
+
+def test_the_decision_curves_of_all_arms_stand_side_by_side() -> None:
+    table = pd.concat([two_roles(ref.SCORES_A), two_roles(np.clip(ref.SCORES_B / 3, 0, 1), "p2")])
+    studies = [make_study(table, YOUDEN, arm=arm) for arm in ("p1", "p2")]
+    k = THRESHOLDS.index(0.35)
+    for how in (None, "platt"):
+        asked = Asked(calibrate=how, resamples=100)
+        found = evaluate_study(studies[0], asked, Tables(), others=studies[1:])
+        assert list(found.net_benefit) == ["p1", "p2"]
+        # as p2's own evaluation has it, which recalibrates p2 on its own validation rows
+        own = evaluate_study(studies[1], asked, Tables())
+        assert found.net_benefit["p2"][k] == own.net_benefit["p2"][k]
+        assert (found.net_benefit["p2"][k].model.value > 0) == (how == "platt")
 
 
 def test_what_an_arm_adds_to_the_others() -> None:
@@ -79,6 +94,7 @@ def test_what_an_arm_adds_to_the_others() -> None:
     studies = [make_study(fewer, YOUDEN, arm=arm) for arm in ("p1", "p2")]
     found = evaluate_study(studies[0], QUICK, Tables(), others=studies[1:])
     assert found.increments == []
+    assert list(found.net_benefit) == ["p1"]
     assert "u1" in found.left_out["what this arm adds to the others"]
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from covidx.errors import CovidxError
-from covidx.ingest import from_nibabel, read_series, to_nibabel
+from covidx.ingest import Identities, from_nibabel, read_images, read_series, to_nibabel
 from covidx.ingest.nifti import read_stored, write_nifti
 from covidx.volume import Volume
 
@@ -82,6 +82,98 @@ def test_without_forms_only_the_spacing_is_known() -> None:
     assert volume.spacing_mm == (5, 0.5, 0.75)
 
 
+def test_forms_that_disagree_are_told(tmp_path: Path) -> None:
+    """The sform is followed; the qform lies 3 mm beside it."""
+    image = nifti(np.zeros((2, 2, 2), dtype=np.int16))
+    moved = AFFINE.copy()
+    moved[0, 3] += 3
+    image.set_sform(AFFINE, 1)
+    image.set_qform(moved, 1)
+    volume, how = from_nibabel(image)
+    np.testing.assert_array_equal(volume.affine, AFFINE)
+    assert how.endswith("affine from the sform, not from the qform, which lies up to 3.0 mm away")
+    image.set_qform(AFFINE, 1)
+    assert from_nibabel(image)[1].endswith("affine from the sform")
+    nib.save(image, tmp_path / "a.nii")
+    [read] = read_images(tmp_path / "a.nii", identities=Identities.public())
+    assert read.receipt.geometry_from == "affine from the sform"
+
+
+def test_micrometres_become_mm() -> None:
+    image = nifti(np.zeros((2, 2, 2), dtype=np.int16))
+    image.header.set_xyzt_units("micron")
+    volume, how = from_nibabel(image)
+    np.testing.assert_allclose(volume.affine[:3], AFFINE[:3] / 1000, rtol=1e-6)
+    assert "in micron" in how
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_slope_and_intercept_are_applied(tmp_path: Path, order: str) -> None:
+    """scl_slope 2, scl_inter -1024, on both endians: 12 becomes -1000."""
+    header = nib.Nifti1Header(endianness=order)
+    header.set_data_shape((3, 2, 2))
+    header.set_data_dtype(np.int16)
+    header.set_slope_inter(2, -1024)
+    header.set_sform(AFFINE, 1)
+    header["vox_offset"], header["magic"] = 352, b"n+1"
+    stored = np.full((3, 2, 2), 12, dtype=f"{order}i2")
+    stored[2, 1, 0] = 532
+    content = header.binaryblock + bytes(4) + stored.tobytes(order="F")
+    (tmp_path / "a.nii").write_bytes(content)
+    array = read_series(tmp_path / "a.nii").array
+    assert array.dtype == np.int16 and array[0, 0, 0] == -1000 and array[0, 1, 2] == 40
+
+
+def test_the_orientation_is_kept_and_canonical_on_request() -> None:
+    array = np.arange(24, dtype=np.int16).reshape(2, 3, 4)
+    image = nifti(array, np.diag([2.0, 3.0, -4.0, 1.0]))  # RAI
+    volume, _ = from_nibabel(image)
+    np.testing.assert_array_equal(volume.array, array.transpose(2, 1, 0))
+    turned = volume.canonical()  # to L, P, S: every axis is turned
+    np.testing.assert_array_equal(turned.array, array[::-1, ::-1, ::-1].transpose(2, 1, 0))
+
+
+def test_a_pair_is_refused(tmp_path: Path) -> None:
+    pair: Any = nib.Nifti1Pair(np.zeros((2, 2, 2), dtype=np.int16), AFFINE)
+    nib.save(pair, tmp_path / "a.hdr")
+    reader = read_images(tmp_path, identities=Identities.public())
+    assert not list(reader)
+    codes = reader.quarantine.set_index("path")["code"].to_dict()
+    assert codes == {"a.hdr": "NIFTI_PAIR", "a.img": "NOT_AN_IMAGE"}
+
+
+def test_a_bomb_is_not_unpacked(tmp_path: Path) -> None:
+    header = nib.Nifti1Header()
+    header.set_data_shape((30000, 30000, 30000))
+    (tmp_path / "a.nii.gz").write_bytes(gzip.compress(header.binaryblock + bytes(4)))
+    with pytest.raises(CovidxError) as caught:
+        read_series(tmp_path / "a.nii.gz")
+    assert caught.value.code == "NIFTI_TOO_LARGE"
+
+
+def test_what_follows_the_image_is_left(tmp_path: Path) -> None:
+    data = nifti(np.arange(8, dtype=np.int16).reshape(2, 2, 2)).to_bytes() + bytes(10_000)
+    for name, content in (("a.nii", data), ("b.nii.gz", gzip.compress(data))):
+        (tmp_path / name).write_bytes(content)
+        assert read_series(tmp_path / name).array.reshape(-1).tolist() == [0, 4, 2, 6, 1, 5, 3, 7]
+
+
+def test_a_broken_checksum_is_refused(tmp_path: Path) -> None:
+    data = bytearray(gzip.compress(nifti(np.zeros((2, 2, 2), dtype=np.int16)).to_bytes()))
+    data[-8] ^= 1  # of the CRC-32
+    (tmp_path / "a.nii.gz").write_bytes(data)
+    with pytest.raises(CovidxError) as caught:
+        read_series(tmp_path / "a.nii.gz")
+    assert caught.value.code == "NIFTI_UNREADABLE"
+
+
+def test_an_mr_has_no_hu() -> None:
+    """Values may look like HU all the same."""
+    volume, how = from_nibabel(to_nibabel(ct()), modality="MR")
+    assert (volume.modality, volume.units) == ("MR", "unproven")
+    assert "MR has none" in how
+
+
 def _rgb() -> np.ndarray:
     return np.zeros((2, 2, 2), dtype=[("R", "u1"), ("G", "u1"), ("B", "u1")])
 
@@ -92,7 +184,17 @@ def _singular() -> Any:
     return type(image)(image.dataobj, None, image.header)
 
 
+def _long_quaternion() -> Any:
+    image = nifti(np.zeros((2, 2, 2), dtype=np.int16))
+    image.set_sform(None, 0)
+    image.set_qform(AFFINE, 1)
+    for name in ("quatern_b", "quatern_c", "quatern_d"):
+        image.header[name] = 0.9
+    return type(image)(image.dataobj, None, image.header)
+
+
 ILL = [
+    ("NIFTI_AFFINE", _long_quaternion()),
     ("NIFTI_4D", nifti(np.zeros((2, 2, 2, 3), dtype=np.int16))),
     ("NIFTI_COLOUR", nifti(_rgb())),
     ("NIFTI_VALUES", nifti(np.full((2, 2, 2), np.nan, dtype=np.float32))),
@@ -100,7 +202,7 @@ ILL = [
 ]
 
 
-@pytest.mark.parametrize(("code", "image"), ILL, ids=[code for code, _ in ILL])
+@pytest.mark.parametrize(("code", "image"), ILL, ids=range(len(ILL)))
 def test_refusals(tmp_path: Path, code: str, image: Any) -> None:
     with pytest.raises(CovidxError) as caught:
         from_nibabel(image)

@@ -10,7 +10,10 @@ import numpy as np
 import pytest
 from pydicom import dcmread
 from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.encaps import encapsulate
+from pydicom.pixels import pack_bits
 from pydicom.uid import (
+    MPEG2MPML,
     DeflatedExplicitVRLittleEndian,
     ExplicitVRBigEndian,
     ImplicitVRLittleEndian,
@@ -19,9 +22,8 @@ from pydicom.uid import (
 )
 
 from covidx.errors import CovidxError
-from covidx.ingest import read_series
+from covidx.ingest import Identities, read_images, read_series
 from covidx.ingest.units import compact, looks_like_hu
-from covidx.volume import Volume
 
 from .conftest import chest_values, plane, save, write_series
 
@@ -84,6 +86,120 @@ def test_padding_that_looks_like_tissue_is_left(tmp_path: Path) -> None:
     np.testing.assert_array_equal(read_series(tmp_path).array[0], values.astype(int) - 1024)
 
 
+def test_a_range_of_padding(tmp_path: Path) -> None:
+    values = chest_values(1)[0].astype(np.int16) - 1024
+    values[0, :4] = [-2000, -1990, -1980, -1979]
+    ds = plane(0, RescaleIntercept=0, PixelRepresentation=1, BitsStored=16, HighBit=15)
+    ds.add_new("PixelPaddingValue", "SS", -2000)
+    ds.add_new("PixelPaddingRangeLimit", "SS", -1980)
+    save(ds, tmp_path / "f", values)
+    [image] = read_images(tmp_path, identities=Identities.public())
+    assert image.volume.array[0, 0, :4].tolist() == [-1000, -1000, -1000, -1979]
+    assert "3 padded pixels were set to air" in image.receipt.notes
+
+
+def test_padding_in_bits_that_are_not_stored(tmp_path: Path) -> None:
+    """63536 is -2000 as 16 bits; its low 12 bits alone would be bone."""
+    values = chest_values(1)[0]
+    values[0, 0] = 63536
+    save(plane(0, PixelPaddingValue=63536), tmp_path / "f", values)
+    array = read_series(tmp_path).array[0]
+    assert array[0, 0] == -1000 and array[0, 1] == int(values[0, 1]) - 1024
+
+
+def test_a_negative_slope_and_a_slope_of_none(tmp_path: Path) -> None:
+    write_series(tmp_path / "a", 3, RescaleSlope=-2, RescaleIntercept=1000)
+    expected = chest_values(3).astype(int) * -2 + 1000
+    np.testing.assert_array_equal(read_series(tmp_path / "a").array, expected)
+    write_series(tmp_path / "b", 3, RescaleSlope=0)
+    assert refusal(tmp_path / "b") == "RESCALE_INVALID"
+
+
+def test_large_numbers_are_kept_whole(tmp_path: Path) -> None:
+    """65535 * 30000 - 5 is neither an int16 nor exact as 32-bit float."""
+    values = np.array([[0, 65535], [1, 2]], dtype=np.uint16)
+    ds = plane(0, RescaleSlope=30000, RescaleIntercept=-5, BitsStored=16, HighBit=15)
+    save(ds, tmp_path / "f", values)
+    array = read_series(tmp_path).array
+    assert array[0].astype(np.int64).tolist() == [[-5, 1966049995], [29995, 59995]]
+
+
+def test_monochrome1_of_a_ct_changes_no_value(tmp_path: Path) -> None:
+    """It says how values are shown (PS3.3 C.7.6.3.1.2), and HU are not shown values."""
+    write_series(tmp_path, 3, PhotometricInterpretation="MONOCHROME1")
+    np.testing.assert_array_equal(read_series(tmp_path).array, chest_values(3).astype(int) - 1024)
+
+
+@pytest.mark.parametrize(("high", "shift"), [(11, 0), (15, 4), (13, 2)])
+@pytest.mark.parametrize("signed", [0, 1])
+def test_high_bit_and_the_bits_beside_it(
+    tmp_path: Path, high: int, shift: int, signed: int
+) -> None:
+    """12 bits anywhere in 16, an overlay in the others (PS3.5 8.1.1)."""
+    samples = np.array([[0, 1], [2047, -2048]] if signed else [[0, 1], [2047, 4095]])
+    words = (samples & 0xFFF) << shift
+    words |= ~(0xFFF << shift) & 0xFFFF  # all other bits are set
+    ds = plane(0, Modality="MR", RescaleSlope=1, RescaleIntercept=0, RescaleType=None)
+    ds.HighBit, ds.PixelRepresentation = high, signed
+    save(ds, tmp_path / "f", words.astype(np.uint16))
+    np.testing.assert_array_equal(read_series(tmp_path).array[0], samples)
+
+
+def test_samples_of_one_bit(tmp_path: Path) -> None:
+    bits = np.random.default_rng(0).integers(0, 2, (7, 9), dtype=np.uint8)
+    ds = plane(0, Modality="MR", RescaleSlope=1, RescaleIntercept=0, RescaleType=None)
+    ds.BitsAllocated, ds.BitsStored, ds.HighBit = 1, 1, 0
+    ds.Rows, ds.Columns = bits.shape
+    ds.PixelData = pack_bits(bits)
+    ds["PixelData"].VR = "OB"
+    save(ds, tmp_path / "f", None)
+    np.testing.assert_array_equal(read_series(tmp_path).array[0], bits)
+
+
+@pytest.mark.parametrize(("name", "kind"), [("Float", "f4"), ("DoubleFloat", "f8")])
+def test_floats(tmp_path: Path, name: str, kind: str) -> None:
+    values = np.array([[0.5, -3.25], [1e6, 7]], dtype=f"<{kind}")
+    ds = plane(0, Modality="MR", RescaleSlope=None, RescaleIntercept=None, RescaleType=None)
+    del ds.BitsStored, ds.HighBit, ds.PixelRepresentation
+    ds.BitsAllocated = 8 * values.itemsize
+    ds.Rows, ds.Columns = values.shape
+    setattr(ds, f"{name}PixelData", values.tobytes())
+    save(ds, tmp_path / "f", None)
+    array = read_series(tmp_path).array
+    assert array.dtype == np.float32
+    np.testing.assert_array_equal(array[0], values)
+
+
+def test_what_a_receipt_says_of_the_pixels(tmp_path: Path) -> None:
+    write_series(tmp_path, 3, BurnedInAnnotation="YES", LossyImageCompression="01")
+    [image] = read_images(tmp_path, identities=Identities.public())
+    assert image.receipt.notes == (
+        "BurnedInAnnotation is YES: the pixels may show who the patient is",
+        "lossy compression changed the values",
+    )
+
+
+def refusal(path: Path) -> str:
+    with pytest.raises(CovidxError) as caught:
+        read_series(path)
+    return caught.value.code
+
+
+def test_pixels_that_are_not_read(tmp_path: Path) -> None:
+    paths = write_series(tmp_path / "mpeg", 1)
+    ds = dcmread(paths[0])
+    ds.file_meta.TransferSyntaxUID = MPEG2MPML
+    ds.PixelData = encapsulate([b"\0\0\1\xb3"])
+    ds.save_as(paths[0])
+    assert refusal(tmp_path / "mpeg") == "SYNTAX_UNSUPPORTED"
+    save(plane(0, BitsAllocated=12), tmp_path / "packed", chest_values(1)[0])
+    assert refusal(tmp_path / "packed") == "BITS_UNSUPPORTED"
+    ds = plane(0, Rows=60000, Columns=60000, PixelData=b"\0\0")
+    ds["PixelData"].VR = "OW"
+    save(ds, tmp_path / "large", None)
+    assert refusal(tmp_path / "large") == "IMAGE_TOO_LARGE"
+
+
 @pytest.mark.parametrize(
     "syntax",
     [
@@ -110,8 +226,11 @@ def test_transfer_syntaxes_give_the_same_values(tmp_path: Path, syntax: Any) -> 
     np.testing.assert_array_equal(read_series(tmp_path).array, chest_values(3).astype(int) - 1024)
 
 
-def test_no_warning_names_the_file(tmp_path: Path) -> None:
+def test_no_warning_and_no_log_names_the_file(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     """pydicom warns of a cut encapsulated file by its path, in which a name may stand."""
+    caplog.set_level("DEBUG")
     for path in write_series(tmp_path, 3):
         ds = dcmread(path)
         ds.compress(RLELossless, generate_instance_uid=False)
@@ -122,6 +241,7 @@ def test_no_warning_names_the_file(tmp_path: Path) -> None:
         with pytest.raises(CovidxError):
             read_series(tmp_path)
     assert not [w for w in said if str(tmp_path) in str(w.message)]
+    assert str(tmp_path) not in caplog.text
 
 
 def test_a_file_without_preamble_is_found(tmp_path: Path) -> None:
@@ -133,57 +253,12 @@ def test_a_file_without_preamble_is_found(tmp_path: Path) -> None:
     np.testing.assert_array_equal(read_series(tmp_path).array, chest_values(3).astype(int) - 1024)
 
 
-def radiograph(
-    folder: Path, values: np.ndarray, rescale: dict[str, Any] | None = None, **changes: Any
-) -> Volume:
-    ds = plane(
-        0,
-        Modality="CR",
-        ImageType=None,
-        ImagePositionPatient=None,
-        ImageOrientationPatient=None,
-        RescaleType=None,
-        **({"RescaleSlope": None, "RescaleIntercept": None} if rescale is None else rescale),
-        **changes,
-    )
-    save(ds, folder / "f", values)
-    return read_series(folder)
-
-
-def test_monochrome1_is_inverted(tmp_path: Path) -> None:
-    values = np.array([[0, 1000], [2000, 4000]], dtype=np.uint16)
-    plain = radiograph(tmp_path / "2", values)
-    assert (plain.units, plain.geometry) == ("display", "spacing_only")
-    assert plain.spacing_mm == (1, 0.5, 0.75)
-    np.testing.assert_allclose(plain.array[0], [[0, 63.75], [127.5, 255]])
-    inverted = radiograph(tmp_path / "1", values, PhotometricInterpretation="MONOCHROME1")
-    np.testing.assert_allclose(inverted.array[0], 255 - plain.array[0])
-
-
-def test_window_of_a_radiograph_is_applied(tmp_path: Path) -> None:
-    """Centre 2000, width 1001: 1500 is black, 2500 white (PS3.3 C.11.2.1.2.1)."""
-    values = np.array([[0, 1500], [2000, 4000]], dtype=np.uint16)
-    volume = radiograph(tmp_path, values, WindowCenter=2000.5, WindowWidth=1001)
-    np.testing.assert_allclose(volume.array[0], [[0, 0], [127.5, 255]], atol=0.1)
-
-
-@pytest.mark.filterwarnings("error")
-def test_a_voi_lut_is_indexed_by_whole_numbers(tmp_path: Path) -> None:
-    """A rescale of 1 and 0, which every DX image has, leaves them whole."""
-    table = Dataset()
-    table.add_new("LUTDescriptor", "US", [5, 0, 16])
-    table.add_new("LUTData", "US", [0, 100, 400, 900, 1000])
-    values = np.array([[0, 1], [2, 4]], dtype=np.uint16)
-    volume = radiograph(
-        tmp_path, values, {"RescaleSlope": 1, "RescaleIntercept": 0}, VOILUTSequence=[table]
-    )
-    np.testing.assert_allclose(volume.array[0], [[0, 25.5], [102, 255]], rtol=1e-6)
-
-
 def test_compact_loses_nothing() -> None:
     assert compact(np.array([1.0, 2.0])).dtype == np.int16
     assert compact(np.array([1.5, 2.0])).dtype == np.float32
     assert compact(np.array([70000])).dtype == np.float32
+    assert compact(np.array([(1 << 24) + 1])).tolist() == [(1 << 24) + 1]
+    assert compact(np.array([1 << 40])).dtype == np.float32
 
 
 def test_display_greys_do_not_look_like_hu() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import struct
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -102,6 +104,60 @@ def test_a_truncated_picture_is_refused(tmp_path: Path) -> None:
     with pytest.raises(CovidxError) as caught:
         read_picture(path)
     assert caught.value.code == "RASTER_UNREADABLE"
+
+
+def test_cmyk_and_palette_become_luma(tmp_path: Path) -> None:
+    red = np.zeros((8, 8, 3), dtype=np.uint8)
+    red[..., 0] = 255
+    Image.fromarray(red).convert("CMYK").save(tmp_path / "a.jpg", quality=95)
+    Image.fromarray(red).convert("P").save(tmp_path / "b.png")
+    for name, mode in (("a.jpg", "CMYK"), ("b.png", "P")):
+        volume, found, note = read_picture(tmp_path / name)
+        assert (found, note) == (mode, "colour made luma")
+        np.testing.assert_allclose(volume.array, 76, atol=1)  # 0.299 * 255
+
+
+def test_a_transparent_colour_of_a_palette_is_black(tmp_path: Path) -> None:
+    picture = Image.fromarray(np.full((4, 4), 200, np.uint8)).convert("RGB").convert("P")
+    index = int(np.asarray(picture)[0, 0])
+    picture.save(tmp_path / "a.png", transparency=index)
+    assert (read_picture(tmp_path / "a.png")[0].array == 0).all()
+
+
+def png(path: Path, size: tuple[int, int], depth: int, kind: int, rows: list[bytes]) -> Path:
+    """A PNG that Pillow does not write: colour kinds 0 grey, 2 RGB, 4 grey with alpha."""
+
+    def chunk(name: bytes, body: bytes) -> bytes:
+        total = struct.pack(">I", zlib.crc32(name + body))
+        return struct.pack(">I", len(body)) + name + body + total
+
+    head = struct.pack(">IIBBBBB", *size, depth, kind, 0, 0, 0)
+    data = zlib.compress(b"".join(b"\0" + row for row in rows))
+    parts = chunk(b"IHDR", head) + chunk(b"IDAT", data) + chunk(b"IEND", b"")
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + parts)
+    return path
+
+
+def test_deep_colour_says_that_bits_were_cut(tmp_path: Path) -> None:
+    row = struct.pack(">6H", 65535, 65535, 65535, 32896, 32896, 32896)
+    volume, _, note = read_picture(png(tmp_path / "a.png", (2, 1), 16, 2, [row]))
+    assert volume.array.tolist() == [[[255, 128]]]
+    assert note == "16-bit channels cut to 8 bits; colour made luma"
+
+
+def test_an_animation_is_refused(tmp_path: Path) -> None:
+    first, second = Image.fromarray(GREYS), Image.fromarray(GREYS[::-1])
+    first.save(tmp_path / "a.png", save_all=True, append_images=[second])
+    with pytest.raises(CovidxError) as caught:
+        read_picture(tmp_path / "a.png")
+    assert caught.value.code == "RASTER_ANIMATED"
+
+
+@pytest.mark.parametrize("side", [10_001, 60_000])
+def test_a_bomb_is_refused_by_its_header(tmp_path: Path, side: int) -> None:
+    with pytest.raises(CovidxError) as caught:
+        read_picture(png(tmp_path / "a.png", (side, side), 8, 0, [b"\0" * 10]))
+    assert caught.value.code == "RASTER_TOO_LARGE"
 
 
 def test_a_table_fills_the_manifest(tmp_path: Path) -> None:

@@ -1,0 +1,237 @@
+"""From a file to stored values: what is read of it, and which library decodes it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
+from pydicom import dcmread
+from pydicom.dataset import Dataset
+from pydicom.pixels.decoders.base import (
+    JPEGExtended12BitDecoder,
+    JPEGLosslessDecoder,
+    JPEGLosslessSV1Decoder,
+    get_decoder,
+)
+from pydicom.pixels.utils import pixel_array
+from pydicom.uid import (
+    JPEG2000,
+    UID,
+    ExplicitVRBigEndian,
+    ExplicitVRLittleEndian,
+    ImplicitVRLittleEndian,
+    JPEG2000Lossless,
+    JPEGBaseline8Bit,
+    JPEGExtended12Bit,
+    JPEGLossless,
+    JPEGLosslessSV1,
+    JPEGLSLossless,
+    JPEGLSNearLossless,
+    RLELossless,
+)
+
+from covidx.constants import MAX_PLANE_PIXELS
+from covidx.errors import InvalidSeriesError
+from covidx.ingest.quiet import quiet
+
+__all__ = ["decode", "is_lossy", "read_dataset", "unreadable", "without_unused_bits"]
+
+PIXEL_TAGS = [
+    "Rows",
+    "Columns",
+    "NumberOfFrames",
+    "SamplesPerPixel",
+    "PlanarConfiguration",
+    "PhotometricInterpretation",
+    "BitsAllocated",
+    "BitsStored",
+    "HighBit",
+    "PixelRepresentation",
+    "PixelPaddingValue",
+    "PixelPaddingRangeLimit",
+    "RescaleSlope",
+    "RescaleIntercept",
+    "RescaleType",
+    "ModalityLUTSequence",
+    "VOILUTSequence",
+    "VOILUTFunction",
+    "WindowCenter",
+    "WindowWidth",
+    "PresentationLUTShape",
+    "RedPaletteColorLookupTableDescriptor",
+    "GreenPaletteColorLookupTableDescriptor",
+    "BluePaletteColorLookupTableDescriptor",
+    "RedPaletteColorLookupTableData",
+    "GreenPaletteColorLookupTableData",
+    "BluePaletteColorLookupTableData",
+    "SegmentedRedPaletteColorLookupTableData",
+    "SegmentedGreenPaletteColorLookupTableData",
+    "SegmentedBluePaletteColorLookupTableData",
+    "BurnedInAnnotation",
+    "LossyImageCompression",
+    "ExtendedOffsetTable",
+    "ExtendedOffsetTableLengths",
+    "FloatPixelData",
+    "DoubleFloatPixelData",
+    "PixelData",
+]
+"""Attributes needed to decode; everything else is skipped unread."""
+
+CHECKED = "covidx"
+"""The plugin in `covidx.ingest.jpeg`."""
+
+DECODERS = {
+    JPEGBaseline8Bit: "pillow",
+    JPEGExtended12Bit: CHECKED,
+    JPEGLossless: CHECKED,
+    JPEGLosslessSV1: CHECKED,
+    JPEGLSLossless: "pyjpegls",
+    JPEGLSNearLossless: "pyjpegls",
+    JPEG2000Lossless: "pylibjpeg",
+    JPEG2000: "pylibjpeg",
+}
+"""pydicom asks GDCM first, which ends the process on some broken streams: it is left to what no
+other library decodes, and to streams that were checked."""
+
+for decoder in (JPEGExtended12BitDecoder, JPEGLosslessDecoder, JPEGLosslessSV1Decoder):
+    decoder.add_plugin(CHECKED, ("covidx.ingest.jpeg", "decode_frame"))
+
+LOSSY = (JPEGBaseline8Bit, JPEGExtended12Bit, JPEGLSNearLossless)
+
+
+def read_dataset(path: str) -> Dataset:
+    """Read what decoding needs of one file.
+
+    Raises
+    ------
+    InvalidSeriesError
+        ``PIXELS_UNREADABLE``.
+    """
+    try:
+        with quiet():
+            ds = dcmread(Path(path), specific_tags=PIXEL_TAGS, force=True)
+        if "TransferSyntaxUID" not in ds.file_meta:
+            # Without a meta header the syntax is what the data set could be parsed as.
+            ds.file_meta.TransferSyntaxUID = _plain_syntax(ds)
+        return ds
+    except Exception as error:  # a damaged file makes pydicom raise nearly anything
+        raise unreadable(path, error) from error
+
+
+def _plain_syntax(ds: Dataset) -> UID:
+    implicit, little = ds.original_encoding
+    if implicit:
+        return ImplicitVRLittleEndian
+    return ExplicitVRLittleEndian if little else ExplicitVRBigEndian
+
+
+def decode(ds: Dataset, path: str, frame: int | None) -> NDArray[Any]:
+    """Words of one plane, as the file has them; YBR becomes RGB, a palette stays an index.
+
+    Parameters
+    ----------
+    ds : Dataset
+        From `read_dataset`.
+    path : str
+        For errors.
+    frame : int, optional
+        0-based frame of a multi-frame object.
+
+    Returns
+    -------
+    ndarray, shape (rows, columns) or (rows, columns, 3)
+
+    Raises
+    ------
+    InvalidSeriesError
+        ``SYNTAX_UNSUPPORTED``, ``BITS_UNSUPPORTED``, ``IMAGE_TOO_LARGE``, ``PIXELS_UNREADABLE``, or
+        ``NOT_GREYSCALE`` where there are several frames.
+    """
+    _check_readable(ds, path)
+    plugin = DECODERS.get(ds.file_meta.TransferSyntaxUID, "")
+    try:
+        with quiet():  # too many bytes is a warning to pydicom; too few is an error
+            values = pixel_array(
+                ds,
+                index=frame,
+                decoding_plugin=plugin,
+                # Padding may stand in the bits that BitsStored leaves out.
+                correct_unused_bits=False,
+            )
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException as error:  # decoders raise what they like; a panic of Rust is no Exception
+        raise unreadable(path, error) from error
+    samples = ds.get("SamplesPerPixel", 1)
+    if values.shape != (ds.Rows, ds.Columns, 3)[: 2 if samples == 1 else 3]:
+        raise InvalidSeriesError(
+            "NOT_GREYSCALE",
+            "The image has several frames where one was expected, or samples that are no colour.",
+            path=path,
+            actual=values.shape,
+        )
+    return values
+
+
+def _check_readable(ds: Dataset, path: str) -> None:
+    syntax = UID(str(ds.file_meta.TransferSyntaxUID))
+    try:
+        supported = get_decoder(syntax).is_available
+    except NotImplementedError:
+        supported = False
+    if not supported:
+        raise InvalidSeriesError(
+            "SYNTAX_UNSUPPORTED",
+            "The pixels are encoded in a way that is not read, such as video.",
+            path=path,
+            actual=syntax.name[:80],
+        )
+    allocated = ds.get("BitsAllocated", 0)
+    if isinstance(allocated, int) and allocated > 1 and allocated % 8:
+        raise InvalidSeriesError(
+            "BITS_UNSUPPORTED",
+            "The pixels share bytes, as old files have them.",
+            path=path,
+            expected="BitsAllocated 1, or a multiple of 8 (PS3.5 8.1.1)",
+            actual=allocated,
+        )
+    if ds.get("Rows", 0) * ds.get("Columns", 0) > MAX_PLANE_PIXELS:
+        raise InvalidSeriesError(
+            "IMAGE_TOO_LARGE",
+            "The image claims to have more pixels than any detector.",
+            path=path,
+            expected=f"at most {MAX_PLANE_PIXELS:,}",
+            actual=f"{ds.Rows} x {ds.Columns}",
+        )
+
+
+def without_unused_bits(ds: Dataset, stored: NDArray[Any]) -> NDArray[Any]:
+    """Bits outside of BitsStored are not pixel data (PS3.5 8.1.1); overlays once lay there.
+
+    HighBit counts where the words of the file are the samples; other encodings have none.
+    """
+    allocated, used = 8 * stored.dtype.itemsize, ds.get("BitsStored")
+    if stored.dtype.kind not in "iu" or not isinstance(used, int) or not 0 < used < allocated:
+        return stored
+    syntax, top = ds.file_meta.TransferSyntaxUID, ds.get("HighBit")
+    in_words = not syntax.is_encapsulated or syntax == RLELossless
+    if not in_words or not isinstance(top, int) or not used <= top + 1 <= allocated:
+        top = used - 1
+    # The shift to the right is arithmetic for signed types.
+    result: NDArray[Any] = (stored << (allocated - 1 - top)) >> (allocated - used)
+    return result
+
+
+def is_lossy(ds: Dataset) -> bool:
+    """Whether the pixels went through a compression that changed them (PS3.3 C.7.6.1.1.5)."""
+    return ds.get("LossyImageCompression") == "01" or ds.file_meta.TransferSyntaxUID in LOSSY
+
+
+def unreadable(path: str, error: BaseException) -> InvalidSeriesError:
+    """The refusal of pixels that a library could not make sense of."""
+    return InvalidSeriesError(
+        "PIXELS_UNREADABLE",
+        f"The pixels cannot be decoded ({type(error).__name__}); the file may be truncated.",
+        path=path,
+    )

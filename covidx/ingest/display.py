@@ -1,0 +1,136 @@
+"""A radiograph as a viewer shows it: greys of 0 to 255."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pydicom.dataset import Dataset
+from pydicom.pixels.processing import apply_color_lut, apply_windowing
+
+from covidx.constants import COLOUR_TOLERANCE, DISPLAY_MAX
+from covidx.errors import InvalidSeriesError
+from covidx.ingest.decode import decode, read_dataset, unreadable, without_unused_bits
+from covidx.ingest.header import Header
+from covidx.ingest.lut import looked_up, table_of
+from covidx.ingest.pixels import Plane, measured, padding_of, remarks_on
+
+__all__ = ["read_radiograph"]
+
+Array = NDArray[Any]
+
+
+def read_radiograph(header: Header) -> Plane:
+    """Decode a radiograph to greys of 0 to 255 as a viewer would show them.
+
+    Modality LUT, then VOI LUT (the sequence before the window, PS3.3 C.11.2), then the inversion
+    of MONOCHROME1 (PS3.3 C.7.6.3.1.2): its lowest value is shown white. Without either, the greys
+    run from the least to the greatest value. Padding (PS3.3 C.7.5.1.1.2) is shown black. RGB, YBR
+    and palette images are read where their channels are equal, so that they are grey.
+
+    Raises
+    ------
+    InvalidSeriesError
+        ``NOT_GREYSCALE``, ``IMAGE_BLANK``, ``RESCALE_INVALID``, or as `decode`.
+    """
+    ds = read_dataset(header.path)
+    words = decode(ds, header.path, None)
+    notes = list(remarks_on(ds))
+    if words.ndim == 3 or header.photometric == "PALETTE COLOR":
+        greys = _grey_of_colour(words, ds, header)
+        return Plane(greys, 0, (*notes, "a colour image whose channels are equal"))
+    padding = padding_of(ds, words)
+    stored = without_unused_bits(ds, words)
+    values, low, high, said = _shown(stored, ds, header, padding)
+    notes += said
+    if not low < high:
+        raise InvalidSeriesError("IMAGE_BLANK", "Every pixel has the same value.", path=header.path)
+    if values is stored and (low, high) == (0, DISPLAY_MAX):
+        greys = values.astype(np.uint8)
+    else:
+        scaled = (values.astype(np.float64) - low) / (high - low) * DISPLAY_MAX
+        greys = np.clip(scaled, 0, DISPLAY_MAX).astype(np.float32)
+    if header.photometric == "MONOCHROME1":
+        greys = DISPLAY_MAX - greys
+        notes.append("MONOCHROME1 was inverted")
+    if _contradicts(ds.get("PresentationLUTShape"), header.photometric):
+        notes.append("PresentationLUTShape contradicts PhotometricInterpretation, which was obeyed")
+    if padding is not None and padding.any():
+        greys[padding] = 0
+        notes.append(f"{int(padding.sum())} padded pixels were set to black")
+    return Plane(greys, 0, tuple(notes))
+
+
+def _shown(
+    stored: Array, ds: Dataset, header: Header, padding: NDArray[np.bool_] | None
+) -> tuple[Array, float, float, list[str]]:
+    """Values to be shown, which of them are black and white, and remarks."""
+    values = measured(stored, ds, header)
+    sequence = ds.get("VOILUTSequence")
+    if sequence:
+        try:
+            little = bool(ds.original_encoding[1])
+            table, _, bits = table_of(sequence[0], little)
+            # Some tables have greater entries than they say.
+            return looked_up(values, sequence[0], little), 0, max((1 << bits) - 1, table.max()), []
+        except Exception as error:  # a damaged item makes pydicom raise nearly anything
+            raise unreadable(header.path, error) from error
+    notes = []
+    if ds.get("WindowCenter") is not None and ds.get("WindowWidth") is not None:
+        try:
+            return _windowed(values, ds)
+        except Exception:  # widths of 0 are common, and say nothing
+            notes.append("the window cannot be used")
+    if values is stored and header.bits_stored == 8:
+        return values, 0, DISPLAY_MAX, notes
+    kept = values if padding is None else values[~padding]
+    if kept.size == 0:
+        return values, 0, 0, notes
+    return values, float(kept.min()), float(kept.max()), notes
+
+
+def _windowed(values: Array, ds: Dataset) -> tuple[Array, float, float, list[str]]:
+    """Apply the first window by its function (PS3.3 C.11.2.1.2 and C.11.2.1.3)."""
+    view = Dataset()
+    view.PhotometricInterpretation = "MONOCHROME2"
+    # The range that pydicom maps the window to: it would take it from the file's rescale, whose
+    # slope may be negative.
+    view.BitsStored, view.PixelRepresentation = ds.get("BitsStored") or 16, 0
+    view.WindowCenter, view.WindowWidth = ds.WindowCenter, ds.WindowWidth
+    view.VOILUTFunction = ds.get("VOILUTFunction") or "LINEAR"
+    shown = apply_windowing(values, view)
+    if not np.isfinite(shown).all():
+        raise ValueError("the window is no number")
+    return shown, 0, (1 << view.BitsStored) - 1, []
+
+
+def _grey_of_colour(words: Array, ds: Dataset, header: Header) -> Array:
+    """Greys of a colour image whose channels are equal, as far as JPEG keeps them."""
+    if words.ndim == 2:
+        try:
+            colours = apply_color_lut(words, ds)[..., :3]
+        except Exception as error:  # a damaged palette makes pydicom raise nearly anything
+            raise unreadable(header.path, error) from error
+    else:
+        colours = without_unused_bits(ds, words)
+    white = np.iinfo(colours.dtype).max
+    if words.ndim == 3 and isinstance(ds.get("BitsStored"), int):
+        white = (1 << ds.BitsStored) - 1
+    shown = colours.astype(np.float32) * np.float32(DISPLAY_MAX / white)  # (rows, columns, 3)
+    spread = float((shown.max(axis=-1) - shown.min(axis=-1)).max())
+    if spread > COLOUR_TOLERANCE:
+        raise InvalidSeriesError(
+            "NOT_GREYSCALE",
+            "The radiograph is in colour.",
+            path=header.path,
+            expected=f"channels within {COLOUR_TOLERANCE} levels of 255",
+            actual=f"{spread:.0f}",
+        )
+    greys = shown[..., 1]
+    return np.rint(greys).astype(np.uint8) if white == DISPLAY_MAX else greys
+
+
+def _contradicts(shape: object, photometric: str) -> bool:
+    """IDENTITY belongs to MONOCHROME2, INVERSE to MONOCHROME1 (PS3.3 C.8.11.3.1.2)."""
+    return (shape, photometric) in (("INVERSE", "MONOCHROME2"), ("IDENTITY", "MONOCHROME1"))
