@@ -12,6 +12,7 @@ __all__ = [
     "InvalidSeriesError",
     "InvalidTableError",
     "LeakageError",
+    "PacsError",
     "StoreError",
 ]
 
@@ -103,5 +104,12 @@ class StoreError(CovidxError, OSError):
     """A folder that cannot be written, or is in use."""
 
     # OSError defines its own __str__ and __reduce__ in C; take covidx's.
+    __str__ = CovidxError.__str__
+    __reduce__ = CovidxError.__reduce__
+
+
+class PacsError(CovidxError, ConnectionError):
+    """A PACS that cannot be reached, refuses, or answers what cannot be used."""
+
     __str__ = CovidxError.__str__
     __reduce__ = CovidxError.__reduce__

@@ -7,7 +7,7 @@ import sys
 
 import typer
 
-from covidx.cli import cards, data, evaluation, information, models
+from covidx.cli import cards, data, evaluation, information, models, pacs
 from covidx.constants import RESEARCH_NOTICE
 from covidx.errors import CovidxError, StoreError
 
@@ -23,6 +23,7 @@ app = typer.Typer(
 app.command()(information.info)
 app.command()(data.phantom)
 app.command(name="ingest")(data.ingest_command)
+app.add_typer(pacs.pacs_app, name="pacs")
 app.add_typer(models.train_app, name="train")
 app.command()(models.predict)
 app.command()(models.external_test)

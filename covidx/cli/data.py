@@ -35,7 +35,9 @@ def phantom(
 
 
 def ingest_command(
-    source: Annotated[Path, typer.Argument(help="Folder or file: DICOM, NIfTI, pictures.")],
+    source: Annotated[
+        Path, typer.Argument(help="Folder, file or archive: DICOM, NIfTI, pictures.")
+    ],
     out: Annotated[Path, typer.Option(help="The store to write.")],
     card: Annotated[Path | None, typer.Option(help="Data card (path, or a known name).")] = None,
     all_series: Annotated[bool, typer.Option(help="Keep every series of a study.")] = False,

@@ -11,9 +11,9 @@ from typing import Any
 import pandas as pd
 
 from covidx.errors import StoreError
+from covidx.ingest.context import Context
 from covidx.ingest.plan import quarantine_rows
 from covidx.ingest.receipt import Receipt
-from covidx.ingest.records import Context
 from covidx.ingest.series import Outcome
 from covidx.tables import MANIFEST, QUARANTINE
 
@@ -89,7 +89,7 @@ def without_repeats(stored: Sequence[Stored]) -> tuple[list[Stored], list[Outcom
 
 
 def account(
-    files: Sequence[Path],
+    files: Sequence[str],
     stored: Sequence[Stored],
     outcomes: Iterable[Outcome],
     context: Context,
@@ -103,9 +103,7 @@ def account(
     manifest = pd.DataFrame([image.row for image in stored], columns=list(MANIFEST.columns))
     kinds = Counter(outcome.kind for outcome in refused.values())
     # A row of a table that names no file is seen as well, and is refused.
-    seen = {str(path) for path in files} | {
-        path for path in refused if not Path(path).is_absolute()
-    }
+    seen = set(files) | {path for path in refused if not Path(path).is_absolute()}
     return IngestResult(
         store=out,
         manifest=manifest.sort_values("image_id", ignore_index=True),

@@ -8,8 +8,9 @@ from pathlib import Path
 
 from covidx.errors import CovidxError
 from covidx.ingest.choice import rank
+from covidx.ingest.context import Context
 from covidx.ingest.dicom import Picture, read_radiograph_file, read_stack
-from covidx.ingest.records import Context, ReadImage, from_nifti, from_picture, from_row
+from covidx.ingest.records import ReadImage, from_nifti, from_picture, from_row
 from covidx.ingest.series import Outcome, Stack, Study
 from covidx.ingest.table import TableRow
 

@@ -7,17 +7,22 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from covidx.cards import DataCard, card_digest
+from covidx.ingest.context import Context, relative_to_root
+from covidx.ingest.dicomdir import why_incomplete
 from covidx.ingest.header import Header
 from covidx.ingest.identity import Identities
 from covidx.ingest.jobs import Job
-from covidx.ingest.records import Context, relative_to_root
 from covidx.ingest.scan import Found
 from covidx.ingest.series import Outcome, sort_headers
 from covidx.ingest.table import TableRow, read_image_table
 
 __all__ = ["Plan", "make_context", "make_plan", "quarantine_path", "quarantine_rows"]
 
-NOT_AN_IMAGE = ("NOT_AN_IMAGE", "This file is no DICOM, NIfTI, PNG or JPEG.")
+NESTED = (
+    "ARCHIVE_NESTED",
+    "An archive in an archive is not looked into; unpack the outer one if it holds images.",
+)
+NOT_AN_IMAGE = ("NOT_AN_IMAGE", "This file is no DICOM, NIfTI, PNG, JPEG or archive.")
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,7 +49,8 @@ def make_plan(found: Sequence[Found], context: Context, card: DataCard | None) -
         table = str(context.root / card.images.table)
         rows, outcomes = read_image_table(context.root, card)
         rows = [replace(row, modality=card.images.modality, kind=card.images.kind) for row in rows]
-    others = [file for file in found if file.format not in ("none", "raster")]
+    found = _check_directories(found)
+    others = [file for file in found if file.format in ("dicom", "nifti")]
     lone = not others and table is None
     named = {str(row.path) for row in rows} | {outcome.path for outcome in outcomes}
     jobs: list[Job] = list(rows)
@@ -65,9 +71,27 @@ def make_plan(found: Sequence[Found], context: Context, card: DataCard | None) -
     return Plan((*studies.studies, *jobs), (*outcomes, *studies.outcomes), context)
 
 
+def _check_directories(found: Sequence[Found]) -> list[Found]:
+    """Say of each DICOMDIR whether what it names was found."""
+    if not any(file.named for file in found):
+        return list(found)
+    paths = {file.path.casefold() for file in found}
+    uids = {header.sop_uid for file in found for header in file.headers}
+    return [
+        replace(file, aside=why_incomplete(file.path, file.named, paths, uids))
+        if file.named
+        else file
+        for file in found
+    ]
+
+
 def _not_a_job(file: Found, table: str | None, lone: bool) -> tuple[str, str, str] | None:
     if file.error is not None:
         return ("quarantined", *file.error)
+    if file.aside is not None:
+        return ("set_aside", *file.aside)
+    if file.format == "archive":
+        return ("set_aside", *NESTED)
     if file.path == table:
         return "set_aside", "IMAGE_TABLE", "This is the table that the card describes."
     if file.format == "none":
@@ -79,7 +103,7 @@ def _not_a_job(file: Found, table: str | None, lone: bool) -> tuple[str, str, st
 
 
 def _lone_picture(file: Found, context: Context) -> TableRow:
-    name = relative_to_root(file.path, context.root)
+    name = relative_to_root(file.path, context)
     return TableRow(Path(file.path), name, patient="", group=None, label=None)
 
 
@@ -110,4 +134,4 @@ def quarantine_path(path: str, context: Context) -> str:
     """The path of a refused file as it may be shown; a row of a table is named as it is."""
     if not Path(path).is_absolute():
         return path
-    return context.identities.path(relative_to_root(path, context.root))
+    return context.identities.path(relative_to_root(path, context))

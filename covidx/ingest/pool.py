@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from multiprocessing import get_context
 from typing import Protocol, TypeVar
 
-__all__ = ["Team", "team_of"]
+__all__ = ["FEW_FILES", "Team", "team_of"]
 
 FEW_FILES = 200
 """Files up to which starting worker processes costs more than it saves."""

@@ -9,11 +9,13 @@ import pandas as pd
 
 from covidx.cards import DataCard
 from covidx.errors import InvalidSeriesError
+from covidx.ingest.context import known_path
 from covidx.ingest.identity import Identities
 from covidx.ingest.jobs import SERIES_INCOMPLETE, read_job
 from covidx.ingest.plan import Plan, make_context, make_plan, quarantine_rows
 from covidx.ingest.records import ReadImage
-from covidx.ingest.scan import find_files, look_at
+from covidx.ingest.scan import find_files
+from covidx.ingest.search import Searched, search
 from covidx.ingest.series import Outcome
 from covidx.volume import Volume
 
@@ -23,8 +25,9 @@ __all__ = ["ImageReader", "read_images", "read_series"]
 class ImageReader:
     """Yields the images of a source one at a time; refusals gather in `outcomes` meanwhile."""
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: Plan, searched: Searched) -> None:
         self._plan = plan
+        self._searched = searched  # what was unpacked is there as long as the reader is
         self.outcomes: list[Outcome] = list(plan.outcomes)
 
     def __iter__(self) -> Iterator[ReadImage]:
@@ -35,6 +38,10 @@ class ImageReader:
                     self.outcomes.append(result)
                 else:
                     yield result
+
+    def known_path(self, path: str) -> str:
+        """The path of a file as a person knows it, be it a member of an archive."""
+        return known_path(path, self._plan.context)
 
     @property
     def quarantine(self) -> pd.DataFrame:
@@ -67,7 +74,8 @@ def read_images(
     """
     source = source.absolute()
     context = make_context(source, identities, card, all_series)
-    return ImageReader(make_plan(look_at(find_files(source)), context, card))
+    searched = search(find_files(source), context, map)
+    return ImageReader(make_plan(searched.found, searched.context, card), searched)
 
 
 def read_series(path: Path | str) -> Volume:
@@ -94,4 +102,4 @@ def read_series(path: Path | str) -> Volume:
             "SERIES_SEVERAL", "There is more than one image.", path=path, actual=len(images)
         )
     first = min(reader.outcomes, key=lambda o: (o.kind, o.code == SERIES_INCOMPLETE, o.path))
-    raise InvalidSeriesError(first.code, first.reason, path=first.path)
+    raise InvalidSeriesError(first.code, first.reason, path=reader.known_path(first.path))

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from covidx.files import sha256_bytes
+from covidx.ingest.context import Context, known_path, relative_to_root, source_place
 from covidx.ingest.dicom import ID_DIGITS, Picture
 from covidx.ingest.header import Header
 from covidx.ingest.identity import Identities
@@ -18,28 +19,11 @@ from covidx.ingest.table import TableRow
 from covidx.volume import Volume
 
 __all__ = [
-    "Context",
     "ReadImage",
     "from_nifti",
     "from_picture",
     "from_row",
-    "relative_to_root",
-    "source_place",
 ]
-
-LOCAL_DATASET = "local"
-
-
-@dataclass(frozen=True)
-class Context:
-    """What every job of a run shares."""
-
-    root: Path
-    identities: Identities
-    dataset: str = LOCAL_DATASET
-    card_sha256: str | None = None
-    licence: str | None = None
-    all_series: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,8 +82,9 @@ def from_picture(picture: Picture, why: str, context: Context) -> ReadImage:
         tilt_deg=head.tilt_deg,
         notes=picture.notes,
     )
-    folder = os.path.commonpath([str(Path(path).parent) for path in paths])
-    source = folder if len(paths) > 1 else paths[0]
+    known = [known_path(path, context) for path in paths]
+    folder = os.path.commonpath([str(Path(path).parent) for path in known])
+    source = folder if len(known) > 1 else known[0]
     link = _link(picture.image_id, source, head.patient_id, context)
     link |= {"study_uid": head.study_uid, "series_uid": head.series_uid}
     return ReadImage(volume, receipt, fields, paths, link)
@@ -124,7 +109,7 @@ def _patient(head: Header, image_id: str) -> tuple[str, str]:
 def from_nifti(path: Path, context: Context) -> ReadImage:
     volume, units_from = read_nifti(path)
     image_id = sha256_bytes(path.read_bytes())[:ID_DIGITS]
-    original = _without_suffixes(relative_to_root(str(path), context.root))
+    original = _without_suffixes(relative_to_root(str(path), context))
     fields = {
         **_common(volume, image_id, context.identities.patient(original), context),
         "kind": "volume" if len(volume.array) > 1 else "slice",
@@ -230,15 +215,3 @@ def _link(image_id: str, source: str, patient: str, context: Context) -> dict[st
         "source_path": source_place(source, context),
         "patient_id": patient,
     }
-
-
-def source_place(source: str, context: Context) -> str:
-    """A source path for the linkage: whole beside a key, relative in a public store."""
-    if context.identities.key is not None or not Path(source).is_absolute():
-        return source
-    return relative_to_root(source, context.root)
-
-
-def relative_to_root(path: str, root: Path) -> str:
-    """A path below the source, with forward slashes."""
-    return Path(path).relative_to(root).as_posix()

@@ -12,6 +12,8 @@ from pydicom.dataset import Dataset
 from pydicom.uid import DeflatedExplicitVRLittleEndian
 
 from covidx.errors import CovidxError, InvalidInputError
+from covidx.ingest.dicomdir import MEDIA_DIRECTORY, Named, named_files
+from covidx.ingest.formats import START_BYTES, Format, format_of
 from covidx.ingest.header import HEADER_TAGS, MODALITY_OF_CLASS, Header, headers_of
 from covidx.ingest.quiet import quiet
 
@@ -20,13 +22,6 @@ __all__ = ["Found", "Progress", "find_files", "look_at"]
 Progress = Callable[[str, int, int], None]
 """Called with (what is being done, done, total)."""
 
-FORMATS = Literal["dicom", "nifti", "raster", "none"]
-
-RASTER_STARTS = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff")
-"""First bytes of PNG (ISO/IEC 15948) and JPEG (ISO/IEC 10918-1)."""
-
-GZIP_START = b"\x1f\x8b"
-NIFTI_MAGICS = (b"n+1\0", b"ni1\0", b"n+2\0", b"ni2\0")
 PIXEL_GROUP = 0x7FE0
 
 
@@ -35,13 +30,16 @@ class Found:
     """What one file turned out to be.
 
     `headers` is filled for DICOM; `error` holds (code, reason) where the file is of a known
-    format but cannot be read.
+    format but cannot be read, `aside` where it is sound and no image; `named` is what a DICOMDIR
+    names.
     """
 
     path: str
-    format: FORMATS
+    format: Format
     headers: tuple[Header, ...] = ()
     error: tuple[str, str] | None = None
+    aside: tuple[str, str] | None = None
+    named: tuple[Named, ...] = ()
 
 
 def find_files(source: Path) -> list[Path]:
@@ -81,8 +79,8 @@ def look_at(paths: Sequence[Path]) -> list[Found]:
 def _look_at_one(path: Path) -> Found:
     try:
         with path.open("rb") as stream:
-            start = stream.read(352)
-            kind = _format_of(start, path)
+            start = stream.read(START_BYTES)
+            kind = format_of(start, path)
             if kind != "dicom":
                 return Found(str(path), kind)
             stream.seek(0)
@@ -94,30 +92,12 @@ def _look_at_one(path: Path) -> Found:
         return Found(str(path), "none", error=("FILE_UNREADABLE", reason))
 
 
-def _format_of(start: bytes, path: Path) -> FORMATS:
-    if start[128:132] == b"DICM":
-        return "dicom"
-    if start.startswith(RASTER_STARTS):
-        return "raster"
-    if start[344:348] in NIFTI_MAGICS or start[4:8] in NIFTI_MAGICS:
-        return "nifti"
-    if start.startswith(GZIP_START) and path.name.lower().endswith(".nii.gz"):
-        return "nifti"
-    return "dicom" if _may_lack_preamble(start) else "none"
-
-
-def _may_lack_preamble(start: bytes) -> bool:
-    """Whether a file starts like a data set: group 0002 or 0008, then a VR or a short length."""
-    if len(start) < 8 or start[:2] not in (b"\x02\x00", b"\x08\x00", b"\x00\x08"):
-        return False
-    explicit = start[4:6].isalpha() and start[4:6].isupper()
-    return explicit or int.from_bytes(start[4:8], "little") < 1024
-
-
 def _read_headers(stream: BinaryIO, path: Path, preamble: bool) -> Found:
     try:
         ds = dcmread(stream, stop_before_pixels=True, specific_tags=HEADER_TAGS, force=not preamble)
         headers = tuple(headers_of(ds, path))
+        directory = bool(headers) and headers[0].sop_class == MEDIA_DIRECTORY
+        named = named_files(path) if directory else ()
     except Exception as error:  # a mutated file makes pydicom raise nearly anything
         if not preamble:
             return Found(str(path), "none")
@@ -137,7 +117,7 @@ def _read_headers(stream: BinaryIO, path: Path, preamble: bool) -> Found:
         raise InvalidInputError(
             "HEADER_INCOMPLETE", "An image without a size, or no image; the file may be truncated."
         )
-    return Found(str(path), "dicom", headers)
+    return Found(str(path), "dicom", headers, named=named)
 
 
 def _has_pixels(stream: BinaryIO, ds: Dataset) -> bool:

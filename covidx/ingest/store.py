@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack, closing
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -12,23 +13,22 @@ from covidx.cards import DataCard
 from covidx.errors import InvalidInputError, StoreError
 from covidx.files import locked, make_folder, sha256_file, sha256_json, write_json
 from covidx.ingest.account import IngestResult, Stored, account, without_repeats
+from covidx.ingest.context import Context, source_place
 from covidx.ingest.identity import Identities
 from covidx.ingest.jobs import Job, read_job
 from covidx.ingest.linkage import write_linkage
 from covidx.ingest.nifti import read_stored, write_nifti
 from covidx.ingest.plan import Plan, make_context, make_plan, quarantine_path
-from covidx.ingest.pool import Team, team_of
+from covidx.ingest.pool import FEW_FILES, Team, team_of
 from covidx.ingest.raster import read_stored_picture, write_picture
-from covidx.ingest.records import Context, source_place
-from covidx.ingest.scan import Found, Progress, find_files, look_at
+from covidx.ingest.scan import Progress, find_files
+from covidx.ingest.search import search
 from covidx.ingest.series import Outcome
 from covidx.tables import MANIFEST, QUARANTINE, write_table
 from covidx.volume import Volume
 
 __all__ = ["ingest", "load_image"]
 
-SCAN_CHUNK = 256
-"""Files looked at in one task."""
 STORED_NAME = re.compile(r"[0-9a-f]{16}\.(nii\.gz|png|json)")
 
 
@@ -49,7 +49,8 @@ def ingest(
     Parameters
     ----------
     source : Path
-        A folder or a file: DICOM, NIfTI, or pictures that a card's table names.
+        A folder or a file: DICOM, NIfTI, or pictures that a card's table names. ZIP and TAR
+        archives are looked into as if they were folders, unpacked below ``TMPDIR`` meanwhile.
     out : Path
         The store; made if need be, and held against other writers meanwhile.
     card : DataCard, optional
@@ -60,7 +61,7 @@ def ingest(
     workers : int, optional
         Processes; all cores by default.
     progress : callable, optional
-        Called with ("scan" or "read", done, total).
+        Called with ("scan", "unpack" or "read", done, total).
 
     Raises
     ------
@@ -69,18 +70,22 @@ def ingest(
     InvalidTableError
         ``CARD_COLUMN`` or ``TABLE_UNREADABLE``, where the card's table does not fit.
     StoreError
-        ``UNWRITABLE`` or ``IN_USE``.
+        ``UNWRITABLE``, ``IN_USE`` or ``SCRATCH_FULL``.
     """
     source, out = source.absolute(), out.absolute()
     _check_apart(source, out)
     files = find_files(source)
-    with locked(out):
+    with locked(out), ExitStack() as stack:
         context = make_context(source, Identities.for_card(card, out=out), card, all_series)
-        with team_of(workers, len(files)) as team:
-            plan = make_plan(_scan(files, team, progress), context, card)
-            stored, outcomes = _store(plan, out, team, progress)
+        team = stack.enter_context(team_of(workers, len(files)))
+        searched = stack.enter_context(closing(search(files, context, team, progress)))
+        context = searched.context
+        if len(files) <= FEW_FILES:  # archives may hold more
+            team = stack.enter_context(team_of(workers, len(searched.found)))
+        plan = make_plan(searched.found, context, card)
+        stored, outcomes = _store(plan, out, team, progress)
         stored, again = without_repeats(stored)
-        result = account(files, stored, [*outcomes, *again], context, out)
+        result = account(searched.paths, stored, [*outcomes, *again], context, out)
         _write(result, stored, [*outcomes, *again], context)
     if result.manifest.empty:
         raise _no_images(source, result)
@@ -95,16 +100,6 @@ def _check_apart(source: Path, out: Path) -> None:
             path=out,
             hint="Choose an output folder elsewhere.",
         )
-
-
-def _scan(files: Sequence[Path], team: Team, progress: Progress | None) -> list[Found]:
-    parts = [files[i : i + SCAN_CHUNK] for i in range(0, len(files), SCAN_CHUNK)]
-    found: list[Found] = []
-    for part in team(look_at, parts):
-        found += part
-        if progress is not None:
-            progress("scan", len(found), len(files))
-    return found
 
 
 def _store(

@@ -13,10 +13,10 @@ import pytest
 from covidx.constants import RESEARCH_NOTICE
 from tests.cli.conftest import Call
 
-HEAVY = ("torch", "mlflow", "lightning", "pandas", "matplotlib")
+HEAVY = ("torch", "mlflow", "lightning", "pandas", "matplotlib", "requests", "dicomweb_client")
 
 
-def test_help_loads_neither_torch_nor_mlflow() -> None:
+def test_help_loads_nothing_heavy() -> None:
     script = (
         "import sys\n"
         "sys.argv = ['covidx', '--help']\n"
@@ -31,7 +31,7 @@ def test_help_loads_neither_torch_nor_mlflow() -> None:
     assert "Research use only" in done.stdout
 
 
-@pytest.mark.parametrize("verb", [(), ("train",), ("card",)])
+@pytest.mark.parametrize("verb", [(), ("train",), ("card",), ("pacs",)])
 def test_a_verb_alone_shows_its_help(covidx: Call, verb: tuple[str, ...]) -> None:
     assert "Usage" in covidx(*verb).out
 

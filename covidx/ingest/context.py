@@ -1,0 +1,52 @@
+"""What every job of a run shares, and how the paths of its source are told."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from covidx.ingest.identity import Identities
+
+__all__ = ["Context", "known_path", "relative_to_root", "source_place"]
+
+LOCAL_DATASET = "local"
+
+
+@dataclass(frozen=True)
+class Context:
+    """What every job of a run shares; below `scratch` lie the members of archives."""
+
+    root: Path
+    identities: Identities
+    dataset: str = LOCAL_DATASET
+    card_sha256: str | None = None
+    licence: str | None = None
+    all_series: bool = False
+    scratch: Path | None = None
+
+
+def source_place(source: str, context: Context) -> str:
+    """A source path for the linkage: whole beside a key, relative in a public store."""
+    source = known_path(source, context)
+    if context.identities.key is not None or not Path(source).is_absolute():
+        return source
+    return relative_to_root(source, context)
+
+
+def known_path(path: str, context: Context) -> str:
+    """The path by which a person knows a file: a member's leads through its archive."""
+    if context.scratch is not None and Path(path).is_relative_to(context.scratch):
+        path = str(context.root / Path(path).relative_to(context.scratch))
+    return _readable(path)
+
+
+def _readable(path: str) -> str:
+    """A path as text that a table can hold: bytes that are no UTF-8 become ``\\xff``."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
+
+
+def relative_to_root(path: str, context: Context) -> str:
+    """A path below the source, with forward slashes."""
+    root = _readable(str(context.root))
+    return Path(known_path(path, context)).relative_to(root).as_posix()

@@ -1,0 +1,89 @@
+"""Every file of a source looked at, and every archive among them looked into."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+
+from covidx.ingest.archives import unpack
+from covidx.ingest.context import Context
+from covidx.ingest.pool import Team
+from covidx.ingest.scan import Found, Progress, look_at
+from covidx.ingest.scratch import Scratch
+
+__all__ = ["Searched", "search"]
+
+SCAN_CHUNK = 256
+"""Files looked at in one task."""
+
+
+@dataclass(frozen=True, eq=False)
+class Searched:
+    """What was found; members of archives lie in `scratch`, and are there as long as it is."""
+
+    found: list[Found]
+    context: Context
+    scratch: Scratch | None = None
+
+    def close(self) -> None:
+        """Remove what was unpacked."""
+        if self.scratch is not None:
+            self.scratch.close()
+
+    @property
+    def paths(self) -> list[str]:
+        """Every file seen: of an archive that was looked into, its members."""
+        return [file.path for file in self.found]
+
+
+def search(
+    files: Sequence[Path], context: Context, team: Team, progress: Progress | None = None
+) -> Searched:
+    """Tell what each file is, and unpack archives to look at their members.
+
+    Raises
+    ------
+    StoreError
+        ``SCRATCH_FULL``.
+    """
+    found = _scan(files, team, progress)
+    archives = [Path(file.path) for file in found if file.format == "archive"]
+    if not archives:
+        return Searched(found, context)
+    scratch = Scratch()
+    context = replace(context, scratch=scratch.path)
+    found = [file for file in found if file.format != "archive"]
+    try:
+        found += _look_into(archives, context, team, progress)
+    except BaseException:
+        scratch.close()
+        raise
+    return Searched(found, context, scratch)
+
+
+def _look_into(
+    archives: Sequence[Path], context: Context, team: Team, progress: Progress | None
+) -> list[Found]:
+    """What the archives hold."""
+    assert context.scratch is not None
+    found: list[Found] = []
+    members: list[Path] = []
+    open_one = partial(unpack, root=context.root, scratch=context.scratch)
+    for done, unpacked in enumerate(team(open_one, archives), start=1):
+        found += unpacked.others
+        members += unpacked.members
+        if progress is not None:
+            progress("unpack", done, len(archives))
+    return found + _scan(members, team, progress)
+
+
+def _scan(files: Sequence[Path], team: Team, progress: Progress | None) -> list[Found]:
+    parts = [files[i : i + SCAN_CHUNK] for i in range(0, len(files), SCAN_CHUNK)]
+    found: list[Found] = []
+    for part in team(look_at, parts):
+        found += part
+        if progress is not None:
+            progress("scan", len(found), len(files))
+    return found
