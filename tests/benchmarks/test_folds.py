@@ -169,11 +169,35 @@ def test_results_of_three_classes_by_patient_and_by_image(
         by(make_study(cohort, study.cache, RECIPE, 0, leaky=leaky), tmp_path, results)
     found = json.loads(results.read_text())
     assert sorted(found) == [
+        "darkcovidnet_2class_image_accuracy",
+        "darkcovidnet_2class_patient_accuracy",
         "darkcovidnet_3class_image_accuracy",
         "darkcovidnet_3class_patient_accuracy",
         "darkcovidnet_border_only_auroc",
         "darkcovidnet_covid_auroc",
         "darkcovidnet_histogram_only_auroc",
         "darkcovidnet_metadata_only_auroc",
+        "darkcovidnet_pneumonia_in_nih_image_auroc",
+        "darkcovidnet_pneumonia_in_nih_patient_auroc",
     ]
-    assert found["darkcovidnet_3class_image_accuracy"]["against"].startswith("LEAKY")
+    for name in ("3class_{}_accuracy", "2class_{}_accuracy", "pneumonia_in_nih_{}_auroc"):
+        leaky = found[f"darkcovidnet_{name.format('image')}"]
+        honest = found[f"darkcovidnet_{name.format('patient')}"]
+        assert leaky["against"].startswith("LEAKY")
+        assert f"by patient {honest['value']:.3f}" in leaky["against"]
+
+
+def test_rows_of_two_classes_share_the_probability_between_them() -> None:
+    table = pd.DataFrame(
+        {
+            "label": ["sick", "b", "a"],
+            "prob_a": [0.2, 0.1, 0.3],
+            "prob_b": [0.0, 0.5, 0.1],
+            "prob_sick": [0.6, 0.4, 0.6],
+        }
+    )
+    found = darkcovidnet.between(table, "sick", "a")
+    assert found["label"].tolist() == ["sick", "a"]
+    assert found["prob_sick"].tolist() == pytest.approx([0.75, 2 / 3])
+    assert found["prob_a"].tolist() == pytest.approx([0.25, 1 / 3])
+    assert "prob_b" not in found
