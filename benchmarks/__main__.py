@@ -55,26 +55,32 @@ def _evaluate(at: Places) -> None:
     record(evaluate_200k(), at.results)
 
 
+def _bundle(at: Places, pipeline: str) -> Path | None:
+    """The bundle of the last run, or a line that there is none."""
+    bundle = at.runs / pipeline / "latest" / "bundle"
+    if bundle.is_dir():
+        return bundle
+    print(f"skipped: no bundle at {bundle} (make {pipeline.replace('_', '-')})")
+    return None
+
+
 def _phantom(at: Places) -> None:
     from benchmarks.phantom import PATIENTS, SEED, phantom, record_controls
     from benchmarks.phantom_controls import render_controls
 
-    bundle = at.runs / "train_ct" / "latest" / "bundle"
-    if bundle.is_dir():
+    bundle = _bundle(at, "train_ct")
+    if bundle is not None:
         phantom(bundle, at.results)
-    else:
-        print(f"phantom_p1_auroc skipped: no bundle at {bundle} (make train-ct)")
+    else:  # the controls need none
         record_controls(render_controls(PATIENTS, SEED), at.results)
 
 
 def _phantom_cxr(at: Places) -> None:
     from benchmarks.phantom_cxr import phantom_cxr
 
-    bundle = at.runs / "train_cxr" / "latest" / "bundle"
-    if bundle.is_dir():
+    bundle = _bundle(at, "train_cxr")
+    if bundle is not None:
         phantom_cxr(bundle, at.results)
-    else:
-        print(f"skipped: no bundle at {bundle} (make train-cxr)")
 
 
 def _public_set(at: Places, name: str) -> None:
