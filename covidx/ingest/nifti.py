@@ -6,9 +6,7 @@ affine.
 
 from __future__ import annotations
 
-import gzip
 import math
-import zlib
 from contextlib import nullcontext
 from itertools import product
 from pathlib import Path
@@ -16,6 +14,8 @@ from typing import Any
 
 import nibabel as nib
 import numpy as np
+from isal import igzip
+from isal.isal_zlib import IsalError
 from nibabel.filebasedimages import ImageFileError
 from nibabel.spatialimages import HeaderDataError
 from numpy.typing import NDArray
@@ -28,10 +28,20 @@ from covidx.volume import Geometry, Units, Volume
 
 __all__ = ["from_nibabel", "read_nifti", "to_nibabel", "write_nifti"]
 
-GZIP_LEVEL = 1
+GZIP_LEVEL = 3
+"""Of ISA-L: about the size of zlib's first level, in a quarter of the time."""
 GZIP_START = b"\x1f\x8b"
 HEADER_BYTES = 540
 """Of NIfTI-2; NIfTI-1 has 348."""
+DAMAGED: tuple[type[Exception], ...] = (
+    OSError,
+    EOFError,
+    ValueError,
+    ImageFileError,
+    HeaderDataError,
+    IsalError,
+)
+"""What a broken file makes nibabel and ISA-L raise."""
 MM = {"meter": 1000.0, "mm": 1.0, "micron": 0.001}
 """mm in a spatial unit of NIfTI; one that is not said is taken for mm, as everyone does."""
 SCANNER = 1
@@ -52,9 +62,13 @@ def to_nibabel(volume: Volume) -> Any:
 
 def write_nifti(volume: Volume, path: Path) -> None:
     """Write ``.nii.gz``, atomically; no time is kept, so that one volume gives the same bytes."""
-    data = gzip.compress(to_nibabel(volume).to_bytes(), GZIP_LEVEL, mtime=0)
-    with replacing(path) as temporary:
-        temporary.write_bytes(data)
+    with (
+        replacing(path) as temporary,
+        temporary.open("wb") as plain,
+        # The file has no name of its own in the header: the temporary one would change it.
+        igzip.IGzipFile("", "wb", GZIP_LEVEL, plain, mtime=0) as stream,
+    ):
+        to_nibabel(volume).to_stream(stream)
 
 
 def from_nibabel(
@@ -167,11 +181,11 @@ def _load(path: Path) -> Any:
         with path.open("rb") as plain:
             packed = plain.read(2) == GZIP_START
             plain.seek(0)
-            with gzip.open(plain) if packed else nullcontext(plain) as stream:
+            with igzip.IGzipFile(fileobj=plain) if packed else nullcontext(plain) as stream:
                 return _read(stream, path)
     except InvalidInputError:
         raise
-    except (OSError, EOFError, ValueError, ImageFileError, HeaderDataError, zlib.error) as error:
+    except DAMAGED as error:
         raise InvalidInputError(
             "NIFTI_UNREADABLE",
             f"The NIfTI file cannot be read ({type(error).__name__}); it may be truncated.",
