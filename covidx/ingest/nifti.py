@@ -39,7 +39,7 @@ DAMAGED: tuple[type[Exception], ...] = (
     ValueError,
     ImageFileError,
     HeaderDataError,
-    IsalError,
+    IsalError,  # type: ignore[assignment]  # its stub takes the class for an instance
 )
 """What a broken file makes nibabel and ISA-L raise."""
 MM = {"meter": 1000.0, "mm": 1.0, "micron": 0.001}
