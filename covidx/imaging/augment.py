@@ -1,7 +1,7 @@
 """Random changes to a bag that leave its label true.
 
-None is in every training image and in no other: noise was, and batch normalisation learnt it, so that
-clean images were scored with another network's statistics.
+None is in every training image and in no other. Noise was, and batch normalisation learnt it, so
+that clean images were scored by statistics of noisy ones.
 """
 
 from __future__ import annotations

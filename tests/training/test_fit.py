@@ -99,7 +99,7 @@ def test_curves_and_the_best_epoch(whole: Fit) -> None:
 
 
 def test_it_learns_a_bright_square(cache: BagCache, tmp_path: Path) -> None:
-    rates = {"head_rate": 2e-2, "backbone_rate": 1e-2, "epochs": 12, "patience": 12}
+    rates = {"head_rate": 1e-2, "backbone_rate": 3e-3, "epochs": 12, "patience": 12}
     found = train(cache, tmp_path, HOW.model_copy(update=rates))
     assert float(found.curves["validation_auroc"].iloc[-1]) == 1.0
 
