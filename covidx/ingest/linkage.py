@@ -14,9 +14,19 @@ from covidx.ingest.identity import Identities, default_key_path
 
 __all__ = ["LINKAGE_COLUMNS", "read_linkage", "write_linkage"]
 
-LINKAGE_COLUMNS = ("image_id", "path", "source_path", "patient_id", "study_uid", "series_uid")
+LINKAGE_COLUMNS = (
+    "image_id",
+    "path",
+    "source_path",
+    "patient_id",
+    "study_uid",
+    "series_uid",
+    "instances",
+    "sources",
+)
 """`path` as in the manifest or the quarantine; `source_path` the series' folder or the file;
-image_id is missing on rows of the quarantine."""
+image_id is missing on rows of the quarantine. Of DICOM, `instances` are the SOPInstanceUIDs in
+slice order (with ``#frame``), `sources` their files."""
 
 PUBLIC_NAME = "linkage.parquet"
 

@@ -73,7 +73,7 @@ def ingest(
         ``UNWRITABLE``, ``IN_USE`` or ``SCRATCH_FULL``.
     """
     source, out = source.absolute(), out.absolute()
-    _check_apart(source, out)
+    check_apart(source, out)
     files = find_files(source)
     with locked(out), ExitStack() as stack:
         context = make_context(source, Identities.for_card(card, out=out), card, all_series)
@@ -92,7 +92,7 @@ def ingest(
     return result
 
 
-def _check_apart(source: Path, out: Path) -> None:
+def check_apart(source: Path, out: Path) -> None:
     if out.resolve() == source.resolve() or out.resolve().is_relative_to(source.resolve()):
         raise InvalidInputError(
             "OUTPUT_IN_SOURCE",
