@@ -15,6 +15,7 @@ from covidx.errors import CovidxError
 NAMES = (
     "timing",
     "evaluate",
+    "kill",
     "phantom",
     "phantom-cxr",
     "covid-ct",
@@ -53,6 +54,12 @@ def _evaluate(at: Places) -> None:
     from benchmarks.evaluate import evaluate_200k
 
     record(evaluate_200k(), at.results)
+
+
+def _kill(at: Places) -> None:
+    from benchmarks.kill import kill_points_survived
+
+    record(kill_points_survived(), at.results)
 
 
 def _phantom(at: Places) -> None:
@@ -131,6 +138,8 @@ def _measure(name: str, at: Places) -> None:
         _timing(at)
     elif name == "evaluate":
         _evaluate(at)
+    elif name == "kill":
+        _kill(at)
     elif name == "phantom":
         _phantom(at)
     elif name == "phantom-cxr":

@@ -13,7 +13,7 @@ from pathlib import Path
 import pandas as pd
 
 from covidx.errors import InvalidInputError
-from covidx.files import locked, replacing, write_json
+from covidx.files import locked, remove_unfinished, replacing, write_json
 from covidx.ingest.confidentiality import DEFAULT_RETAIN, Retain, codes_of
 from covidx.ingest.context import Context, source_place
 from covidx.ingest.copying import Copied, copy_instance
@@ -106,12 +106,14 @@ def deidentify(
     InvalidInputError
         ``SOURCE_MISSING``, ``SOURCE_EMPTY``, ``NO_COPIES``, ``KEY_EXPOSED``, ``OUTPUT_IN_SOURCE``.
     StoreError
-        ``UNWRITABLE``, ``IN_USE`` or ``SCRATCH_FULL``.
+        ``UNWRITABLE``, ``IN_USE``, ``DISK_FULL`` or ``SCRATCH_FULL``.
     """
     source, out = source.absolute(), out.absolute()
     check_apart(source, out)
     files = find_files(source)
     with locked(out), ExitStack() as stack:
+        for folder in (out, *out.glob("P-*/*/*")):
+            remove_unfinished(folder)
         context = make_context(source, Identities.keyed(out=out), None, all_series=True)
         team = stack.enter_context(team_of(workers, len(files)))
         searched = stack.enter_context(closing(search(files, context, team, progress)))

@@ -11,7 +11,7 @@ from pydicom import dcmread
 from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
 from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
-from covidx.errors import CovidxError, InvalidInputError
+from covidx.errors import CovidxError, InvalidInputError, StoreError
 from covidx.files import make_folder, replacing, sha256_bytes
 from covidx.ingest.attributes import integer_of, text_of
 from covidx.ingest.confidentiality import Retain
@@ -61,12 +61,12 @@ def copy_instance(
                 temporary.write_bytes(data)
             first = sha256_bytes(data)
             results.append(Copied(path, copy, {**link, "path": copy}))
+        except StoreError:  # of the output: without it nothing can be done
+            raise
         except CovidxError as error:
-            if error.code == "UNWRITABLE":
-                raise
             kind = "set_aside" if error.code in ("BURNED_IN", "OVERLAY_EMBEDDED") else "quarantined"
             results.append(Outcome(path, kind, error.code, error.message))
-        except OSError:  # of the output: the disk may be full
+        except OSError:  # of the output too
             raise
         except Exception as error:  # a broken file never stops a batch
             reason = f"Copying failed ({type(error).__name__})."
