@@ -20,7 +20,7 @@ __all__ = ["kill_points_survived"]
 
 COMMAND = "python -m benchmarks kill"
 POINTS = 50
-PATIENTS = 3
+PATIENTS = 5
 """Whose files are more than are read in one process."""
 WORKERS = 2
 
