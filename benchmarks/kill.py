@@ -55,7 +55,7 @@ def kill_points_survived(
             done += 1
             again = _start(place).wait()
             survived += again == 0 and _content(place) == expected
-    told = f"{points} of {points}; {WORKERS} processes, one run {seconds:.1f} s"
+    told = f"all {points}; {WORKERS} processes, one run {seconds:.1f} s"
     result = Result(
         value=survived,
         low=survived,
