@@ -15,6 +15,7 @@ from covidx.errors import CovidxError
 NAMES = (
     "timing",
     "evaluate",
+    "kill",
     "phantom",
     "phantom-cxr",
     "covid-ct",
@@ -62,6 +63,12 @@ def _bundle(at: Places, pipeline: str) -> Path | None:
         return bundle
     print(f"skipped: no bundle at {bundle} (make {pipeline.replace('_', '-')})")
     return None
+
+
+def _kill(at: Places) -> None:
+    from benchmarks.kill import kill_points_survived
+
+    record(kill_points_survived(), at.results)
 
 
 def _phantom(at: Places) -> None:
@@ -137,6 +144,8 @@ def _measure(name: str, at: Places) -> None:
         _timing(at)
     elif name == "evaluate":
         _evaluate(at)
+    elif name == "kill":
+        _kill(at)
     elif name == "phantom":
         _phantom(at)
     elif name == "phantom-cxr":

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
+import filecmp
 import hashlib
 import json
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -19,6 +22,7 @@ __all__ = [
     "locked",
     "make_folder",
     "read_json",
+    "remove_unfinished",
     "replacing",
     "replacing_folder",
     "sha256_bytes",
@@ -26,6 +30,10 @@ __all__ = [
     "sha256_json",
     "write_json",
 ]
+
+
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+UNFINISHED = re.compile(r"\.\d+\.tmp\.")
 
 
 def sha256_bytes(data: bytes) -> str:
@@ -75,14 +83,45 @@ def replacing(path: Path) -> Iterator[Path]:
     """Give a temporary path beside `path`; it takes the name of `path` only on success.
 
     The temporary name keeps the suffixes of `path`, since writers such as nibabel
-    choose the format by them.
+    choose the format by them. A file that holds the same already is left as it is.
+
+    Raises
+    ------
+    StoreError
+        ``DISK_FULL``.
     """
     temporary = path.with_name(f".{os.getpid()}.tmp.{path.name}")
     try:
         yield temporary
-        temporary.replace(path)
+        if not (path.is_file() and _same(path, temporary)):
+            temporary.replace(path)
+    except OSError as error:
+        if error.errno not in FULL:
+            raise
+        raise StoreError(
+            "DISK_FULL",
+            "There is no room to write a file.",
+            path=path.parent,
+            actual=error.strerror,
+            hint="Make room and run the same again: what is there already stays.",
+        ) from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _same(one: Path, other: Path) -> bool:
+    alike = one.stat().st_mode == other.stat().st_mode
+    return alike and filecmp.cmp(one, other, shallow=False)
+
+
+def remove_unfinished(folder: Path, name: str = "*") -> None:
+    """Remove what writers of `folder`, or of a file of it, left that were killed at `replacing`.
+
+    Only who holds the folder (`locked`) may do so.
+    """
+    for path in folder.glob(f".*.tmp.{name}"):
+        if UNFINISHED.match(path.name):
+            path.unlink(missing_ok=True)
 
 
 @contextmanager

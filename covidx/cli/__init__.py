@@ -23,6 +23,7 @@ app = typer.Typer(
 app.command()(information.info)
 app.command()(data.phantom)
 app.command(name="ingest")(data.ingest_command)
+app.command(name="deidentify")(data.deidentify_command)
 app.add_typer(pacs.pacs_app, name="pacs")
 app.add_typer(models.train_app, name="train")
 app.command()(models.predict)

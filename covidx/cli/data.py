@@ -9,7 +9,7 @@ import typer
 
 from covidx.cli.progress import terminal_bar
 
-__all__ = ["ingest_command", "phantom"]
+__all__ = ["deidentify_command", "ingest_command", "phantom"]
 
 
 def phantom(
@@ -61,6 +61,40 @@ def ingest_command(
         f"{len(result.manifest)} images in {result.store}\n"
         f"{result.files_seen} files seen = {result.accepted_files} accepted + "
         f"{result.set_aside} set aside + {result.quarantined} quarantined"
+    )
+    for code, count in result.reasons.items():
+        typer.echo(f"  {code}: {count}")
+
+
+def deidentify_command(
+    dicoms: Annotated[Path, typer.Argument(help="Folder, file or archive of DICOM.")],
+    out: Annotated[Path, typer.Option(help="Folder of the copies.")],
+    retain: Annotated[
+        str,
+        typer.Option(help="Options of the basic profile, with commas between them; or none."),
+    ] = "dates,descriptors,device,patient,private",
+    captures: Annotated[
+        bool, typer.Option(help="Also images whose pixels may show a name.")
+    ] = False,
+    workers: Annotated[int | None, typer.Option(help="Processes [all cores].")] = None,
+) -> None:
+    """Copy DICOM without identity (PS3.15 annex E), under the pseudonyms that ingest gives."""
+    from covidx.ingest import deidentify, options_of
+
+    with terminal_bar("deidentify") as bar:
+        result = deidentify(
+            dicoms,
+            out,
+            retain=options_of(retain),
+            captures=captures,
+            workers=workers,
+            progress=lambda _, done, total: bar(done, total),
+        )
+    kinds = result.kinds
+    typer.echo(
+        f"{kinds['copied']} instances of {result.patients} patients in {result.out}\n"
+        f"{len(result.account)} files seen = {kinds['copied']} copied + "
+        f"{kinds['set_aside']} set aside + {kinds['quarantined']} quarantined"
     )
     for code, count in result.reasons.items():
         typer.echo(f"  {code}: {count}")

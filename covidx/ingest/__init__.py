@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from covidx.ingest.account import IngestResult
+from covidx.ingest.confidentiality import DEFAULT_RETAIN, Retain, options_of
+from covidx.ingest.copies import Copies, deidentify
 from covidx.ingest.exchange import from_highdicom, from_metatensor, to_highdicom, to_metatensor
 from covidx.ingest.identity import Identities
 from covidx.ingest.linkage import read_linkage
@@ -13,16 +15,21 @@ from covidx.ingest.records import ReadImage
 from covidx.ingest.store import ingest, load_image
 
 __all__ = [
+    "DEFAULT_RETAIN",
+    "Copies",
     "Identities",
     "ImageReader",
     "IngestResult",
     "ReadImage",
     "Receipt",
+    "Retain",
+    "deidentify",
     "from_highdicom",
     "from_metatensor",
     "from_nibabel",
     "ingest",
     "load_image",
+    "options_of",
     "read_images",
     "read_linkage",
     "read_series",

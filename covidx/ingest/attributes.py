@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from pydicom.dataset import Dataset
 from pydicom.uid import UID
+from pydicom.valuerep import PersonName
 
 __all__ = [
     "age_of",
@@ -26,7 +27,7 @@ def values(ds: Dataset, name: str) -> list[str]:
         return []
     if value is None:
         return []
-    if isinstance(value, str | UID | bytes) or not hasattr(value, "__iter__"):
+    if isinstance(value, str | UID | bytes | PersonName) or not hasattr(value, "__iter__"):
         value = [value]
     return [str(v) for v in value]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,17 @@ from covidx.ingest.attributes import (
 )
 
 __all__ = ["HEADER_TAGS", "MODALITY_OF_CLASS", "Header", "headers_of"]
+
+NAMES = (
+    "PatientName",
+    "OtherPatientNames",
+    "OtherPatientIDs",
+    "AccessionNumber",
+    "ReferringPhysicianName",
+    "OperatorsName",
+    "PerformingPhysicianName",
+)
+"""Whose words must not come out by another attribute."""
 
 HEADER_TAGS = [
     "SpecificCharacterSet",
@@ -59,6 +70,7 @@ HEADER_TAGS = [
     "RescaleType",
     "SharedFunctionalGroupsSequence",
     "PerFrameFunctionalGroupsSequence",
+    *NAMES,
 ]
 """Attributes read by the scan; everything else is skipped unread."""
 
@@ -82,6 +94,8 @@ class Header:
         Modality rescale (PS3.3 C.11.1.1.2); None where absent.
     acquired : str
         ISO date, or empty.
+    names : tuple of str
+        Of persons; never to be shown.
     """
 
     path: str
@@ -118,6 +132,7 @@ class Header:
     acquired: str
     series_number: int | None
     instance_number: int | None
+    names: tuple[str, ...] = field(default=(), repr=False)
 
     @property
     def plane_id(self) -> str:
@@ -179,6 +194,7 @@ def headers_of(ds: Dataset, path: Path) -> list[Header]:
         acquired=date_of(ds),
         series_number=integer_of(ds, "SeriesNumber"),
         instance_number=integer_of(ds, "InstanceNumber"),
+        names=tuple(name for attribute in NAMES for name in values(ds, attribute)),
         **_plane(ds),
     )
     if "PerFrameFunctionalGroupsSequence" in ds:

@@ -15,13 +15,15 @@ from covidx.cards import DataCard
 from covidx.errors import InvalidInputError, StoreError
 from covidx.files import make_folder
 
-__all__ = ["Identities", "default_key_path"]
+__all__ = ["Identities", "default_key_path", "original_patient"]
 
 KEY_VARIABLE = "COVIDX_KEY"
 KEY_BYTES = 32
 KEPT_SUFFIXES = (".dcm", ".ima", ".nii", ".gz", ".png", ".jpg", ".jpeg", ".csv", ".txt")
 """File extensions that say nothing about a person."""
 LONGEST_SHIFT_DAYS = 3650
+OLDEST = 90
+"""Years; ages above 89 are few enough to name a person (45 CFR 164.514(b)(2)(i)(C))."""
 
 
 def default_key_path() -> Path:
@@ -111,8 +113,26 @@ class Identities:
         text = str(original).strip()
         if not text or self.key is None:
             return text or None
-        root, mark, frame = text.partition("#")
+        root, mark, frame = text.rpartition("#")
+        if not frame.isdecimal() or not mark:
+            root, mark, frame = text, "", ""
         return f"2.25.{int.from_bytes(self._mac('uid', root)[:16], 'big')}{mark}{frame}"
+
+    def image(self, digest: str) -> str:
+        """Id of an image by the digest of its original.
+
+        With a key it tells nobody who holds a file whether it is that of the store.
+        """
+        return digest if self.key is None else self._mac("image", digest).hex()[: len(digest)]
+
+    def age(self, years: float | None) -> float | None:
+        """An age in years, 90 for all above 89."""
+        return years if years is None or self.key is None else min(years, float(OLDEST))
+
+    def age_string(self, age: str) -> str:
+        """As `age`, for a value of VR AS (PS3.5 6.2)."""
+        old = age[3:] == "Y" and age[:3].isdigit() and int(age[:3]) > OLDEST
+        return f"{OLDEST:03d}Y" if old and self.key is not None else age
 
     def date(self, iso: str, patient: str) -> str | None:
         """A date moved back by a number of days of this patient's own, so that intervals stay.
@@ -143,6 +163,13 @@ class Identities:
             return None
         name = hashlib.sha256(str(out.absolute()).encode()).hexdigest()[:12]
         return self.key_path.parent / f"linkage-{name}.parquet"
+
+
+def original_patient(patient_id: str, study_uid: str) -> tuple[str, str]:
+    """What stands for the patient, and where it was found; empty where there is nothing."""
+    if patient_id:
+        return patient_id, "PatientID"
+    return study_uid, "StudyInstanceUID, since PatientID is absent"
 
 
 def _read_key(path: Path) -> bytes:

@@ -9,14 +9,24 @@ from pathlib import Path
 import pandas as pd
 
 from covidx.errors import StoreError
-from covidx.files import make_folder, replacing
+from covidx.files import make_folder, remove_unfinished, replacing
 from covidx.ingest.identity import Identities, default_key_path
 
 __all__ = ["LINKAGE_COLUMNS", "read_linkage", "write_linkage"]
 
-LINKAGE_COLUMNS = ("image_id", "path", "source_path", "patient_id", "study_uid", "series_uid")
+LINKAGE_COLUMNS = (
+    "image_id",
+    "path",
+    "source_path",
+    "patient_id",
+    "study_uid",
+    "series_uid",
+    "instances",
+    "sources",
+)
 """`path` as in the manifest or the quarantine; `source_path` the series' folder or the file;
-image_id is missing on rows of the quarantine."""
+image_id is missing on rows of the quarantine. Of DICOM, `instances` are the SOPInstanceUIDs in
+slice order (with ``#frame``), `sources` their files."""
 
 PUBLIC_NAME = "linkage.parquet"
 
@@ -32,7 +42,7 @@ def write_linkage(rows: Sequence[dict[str, object]], out: Path, identities: Iden
     path = identities.linkage_path(out) or out / PUBLIC_NAME
     table = pd.DataFrame(list(rows), columns=list(LINKAGE_COLUMNS))
     ordered = table.sort_values(["source_path", "image_id"], ignore_index=True, na_position="last")
-    make_folder(path.parent)
+    remove_unfinished(make_folder(path.parent), path.name)
     with replacing(path) as temporary:
         os.close(os.open(temporary, os.O_WRONLY | os.O_CREAT, 0o600))
         ordered.to_parquet(temporary, index=False)

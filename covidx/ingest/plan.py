@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from covidx.cards import DataCard, card_digest
 from covidx.ingest.context import Context, relative_to_root
@@ -15,6 +16,7 @@ from covidx.ingest.jobs import Job
 from covidx.ingest.scan import Found
 from covidx.ingest.series import Outcome, sort_headers
 from covidx.ingest.table import TableRow, read_image_table
+from covidx.ingest.words import holds_any, words_of, words_of_places
 
 __all__ = ["Plan", "make_context", "make_plan", "quarantine_path", "quarantine_rows"]
 
@@ -22,6 +24,8 @@ NESTED = (
     "ARCHIVE_NESTED",
     "An archive in an archive is not looked into; unpack the outer one if it holds images.",
 )
+FREE_TEXT = ("modality", "photometric", "rescale_type", "kernel", "manufacturer", "view", "sex")
+"""Of a header: what is written as it is."""
 NOT_AN_IMAGE = ("NOT_AN_IMAGE", "This file is no DICOM, NIfTI, PNG, JPEG or archive.")
 
 
@@ -62,7 +66,7 @@ def make_plan(found: Sequence[Found], context: Context, card: DataCard | None) -
         if outcome is not None:
             outcomes.append(Outcome(file.path, *outcome))
         elif file.format == "dicom":
-            headers += file.headers
+            headers += _nameless(file.headers, context.identities)
         elif file.format == "raster":
             jobs.append(_lone_picture(file, context))
         else:
@@ -100,6 +104,24 @@ def _not_a_job(file: Found, table: str | None, lone: bool) -> tuple[str, str, st
         why = "beside other images" if table is None else "not named in the card's table"
         return "set_aside", "RASTER_UNNAMED", f"A picture {why}."
     return None
+
+
+def _nameless(headers: Iterable[Header], identities: Identities) -> Iterable[Header]:
+    """Headers whose free text holds no name, since it goes into receipts, reasons and the manifest.
+
+    A type of rescale that is a name becomes US, which is to say unspecified (PS3.3 C.11.1.1.2).
+    """
+    if identities.key is None:
+        yield from headers
+        return
+    for header in headers:
+        words = words_of((*header.names, header.patient_id)) | words_of_places([header.site])
+        named: dict[str, Any] = {
+            name: "US" if name == "rescale_type" else ""
+            for name in FREE_TEXT
+            if holds_any(getattr(header, name), words)
+        }
+        yield replace(header, **named) if named else header
 
 
 def _lone_picture(file: Found, context: Context) -> TableRow:

@@ -11,7 +11,7 @@ from covidx.files import sha256_bytes
 from covidx.ingest.context import Context, known_path, relative_to_root, source_place
 from covidx.ingest.dicom import ID_DIGITS, Picture
 from covidx.ingest.header import Header
-from covidx.ingest.identity import Identities
+from covidx.ingest.identity import Identities, original_patient
 from covidx.ingest.nifti import read_nifti
 from covidx.ingest.raster import read_picture
 from covidx.ingest.receipt import Receipt
@@ -52,11 +52,12 @@ class ReadImage:
 def from_picture(picture: Picture, why: str, context: Context) -> ReadImage:
     head, ids = picture.planes[0], context.identities
     original, patient_from = _patient(head, picture.image_id)
+    image_id = ids.image(picture.image_id)
     paths = tuple(sorted({header.path for header in picture.planes}))
     volume = picture.volume
     single = "slice" if volume.units != "display" else "radiograph"
     fields = {
-        **_common(volume, picture.image_id, ids.patient(original), context),
+        **_common(volume, image_id, ids.patient(original), context),
         "study_uid": ids.uid(head.study_uid),
         "series_uid": ids.uid(head.series_uid),
         "kind": "volume" if len(volume.array) > 1 else single,
@@ -65,7 +66,7 @@ def from_picture(picture: Picture, why: str, context: Context) -> ReadImage:
         "kernel": head.kernel or None,
         "view": head.view or None,
         "slice_thickness_mm": head.slice_thickness,
-        "age": head.age,
+        "age": ids.age(head.age),
         "sex": head.sex or None,
         "acquired": ids.date(head.acquired, original),
         "source_format": "dicom",
@@ -74,7 +75,7 @@ def from_picture(picture: Picture, why: str, context: Context) -> ReadImage:
     }
     instances = tuple(_plane_name(header, ids) for header in picture.planes)
     receipt = replace(
-        _receipt(volume, picture.image_id, "dicom", (picture.units_from, picture.geometry_from)),
+        _receipt(volume, image_id, "dicom", (picture.units_from, picture.geometry_from)),
         series=why,
         patient_from=patient_from,
         instances=instances,
@@ -85,8 +86,10 @@ def from_picture(picture: Picture, why: str, context: Context) -> ReadImage:
     known = [known_path(path, context) for path in paths]
     folder = os.path.commonpath([str(Path(path).parent) for path in known])
     source = folder if len(known) > 1 else known[0]
-    link = _link(picture.image_id, source, head.patient_id, context)
+    link = _link(image_id, source, head.patient_id, context)
     link |= {"study_uid": head.study_uid, "series_uid": head.series_uid}
+    link["instances"] = [header.plane_id for header in picture.planes]
+    link["sources"] = [source_place(header.path, context) for header in picture.planes]
     return ReadImage(volume, receipt, fields, paths, link)
 
 
@@ -96,10 +99,9 @@ def _plane_name(header: Header, ids: Identities) -> str:
 
 def _patient(head: Header, image_id: str) -> tuple[str, str]:
     """Original patient id, and what it is: a file may have lost its PatientID."""
-    if head.patient_id:
-        return head.patient_id, "PatientID"
-    if head.study_uid:
-        return head.study_uid, "StudyInstanceUID, since PatientID is absent"
+    original, found_in = original_patient(head.patient_id, head.study_uid)
+    if original:
+        return original, found_in
     return (
         f"unknown-{image_id}",
         "the image itself, since PatientID and StudyInstanceUID are absent",
@@ -108,7 +110,7 @@ def _patient(head: Header, image_id: str) -> tuple[str, str]:
 
 def from_nifti(path: Path, context: Context) -> ReadImage:
     volume, units_from = read_nifti(path)
-    image_id = sha256_bytes(path.read_bytes())[:ID_DIGITS]
+    image_id = context.identities.image(sha256_bytes(path.read_bytes())[:ID_DIGITS])
     original = _without_suffixes(relative_to_root(str(path), context))
     fields = {
         **_common(volume, image_id, context.identities.patient(original), context),
@@ -128,9 +130,10 @@ def from_nifti(path: Path, context: Context) -> ReadImage:
 def from_row(row: TableRow, context: Context) -> ReadImage:
     volume, mode, note = read_picture(row.path, row.modality)
     # The patient is part of the id, since one picture may stand under two patients.
-    image_id = sha256_bytes(row.path.read_bytes() + row.patient.encode())[:ID_DIGITS]
+    digest = sha256_bytes(row.path.read_bytes() + row.patient.encode())[:ID_DIGITS]
     original = row.patient or _without_suffixes(row.name)
     ids = context.identities
+    image_id = ids.image(digest)
     fields = {
         **_common(volume, image_id, ids.patient(original), context),
         "kind": row.kind,
@@ -141,6 +144,7 @@ def from_row(row: TableRow, context: Context) -> ReadImage:
     }
     fields["site"] = ids.site(fields["site"] or "")
     fields["acquired"] = ids.date(fields["acquired"] or "", original)
+    fields["age"] = ids.age(fields["age"])
     if row.group is not None:
         fields["group_id"] = ids.group(row.group)
     reason = ("a picture has display greys, not units", "a picture has no geometry")

@@ -11,7 +11,14 @@ from typing import Any
 
 from covidx.cards import DataCard
 from covidx.errors import InvalidInputError, StoreError
-from covidx.files import locked, make_folder, sha256_file, sha256_json, write_json
+from covidx.files import (
+    locked,
+    make_folder,
+    remove_unfinished,
+    sha256_file,
+    sha256_json,
+    write_json,
+)
 from covidx.ingest.account import IngestResult, Stored, account, without_repeats
 from covidx.ingest.context import Context, source_place
 from covidx.ingest.identity import Identities
@@ -44,7 +51,8 @@ def ingest(
     """Read every image below `source` into the store `out`.
 
     Writes ``manifest.parquet``, ``quarantine.parquet``, ``ingest.json``, ``images/`` and
-    ``receipts/``. The same source gives the same bytes, whatever the number of workers.
+    ``receipts/``. The same source gives the same bytes, whatever the number of workers. A run that
+    was killed leaves no half a file under its name; the same run again completes it.
 
     Parameters
     ----------
@@ -70,10 +78,10 @@ def ingest(
     InvalidTableError
         ``CARD_COLUMN`` or ``TABLE_UNREADABLE``, where the card's table does not fit.
     StoreError
-        ``UNWRITABLE``, ``IN_USE`` or ``SCRATCH_FULL``.
+        ``UNWRITABLE``, ``IN_USE``, ``DISK_FULL`` or ``SCRATCH_FULL``.
     """
     source, out = source.absolute(), out.absolute()
-    _check_apart(source, out)
+    check_apart(source, out)
     files = find_files(source)
     with locked(out), ExitStack() as stack:
         context = make_context(source, Identities.for_card(card, out=out), card, all_series)
@@ -92,7 +100,7 @@ def ingest(
     return result
 
 
-def _check_apart(source: Path, out: Path) -> None:
+def check_apart(source: Path, out: Path) -> None:
     if out.resolve() == source.resolve() or out.resolve().is_relative_to(source.resolve()):
         raise InvalidInputError(
             "OUTPUT_IN_SOURCE",
@@ -105,8 +113,8 @@ def _check_apart(source: Path, out: Path) -> None:
 def _store(
     plan: Plan, out: Path, team: Team, progress: Progress | None
 ) -> tuple[list[Stored], list[Outcome]]:
-    make_folder(out / "images")
-    make_folder(out / "receipts")
+    for folder in (out, make_folder(out / "images"), make_folder(out / "receipts")):
+        remove_unfinished(folder)
     stored: list[Stored] = []
     outcomes = list(plan.outcomes)
     store_one = partial(_store_one, context=plan.context, out=out)

@@ -1,0 +1,34 @@
+"""Looking for planted secrets in all that was written, in every form that they may have taken."""
+
+from __future__ import annotations
+
+import gzip
+from collections.abc import Iterable
+from pathlib import Path
+
+__all__ = ["leaks", "leaks_below"]
+
+ENCODINGS = ("utf-8", "latin-1", "utf-16-le", "utf-16-be")
+
+
+def _forms(secret: str) -> set[bytes]:
+    cases = {secret, secret.upper(), secret.lower(), secret.title(), secret.swapcase()}
+    return {case.encode(encoding) for case in cases for encoding in ENCODINGS}
+
+
+def leaks(data: bytes, secrets: Iterable[str]) -> list[str]:
+    """The secrets that some bytes hold."""
+    return [secret for secret in secrets if any(form in data for form in _forms(secret))]
+
+
+def leaks_below(folder: Path, secrets: Iterable[str]) -> list[tuple[str, str]]:
+    """(path, secret) of every file, name of a file, and unpacked file below a folder."""
+    secrets = list(secrets)
+    found = []
+    for path in sorted(folder.rglob("*")):
+        name = path.relative_to(folder).as_posix()
+        data = path.read_bytes() if path.is_file() else b""
+        if data.startswith(b"\x1f\x8b"):
+            data += gzip.decompress(data)
+        found += [(name, secret) for secret in leaks(name.encode() + b"\0" + data, secrets)]
+    return found
