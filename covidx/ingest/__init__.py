@@ -10,6 +10,7 @@ from covidx.ingest.nifti import from_nibabel, to_nibabel
 from covidx.ingest.reader import ImageReader, read_images, read_series
 from covidx.ingest.receipt import Receipt
 from covidx.ingest.records import ReadImage
+from covidx.ingest.rules import Rules
 from covidx.ingest.store import ingest, load_image
 
 __all__ = [
@@ -18,6 +19,7 @@ __all__ = [
     "IngestResult",
     "ReadImage",
     "Receipt",
+    "Rules",
     "from_highdicom",
     "from_metatensor",
     "from_nibabel",

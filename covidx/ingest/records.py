@@ -14,6 +14,7 @@ from covidx.ingest.identity import Identities
 from covidx.ingest.nifti import read_nifti
 from covidx.ingest.raster import read_picture
 from covidx.ingest.receipt import Receipt
+from covidx.ingest.rules import USUAL, Rules
 from covidx.ingest.table import TableRow
 from covidx.volume import Volume
 
@@ -39,7 +40,7 @@ class Context:
     dataset: str = LOCAL_DATASET
     card_sha256: str | None = None
     licence: str | None = None
-    all_series: bool = False
+    rules: Rules = USUAL
 
 
 @dataclass(frozen=True, eq=False)
@@ -221,6 +222,7 @@ def _receipt(volume: Volume, image_id: str, form: str, reasons: tuple[str, str])
         patient_from="",
         spacing_mm=volume.spacing_mm,
         affine=None if affine is None else tuple(tuple(map(float, row)) for row in affine),
+        resampled=volume.resampled,
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from covidx.ingest.plan import Plan, make_context, make_plan, quarantine_path
 from covidx.ingest.pool import Team, team_of
 from covidx.ingest.raster import read_stored_picture, write_picture
 from covidx.ingest.records import Context, source_place
+from covidx.ingest.rules import USUAL, Rules
 from covidx.ingest.scan import Found, Progress, find_files, look_at
 from covidx.ingest.series import Outcome
 from covidx.tables import MANIFEST, QUARANTINE, write_table
@@ -37,7 +39,7 @@ def ingest(
     out: Path,
     *,
     card: DataCard | None = None,
-    all_series: bool = False,
+    rules: Rules = USUAL,
     workers: int | None = None,
     progress: Progress | None = None,
 ) -> IngestResult:
@@ -55,8 +57,8 @@ def ingest(
     card : DataCard, optional
         Names the data set, its image table, and whether its ids are public. Without a card, or
         where they are not, every identifier becomes a pseudonym (see `Identities`).
-    all_series : bool
-        Keep every sound series of a study instead of one.
+    rules : Rules, optional
+        What is kept of a study; one CT series, as it was measured, by default.
     workers : int, optional
         Processes; all cores by default.
     progress : callable, optional
@@ -75,7 +77,7 @@ def ingest(
     _check_apart(source, out)
     files = find_files(source)
     with locked(out):
-        context = make_context(source, Identities.for_card(card, out=out), card, all_series)
+        context = make_context(source, Identities.for_card(card, out=out), card, rules)
         with team_of(workers, len(files)) as team:
             plan = make_plan(_scan(files, team, progress), context, card)
             stored, outcomes = _store(plan, out, team, progress)
@@ -161,7 +163,7 @@ def _write(
         {
             "dataset": context.dataset,
             "card_sha256": context.card_sha256,
-            "all_series": context.all_series,
+            "rules": asdict(context.rules),
             "images": len(result.manifest),
             "files_seen": result.files_seen,
             "accepted_files": result.accepted_files,
