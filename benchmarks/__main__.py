@@ -14,6 +14,7 @@ from covidx.errors import CovidxError
 
 NAMES = (
     "timing",
+    "dcm2niix",
     "evaluate",
     "kill",
     "phantom",
@@ -48,6 +49,12 @@ def _timing(at: Places) -> None:
     else:
         found["train_ct_minutes"] = minutes
     record(found, at.results)
+
+
+def _dcm2niix(at: Places) -> None:
+    from benchmarks.dcm2niix_report import measure
+
+    measure(at.data, at.results)
 
 
 def _evaluate(at: Places) -> None:
@@ -142,6 +149,8 @@ def main() -> None:
 def _measure(name: str, at: Places) -> None:
     if name == "timing":
         _timing(at)
+    elif name == "dcm2niix":
+        _dcm2niix(at)
     elif name == "evaluate":
         _evaluate(at)
     elif name == "kill":

@@ -18,6 +18,7 @@ __all__ = [
     "LUNG_WINDOW",
     "MAX_IMAGE_BYTES",
     "MAX_PLANE_PIXELS",
+    "MAX_TILT_DEG",
     "MIN_LUNG_ML",
     "MIN_VOLUME_SLICES",
     "POSITION_TOLERANCE_MM",
@@ -86,6 +87,9 @@ being thinner. Modelling choice."""
 TILT_TOLERANCE_DEG = 0.5
 """Degrees between the normal of the slices and the way from slice to slice above which a series
 counts as sheared (gantry tilt); 0.5 degrees move a 300 mm scan by 2.6 mm."""
+
+MAX_TILT_DEG = 35.0
+"""Degrees beyond which slices shifted sideways are no gantry's work; gantries tilt by about 30."""
 
 AIR_BAND_HU = (-1100.0, -750.0)
 """HU in which a CT's air and aerated lung lie."""

@@ -41,6 +41,9 @@ class Volume:
         Maps (column, row, slice) indices to mm in RAS+ (NIfTI's convention: x grows to the
         patient's right, y to the front, z to the head).
         Present exactly where geometry is ``proven`` or ``spacing_only``.
+    resampled : str
+        How voxels were interpolated between the measured ones (a tilt that was corrected, slices
+        that were missing); empty where they are the measured ones.
 
     Raises
     ------
@@ -53,6 +56,7 @@ class Volume:
     units: Units
     geometry: Geometry
     affine: FloatArray | None = None
+    resampled: str = ""
 
     def __post_init__(self) -> None:
         if self.array.ndim != 3 or 0 in self.array.shape:

@@ -60,6 +60,8 @@ def _told(one: Prediction, bundle: Bundle) -> list[str]:
     if one.receipt:
         lines.append(f"series: {one.receipt['series']}")
         lines.append(f"values: {one.receipt['units_from']}")
+        if one.receipt["resampled"]:
+            lines.append(f"voxels: {one.receipt['resampled']}")
     return lines
 
 

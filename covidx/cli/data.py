@@ -41,11 +41,17 @@ def ingest_command(
     out: Annotated[Path, typer.Option(help="The store to write.")],
     card: Annotated[Path | None, typer.Option(help="Data card (path, or a known name).")] = None,
     all_series: Annotated[bool, typer.Option(help="Keep every series of a study.")] = False,
+    kernel: Annotated[
+        Literal["soft", "sharp"], typer.Option(help="Which CT reconstruction to prefer.")
+    ] = "soft",
+    resample: Annotated[
+        bool, typer.Option(help="Interpolate where slices are uneven or missing.")
+    ] = False,
     workers: Annotated[int | None, typer.Option(help="Processes [all cores].")] = None,
 ) -> None:
     """Read images into a store: NIfTI, receipts, a manifest, and an account of every file."""
     from covidx.cards import load_card
-    from covidx.ingest import ingest
+    from covidx.ingest import Rules, ingest
 
     described = None if card is None else load_card(card)
     with terminal_bar("ingest") as bar:
@@ -53,7 +59,7 @@ def ingest_command(
             source,
             out,
             card=described,
-            all_series=all_series,
+            rules=Rules(all_series, kernel, resample),
             workers=workers,
             progress=lambda _, done, total: bar(done, total),
         )

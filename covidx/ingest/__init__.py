@@ -12,6 +12,7 @@ from covidx.ingest.nifti import from_nibabel, to_nibabel
 from covidx.ingest.reader import ImageReader, read_images, read_series
 from covidx.ingest.receipt import Receipt
 from covidx.ingest.records import ReadImage
+from covidx.ingest.rules import Rules
 from covidx.ingest.store import ingest, load_image
 
 __all__ = [
@@ -23,6 +24,7 @@ __all__ = [
     "ReadImage",
     "Receipt",
     "Retain",
+    "Rules",
     "deidentify",
     "from_highdicom",
     "from_metatensor",

@@ -9,9 +9,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from covidx.constants import AXIAL_TOLERANCE_DEG, COVERAGE_SHARE, MIN_VOLUME_SLICES
+from covidx.ingest.rules import Kernel
 from covidx.ingest.series import Stack
+from covidx.ingest.split import Piece
 
-__all__ = ["Ranked", "is_axial", "rank", "sharpness"]
+__all__ = ["Ranked", "alike", "is_axial", "rank", "sharpness"]
 
 SHARP_SIEMENS = 50
 """Siemens kernels B10 to B80, Br, Bf, Bl, I: the number grows with sharpness, lung from 50 on."""
@@ -28,15 +30,20 @@ REASONS = (
     "since it is axial",
     f"since it has at least {MIN_VOLUME_SLICES} slices",
     "since it is original, not derived",
+    "since the other shows no lungs",
     f"since the other covers less than {COVERAGE_SHARE:.0%} of the longest series",
+    "since none of its slices is interpolated",
+    "since its slices are thinner",
     "since its slices are closer",
-    "since its kernel is softer",
+    "since its kernel is {kernel}er",
     "since it has more slices",
     "by its lower series number",
+    "since it comes first in its series",
     "by its identifier, all else being equal",
 )
 
-Score = tuple[bool, bool, bool, bool, bool, float, int, int, int, str]
+Score = tuple[bool | float | int | str | tuple[Piece, ...], ...]
+"""One entry a reason; the lowest is the best."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,18 +78,29 @@ def is_axial(stack: Stack) -> bool:
     return bool(abs(stack.geometry.normal[2]) >= np.cos(np.radians(AXIAL_TOLERANCE_DEG)))
 
 
-def rank(stacks: Sequence[Stack]) -> list[Ranked]:
+def rank(
+    stacks: Sequence[Stack], kernel: Kernel = "soft", lungless: Sequence[Stack] = ()
+) -> list[Ranked]:
     """Order the CT stacks of one study, best first, each with why it lost to the first.
 
-    CT before anything else; then axial, a volume rather than a few slices, not derived, covering
-    at least 80 % of the longest such series, thinnest, soft kernel before sharp, most slices,
-    lowest series number; the UID settles what is left, so that the order of files never matters.
+    CT before anything else; then axial, a volume rather than a few slices, not derived, with
+    lungs, covering at least 80 % of the longest such series, not interpolated, thinnest, closest,
+    of the kernel that is wanted, most slices, lowest series number, first part of its series; the
+    UID settles what is left, so that the order of files never matters.
+
+    Parameters
+    ----------
+    stacks : sequence of Stack
+    kernel : {"soft", "sharp"}
+    lungless : sequence of Stack
+        Those whose pixels were seen to show no lungs.
     """
-    scored = sorted(((_score(stack, stacks), stack) for stack in stacks), key=lambda item: item[0])
+    keyed = ((_score(stack, stacks, kernel, lungless), stack) for stack in stacks)
+    scored = sorted(keyed, key=lambda item: item[0])
     if not scored:
         return []
     best, winner = scored[0]
-    others = [(_differs(best, score), stack) for score, stack in scored[1:]]
+    others = [(_differs(best, score).format(kernel=kernel), s) for score, s in scored[1:]]
     first = f"The only stack of slices of its study: {_name(winner)}."
     if others:
         why, runner_up = others[0]
@@ -96,25 +114,32 @@ def _differs(best: Score, other: Score) -> str:
     return REASONS[place]
 
 
-def _score(stack: Stack, study: Sequence[Stack]) -> Score:
-    def alike(other: Stack) -> bool:
-        return _nature(other) == _nature(stack)
+def _score(
+    stack: Stack, study: Sequence[Stack], kernel: Kernel, lungless: Sequence[Stack]
+) -> Score:
+    def rivals(other: Stack) -> bool:
+        return alike(other, stack) and (other in lungless) == (stack in lungless)
 
-    longest = max(other.geometry.extent_mm for other in study if alike(other))
-    modality, axial, short, derived = _nature(stack)
+    longest = max(other.geometry.extent_mm for other in study if rivals(other))
     spacing = stack.geometry.spacing_mm
     return (
-        modality,
-        axial,
-        short,
-        derived,
+        *_nature(stack),
+        stack in lungless,
         stack.geometry.extent_mm < COVERAGE_SHARE * longest,
+        bool(stack.geometry.uneven_mm),
+        round(stack.thickness_mm, 1) or np.inf,
         np.inf if spacing is None else round(spacing, 1),
-        sharpness(stack.head.kernel),
+        sharpness(stack.head.kernel) * (1 if kernel == "soft" else -1),
         -len(stack.geometry.places),
         np.iinfo(np.int32).max if stack.head.series_number is None else stack.head.series_number,
+        stack.part,
         min(plane.plane_id + plane.path for plane in stack.planes),
     )
+
+
+def alike(one: Stack, other: Stack) -> bool:
+    """Whether two stacks differ neither in modality nor in being axial, a volume and original."""
+    return _nature(one) == _nature(other)
 
 
 def _nature(stack: Stack) -> tuple[bool, bool, bool, bool]:
@@ -124,4 +149,5 @@ def _nature(stack: Stack) -> tuple[bool, bool, bool, bool]:
 
 def _name(stack: Stack) -> str:
     number = "without number" if stack.head.series_number is None else stack.head.series_number
-    return f"series {number} ({stack.head.kernel or 'kernel unknown'})"
+    of = "".join(f", {name}" for name in stack.part)
+    return f"series {number}{of} ({stack.head.kernel or 'kernel unknown'})"

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from covidx.ingest.identity import Identities
+from covidx.ingest.rules import USUAL, Rules
 
 __all__ = ["Context", "known_path", "relative_to_root", "source_place"]
 
@@ -22,7 +23,7 @@ class Context:
     dataset: str = LOCAL_DATASET
     card_sha256: str | None = None
     licence: str | None = None
-    all_series: bool = False
+    rules: Rules = USUAL
     scratch: Path | None = None
 
 

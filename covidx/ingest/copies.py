@@ -21,6 +21,7 @@ from covidx.ingest.identity import Identities
 from covidx.ingest.linkage import write_linkage
 from covidx.ingest.plan import make_context, quarantine_path
 from covidx.ingest.pool import FEW_FILES, team_of
+from covidx.ingest.rules import USUAL
 from covidx.ingest.scan import Found, Progress, find_files
 from covidx.ingest.search import search
 from covidx.ingest.series import Outcome, why_set_aside
@@ -114,7 +115,7 @@ def deidentify(
     with locked(out), ExitStack() as stack:
         for folder in (out, *out.glob("P-*/*/*")):
             remove_unfinished(folder)
-        context = make_context(source, Identities.keyed(out=out), None, all_series=True)
+        context = make_context(source, Identities.keyed(out=out), None, USUAL)
         team = stack.enter_context(team_of(workers, len(files)))
         searched = stack.enter_context(closing(search(files, context, team, progress)))
         context = searched.context

@@ -10,12 +10,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from covidx.constants import AIR_HU
 from covidx.errors import InvalidSeriesError
 from covidx.ingest.decode import read_dataset
 from covidx.ingest.display import read_radiograph
-from covidx.ingest.geometry import LPS_TO_RAS
+from covidx.ingest.geometry import LPS_TO_RAS, StackGeometry
 from covidx.ingest.header import Header
 from covidx.ingest.pixels import Plane, read_plane
+from covidx.ingest.resample import evenly, unsheared
 from covidx.ingest.series import Stack
 from covidx.ingest.units import compact, ct_units
 from covidx.volume import Geometry, Units, Volume
@@ -55,7 +57,7 @@ def content_id(instances: list[str], array: NDArray[Any]) -> str:
 
 
 def read_stack(stack: Stack) -> Picture:
-    """Decode a CT or MR stack.
+    """Decode a CT or MR stack; tilted or uneven slices are brought onto an even grid.
 
     Raises
     ------
@@ -85,12 +87,15 @@ def read_stack(stack: Stack) -> Picture:
         remarks += plane.notes
     array = compact(np.stack(slices))  # (slices, rows, columns)
     units, units_from = _units(array, chosen)
-    geometry, affine, geometry_from = _place(stack)
-    volume = Volume(array, stack.head.modality, units, geometry, affine)
+    geometry, geometry_from = _proof(stack.geometry)
+    placed = _placed(array, stack.geometry, AIR_HU if units == "hu" else float(array.min()))
+    volume = Volume(placed.array, stack.head.modality, units, geometry, placed.affine, placed.how)
     notes = sorted(set(remarks))
     if padded:
         notes.append(f"{padded} padded pixels were set to air")
-    image_id = content_id([header.plane_id for header in chosen], array)
+    if chosen[0].frames > len(chosen) and chosen[0].is_enhanced:
+        notes.append(f"{len(chosen)} of the {chosen[0].frames} frames of its file")
+    image_id = content_id([header.plane_id for header in chosen], placed.array)
     return Picture(
         volume, image_id, tuple(chosen), units_from, geometry_from, tuple(dropped), tuple(notes)
     )
@@ -135,15 +140,39 @@ def _by_place(stack: Stack) -> Iterator[tuple[int, list[Decoded], list[Header]]]
         yield index, decoded, [header for header, _ in failed]
 
 
-def _place(stack: Stack) -> tuple[Geometry, NDArray[np.float64], str]:
-    geometry = stack.geometry
+def _proof(geometry: StackGeometry) -> tuple[Geometry, str]:
+    """How much of the geometry is proven, and what it rests on."""
     origin = "ImagePositionPatient and ImageOrientationPatient"
     if len(geometry.places) > 1:
-        return "proven", geometry.affine, f"{origin} of every slice"
+        return "proven", f"{origin} of every slice"
     if geometry.spacing_mm is not None:
-        return "proven", geometry.affine, f"{origin}; one slice, as deep as its SliceThickness"
-    reason = "one slice without SliceThickness; its depth of 1 mm is a convention"
-    return "spacing_only", geometry.affine, reason
+        return "proven", f"{origin}; one slice, as deep as its SliceThickness"
+    return "spacing_only", "one slice without SliceThickness; its depth of 1 mm is a convention"
+
+
+@dataclass(frozen=True, eq=False)
+class Placed:
+    """Voxels on an even grid at right angles, and how they came onto it: empty if as measured."""
+
+    array: NDArray[Any]
+    affine: NDArray[np.float64]
+    how: str = ""
+
+
+def _placed(array: NDArray[Any], geometry: StackGeometry, fill: float) -> Placed:
+    affine, count = geometry.affine, len(geometry.places)
+    heights = np.arange(count, dtype=float)
+    if geometry.uneven_mm:
+        assert geometry.spacing_mm is not None
+        heights = np.array(geometry.uneven_mm) / geometry.spacing_mm
+    how = []
+    if geometry.tilt_deg:
+        array, affine = unsheared(array, affine, heights, fill)
+        how.append(f"tilt of {geometry.tilt_deg:.1f} deg corrected by shear")
+    if geometry.uneven_mm:
+        array, affine = evenly(array, affine, heights)
+        how.append(f"{len(array)} slices interpolated from {count}")
+    return Placed(array, affine, "; ".join(how))
 
 
 def read_radiograph_file(header: Header) -> Picture:

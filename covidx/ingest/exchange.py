@@ -30,7 +30,7 @@ def to_metatensor(volume: Volume) -> Any:
     -------
     MetaTensor, shape (1, columns, rows, slices)
         With the affine to RAS+ mm, as MONAI's ``LoadImage(ensure_channel_first=True)`` gives it;
-        its ``meta`` keeps modality and geometry.
+        its ``meta`` keeps modality, geometry and what was interpolated.
 
     Raises
     ------
@@ -40,6 +40,7 @@ def to_metatensor(volume: Volume) -> Any:
     monai = _library("monai.data", "monai")
     array = np.array(volume.array.transpose(2, 1, 0)[None])  # a copy: tensors are writable
     meta = {"modality": volume.modality, "geometry": volume.geometry, "space": "RAS"}
+    meta["resampled"] = volume.resampled
     affine = np.eye(4) if volume.affine is None else np.array(volume.affine)
     return monai.MetaTensor(array, affine=affine, meta=meta)
 
@@ -83,6 +84,7 @@ def from_metatensor(
         (modality or tensor.meta.get("modality"), units),
         geometry,
         None if geometry == "none" else affine,
+        str(tensor.meta.get("resampled", "")),
     )
 
 
@@ -158,10 +160,11 @@ def _volume(
     said: tuple[str | None, Units | None],
     geometry: Geometry,
     affine: NDArray[np.float64] | None,
+    resampled: str = "",
 ) -> tuple[Volume, str]:
     kept = compact(np.array(array, order="C"))  # a copy: a Volume's array is frozen
     modality, units, how = found_units(kept, *said)
-    return Volume(kept, modality, units, geometry, affine), how
+    return Volume(kept, modality, units, geometry, affine, resampled), how
 
 
 def _library(name: str, package: str) -> Any:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from covidx.constants import (
     DIRECTION_TOLERANCE,
+    MAX_TILT_DEG,
     POSITION_TOLERANCE_MM,
     SPACING_TOLERANCE,
     TILT_TOLERANCE_DEG,
@@ -28,6 +29,12 @@ FloatArray = NDArray[np.float64]
 LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
 """Turns mm in DICOM's patient axes into NIfTI's."""
 
+MOST_MISSING = 3
+"""Steps of the smallest size that the usual step may be for slices to count as missing: tiny steps,
+as between two copies of a slice that lie 0.1 mm apart, divide anything."""
+
+ASK = "Interpolation between the slices can be asked for: resample."
+
 
 @dataclass(frozen=True, eq=False)
 class StackGeometry:
@@ -39,21 +46,31 @@ class StackGeometry:
         For each slice, along the normal, the indices of the planes given for it: one, or several
         that claim the same place (duplicates, which only their pixels can settle).
     affine : ndarray, shape (4, 4)
-        (column, row, slice) indices to RAS+ mm, to the precision of NIfTI's 32-bit sform.
+        (column, row, slice) indices to RAS+ mm, to the precision of NIfTI's 32-bit sform. Of a
+        tilted stack its third column is not along the normal.
     spacing_mm : float, optional
-        Between slices; None for a single slice of unknown thickness.
+        Between slices, along the normal; None for a single slice of unknown thickness.
     normal : ndarray, shape (3,)
         Unit normal of the planes in LPS+.
+    tilt_deg : float
+        Between the normal and the way from slice to slice; 0 within `constants.TILT_TOLERANCE_DEG`.
+    uneven_mm : tuple of float
+        Heights of the slices above the first, where they are no multiples of `spacing_mm`; else
+        empty.
     """
 
     places: tuple[tuple[int, ...], ...]
     affine: FloatArray
     spacing_mm: float | None
     normal: FloatArray
+    tilt_deg: float = 0.0
+    uneven_mm: tuple[float, ...] = ()
 
     @property
     def extent_mm(self) -> float:
         """From the middle of the first slice to that of the last."""
+        if self.uneven_mm:
+            return self.uneven_mm[-1]
         return (len(self.places) - 1) * (self.spacing_mm or 0.0)
 
 
@@ -85,7 +102,7 @@ def slice_normal(orientation: Sequence[float]) -> FloatArray:
     return result
 
 
-def stack_geometry(planes: Sequence[Header]) -> StackGeometry:
+def stack_geometry(planes: Sequence[Header], *, resample: bool = False) -> StackGeometry:
     """Order planes of one orientation and size by their position along the normal.
 
     File names and instance numbers play no part.
@@ -94,6 +111,9 @@ def stack_geometry(planes: Sequence[Header]) -> StackGeometry:
     ----------
     planes : sequence of Header
         At least one; all of one orientation, size and pixel spacing.
+    resample : bool
+        Accept missing slices and uneven spacing: the geometry says where the slices are, for
+        `resample.evenly` to interpolate between them.
 
     Raises
     ------
@@ -121,12 +141,18 @@ def stack_geometry(planes: Sequence[Header]) -> StackGeometry:
     points = positions[[place[0] for place in places]]  # (slices, 3)
     if len(places) == 1:
         spacing = first.slice_thickness
-        step = normal * (spacing or 1.0)
-    else:
-        step = (points[-1] - points[0]) / (len(places) - 1)
-        spacing = float(step @ normal)
-        _check_steps(points, normal)
-    return StackGeometry(places, _affine(first, points[0], step), spacing, normal)
+        affine = _affine(first, points[0], normal * (spacing or 1.0))
+        return StackGeometry(places, affine, spacing, normal)
+    way = points[-1] - points[0]
+    tilt = _tilt(way, normal)
+    heights = (points - points[0]) @ normal  # (slices,)
+    steps, fault = _even_steps(np.diff(heights))
+    if fault is not None and not resample:
+        raise fault
+    _check_line(points, heights if fault else np.arange(len(points), dtype=float))
+    uneven = () if fault is None else tuple(heights.tolist())
+    affine = _affine(first, points[0], way / steps)
+    return StackGeometry(places, affine, float(way @ normal) / steps, normal, tilt, uneven)
 
 
 def _places(heights: FloatArray) -> tuple[tuple[int, ...], ...]:
@@ -140,26 +166,32 @@ def _places(heights: FloatArray) -> tuple[tuple[int, ...], ...]:
     return tuple(tuple(place) for place in places)
 
 
-def _check_steps(points: FloatArray, normal: FloatArray) -> None:
-    """Refuse steps that no affine describes; `points` are slice origins in order, LPS+ mm."""
-    steps = np.diff(points, axis=0)  # (slices - 1, 3)
-    heights = steps @ normal
-    sideways = np.linalg.norm(steps - heights[:, None] * normal, axis=1)
-    # A tilted gantry moves the slices sideways, since the table travels along the body.
-    limit = np.maximum(np.tan(np.radians(TILT_TOLERANCE_DEG)) * heights, 2 * POSITION_TOLERANCE_MM)
-    if (sideways > limit).any():
-        angle = float(np.degrees(np.median(np.arctan2(sideways, heights))))
+def _tilt(way: FloatArray, normal: FloatArray) -> float:
+    """Degrees between the normal and the way from the first slice to the last.
+
+    A tilted gantry moves the slices sideways, since the table travels along the body.
+    """
+    height = float(way @ normal)
+    sideways = float(np.linalg.norm(way - height * normal))
+    angle = float(np.degrees(np.arctan2(sideways, height)))
+    if sideways <= 2 * POSITION_TOLERANCE_MM or angle <= TILT_TOLERANCE_DEG:
+        return 0.0
+    if angle > MAX_TILT_DEG:
         raise InvalidSeriesError(
             "GANTRY_TILT",
-            f"The slices are shifted sideways, as by a gantry tilt of {angle:.1f} degrees.",
-            expected=f"within {TILT_TOLERANCE_DEG} degrees of the slices' normal",
+            f"The slices are shifted sideways by {angle:.1f} degrees, as no gantry can tilt.",
+            expected=f"at most {MAX_TILT_DEG:g} degrees",
             actual=f"{angle:.2f} degrees",
-            hint="Correct the tilt with another tool; covidx does not resample yet.",
         )
-    _check_even(heights)
-    line = points[0] + np.linspace(0, 1, len(points))[:, None] * (points[-1] - points[0])
+    return angle
+
+
+def _check_line(points: FloatArray, along: FloatArray) -> None:
+    """Refuse slices that are not where `along` puts them on the line from the first to the last."""
+    way = points[-1] - points[0]
+    line = points[0] + (along / along[-1])[:, None] * way
     away = float(np.linalg.norm(points - line, axis=1).max())
-    if away > max(SPACING_TOLERANCE * float(np.median(heights)), 2 * POSITION_TOLERANCE_MM):
+    if away > _tolerance(float(np.linalg.norm(way)) / (len(points) - 1)):
         raise InvalidSeriesError(
             "POSITION_UNEVEN",
             f"A slice lies {away:.3f} mm from where even steps would put it.",
@@ -167,29 +199,35 @@ def _check_steps(points: FloatArray, normal: FloatArray) -> None:
         )
 
 
-def _check_even(heights: FloatArray) -> None:
-    """Tell a missing slice (steps are multiples of the smallest) from uneven spacing."""
-    usual = float(np.median(heights))
-    tolerance = max(SPACING_TOLERANCE * usual, 2 * POSITION_TOLERANCE_MM)
-    if np.abs(heights - usual).max() <= tolerance:
-        return
-    smallest = float(heights.min())
-    multiples = np.rint(heights / smallest)
-    if np.abs(heights - multiples * smallest).max() <= max(
-        SPACING_TOLERANCE * smallest, 2 * POSITION_TOLERANCE_MM
-    ):
-        missing, after = int(multiples.sum()) - len(heights), int(np.argmax(multiples > 1)) + 1
-        raise InvalidSeriesError(
+def _even_steps(steps: FloatArray) -> tuple[int, InvalidSeriesError | None]:
+    """How many even steps a stack should have, and why it has not: slices missing, or uneven.
+
+    Slices are missing where all steps are multiples of the smallest.
+    """
+    usual, smallest = float(np.median(steps)), float(steps.min())
+    if np.abs(steps - usual).max() <= _tolerance(usual):
+        return len(steps), None
+    multiples = np.rint(steps / smallest)
+    whole = np.abs(steps - multiples * smallest).max() <= _tolerance(smallest)
+    if whole and usual <= MOST_MISSING * smallest:
+        wanted, after = int(multiples.sum()), int(np.argmax(multiples > 1)) + 1
+        return wanted, InvalidSeriesError(
             "SLICE_MISSING",
-            f"{missing} of {int(multiples.sum()) + 1} slices are missing, first after slice {after}"
-            f" (steps of {smallest:.3f} to {heights.max():.3f} mm).",
+            f"{wanted - len(steps)} of {wanted + 1} slices are missing, first after slice {after}"
+            f" (steps of {smallest:.3f} to {steps.max():.3f} mm).",
             expected=f"every step {smallest:.3f} mm",
+            hint=ASK,
         )
-    raise InvalidSeriesError(
+    return max(1, round(float(steps.sum()) / usual)), InvalidSeriesError(
         "SPACING_UNEVEN",
-        f"The steps between slices vary from {smallest:.3f} to {heights.max():.3f} mm.",
+        f"The steps between slices vary from {smallest:.3f} to {steps.max():.3f} mm.",
         expected=f"within {SPACING_TOLERANCE:.0%} of {usual:.3f} mm",
+        hint=ASK,
     )
+
+
+def _tolerance(step: float) -> float:
+    return max(SPACING_TOLERANCE * step, 2 * POSITION_TOLERANCE_MM)
 
 
 def _affine(plane: Header, origin: FloatArray, step: FloatArray) -> FloatArray:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from covidx.ingest.attributes import (
     text_of,
     values,
 )
+from covidx.ingest.frames import frame_changes, image_type_of, kernel_of
 
 __all__ = ["HEADER_TAGS", "MODALITY_OF_CLASS", "Header", "headers_of"]
 
@@ -53,6 +53,12 @@ HEADER_TAGS = [
     "ViewPosition",
     "SeriesNumber",
     "InstanceNumber",
+    "EchoTime",
+    "AcquisitionNumber",
+    "AcquisitionDateTime",
+    "AcquisitionTime",
+    "TemporalPositionIdentifier",
+    "TriggerTime",
     "SliceThickness",
     "GantryDetectorTilt",
     "ImagePositionPatient",
@@ -94,6 +100,15 @@ class Header:
         Modality rescale (PS3.3 C.11.1.1.2); None where absent.
     acquired : str
         ISO date, or empty.
+    echo, trigger_time : float, optional
+        ms after the excitation, and after the R wave (PS3.3 C.8.3.1, C.7.6.18.1).
+    acquisition, time_point : int, optional
+        AcquisitionNumber and TemporalPositionIdentifier; of frames FrameAcquisitionNumber and
+        TemporalPositionIndex.
+    acquisition_time : str
+        As written, to tell times apart; never to be shown.
+    stack_id : str
+        StackID of a frame (PS3.3 C.7.6.16.2.2), or empty.
     names : tuple of str
         Of persons; never to be shown.
     """
@@ -132,6 +147,12 @@ class Header:
     acquired: str
     series_number: int | None
     instance_number: int | None
+    echo: float | None
+    acquisition: int | None
+    acquisition_time: str
+    time_point: int | None
+    trigger_time: float | None
+    stack_id: str
     names: tuple[str, ...] = field(default=(), repr=False)
 
     @property
@@ -173,7 +194,7 @@ def headers_of(ds: Dataset, path: Path) -> list[Header]:
         series_uid=text_of(ds, "SeriesInstanceUID"),
         patient_id=text_of(ds, "PatientID"),
         modality=text_of(ds, "Modality") or MODALITY_OF_CLASS.get(sop_class, ""),
-        image_type=tuple(v.strip().upper() for v in values(ds, "ImageType")),
+        image_type=image_type_of(ds),
         rows=integer_of(ds, "Rows") or 0,
         columns=integer_of(ds, "Columns") or 0,
         frames=integer_of(ds, "NumberOfFrames") or 1,
@@ -185,7 +206,7 @@ def headers_of(ds: Dataset, path: Path) -> list[Header]:
         slice_thickness=positive_of(ds, "SliceThickness"),
         tilt_deg=number_of(ds, "GantryDetectorTilt"),
         rescale_type=text_of(ds, "RescaleType"),
-        kernel=" ".join(v.strip() for v in values(ds, "ConvolutionKernel")),
+        kernel=kernel_of(ds),
         manufacturer=text_of(ds, "Manufacturer"),
         site=text_of(ds, "InstitutionName"),
         view=text_of(ds, "ViewPosition"),
@@ -194,11 +215,17 @@ def headers_of(ds: Dataset, path: Path) -> list[Header]:
         acquired=date_of(ds),
         series_number=integer_of(ds, "SeriesNumber"),
         instance_number=integer_of(ds, "InstanceNumber"),
+        echo=number_of(ds, "EchoTime"),
+        acquisition=integer_of(ds, "AcquisitionNumber"),
+        acquisition_time=text_of(ds, "AcquisitionDateTime") or text_of(ds, "AcquisitionTime"),
+        time_point=integer_of(ds, "TemporalPositionIdentifier"),
+        trigger_time=number_of(ds, "TriggerTime"),
+        stack_id="",
         names=tuple(name for attribute in NAMES for name in values(ds, attribute)),
         **_plane(ds),
     )
     if "PerFrameFunctionalGroupsSequence" in ds:
-        return list(_frames(ds, header))
+        return [replace(header, **changes) for changes in frame_changes(ds)]
     return [header]
 
 
@@ -211,39 +238,3 @@ def _plane(ds: Dataset) -> dict[str, Any]:
         "slope": number_of(ds, "RescaleSlope"),
         "intercept": number_of(ds, "RescaleIntercept"),
     }
-
-
-def _frames(ds: Dataset, header: Header) -> Iterator[Header]:
-    """Per-frame functional groups stand before shared ones (PS3.3 C.7.6.16.1.1)."""
-    shared_groups = ds.get("SharedFunctionalGroupsSequence") or [Dataset()]
-    shared = shared_groups[0]
-    for index, frame in enumerate(ds.PerFrameFunctionalGroupsSequence):
-        groups = (frame, shared)
-        position = _group(groups, "PlanePositionSequence")
-        orientation = _group(groups, "PlaneOrientationSequence")
-        measures = _group(groups, "PixelMeasuresSequence")
-        rescale = _group(groups, "PixelValueTransformationSequence")
-        reconstruction = _group(groups, "CTReconstructionSequence")
-        kernel = " ".join(v.strip() for v in values(reconstruction, "ConvolutionKernel"))
-        thickness = positive_of(measures, "SliceThickness") or header.slice_thickness
-        yield replace(
-            header,
-            frame=index,
-            position=numbers_of(position, "ImagePositionPatient", 3),
-            orientation=numbers_of(orientation, "ImageOrientationPatient", 6),
-            pixel_spacing=numbers_of(measures, "PixelSpacing", 2),
-            slice_thickness=thickness,
-            slope=number_of(rescale, "RescaleSlope"),
-            intercept=number_of(rescale, "RescaleIntercept"),
-            rescale_type=text_of(rescale, "RescaleType"),
-            kernel=kernel or header.kernel,
-        )
-
-
-def _group(groups: tuple[Dataset, ...], name: str) -> Dataset:
-    for group in groups:
-        items = group.get(name)
-        if items:
-            item: Dataset = items[0]
-            return item
-    return Dataset()

@@ -6,9 +6,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
+from covidx.constants import MIN_LUNG_ML, MIN_VOLUME_SLICES
 from covidx.errors import CovidxError
-from covidx.ingest.choice import rank
+from covidx.ingest.choice import alike, is_axial, rank
 from covidx.ingest.context import Context
+from covidx.ingest.coverage import lung_ml
 from covidx.ingest.dicom import Picture, read_radiograph_file, read_stack
 from covidx.ingest.records import ReadImage, from_nifti, from_picture, from_row
 from covidx.ingest.series import Outcome, Stack, Study
@@ -18,6 +20,8 @@ __all__ = ["SERIES_INCOMPLETE", "Job", "read_job"]
 
 SERIES_INCOMPLETE = "SERIES_INCOMPLETE"
 """Code of a sound file whose series was refused for another one."""
+
+KEPT = "Kept: every series was asked for, or none is a CT."
 
 Job = Study | TableRow | Path
 """The unit of work: one study, one row of an image table, one NIfTI file."""
@@ -48,25 +52,52 @@ def _read_study(study: Study, context: Context) -> Iterator[ReadImage | Outcome]
             yield from_picture(read_radiograph_file(header), "A single image.", context)
         except Exception as error:  # a broken file never stops a batch
             yield _refusal(header.path, error)
-    ranked = rank(study.stacks)
-    choose = not context.all_series and any(s.head.modality == "CT" for s in study.stacks)
-    refused = ""
-    while ranked:
-        best, *rest = ranked
-        why = best.why if choose else "Kept: every series was asked for, or none is a CT."
+    if not context.rules.all_series and any(s.head.modality == "CT" for s in study.stacks):
+        yield from _choose(study, context)
+        return
+    for ranked in rank(study.stacks):
+        part = (
+            f"Of its series: {', '.join(map(str, ranked.stack.part))}. "
+            if ranked.stack.part
+            else ""
+        )
+        try:
+            picture = read_stack(ranked.stack)
+        except Exception as error:  # a broken file never stops a batch
+            yield from _refused_series(ranked.stack, error)
+            continue
+        yield from_picture(picture, f"{part}{KEPT}", context)
+        yield from _dropped(picture)
+
+
+def _choose(study: Study, context: Context) -> Iterator[ReadImage | Outcome]:
+    """The best stack that can be read and shows lungs, or if none of its like does, the best."""
+    stacks, said = list(study.stacks), ""
+    lungless: list[Stack] = []
+    while stacks:
+        best, *others = rank(stacks, context.rules.kernel, lungless)
         try:
             picture = read_stack(best.stack)
         except Exception as error:  # a broken file never stops a batch
             yield from _refused_series(best.stack, error)
-            refused = "A series that ranked higher was refused; see the quarantine table. "
-            ranked = rank([other.stack for other in rest])
+            stacks.remove(best.stack)
+            said = "A series that ranked higher was refused; see the quarantine table. "
             continue
-        yield from_picture(picture, refused + why, context)
+        rivals = any(alike(best.stack, other.stack) for other in others)
+        if rivals and best.stack not in lungless and _lacks_lungs(picture, best.stack):
+            lungless.append(best.stack)
+            continue
+        yield from_picture(picture, said + best.why, context)
         yield from _dropped(picture)
-        if choose:
-            yield from _not_chosen([(other.stack, other.why) for other in rest])
-            return
-        ranked = rest
+        yield from _not_chosen([(other.stack, other.why) for other in others])
+        return
+
+
+def _lacks_lungs(picture: Picture, stack: Stack) -> bool:
+    """Whether a volume that could show lungs does not; what cannot be told counts as lungs."""
+    volume = picture.volume
+    told = volume.units == "hu" and volume.geometry == "proven" and is_axial(stack)
+    return told and len(volume.array) >= MIN_VOLUME_SLICES and lung_ml(volume) < MIN_LUNG_ML
 
 
 def _refused_series(stack: Stack, error: Exception) -> Iterator[Outcome]:

@@ -44,6 +44,8 @@ DAMAGED: tuple[type[Exception], ...] = (
 """What a broken file makes nibabel and ISA-L raise."""
 MM = {"meter": 1000.0, "mm": 1.0, "micron": 0.001}
 """mm in a spatial unit of NIfTI; one that is not said is taken for mm, as everyone does."""
+RESAMPLED = "covidx: "
+"""Before `Volume.resampled` in the header's description."""
 SCANNER = 1
 """qform and sform code: scanner anatomical coordinates (nifti1.h, NIFTI_XFORM_SCANNER_ANAT)."""
 
@@ -57,6 +59,8 @@ def to_nibabel(volume: Volume) -> Any:
     image.set_sform(image.affine, code)
     image.set_qform(image.affine, code, strip_shears=True)
     image.header.set_xyzt_units("mm" if volume.affine is not None else "unknown")
+    if volume.resampled:
+        image.header["descrip"] = (RESAMPLED + volume.resampled).encode()  # 80 bytes at most
     return image
 
 
@@ -98,7 +102,14 @@ def from_nibabel(
     array = _array(image)
     geometry, affine, note = _placed(image)
     modality, units, how = found_units(array, modality, units)
-    return Volume(array, modality, units, geometry, affine), f"{how}; {note}"
+    volume = Volume(array, modality, units, geometry, affine, _resampled(image))
+    return volume, f"{how}; {note}"
+
+
+def _resampled(image: Any) -> str:
+    """What `to_nibabel` wrote into the description; other programs' words count for nothing."""
+    text = bytes(image.header["descrip"]).rstrip(b"\0").decode("latin-1")
+    return text.removeprefix(RESAMPLED) if text.startswith(RESAMPLED) else ""
 
 
 def _array(image: Any) -> NDArray[Any]:
@@ -229,6 +240,5 @@ def read_stored(path: Path, modality: str, units: Units, geometry: Geometry) -> 
     image = _load(path)
     xyz = np.asanyarray(image.dataobj)
     array = np.ascontiguousarray(xyz.transpose(2, 1, 0))  # (slices, rows, columns)
-    return Volume(
-        array, modality, units, geometry, None if geometry == "none" else image.get_sform()
-    )
+    affine = None if geometry == "none" else image.get_sform()
+    return Volume(array, modality, units, geometry, affine, _resampled(image))

@@ -13,6 +13,7 @@ from covidx.ingest.dicomdir import why_incomplete
 from covidx.ingest.header import Header
 from covidx.ingest.identity import Identities
 from covidx.ingest.jobs import Job
+from covidx.ingest.rules import Rules
 from covidx.ingest.scan import Found
 from covidx.ingest.series import Outcome, sort_headers
 from covidx.ingest.table import TableRow, read_image_table
@@ -71,7 +72,7 @@ def make_plan(found: Sequence[Found], context: Context, card: DataCard | None) -
             jobs.append(_lone_picture(file, context))
         else:
             jobs.append(Path(file.path))
-    studies = sort_headers(headers)
+    studies = sort_headers(headers, resample=context.rules.resample)
     return Plan((*studies.studies, *jobs), (*outcomes, *studies.outcomes), context)
 
 
@@ -130,13 +131,13 @@ def _lone_picture(file: Found, context: Context) -> TableRow:
 
 
 def make_context(
-    source: Path, identities: Identities, card: DataCard | None, all_series: bool
+    source: Path, identities: Identities, card: DataCard | None, rules: Rules
 ) -> Context:
     """What all jobs of one source share; its root is absolute."""
     root = source if source.is_dir() else source.parent
     if card is None:
-        return Context(root, identities, all_series=all_series)
-    return Context(root, identities, card.identifier, card_digest(card), card.licence, all_series)
+        return Context(root, identities, rules=rules)
+    return Context(root, identities, card.identifier, card_digest(card), card.licence, rules)
 
 
 def quarantine_rows(outcomes: Iterable[Outcome], context: Context) -> list[dict[str, str]]:

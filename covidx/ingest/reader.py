@@ -14,6 +14,7 @@ from covidx.ingest.identity import Identities
 from covidx.ingest.jobs import SERIES_INCOMPLETE, read_job
 from covidx.ingest.plan import Plan, make_context, make_plan, quarantine_rows
 from covidx.ingest.records import ReadImage
+from covidx.ingest.rules import USUAL, Rules
 from covidx.ingest.scan import find_files
 from covidx.ingest.search import Searched, search
 from covidx.ingest.series import Outcome
@@ -54,7 +55,7 @@ def read_images(
     source: Path,
     *,
     identities: Identities,
-    all_series: bool = False,
+    rules: Rules = USUAL,
     card: DataCard | None = None,
 ) -> ImageReader:
     """Read the images of a file or folder one at a time, in this process, writing nothing.
@@ -73,18 +74,26 @@ def read_images(
         Where the card's image table does not fit.
     """
     source = source.absolute()
-    context = make_context(source, identities, card, all_series)
+    context = make_context(source, identities, card, rules)
     searched = search(find_files(source), context, map)
     return ImageReader(make_plan(searched.found, searched.context, card), searched)
 
 
-def read_series(path: Path | str) -> Volume:
+def read_series(path: Path | str, rules: Rules = USUAL) -> Volume:
     """Read the one image that a file or folder holds.
+
+    Parameters
+    ----------
+    path : Path or str
+    rules : Rules, optional
+        Which series of a study to prefer, and whether to interpolate where slices are missing.
 
     Examples
     --------
     >>> covidx.read_series("study/").spacing_mm  # doctest: +SKIP
     (5.0, 0.7, 0.7)
+    >>> covidx.read_series("uneven/", Rules(resample=True)).resampled  # doctest: +SKIP
+    '55 slices interpolated from 28'
 
     Raises
     ------
@@ -93,7 +102,7 @@ def read_series(path: Path | str) -> Volume:
     InvalidSeriesError
         The code of the first refusal if there is no image, ``SERIES_SEVERAL`` if there are more.
     """
-    reader = read_images(Path(path), identities=Identities.public())
+    reader = read_images(Path(path), identities=Identities.public(), rules=rules)
     images = list(reader)
     if len(images) == 1:
         return images[0].volume

@@ -31,6 +31,8 @@ class Receipt:
         GantryDetectorTilt as written by the scanner.
     affine : tuple of tuple of float, optional
         (column, row, slice) to RAS+ mm.
+    resampled : str
+        As `Volume.resampled`: how voxels were interpolated; empty where they are as measured.
     units_from : str
         How HU were proven, or why not.
     patient_from : str
@@ -50,6 +52,7 @@ class Receipt:
     spacing_mm: tuple[float, ...] | None = None
     tilt_deg: float | None = None
     affine: tuple[tuple[float, ...], ...] | None = None
+    resampled: str = ""
     notes: tuple[str, ...] = field(default=())
 
     def to_json(self) -> dict[str, Any]:

@@ -210,6 +210,7 @@ def _receipt(volume: Volume, image_id: str, form: str, reasons: tuple[str, str])
         patient_from="",
         spacing_mm=volume.spacing_mm,
         affine=None if affine is None else tuple(tuple(map(float, row)) for row in affine),
+        resampled=volume.resampled,
     )
 
 

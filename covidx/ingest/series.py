@@ -7,12 +7,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
 
-import numpy as np
-
-from covidx.constants import DIRECTION_TOLERANCE
 from covidx.errors import InvalidSeriesError
 from covidx.ingest.geometry import StackGeometry, stack_geometry
 from covidx.ingest.header import Header
+from covidx.ingest.split import GRID, Part, Piece, split
 
 __all__ = ["Outcome", "Sorted", "Stack", "Study", "sort_headers", "why_set_aside"]
 
@@ -52,10 +50,17 @@ class Outcome:
 
 @dataclass(frozen=True, eq=False)
 class Stack:
-    """The planes of one series that share orientation and size, with a proven geometry."""
+    """Planes of one series that are one volume, with a proven geometry.
+
+    Attributes
+    ----------
+    part : tuple of Piece
+        Which part of its series, such as ``acquisition 2 of 4``; empty where it is the whole.
+    """
 
     planes: tuple[Header, ...]
     geometry: StackGeometry
+    part: tuple[Piece, ...] = ()
 
     @property
     def head(self) -> Header:
@@ -71,6 +76,11 @@ class Stack:
     def derived(self) -> bool:
         """Whether the pixels were computed from other images (PS3.3 C.7.6.1.1.2, value 1)."""
         return self.head.image_type[:1] == ("DERIVED",)
+
+    @property
+    def thickness_mm(self) -> float:
+        """Depth of a slice, or its distance to the next if that is more; 0 if neither is known."""
+        return max(self.geometry.spacing_mm or 0.0, self.head.slice_thickness or 0.0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,8 +124,15 @@ def why_set_aside(header: Header) -> tuple[str, str] | None:
     return None
 
 
-def sort_headers(headers: Iterable[Header]) -> Sorted:
-    """Sort planes into studies. Every file ends in a stack, among radiographs or in an outcome."""
+def sort_headers(headers: Iterable[Header], *, resample: bool = False) -> Sorted:
+    """Sort planes into studies. Every file ends in a stack, among radiographs or in an outcome.
+
+    Parameters
+    ----------
+    headers : iterable of Header
+    resample : bool
+        Keep stacks with missing or uneven slices, to be interpolated.
+    """
     outcomes: dict[str, Outcome] = {}
     studies: dict[str, dict[str, list[Header]]] = defaultdict(lambda: defaultdict(list))
     for header in headers:
@@ -131,7 +148,7 @@ def sort_headers(headers: Iterable[Header]) -> Sorted:
         radiographs = tuple(h for h in planes if h.modality in RADIOGRAPHS)
         stacks: list[Stack] = []
         for series in study.values():
-            made, refused = _stacks(_without(series, RADIOGRAPHS))
+            made, refused = _stacks(_without(series, RADIOGRAPHS), resample)
             stacks += made
             outcomes.update((outcome.path, outcome) for outcome in refused)
         if stacks or radiographs:
@@ -162,8 +179,8 @@ def _series_key(header: Header) -> str:
     return header.series_uid or f"folder:{_folder(header)}:{header.series_number}"
 
 
-def _stacks(series: Sequence[Header]) -> tuple[list[Stack], list[Outcome]]:
-    """Split a series into stacks of one orientation, size and pixel spacing, and prove each."""
+def _stacks(series: Sequence[Header], resample: bool) -> tuple[list[Stack], list[Outcome]]:
+    """Split a series into stacks, and prove the geometry of each."""
     stacks: list[Stack] = []
     outcomes: list[Outcome] = []
     if not series:
@@ -172,51 +189,37 @@ def _stacks(series: Sequence[Header]) -> tuple[list[Stack], list[Outcome]]:
     if len(patients) > 1:
         code, reason = "PATIENT_CONFLICT", f"One series claims {len(patients)} patients."
         return stacks, [Outcome(path, "quarantined", code, reason) for path in _paths(series)]
-    parts = _parts(series)
+    parts = split(series)
+    largest = max(len(part.planes) for part in parts)
     for part in parts:
-        alone = len(part) == 1 and len(parts) > 1
-        if alone:
-            code = "ORIENTATION_MIXED"
-            reason = (
-                f"A single plane of its own orientation or size among {len(series)} of a series."
-            )
-            outcomes += [Outcome(path, "quarantined", code, reason) for path in _paths(part)]
-            continue
-        try:
-            stacks.append(Stack(tuple(part), stack_geometry(part)))
-        except InvalidSeriesError as error:
-            outcomes += [
-                Outcome(path, "quarantined", error.code, error.message) for path in _paths(part)
-            ]
+        why = _why_alone(part, len(series)) if largest > 1 or _lone_grid(part) else None
+        if why is None:
+            try:
+                geometry = stack_geometry(part.planes, resample=resample)
+            except InvalidSeriesError as error:
+                why = error.code, error.message
+            else:
+                stacks.append(Stack(tuple(part.planes), geometry, part.pieces))
+                continue
+        outcomes += [Outcome(path, "quarantined", *why) for path in _paths(part.planes)]
     kept = {path for stack in stacks for path in stack.paths}
     return stacks, [outcome for outcome in outcomes if outcome.path not in kept]
 
 
+def _why_alone(part: Part, of: int) -> tuple[str, str] | None:
+    """Code and reason why a single plane beside others of its series is no volume."""
+    if len(part.planes) > 1 or not part.pieces:
+        return None
+    if _lone_grid(part):
+        what = "A single plane of its own orientation or size"
+        return "ORIENTATION_MIXED", f"{what} among {of} of a series."
+    what = f"A single plane of its own ({part.pieces[-1]})"
+    return "RECONSTRUCTION_MIXED", f"{what} among {of} of a series."
+
+
+def _lone_grid(part: Part) -> bool:
+    return [piece.name for piece in part.pieces] == [GRID]
+
+
 def _paths(planes: Sequence[Header]) -> list[str]:
     return sorted({plane.path for plane in planes})
-
-
-def _parts(series: Sequence[Header]) -> list[list[Header]]:
-    parts: list[list[Header]] = []
-    for plane in series:
-        for part in parts:
-            if _same_grid(plane, part[0]):
-                part.append(plane)
-                break
-        else:
-            parts.append([plane])
-    return parts
-
-
-def _same_grid(one: Header, other: Header) -> bool:
-    return (
-        (one.rows, one.columns, one.modality) == (other.rows, other.columns, other.modality)
-        and _close(one.orientation, other.orientation)
-        and _close(one.pixel_spacing, other.pixel_spacing)
-    )
-
-
-def _close(one: tuple[float, ...] | None, other: tuple[float, ...] | None) -> bool:
-    if one is None or other is None:
-        return one is other
-    return bool(np.allclose(one, other, rtol=0, atol=DIRECTION_TOLERANCE))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, closing
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,7 @@ from covidx.ingest.nifti import read_stored, write_nifti
 from covidx.ingest.plan import Plan, make_context, make_plan, quarantine_path
 from covidx.ingest.pool import FEW_FILES, Team, team_of
 from covidx.ingest.raster import read_stored_picture, write_picture
+from covidx.ingest.rules import USUAL, Rules
 from covidx.ingest.scan import Progress, find_files
 from covidx.ingest.search import search
 from covidx.ingest.series import Outcome
@@ -44,7 +46,7 @@ def ingest(
     out: Path,
     *,
     card: DataCard | None = None,
-    all_series: bool = False,
+    rules: Rules = USUAL,
     workers: int | None = None,
     progress: Progress | None = None,
 ) -> IngestResult:
@@ -64,8 +66,8 @@ def ingest(
     card : DataCard, optional
         Names the data set, its image table, and whether its ids are public. Without a card, or
         where they are not, every identifier becomes a pseudonym (see `Identities`).
-    all_series : bool
-        Keep every sound series of a study instead of one.
+    rules : Rules, optional
+        What is kept of a study; one CT series, as it was measured, by default.
     workers : int, optional
         Processes; all cores by default.
     progress : callable, optional
@@ -84,7 +86,7 @@ def ingest(
     check_apart(source, out)
     files = find_files(source)
     with locked(out), ExitStack() as stack:
-        context = make_context(source, Identities.for_card(card, out=out), card, all_series)
+        context = make_context(source, Identities.for_card(card, out=out), card, rules)
         team = stack.enter_context(team_of(workers, len(files)))
         searched = stack.enter_context(closing(search(files, context, team, progress)))
         context = searched.context
@@ -164,7 +166,7 @@ def _write(
         {
             "dataset": context.dataset,
             "card_sha256": context.card_sha256,
-            "all_series": context.all_series,
+            "rules": asdict(context.rules),
             "images": len(result.manifest),
             "files_seen": result.files_seen,
             "accepted_files": result.accepted_files,

@@ -151,3 +151,8 @@ def test_a_nifti(covidx: Call, trained: Run, real_data: Path) -> None:
     assert found["score"] is not None
     assert found["receipt"]["source_format"] == "nifti"
     assert found["interpretable"] is False
+
+
+def test_a_tilt_that_was_corrected_is_told(covidx: Call, trained: Run, real_data: Path) -> None:
+    answer = covidx("predict", trained.bundle, real_data / "dicom" / "ge-head-ct-tilt")
+    assert "voxels: tilt of 18.5 deg corrected by shear" in answer.out

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -52,6 +53,12 @@ def test_a_transformed_metatensor_comes_back_in_its_place() -> None:
     same(volume.canonical(), ct().canonical())
     scaled, _ = from_metatensor(transforms.ScaleIntensity()(to_metatensor(ct())))
     assert scaled.units == "unproven"
+
+
+def test_a_metatensor_keeps_the_mark_of_interpolation() -> None:
+    pytest.importorskip("monai.data")
+    marked = replace(ct(), resampled="9 slices interpolated from 8")
+    assert from_metatensor(to_metatensor(marked))[0].resampled == marked.resampled
 
 
 def test_a_metatensor_without_a_place() -> None:

@@ -67,6 +67,8 @@ ILL: list[tuple[str, list[float], dict[str, Any]]] = [
     ("SLICE_MISSING", [0, 5, 10, 20], {}),
     ("SLICE_MISSING", [0, 5, 20, 25], {}),
     ("SPACING_UNEVEN", [0, 5, 10, 17], {}),
+    ("SPACING_UNEVEN", [0, 5, 5.1, 10, 15], {}),  # 0.1 mm divides all steps, and means nothing
+    ("SLICE_MISSING", [0, 5, 15, 20, 30, 35, 45], {}),  # every third one
     ("GEOMETRY_ABSENT", [0, 5], {"ImageOrientationPatient": None}),
     ("ORIENTATION_INVALID", [0, 5], {"ImageOrientationPatient": [1, 0, 0, 0.5, 1, 0]}),
     ("ORIENTATION_INVALID", [0, 5], {"ImageOrientationPatient": [0, 0, 0, 0, 0, 0]}),
@@ -87,13 +89,59 @@ def test_the_missing_slice_is_named() -> None:
         stack_geometry(stack([0, 5, 10, 20]))
 
 
-def test_a_tilted_gantry_is_refused_with_its_angle() -> None:
-    """Slices tilted by 20 degrees about x, the table moving along z."""
-    c, s = np.cos(np.radians(20)), np.sin(np.radians(20))
-    planes = stack([0, 5, 10], ImageOrientationPatient=[1, 0, 0, 0, c, -s])
-    with pytest.raises(InvalidSeriesError, match=r"20\.0 degrees") as caught:
-        stack_geometry(planes)
+def tilted(degrees: float, zs: list[float]) -> list[Header]:
+    """Slices turned about x, the table moving along z."""
+    c, s = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))
+    return stack(zs, ImageOrientationPatient=[1, 0, 0, 0, c, -s])
+
+
+def test_a_tilted_gantry_by_hand() -> None:
+    """A step of 5 mm along z is 5 cos 20 along the normal (0, sin 20, cos 20)."""
+    found = stack_geometry(tilted(20, [0, 5, 10]))
+    assert found.tilt_deg == pytest.approx(20)
+    assert found.spacing_mm == pytest.approx(5 * np.cos(np.radians(20)))
+    np.testing.assert_array_equal(found.affine[:3, 2], [0, 0, 5])  # as measured: no right angle
+
+
+def test_slices_pushed_further_than_a_gantry_tilts_are_refused() -> None:
+    with pytest.raises(InvalidSeriesError, match=r"40\.0 degrees") as caught:
+        stack_geometry(tilted(40, [0, 5, 10]))
     assert caught.value.code == "GANTRY_TILT"
+
+
+@pytest.mark.parametrize("degrees", [-0.4, 0.4])
+def test_a_hair_of_tilt_is_left_in_the_affine(degrees: float) -> None:
+    assert stack_geometry(tilted(degrees, [0, 5, 10])).tilt_deg == 0
+
+
+UNEVEN: list[tuple[list[float], float, list[float]]] = [
+    ([0, 5, 10, 20], 5, [0, 5, 10, 20]),  # the step of the scan
+    ([0, 5, 10, 17], 17 / 3, [0, 5, 10, 17]),  # as many steps of the usual size as fit
+    ([0, 4, 4.1, 8.1, 12.1], 12.1 / 3, [0, 4, 4.1, 8.1, 12.1]),
+]
+
+
+@pytest.mark.parametrize(("zs", "step", "heights"), UNEVEN)
+def test_uneven_stacks_if_asked_for(zs: list[float], step: float, heights: list[float]) -> None:
+    found = stack_geometry(stack(zs), resample=True)
+    assert found.spacing_mm == pytest.approx(step)
+    assert found.uneven_mm == pytest.approx(heights)
+    assert found.extent_mm == pytest.approx(zs[-1])
+    assert found.affine[2, 2] == pytest.approx(step)
+
+
+def test_an_even_stack_is_not_resampled_though_asked_for() -> None:
+    found = stack_geometry(stack([0, 5, 10]), resample=True)
+    assert not found.uneven_mm
+    np.testing.assert_array_equal(found.affine, stack_geometry(stack([0, 5, 10])).affine)
+
+
+def test_a_slice_pushed_aside_is_refused_even_if_resampling_is_asked_for() -> None:
+    planes = stack([0, 5, 10, 20])
+    planes[1] = header(1, ImagePositionPatient=[-12, -20, 5])
+    with pytest.raises(InvalidSeriesError) as caught:
+        stack_geometry(planes, resample=True)
+    assert caught.value.code == "POSITION_UNEVEN"
 
 
 def test_positions_off_the_line_are_refused() -> None:

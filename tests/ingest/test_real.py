@@ -12,12 +12,11 @@ import numpy as np
 import pytest
 
 from covidx.errors import CovidxError
-from covidx.ingest import Identities, from_nibabel, read_images, read_series
+from covidx.ingest import Identities, Rules, from_nibabel, read_images, read_series
 
 from .test_reference_files import same_after_reorienting
 
 REFUSED = [
-    ("ge-head-ct-tilt", "GANTRY_TILT"),
     ("philips-localizer/I10", "LOCALIZER"),
 ]
 
@@ -48,7 +47,7 @@ def test_against_dcm2niix(shared: Path, tmp_path: Path, name: str) -> None:
         capture_output=True,
     )
     theirs = [nib.load(path) for path in sorted(tmp_path.glob("*.nii"))]
-    images = list(read_images(source, identities=Identities.public(), all_series=True))
+    images = list(read_images(source, identities=Identities.public(), rules=Rules(all_series=True)))
     assert len(images) == len(theirs)
     for image, other in zip(_by_mean(images), sorted(theirs, key=_spread), strict=True):
         same_after_reorienting(image.volume, other)

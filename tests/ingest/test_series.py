@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from covidx.ingest import Identities, ImageReader, read_images
+from covidx.ingest import Identities, ImageReader, Rules, read_images
 from covidx.ingest.choice import sharpness
 from covidx.ingest.header import headers_of
 from covidx.ingest.series import why_set_aside
@@ -99,7 +99,7 @@ def test_rule_of_choice(
 def test_all_series_keeps_all(tmp_path: Path) -> None:
     write_series(tmp_path, SeriesInstanceUID="1.2.8")
     write_series(tmp_path, SeriesInstanceUID="1.2.9")
-    assert len(read(tmp_path, all_series=True)[0]) == 2
+    assert len(read(tmp_path, rules=Rules(all_series=True))[0]) == 2
 
 
 def test_a_refused_winner_gives_way_to_the_next(tmp_path: Path) -> None:
@@ -121,7 +121,7 @@ def test_series_of_two_orientations_is_split(tmp_path: Path) -> None:
         ImageOrientationPatient=[0, 1, 0, 0, 0, -1],
         ImagePositionPatient=lambda i: [3 * i, 0, 0],
     )
-    images, _ = read(tmp_path, all_series=True)
+    images, _ = read(tmp_path, rules=Rules(all_series=True))
     assert sorted(image.volume.spacing_mm[0] for image in images) == [3, 5]
 
 
