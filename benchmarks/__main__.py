@@ -17,6 +17,7 @@ NAMES = (
     "dcm2niix",
     "evaluate",
     "kill",
+    "fuzz",
     "phantom",
     "phantom-cxr",
     "covid-ct",
@@ -76,6 +77,12 @@ def _kill(at: Places) -> None:
     from benchmarks.kill import kill_points_survived
 
     record(kill_points_survived(), at.results)
+
+
+def _fuzz(at: Places) -> None:
+    from benchmarks.fuzz import fuzz
+
+    record(fuzz(keep=at.work / "benchmarks" / "fuzz"), at.results)
 
 
 def _phantom(at: Places) -> None:
@@ -155,6 +162,8 @@ def _measure(name: str, at: Places) -> None:
         _evaluate(at)
     elif name == "kill":
         _kill(at)
+    elif name == "fuzz":
+        _fuzz(at)
     elif name == "phantom":
         _phantom(at)
     elif name == "phantom-cxr":

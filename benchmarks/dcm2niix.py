@@ -17,7 +17,7 @@ from pydicom import dcmread
 from pydicom.uid import JPEGLSLossless
 from scipy import ndimage
 
-from benchmarks.series import LANDMARK, SERIES, write
+from benchmarks.series import LANDMARK, SERIES, legacy_converted, write
 from covidx.constants import AIR_HU
 from covidx.ingest import Identities, ReadImage, Rules, read_images
 from covidx.phantom import generate_cohort
@@ -111,7 +111,7 @@ def cases(data: Path | None, work: Path, patients: int = PATIENTS) -> Iterator[C
         yield (case := Case(f"made/{name}", write(series, work / "made" / name)))
         if name in ("uneven", "missing-slice"):
             yield Case(f"{case.name}, resampled", case.folder, resample=True)
-    yield Case("made/legacy-multiframe", _legacy(work / "made" / "axial", work / "legacy"))
+    yield Case("made/legacy-multiframe", legacy_converted(work / "made" / "axial", work / "legacy"))
     if patients:
         root = generate_cohort(work / "phantom", patients, 11, workers=1)
         for index, folder in enumerate(sorted((root / "dicom").iterdir()), start=1):
@@ -145,25 +145,6 @@ def _copies(folder: Path, paths: Sequence[Path]) -> Path:
     for path in paths:
         shutil.copy(path, folder)
     return folder
-
-
-def _legacy(single: Path, out: Path) -> Path:
-    from highdicom.legacy import LegacyConvertedEnhancedCTImage
-
-    planes = [dcmread(path) for path in sorted(single.iterdir())]
-    for ds in planes:
-        for name in ("PatientBirthDate", "AccessionNumber", "StudyID", "PatientSex"):
-            setattr(ds, name, "")
-        ds.PositionReferenceIndicator, ds.ReferringPhysicianName = "", ""
-        ds.ContentDate, ds.ContentTime, ds.AcquisitionNumber = "20200401", "101500", 1
-        ds.SeriesDate, ds.SeriesTime = ds.InstanceCreationDate, ds.InstanceCreationTime = (
-            "20200401",
-            "101500",
-        )
-    out.mkdir()
-    uid = "1.2.826.0.1.3680043.8.498.77"
-    LegacyConvertedEnhancedCTImage(planes, uid, 9, f"{uid}.1", 1).save_as(out / "multi")
-    return out
 
 
 def compare(case: Case, tool: str, work: Path) -> Compared:

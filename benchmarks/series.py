@@ -10,6 +10,7 @@ from typing import Any
 import gdcm
 import numpy as np
 from numpy.typing import NDArray
+from pydicom import dcmread
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import (
     CTImageStorage,
@@ -23,7 +24,7 @@ from pydicom.uid import (
     RLELossless,
 )
 
-__all__ = ["LANDMARK", "SERIES", "Series", "write"]
+__all__ = ["LANDMARK", "SERIES", "Series", "legacy_converted", "write"]
 
 FloatArray = NDArray[np.float64]
 
@@ -234,3 +235,23 @@ def _to_jpeg(path: Path) -> None:
     writer.SetFile(reader.GetFile())
     writer.SetImage(change.GetOutput())
     assert writer.Write()
+
+
+def legacy_converted(single: Path, out: Path) -> Path:
+    """A series as one legacy-converted enhanced CT, alone in a folder."""
+    from highdicom.legacy import LegacyConvertedEnhancedCTImage
+
+    planes = [dcmread(path) for path in sorted(single.iterdir())]
+    for ds in planes:
+        for name in ("PatientBirthDate", "AccessionNumber", "StudyID", "PatientSex"):
+            setattr(ds, name, "")
+        ds.PositionReferenceIndicator, ds.ReferringPhysicianName = "", ""
+        ds.ContentDate, ds.ContentTime, ds.AcquisitionNumber = "20200401", "101500", 1
+        ds.SeriesDate, ds.SeriesTime = ds.InstanceCreationDate, ds.InstanceCreationTime = (
+            "20200401",
+            "101500",
+        )
+    out.mkdir()
+    uid = "1.2.826.0.1.3680043.8.498.77"
+    LegacyConvertedEnhancedCTImage(planes, uid, 9, f"{uid}.1", 1).save_as(out / "multi")
+    return out

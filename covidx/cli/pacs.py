@@ -15,7 +15,7 @@ from covidx.files import make_folder, replacing
 if TYPE_CHECKING:
     import pandas as pd
 
-    from covidx.ingest.pacs import FoundStudy
+    from covidx.ingest.pacs.query import FoundStudy
 
 __all__ = ["pacs_app"]
 
@@ -53,8 +53,8 @@ def find(
     out: Annotated[Path | None, typer.Option(help="Write the list there: .csv or .json.")] = None,
 ) -> None:
     """List studies by patient, date, modality, description or accession number."""
-    from covidx.ingest.dicomweb import Server
-    from covidx.ingest.pacs import StudyQuery, find_studies
+    from covidx.ingest.pacs.dicomweb import Server
+    from covidx.ingest.pacs.query import StudyQuery, find_studies
 
     if out is not None and out.suffix not in (".csv", ".json"):
         raise InvalidInputError(
@@ -131,9 +131,9 @@ def fetch(
 
     Run it again to go on: what is there is not fetched twice. fetch.csv says what became of each.
     """
-    from covidx.ingest.dicomweb import Server
-    from covidx.ingest.fetch import fetch_studies
-    from covidx.ingest.fetched import ACCOUNT_NAME
+    from covidx.ingest.pacs.dicomweb import Server
+    from covidx.ingest.pacs.fetch import fetch_studies
+    from covidx.ingest.pacs.fetched import ACCOUNT_NAME
 
     uids = [*(studies or []), *_column(listed, "study_uid")]
     if not uids:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from covidx.ingest.account import IngestResult
-from covidx.ingest.confidentiality import DEFAULT_RETAIN, Retain, options_of
-from covidx.ingest.copies import Copies, deidentify
+from covidx.ingest.deid.confidentiality import DEFAULT_RETAIN, Retain, options_of
+from covidx.ingest.deid.copies import Copies, deidentify
 from covidx.ingest.exchange import from_highdicom, from_metatensor, to_highdicom, to_metatensor
 from covidx.ingest.identity import Identities
 from covidx.ingest.linkage import read_linkage

@@ -12,9 +12,9 @@ import pandas as pd
 
 from covidx.errors import StoreError
 from covidx.ingest.context import Context
+from covidx.ingest.dicom.series import Outcome
 from covidx.ingest.plan import quarantine_rows
 from covidx.ingest.receipt import Receipt
-from covidx.ingest.series import Outcome
 from covidx.tables import MANIFEST, QUARANTINE
 
 __all__ = ["IngestResult", "Stored", "account", "without_repeats"]

@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from covidx.errors import InvalidInputError
-from covidx.ingest.geometry import LPS_TO_RAS
-from covidx.ingest.units import compact, found_units
+from covidx.ingest.dicom.geometry import LPS_TO_RAS
+from covidx.ingest.dicom.units import compact, found_units
 from covidx.volume import Geometry, Units, Volume
 
 __all__ = ["from_highdicom", "from_metatensor", "to_highdicom", "to_metatensor"]

@@ -8,12 +8,12 @@ from pathlib import Path
 
 from covidx.constants import MIN_LUNG_ML, MIN_VOLUME_SLICES
 from covidx.errors import CovidxError
-from covidx.ingest.choice import alike, is_axial, rank
 from covidx.ingest.context import Context
-from covidx.ingest.coverage import lung_ml
-from covidx.ingest.dicom import Picture, read_radiograph_file, read_stack
+from covidx.ingest.dicom.choice import alike, is_axial, rank
+from covidx.ingest.dicom.coverage import lung_ml
+from covidx.ingest.dicom.picture import Picture, read_radiograph_file, read_stack
+from covidx.ingest.dicom.series import Outcome, Stack, Study
 from covidx.ingest.records import ReadImage, from_nifti, from_picture, from_row
-from covidx.ingest.series import Outcome, Stack, Study
 from covidx.ingest.table import TableRow
 
 __all__ = ["SERIES_INCOMPLETE", "Job", "read_job"]

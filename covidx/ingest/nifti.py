@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from covidx.constants import FORM_TOLERANCE_MM, MAX_IMAGE_BYTES
 from covidx.errors import InvalidInputError
 from covidx.files import replacing
-from covidx.ingest.units import compact, found_units
+from covidx.ingest.dicom.units import compact, found_units
 from covidx.volume import Geometry, Units, Volume
 
 __all__ = ["from_nibabel", "read_nifti", "to_nibabel", "write_nifti"]

@@ -9,13 +9,13 @@ from typing import Any
 
 from covidx.cards import DataCard, card_digest
 from covidx.ingest.context import Context, relative_to_root
-from covidx.ingest.dicomdir import why_incomplete
-from covidx.ingest.header import Header
+from covidx.ingest.dicom.header import Header
+from covidx.ingest.dicom.series import Outcome, sort_headers
+from covidx.ingest.find.dicomdir import why_incomplete
+from covidx.ingest.find.scan import Found
 from covidx.ingest.identity import Identities
 from covidx.ingest.jobs import Job
 from covidx.ingest.rules import Rules
-from covidx.ingest.scan import Found
-from covidx.ingest.series import Outcome, sort_headers
 from covidx.ingest.table import TableRow, read_image_table
 from covidx.ingest.words import holds_any, words_of, words_of_places
 

@@ -10,14 +10,14 @@ import pandas as pd
 from covidx.cards import DataCard
 from covidx.errors import InvalidSeriesError
 from covidx.ingest.context import known_path
+from covidx.ingest.dicom.series import Outcome
+from covidx.ingest.find.scan import find_files
+from covidx.ingest.find.search import Searched, search
 from covidx.ingest.identity import Identities
 from covidx.ingest.jobs import SERIES_INCOMPLETE, read_job
 from covidx.ingest.plan import Plan, make_context, make_plan, quarantine_rows
 from covidx.ingest.records import ReadImage
 from covidx.ingest.rules import USUAL, Rules
-from covidx.ingest.scan import find_files
-from covidx.ingest.search import Searched, search
-from covidx.ingest.series import Outcome
 from covidx.volume import Volume
 
 __all__ = ["ImageReader", "read_images", "read_series"]

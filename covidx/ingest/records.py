@@ -9,8 +9,8 @@ from typing import Any
 
 from covidx.files import sha256_bytes
 from covidx.ingest.context import Context, known_path, relative_to_root, source_place
-from covidx.ingest.dicom import ID_DIGITS, Picture
-from covidx.ingest.header import Header
+from covidx.ingest.dicom.header import Header
+from covidx.ingest.dicom.picture import ID_DIGITS, Picture
 from covidx.ingest.identity import Identities, original_patient
 from covidx.ingest.nifti import read_nifti
 from covidx.ingest.raster import read_picture

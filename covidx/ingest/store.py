@@ -22,6 +22,9 @@ from covidx.files import (
 )
 from covidx.ingest.account import IngestResult, Stored, account, without_repeats
 from covidx.ingest.context import Context, source_place
+from covidx.ingest.dicom.series import Outcome
+from covidx.ingest.find.scan import Progress, check_apart, find_files
+from covidx.ingest.find.search import search
 from covidx.ingest.identity import Identities
 from covidx.ingest.jobs import Job, read_job
 from covidx.ingest.linkage import write_linkage
@@ -30,9 +33,6 @@ from covidx.ingest.plan import Plan, make_context, make_plan, quarantine_path
 from covidx.ingest.pool import FEW_FILES, Team, team_of
 from covidx.ingest.raster import read_stored_picture, write_picture
 from covidx.ingest.rules import USUAL, Rules
-from covidx.ingest.scan import Progress, find_files
-from covidx.ingest.search import search
-from covidx.ingest.series import Outcome
 from covidx.tables import MANIFEST, QUARANTINE, write_table
 from covidx.volume import Volume
 
@@ -100,16 +100,6 @@ def ingest(
     if result.manifest.empty:
         raise _no_images(source, result)
     return result
-
-
-def check_apart(source: Path, out: Path) -> None:
-    if out.resolve() == source.resolve() or out.resolve().is_relative_to(source.resolve()):
-        raise InvalidInputError(
-            "OUTPUT_IN_SOURCE",
-            "The output would lie inside the source, and be read as part of it next time.",
-            path=out,
-            hint="Choose an output folder elsewhere.",
-        )
 
 
 def _store(

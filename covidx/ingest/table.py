@@ -10,7 +10,7 @@ import pandas as pd
 
 from covidx.cards import DataCard, ImageTable
 from covidx.errors import InvalidTableError
-from covidx.ingest.series import Outcome
+from covidx.ingest.dicom.series import Outcome
 from covidx.tables import read_csv
 
 __all__ = ["TableRow", "read_image_table"]

@@ -21,7 +21,7 @@ import pytest
 from covidx.cards import load_card
 from covidx.errors import InvalidSeriesError, StoreError
 from covidx.ingest import Identities, IngestResult, ingest, read_images, read_linkage, read_series
-from covidx.ingest.archives import unpack
+from covidx.ingest.find.archives import unpack
 from tests.ingest.conftest import write_series
 
 PUBLIC = load_card(Path("phantom"))
@@ -408,8 +408,8 @@ def test_a_bomb_is_refused_and_leaves_nothing(
     make: Callable[[Path], None],
     code: str,
 ) -> None:
-    monkeypatch.setattr("covidx.ingest.archives.FREE_BYTES", 1_000_000)
-    monkeypatch.setattr("covidx.ingest.archives.MAX_MEMBERS", 50)
+    monkeypatch.setattr("covidx.ingest.find.archives.FREE_BYTES", 1_000_000)
+    monkeypatch.setattr("covidx.ingest.find.archives.MAX_MEMBERS", 50)
     make(tmp_path / "bomb")
     unpacked = unpack(tmp_path / "bomb", tmp_path, scratch)
     assert unpacked.members == ()
@@ -422,7 +422,7 @@ def test_a_bomb_is_refused_and_leaves_nothing(
 def test_one_member_that_is_too_large(
     tmp_path: Path, scratch: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("covidx.ingest.archives.MAX_MEMBER_BYTES", 2_999_999)
+    monkeypatch.setattr("covidx.ingest.find.archives.MAX_MEMBER_BYTES", 2_999_999)
     _bomb_zip(tmp_path / "z")
     (refused,) = unpack(tmp_path / "z", tmp_path, scratch).others
     assert refused.error is not None
@@ -451,7 +451,7 @@ def test_a_full_disk_ends_the_run_with_its_reason(
         raise OSError(28, "No space left on device")
 
     archive = zipped(tmp_path / "s.zip", series)
-    monkeypatch.setattr("covidx.ingest.archives.shutil.copyfileobj", full)
+    monkeypatch.setattr("covidx.ingest.find.archives.shutil.copyfileobj", full)
     with pytest.raises(StoreError, match="SCRATCH_FULL"):
         ingest(archive, tmp_path / "out")
     assert list(scratch.iterdir()) == []

@@ -18,8 +18,8 @@ from pydicom.tag import Tag
 
 from covidx.errors import InvalidInputError
 from covidx.ingest import DEFAULT_RETAIN, Identities, Retain, options_of
-from covidx.ingest.confidentiality import action_on, basic_action
-from covidx.ingest.deidentify import deidentify_dataset, identity_words
+from covidx.ingest.deid.confidentiality import action_on, basic_action
+from covidx.ingest.deid.dataset import deidentify_dataset, identity_words
 
 from .conftest import chest_values, plane, save
 from .leaks import leaks

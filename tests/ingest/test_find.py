@@ -12,7 +12,7 @@ import pytest
 from pydicom.fileset import FileSet
 
 from covidx.ingest import Identities, ingest, read_images
-from covidx.ingest.scan import look_at
+from covidx.ingest.find.scan import look_at
 from tests.ingest.conftest import write_series
 
 

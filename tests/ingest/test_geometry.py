@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from covidx.errors import InvalidSeriesError
-from covidx.ingest.geometry import slice_normal, stack_geometry
-from covidx.ingest.header import Header, headers_of
+from covidx.ingest.dicom.geometry import slice_normal, stack_geometry
+from covidx.ingest.dicom.header import Header, headers_of
 
 from .conftest import plane
 

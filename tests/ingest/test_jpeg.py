@@ -1,7 +1,8 @@
-"""A JPEG stream is checked before GDCM sees it, which ends the process on some."""
+"""A JPEG stream is checked before GDCM sees it, in a process of its own, which some end."""
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -11,9 +12,11 @@ from pydicom import dcmread
 from pydicom.data import get_testdata_file
 from pydicom.encaps import encapsulate, generate_frames
 
+from benchmarks.series import SERIES, write
 from covidx.errors import CovidxError
-from covidx.ingest.decode import decode, read_dataset
-from covidx.ingest.jpeg import EXTENDED, LOSSLESS, sound_stream
+from covidx.ingest.dicom import gdcm_process
+from covidx.ingest.dicom.decode import decode, read_dataset
+from covidx.ingest.dicom.jpeg import EXTENDED, LOSSLESS, sound_stream
 
 # 2 x 3 pixels of 16 bits, one sample; a table of two codes; predictor 1; coded data with a 00.
 FRAME = bytes.fromhex("ffc3 000b 10 0002 0003 01 01 11 00")
@@ -55,6 +58,42 @@ def test_a_broken_stream_is_refused(why: str, stream: bytes) -> None:
         sound_stream(stream, LOSSLESS, SIZE)
 
 
+def _lossless(folder: Path) -> Path:
+    write(SERIES["syntax-jpeg"], folder)
+    return min(folder.iterdir())
+
+
+def test_bits_that_end_gdcm_are_refused_and_the_next_file_is_read(tmp_path: Path) -> None:
+    """64 bits allocated make GDCM throw what it does not catch (found by fuzzing)."""
+    sound = _lossless(tmp_path / "series")
+    ds = dcmread(sound)
+    ds.BitsAllocated = 64
+    ds.save_as(tmp_path / "broken")
+    for _ in range(2):
+        with pytest.raises(CovidxError) as caught:
+            decode(read_dataset(str(tmp_path / "broken")), "broken", None)
+        assert caught.value.code == "PIXELS_UNREADABLE"
+    assert decode(read_dataset(str(sound)), "sound", None).shape == (40, 36)
+
+
+def test_a_decoder_that_is_gone_or_does_not_answer_refuses_one_frame(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sound = str(_lossless(tmp_path / "series"))
+    expected = decode(read_dataset(sound), "sound", None)
+    monkeypatch.setattr(gdcm_process, "SECONDS", 0.0)
+    with pytest.raises(CovidxError):
+        decode(read_dataset(sound), "sound", None)
+    monkeypatch.undo()
+    assert (decode(read_dataset(sound), "sound", None) == expected).all()
+    process = gdcm_process._process(os.getpid())
+    process.kill()
+    process.wait()
+    with pytest.raises(CovidxError):
+        decode(read_dataset(sound), "sound", None)
+    assert (decode(read_dataset(sound), "sound", None) == expected).all()
+
+
 def test_the_lossless_stream_is_no_extended_one() -> None:
     with pytest.raises(ValueError):
         sound_stream(START + FRAME + TABLE + SCAN + END, EXTENDED, SIZE)
@@ -82,8 +121,10 @@ STREAMS = """
 import logging, random, sys
 from pydicom import dcmread
 from pydicom.encaps import encapsulate, generate_frames
+from benchmarks.series import SERIES, write
 from covidx.errors import CovidxError
-from covidx.ingest.decode import decode
+from covidx.ingest.dicom import gdcm_process
+from covidx.ingest.dicom.decode import decode
 logging.disable(logging.CRITICAL)
 ds = dcmread(sys.argv[1])
 stream = next(generate_frames(ds.PixelData, number_of_frames=1))

@@ -117,17 +117,17 @@ def test_no_room(key: Path, source: Path, tmp_path: Path, verb: Verb, limit: int
 def test_a_full_disk_is_told_from_other_failures(
     source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def write(code: int) -> Callable[..., int]:
+    def failing(code: int) -> Callable[..., int]:
         def fail(*_: object) -> int:
             raise OSError(code, os.strerror(code))
 
         return fail
 
-    monkeypatch.setattr(Path, "write_bytes", write(errno.ENOSPC))
+    monkeypatch.setattr(Path, "replace", failing(errno.ENOSPC))
     with pytest.raises(StoreError) as caught:
         ingest(source, tmp_path / "out", workers=1)
     assert caught.value.code == "DISK_FULL"
-    monkeypatch.setattr(Path, "write_bytes", write(errno.EIO))
+    monkeypatch.setattr(Path, "replace", failing(errno.EIO))
     with pytest.raises(OSError, match="Input/output error"):
         ingest(source, tmp_path / "out", workers=1)
 

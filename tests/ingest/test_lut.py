@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from pydicom.dataset import Dataset
 
-from covidx.ingest.lut import looked_up, table_of
+from covidx.ingest.dicom.lut import looked_up, table_of
 
 
 def item(descriptor: list[int], data: Any, vr: str = "US") -> Dataset:

@@ -23,7 +23,7 @@ from pydicom.uid import (
 
 from covidx.errors import CovidxError
 from covidx.ingest import Identities, read_images, read_series
-from covidx.ingest.units import compact, looks_like_hu
+from covidx.ingest.dicom.units import compact, looks_like_hu
 
 from .conftest import chest_values, plane, save, write_series
 

@@ -15,7 +15,7 @@ from scipy.ndimage import map_coordinates
 
 from covidx.errors import CovidxError
 from covidx.ingest import Rules, read_series, to_nibabel
-from covidx.ingest.decode import decode, read_dataset, without_unused_bits
+from covidx.ingest.dicom.decode import decode, read_dataset, without_unused_bits
 from covidx.volume import Volume
 
 from .reference_files import BUNDLED, CONVERSION, SHARED_PYDICOM, WITHOUT_TRUTH, Known

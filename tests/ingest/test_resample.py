@@ -11,7 +11,7 @@ import pytest
 
 from covidx.errors import CovidxError
 from covidx.ingest import Identities, Rules, ingest, load_image, read_images, read_series
-from covidx.ingest.resample import evenly, unsheared
+from covidx.ingest.dicom.resample import evenly, unsheared
 from covidx.volume import Volume
 
 from .conftest import chest_values, plane, save, write_series

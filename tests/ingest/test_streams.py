@@ -20,7 +20,7 @@ from pydicom.uid import (
 )
 
 from covidx.errors import InvalidInputError
-from covidx.ingest.streams import JPEG_LS, JPEGS, JPEGS_2000, without_text
+from covidx.ingest.deid.streams import JPEG_LS, JPEGS, JPEGS_2000, without_text
 
 from .leaks import leaks
 

@@ -12,7 +12,7 @@ import pytest
 import requests
 from pydicom.dataset import Dataset
 
-from covidx.ingest.dicomweb import Server
+from covidx.ingest.pacs.dicomweb import Server
 from covidx.phantom import generate_cohort
 from tests.cli.conftest import covidx
 from tests.pacs.orthanc import PASSWORD, USER, Proxy, orthanc, proxy, why_not
@@ -70,7 +70,7 @@ def login(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("COVIDX_PACS_USER", USER)
     monkeypatch.setenv("COVIDX_PACS_PASSWORD", PASSWORD)
-    monkeypatch.setattr("covidx.ingest.dicomweb.WAITS_S", (0.001, 0.002, 0.003))
+    monkeypatch.setattr("covidx.ingest.pacs.dicomweb.WAITS_S", (0.001, 0.002, 0.003))
 
 
 @pytest.fixture

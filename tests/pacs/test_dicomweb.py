@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from covidx.errors import InvalidInputError, PacsError
-from covidx.ingest.dicomweb import Server
-from covidx.ingest.pacs import StudyQuery, find_studies
+from covidx.ingest.pacs.dicomweb import Server
+from covidx.ingest.pacs.query import StudyQuery, find_studies
 from tests.cli.conftest import Call
 from tests.pacs.conftest import Pacs
 from tests.pacs.orthanc import USER, Proxy, proxy
@@ -49,7 +49,7 @@ def test_a_server_that_is_busy_twice_and_then_well(server: Server, way: Proxy) -
 def test_the_waits_grow(server: Server, way: Proxy, monkeypatch: pytest.MonkeyPatch) -> None:
     waited: list[float] = []
     monkeypatch.undo()
-    monkeypatch.setattr("covidx.ingest.dicomweb.sleep", waited.append)
+    monkeypatch.setattr("covidx.ingest.pacs.dicomweb.sleep", waited.append)
     way.trouble = lambda path, times: 503
     with pytest.raises(PacsError, match="PACS_BUSY"):
         find_studies(server, CT)

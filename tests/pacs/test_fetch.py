@@ -17,8 +17,8 @@ import pytest
 from covidx.errors import InvalidInputError, InvalidTableError, StoreError
 from covidx.files import locked
 from covidx.ingest import ingest
-from covidx.ingest.dicomweb import Server
-from covidx.ingest.fetch import fetch_studies
+from covidx.ingest.pacs.dicomweb import Server
+from covidx.ingest.pacs.fetch import fetch_studies
 from tests.cli.conftest import Call
 from tests.pacs.conftest import Pacs
 from tests.pacs.orthanc import Proxy

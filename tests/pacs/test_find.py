@@ -11,8 +11,8 @@ import pandas as pd
 import pytest
 
 from covidx.errors import InvalidInputError, PacsError
-from covidx.ingest.dicomweb import Server
-from covidx.ingest.pacs import StudyQuery, find_studies
+from covidx.ingest.pacs.dicomweb import Server
+from covidx.ingest.pacs.query import StudyQuery, find_studies
 from tests.cli.conftest import Call
 from tests.pacs.conftest import Pacs
 from tests.pacs.orthanc import PASSWORD, Proxy

@@ -8,7 +8,7 @@ from typing import Any
 
 from pydicom.dataset import Dataset
 
-from covidx.ingest.attributes import (
+from covidx.ingest.dicom.attributes import (
     age_of,
     date_of,
     integer_of,
@@ -18,7 +18,7 @@ from covidx.ingest.attributes import (
     text_of,
     values,
 )
-from covidx.ingest.frames import frame_changes, image_type_of, kernel_of
+from covidx.ingest.dicom.frames import frame_changes, image_type_of, kernel_of
 
 __all__ = ["HEADER_TAGS", "MODALITY_OF_CLASS", "Header", "headers_of"]
 

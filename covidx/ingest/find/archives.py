@@ -18,9 +18,9 @@ from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO, cast
 
 from covidx.errors import InvalidInputError
-from covidx.ingest.formats import START_BYTES, decompressor_of, is_zip
-from covidx.ingest.scan import Found
-from covidx.ingest.scratch import is_full, scratch_full
+from covidx.ingest.find.formats import START_BYTES, decompressor_of, is_zip
+from covidx.ingest.find.scan import Found
+from covidx.ingest.find.scratch import is_full, scratch_full
 
 __all__ = ["Unpacked", "unpack"]
 

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from covidx.constants import AXIAL_TOLERANCE_DEG, COVERAGE_SHARE, MIN_VOLUME_SLICES
+from covidx.ingest.dicom.series import Stack
+from covidx.ingest.dicom.split import Piece
 from covidx.ingest.rules import Kernel
-from covidx.ingest.series import Stack
-from covidx.ingest.split import Piece
 
 __all__ = ["Ranked", "alike", "is_axial", "rank", "sharpness"]
 

@@ -15,8 +15,8 @@ from pydicom.sequence import Sequence
 from pydicom.tag import BaseTag
 from pydicom.uid import UID
 
-from covidx.ingest.attributes import text_of
-from covidx.ingest.confidentiality import BYTES_VRS, KEPT_BYTES, Retain, action_on
+from covidx.ingest.deid.confidentiality import BYTES_VRS, KEPT_BYTES, Retain, action_on
+from covidx.ingest.dicom.attributes import text_of
 from covidx.ingest.identity import Identities
 from covidx.ingest.words import cleaned, holds_any, holds_bytes
 

@@ -12,8 +12,8 @@ from pydicom.datadict import tag_for_keyword
 from pydicom.dataset import Dataset
 
 from covidx.errors import InvalidInputError
-from covidx.ingest.attributes import date_of, integer_of, text_of, values
-from covidx.ingest.dicomweb import Server
+from covidx.ingest.dicom.attributes import date_of, integer_of, text_of, values
+from covidx.ingest.pacs.dicomweb import Server
 from covidx.ingest.quiet import quiet
 
 __all__ = [

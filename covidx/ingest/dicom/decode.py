@@ -79,7 +79,7 @@ PIXEL_TAGS = [
 """Attributes needed to decode; everything else is skipped unread."""
 
 CHECKED = "covidx"
-"""The plugin in `covidx.ingest.jpeg`."""
+"""The plugin in `covidx.ingest.dicom.jpeg`."""
 
 DECODERS = {
     JPEGBaseline8Bit: "pillow",
@@ -95,7 +95,7 @@ DECODERS = {
 other library decodes, and to streams that were checked."""
 
 for decoder in (JPEGExtended12BitDecoder, JPEGLosslessDecoder, JPEGLosslessSV1Decoder):
-    decoder.add_plugin(CHECKED, ("covidx.ingest.jpeg", "decode_frame"))
+    decoder.add_plugin(CHECKED, ("covidx.ingest.dicom.jpeg", "decode_frame"))
 
 LOSSY = (JPEGBaseline8Bit, JPEGExtended12Bit, JPEGLSNearLossless)
 

@@ -19,7 +19,7 @@ from requests.exceptions import ConnectTimeout, ProxyError, SSLError
 from urllib3.exceptions import MaxRetryError
 
 from covidx.errors import InvalidInputError, PacsError
-from covidx.ingest.session import Bearer, Session, check_whole
+from covidx.ingest.pacs.session import Bearer, Session, check_whole
 
 __all__ = ["Server"]
 

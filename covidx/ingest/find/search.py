@@ -7,11 +7,11 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-from covidx.ingest.archives import unpack
 from covidx.ingest.context import Context
+from covidx.ingest.find.archives import unpack
+from covidx.ingest.find.scan import Found, Progress, look_at
+from covidx.ingest.find.scratch import Scratch
 from covidx.ingest.pool import Team
-from covidx.ingest.scan import Found, Progress, look_at
-from covidx.ingest.scratch import Scratch
 
 __all__ = ["Searched", "search"]
 

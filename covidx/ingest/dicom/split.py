@@ -10,8 +10,8 @@ import numpy as np
 
 from covidx.constants import DIRECTION_TOLERANCE, SPACING_TOLERANCE
 from covidx.errors import InvalidSeriesError
-from covidx.ingest.geometry import StackGeometry, stack_geometry
-from covidx.ingest.header import Header
+from covidx.ingest.dicom.geometry import StackGeometry, stack_geometry
+from covidx.ingest.dicom.header import Header
 
 __all__ = ["GRID", "Part", "Piece", "split"]
 

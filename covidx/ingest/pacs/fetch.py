@@ -14,9 +14,9 @@ from pydicom.dataset import Dataset
 
 from covidx.errors import InvalidInputError, PacsError
 from covidx.files import locked, make_folder, replacing
-from covidx.ingest.attributes import integer_of, text_of
-from covidx.ingest.dicomweb import Server
-from covidx.ingest.fetched import (
+from covidx.ingest.dicom.attributes import integer_of, text_of
+from covidx.ingest.pacs.dicomweb import Server
+from covidx.ingest.pacs.fetched import (
     Fetched,
     FetchResult,
     Instance,
@@ -24,7 +24,7 @@ from covidx.ingest.fetched import (
     row_of,
     write_account,
 )
-from covidx.ingest.pacs import checked_uid, dataset_of, is_uid, pages
+from covidx.ingest.pacs.query import checked_uid, dataset_of, is_uid, pages
 from covidx.ingest.quiet import quiet
 
 __all__ = ["fetch_studies"]

@@ -7,7 +7,7 @@ from typing import Any
 
 from pydicom.dataset import Dataset
 
-from covidx.ingest.attributes import (
+from covidx.ingest.dicom.attributes import (
     integer_of,
     number_of,
     numbers_of,

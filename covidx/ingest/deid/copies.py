@@ -14,18 +14,17 @@ import pandas as pd
 
 from covidx.errors import InvalidInputError
 from covidx.files import locked, remove_unfinished, replacing, write_json
-from covidx.ingest.confidentiality import DEFAULT_RETAIN, Retain, codes_of
 from covidx.ingest.context import Context, source_place
-from covidx.ingest.copying import Copied, copy_instance
+from covidx.ingest.deid.confidentiality import DEFAULT_RETAIN, Retain, codes_of
+from covidx.ingest.deid.copying import Copied, copy_instance
+from covidx.ingest.dicom.series import Outcome, why_set_aside
+from covidx.ingest.find.scan import Found, Progress, check_apart, find_files
+from covidx.ingest.find.search import search
 from covidx.ingest.identity import Identities
 from covidx.ingest.linkage import write_linkage
 from covidx.ingest.plan import make_context, quarantine_path
 from covidx.ingest.pool import FEW_FILES, team_of
 from covidx.ingest.rules import USUAL
-from covidx.ingest.scan import Found, Progress, find_files
-from covidx.ingest.search import search
-from covidx.ingest.series import Outcome, why_set_aside
-from covidx.ingest.store import check_apart
 
 __all__ = ["Copies", "deidentify"]
 

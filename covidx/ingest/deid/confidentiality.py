@@ -152,7 +152,7 @@ class _Rule:
 
 @cache
 def _rules() -> dict[int, _Rule]:
-    text = files("covidx.ingest").joinpath(TABLE).read_text().splitlines()
+    text = files("covidx.ingest.deid").joinpath(TABLE).read_text().splitlines()
     rows = csv.DictReader(line for line in text if not line.startswith("#"))
     return {
         int(row["tag"], 16): _Rule(

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import PurePath
 
 from covidx.errors import InvalidSeriesError
-from covidx.ingest.geometry import StackGeometry, stack_geometry
-from covidx.ingest.header import Header
-from covidx.ingest.split import GRID, Part, Piece, split
+from covidx.ingest.dicom.geometry import StackGeometry, stack_geometry
+from covidx.ingest.dicom.header import Header
+from covidx.ingest.dicom.split import GRID, Part, Piece, split
 
 __all__ = ["Outcome", "Sorted", "Stack", "Study", "sort_headers", "why_set_aside"]
 

@@ -20,7 +20,7 @@ from covidx.constants import (
     TILT_TOLERANCE_DEG,
 )
 from covidx.errors import InvalidSeriesError
-from covidx.ingest.header import Header
+from covidx.ingest.dicom.header import Header
 
 __all__ = ["LPS_TO_RAS", "StackGeometry", "slice_normal", "stack_geometry"]
 

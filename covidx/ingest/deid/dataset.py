@@ -11,11 +11,11 @@ from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
 from pydicom.sequence import Sequence
 
 from covidx.errors import InvalidInputError
-from covidx.ingest.attributes import text_of
-from covidx.ingest.confidentiality import Retain, codes_of
+from covidx.ingest.deid.confidentiality import Retain, codes_of
+from covidx.ingest.deid.streams import NATIVE, without_text
+from covidx.ingest.deid.treatment import PIXEL_GROUP, Treatment, listed, readable
+from covidx.ingest.dicom.attributes import text_of
 from covidx.ingest.identity import Identities, original_patient
-from covidx.ingest.streams import NATIVE, without_text
-from covidx.ingest.treatment import PIXEL_GROUP, Treatment, listed, readable
 from covidx.ingest.words import holds_bytes, words_of, words_of_places
 
 __all__ = ["deidentify_dataset", "identity_words"]

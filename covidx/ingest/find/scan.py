@@ -12,12 +12,12 @@ from pydicom.dataset import Dataset
 from pydicom.uid import DeflatedExplicitVRLittleEndian
 
 from covidx.errors import CovidxError, InvalidInputError
-from covidx.ingest.dicomdir import MEDIA_DIRECTORY, Named, named_files
-from covidx.ingest.formats import START_BYTES, Format, format_of
-from covidx.ingest.header import HEADER_TAGS, MODALITY_OF_CLASS, Header, headers_of
+from covidx.ingest.dicom.header import HEADER_TAGS, MODALITY_OF_CLASS, Header, headers_of
+from covidx.ingest.find.dicomdir import MEDIA_DIRECTORY, Named, named_files
+from covidx.ingest.find.formats import START_BYTES, Format, format_of
 from covidx.ingest.quiet import quiet
 
-__all__ = ["Found", "Progress", "find_files", "look_at"]
+__all__ = ["Found", "Progress", "check_apart", "find_files", "look_at"]
 
 Progress = Callable[[str, int, int], None]
 """Called with (what is being done, done, total)."""
@@ -127,3 +127,20 @@ def _has_pixels(stream: BinaryIO, ds: Dataset) -> bool:
     group = stream.read(2)
     orders: tuple[Literal["little", "big"], ...] = ("little", "big")
     return any(int.from_bytes(group, order) == PIXEL_GROUP for order in orders)
+
+
+def check_apart(source: Path, out: Path) -> None:
+    """Refuse an output that a next run would read as input.
+
+    Raises
+    ------
+    InvalidInputError
+        ``OUTPUT_IN_SOURCE``.
+    """
+    if out.resolve() == source.resolve() or out.resolve().is_relative_to(source.resolve()):
+        raise InvalidInputError(
+            "OUTPUT_IN_SOURCE",
+            "The output would lie inside the source, and be read as part of it next time.",
+            path=out,
+            hint="Choose an output folder elsewhere.",
+        )

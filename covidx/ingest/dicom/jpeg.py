@@ -1,7 +1,7 @@
 """JPEG Lossless and 12-bit JPEG by GDCM, each stream checked before: a plugin for pydicom.
 
-GDCM ends the process on some broken streams, and pydicom does not let it try 12 bits, which it
-decodes as DCMTK does.
+pydicom does not let GDCM try 12 bits, which it decodes as DCMTK does. It runs in a process of its
+own: what passes the checks may still end it.
 """
 
 from __future__ import annotations
@@ -10,9 +10,10 @@ import re
 from collections.abc import Iterator
 from itertools import accumulate
 
-import gdcm
 from pydicom.pixels.decoders.base import DecodeRunner
 from pydicom.uid import JPEGExtended12Bit, JPEGLossless, JPEGLosslessSV1
+
+from covidx.ingest.dicom.gdcm_process import Frame, decode_apart
 
 __all__ = ["DECODER_DEPENDENCIES", "decode_frame", "is_available", "sound_stream"]
 
@@ -50,35 +51,21 @@ def decode_frame(src: bytes, runner: DecodeRunner) -> bytes:
     extended = runner.transfer_syntax == JPEGExtended12Bit
     frame = EXTENDED if extended else LOSSLESS
     size = (runner.rows, runner.columns, runner.samples_per_pixel)
-    fragment = gdcm.Fragment()
-    fragment.SetByteStringValue(sound_stream(src, frame, size))
-    fragments = gdcm.SequenceOfFragments.New()
-    fragments.AddFragment(fragment)
-    element = gdcm.DataElement(gdcm.Tag(0x7FE0, 0x0010))
-    element.SetValue(fragments.__ref__())
-    image = gdcm.Image()
-    image.SetNumberOfDimensions(2)
-    image.SetDimensions((runner.columns, runner.rows, 1))
-    image.SetDataElement(element)
-    kind = gdcm.PhotometricInterpretation.GetPIType(str(runner.photometric_interpretation))
-    image.SetPhotometricInterpretation(gdcm.PhotometricInterpretation(kind))
-    if runner.samples_per_pixel > 1:
-        image.SetPlanarConfiguration(runner.planar_configuration)
-    syntax = gdcm.TransferSyntax.GetTSType(str.__str__(runner.transfer_syntax))
-    image.SetTransferSyntax(gdcm.TransferSyntax(syntax))
-    # 12 bits allocated make GDCM take its 12-bit decoder at once, not after a complaint to stderr.
+    # 12 bits allocated make GDCM take its 12-bit decoder at once, not after a complaint.
     stored = EXTENDED_BITS if extended else runner.bits_stored
     allocated = EXTENDED_BITS if extended else runner.bits_allocated
-    image.SetPixelFormat(
-        gdcm.PixelFormat(
-            runner.samples_per_pixel, allocated, stored, stored - 1, runner.pixel_representation
-        )
+    told = Frame(
+        syntax=str.__str__(runner.transfer_syntax),
+        photometric=str(runner.photometric_interpretation),
+        rows=runner.rows,
+        columns=runner.columns,
+        samples=runner.samples_per_pixel,
+        planar=runner.planar_configuration if runner.samples_per_pixel > 1 else 0,
+        allocated=allocated,
+        stored=stored,
+        signed=runner.pixel_representation,
     )
-    decoded = image.GetBuffer()
-    if decoded is None:
-        raise ValueError("GDCM cannot decode the stream")
-    result: bytes = decoded.encode("utf-8", "surrogateescape")  # GDCM gives bytes as text
-    return result
+    return decode_apart(sound_stream(src, frame, size), told)
 
 
 def sound_stream(src: bytes, frame: int, size: tuple[int, int, int]) -> bytes:

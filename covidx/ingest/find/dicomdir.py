@@ -8,7 +8,7 @@ from pathlib import Path
 from pydicom import dcmread
 from pydicom.dataset import Dataset
 
-from covidx.ingest.attributes import text_of, values
+from covidx.ingest.dicom.attributes import text_of, values
 
 __all__ = ["MEDIA_DIRECTORY", "Named", "named_files", "why_incomplete"]
 

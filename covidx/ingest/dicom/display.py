@@ -11,10 +11,10 @@ from pydicom.pixels.processing import apply_color_lut, apply_windowing
 
 from covidx.constants import COLOUR_TOLERANCE, DISPLAY_MAX
 from covidx.errors import InvalidSeriesError
-from covidx.ingest.decode import decode, read_dataset, unreadable, without_unused_bits
-from covidx.ingest.header import Header
-from covidx.ingest.lut import looked_up, table_of
-from covidx.ingest.pixels import Plane, measured, padding_of, remarks_on
+from covidx.ingest.dicom.decode import decode, read_dataset, unreadable, without_unused_bits
+from covidx.ingest.dicom.header import Header
+from covidx.ingest.dicom.lut import looked_up, table_of
+from covidx.ingest.dicom.pixels import Plane, measured, padding_of, remarks_on
 
 __all__ = ["read_radiograph"]
 

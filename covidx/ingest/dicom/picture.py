@@ -12,14 +12,14 @@ from numpy.typing import NDArray
 
 from covidx.constants import AIR_HU
 from covidx.errors import InvalidSeriesError
-from covidx.ingest.decode import read_dataset
-from covidx.ingest.display import read_radiograph
-from covidx.ingest.geometry import LPS_TO_RAS, StackGeometry
-from covidx.ingest.header import Header
-from covidx.ingest.pixels import Plane, read_plane
-from covidx.ingest.resample import evenly, unsheared
-from covidx.ingest.series import Stack
-from covidx.ingest.units import compact, ct_units
+from covidx.ingest.dicom.decode import read_dataset
+from covidx.ingest.dicom.display import read_radiograph
+from covidx.ingest.dicom.geometry import LPS_TO_RAS, StackGeometry
+from covidx.ingest.dicom.header import Header
+from covidx.ingest.dicom.pixels import Plane, read_plane
+from covidx.ingest.dicom.resample import evenly, unsheared
+from covidx.ingest.dicom.series import Stack
+from covidx.ingest.dicom.units import compact, ct_units
 from covidx.volume import Geometry, Units, Volume
 
 __all__ = ["Picture", "content_id", "read_radiograph_file", "read_stack"]
@@ -65,7 +65,7 @@ def read_stack(stack: Stack) -> Picture:
         ``SLICE_DUPLICATE``, or as `read_plane`.
     """
     chosen: list[Header] = []
-    slices: list[NDArray[Any]] = []
+    slices: NDArray[Any] | None = None
     dropped: list[tuple[Header, str]] = []
     padded, remarks = 0, list[str]()
     for place, decoded, cut in _by_place(stack):
@@ -82,10 +82,11 @@ def read_stack(stack: Stack) -> Picture:
                 )
             dropped.append((other, "identical to another image at its place"))
         chosen.append(header)
-        slices.append(plane.values)
+        slices = _with_slice(slices, place, len(stack.geometry.places), plane.values)
         padded += plane.padded
         remarks += plane.notes
-    array = compact(np.stack(slices))  # (slices, rows, columns)
+    assert slices is not None  # a stack has planes
+    array = compact(slices)  # (slices, rows, columns)
     units, units_from = _units(array, chosen)
     geometry, geometry_from = _proof(stack.geometry)
     placed = _placed(array, stack.geometry, AIR_HU if units == "hu" else float(array.min()))
@@ -99,6 +100,22 @@ def read_stack(stack: Stack) -> Picture:
     return Picture(
         volume, image_id, tuple(chosen), units_from, geometry_from, tuple(dropped), tuple(notes)
     )
+
+
+def _with_slice(
+    array: NDArray[Any] | None, index: int, count: int, values: NDArray[Any]
+) -> NDArray[Any]:
+    """The array of `count` slices with one put in; made, or made wider, where need be.
+
+    Each slice is made small as it comes, so that a series never lies in memory at full width.
+    """
+    small = compact(values)
+    values = small if small.dtype == np.int16 else values
+    if array is None:
+        array = np.empty((count, *values.shape), values.dtype)
+    array = array.astype(np.result_type(array, values), copy=False)
+    array[index] = values
+    return array
 
 
 def _units(array: NDArray[Any], planes: list[Header]) -> tuple[Units, str]:

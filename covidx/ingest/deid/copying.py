@@ -13,14 +13,14 @@ from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRL
 
 from covidx.errors import CovidxError, InvalidInputError, StoreError
 from covidx.files import make_folder, replacing, sha256_bytes
-from covidx.ingest.attributes import integer_of, text_of
-from covidx.ingest.confidentiality import Retain
 from covidx.ingest.context import Context, source_place
-from covidx.ingest.deidentify import deidentify_dataset
+from covidx.ingest.deid.confidentiality import Retain
+from covidx.ingest.deid.dataset import deidentify_dataset
+from covidx.ingest.deid.treatment import is_registered
+from covidx.ingest.dicom.attributes import integer_of, text_of
+from covidx.ingest.dicom.series import Outcome
 from covidx.ingest.identity import original_patient
 from covidx.ingest.quiet import quiet
-from covidx.ingest.series import Outcome
-from covidx.ingest.treatment import is_registered
 
 __all__ = ["Copied", "copy_instance"]
 

@@ -11,9 +11,9 @@ from pydicom.dataset import Dataset
 
 from covidx.constants import AIR_HU, HU_RANGE, TISSUE_BAND_HU
 from covidx.errors import InvalidSeriesError
-from covidx.ingest.decode import decode, is_lossy, unreadable, without_unused_bits
-from covidx.ingest.header import Header
-from covidx.ingest.lut import looked_up
+from covidx.ingest.dicom.decode import decode, is_lossy, unreadable, without_unused_bits
+from covidx.ingest.dicom.header import Header
+from covidx.ingest.dicom.lut import looked_up
 
 __all__ = ["Plane", "measured", "padding_of", "read_plane", "remarks_on"]
 

@@ -1,0 +1,1 @@
+"""Copies of DICOM without identity (PS3.15 annex E)."""

@@ -1,0 +1,1 @@
+"""DICOM headers and pixels to a volume whose geometry and units are proven, or a refusal."""

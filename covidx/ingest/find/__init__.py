@@ -1,0 +1,1 @@
+"""Which files hold images: by content, in folders and archives, their headers alone."""

@@ -1,0 +1,1 @@
+"""Studies from a PACS by DICOMweb."""
