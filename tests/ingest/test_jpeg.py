@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -81,7 +82,8 @@ def test_a_decoder_that_is_gone_or_does_not_answer_refuses_one_frame(
 ) -> None:
     sound = str(_lossless(tmp_path / "series"))
     expected = decode(read_dataset(sound), "sound", None)
-    monkeypatch.setattr(gdcm_process, "SECONDS", 0.0)
+    monkeypatch.setattr(gdcm_process, "SECONDS", 0.2)
+    gdcm_process._process(os.getpid()).send_signal(signal.SIGSTOP)
     with pytest.raises(CovidxError):
         decode(read_dataset(sound), "sound", None)
     monkeypatch.undo()

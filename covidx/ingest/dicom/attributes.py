@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
-import numpy as np
+import math
+from functools import cache
+
+from pydicom.datadict import dictionary_VR
+from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
+from pydicom.tag import BaseTag, Tag
 from pydicom.uid import UID
 from pydicom.valuerep import PersonName
 
@@ -19,10 +24,25 @@ __all__ = [
 ]
 
 
+TEXT_VRS = frozenset(("AE", "AS", "CS", "DA", "DS", "DT", "IS", "LO", "PN", "SH", "TM", "UI"))
+"""VRs whose values are text between backslashes (PS3.5 6.2)."""
+WORD_BYTES = {"US": 2, "UL": 4}
+ESCAPE = b"\x1b"
+"""Begins another character set (PS3.5 6.1.2.5.3)."""
+
+
 def values(ds: Dataset, name: str) -> list[str]:
     """Every value of an attribute as text; none where it is absent or malformed."""
+    tag, vr = _known(name)
     try:
-        value = ds.get(name)
+        element = ds.get_item(tag)
+        if element is None:
+            return []
+        if isinstance(element, RawDataElement):
+            plain = _plain(element, element.VR or vr)
+            if plain is not None:
+                return plain
+        value = ds[tag].value
     except Exception:  # pydicom raises what it likes on a malformed value
         return []
     if value is None:
@@ -30,6 +50,28 @@ def values(ds: Dataset, name: str) -> list[str]:
     if isinstance(value, str | UID | bytes | PersonName) or not hasattr(value, "__iter__"):
         value = [value]
     return [str(v) for v in value]
+
+
+@cache
+def _known(name: str) -> tuple[BaseTag, str]:
+    tag = Tag(name)
+    return tag, dictionary_VR(tag)
+
+
+def _plain(element: RawDataElement, vr: str) -> list[str] | None:
+    """Values that need no library: in ASCII, or a whole number; None where they do.
+
+    A scan reads forty values of each of ten thousand files, and pydicom's conversion, which knows
+    of all VRs and character sets, takes three times as long as reading them.
+    """
+    data = element.value
+    if not isinstance(data, bytes):
+        return None
+    if vr in TEXT_VRS and data.isascii() and ESCAPE not in data:
+        return [text.rstrip(" \0") for text in data.decode("ascii").split("\\")]
+    if vr in WORD_BYTES and len(data) == WORD_BYTES[vr]:
+        return [str(int.from_bytes(data, "little" if element.is_little_endian else "big"))]
+    return None
 
 
 def text_of(ds: Dataset, name: str) -> str:
@@ -43,7 +85,7 @@ def numbers_of(ds: Dataset, name: str, count: int) -> tuple[float, ...] | None:
         numbers = tuple(float(v) for v in values(ds, name))
     except ValueError:
         return None
-    if len(numbers) != count or not np.isfinite(numbers).all():
+    if len(numbers) != count or not all(map(math.isfinite, numbers)):
         return None
     return numbers
 

@@ -37,47 +37,6 @@ from covidx.ingest.quiet import quiet
 
 __all__ = ["decode", "is_lossy", "read_dataset", "unreadable", "without_unused_bits"]
 
-PIXEL_TAGS = [
-    "Rows",
-    "Columns",
-    "NumberOfFrames",
-    "SamplesPerPixel",
-    "PlanarConfiguration",
-    "PhotometricInterpretation",
-    "BitsAllocated",
-    "BitsStored",
-    "HighBit",
-    "PixelRepresentation",
-    "PixelPaddingValue",
-    "PixelPaddingRangeLimit",
-    "RescaleSlope",
-    "RescaleIntercept",
-    "RescaleType",
-    "ModalityLUTSequence",
-    "VOILUTSequence",
-    "VOILUTFunction",
-    "WindowCenter",
-    "WindowWidth",
-    "PresentationLUTShape",
-    "RedPaletteColorLookupTableDescriptor",
-    "GreenPaletteColorLookupTableDescriptor",
-    "BluePaletteColorLookupTableDescriptor",
-    "RedPaletteColorLookupTableData",
-    "GreenPaletteColorLookupTableData",
-    "BluePaletteColorLookupTableData",
-    "SegmentedRedPaletteColorLookupTableData",
-    "SegmentedGreenPaletteColorLookupTableData",
-    "SegmentedBluePaletteColorLookupTableData",
-    "BurnedInAnnotation",
-    "LossyImageCompression",
-    "ExtendedOffsetTable",
-    "ExtendedOffsetTableLengths",
-    "FloatPixelData",
-    "DoubleFloatPixelData",
-    "PixelData",
-]
-"""Attributes needed to decode; everything else is skipped unread."""
-
 CHECKED = "covidx"
 """The plugin in `covidx.ingest.dicom.jpeg`."""
 
@@ -101,7 +60,7 @@ LOSSY = (JPEGBaseline8Bit, JPEGExtended12Bit, JPEGLSNearLossless)
 
 
 def read_dataset(path: str) -> Dataset:
-    """Read what decoding needs of one file.
+    """Read one file; what is not asked for stays bytes.
 
     Raises
     ------
@@ -110,7 +69,7 @@ def read_dataset(path: str) -> Dataset:
     """
     try:
         with quiet():
-            ds = dcmread(Path(path), specific_tags=PIXEL_TAGS, force=True)
+            ds = dcmread(Path(path), force=True)
         if "TransferSyntaxUID" not in ds.file_meta:
             # Without a meta header the syntax is what the data set could be parsed as.
             ds.file_meta.TransferSyntaxUID = _plain_syntax(ds)

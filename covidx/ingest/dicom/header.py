@@ -20,7 +20,7 @@ from covidx.ingest.dicom.attributes import (
 )
 from covidx.ingest.dicom.frames import frame_changes, image_type_of, kernel_of
 
-__all__ = ["HEADER_TAGS", "MODALITY_OF_CLASS", "Header", "headers_of"]
+__all__ = ["MODALITY_OF_CLASS", "Header", "headers_of"]
 
 NAMES = (
     "PatientName",
@@ -32,53 +32,6 @@ NAMES = (
     "PerformingPhysicianName",
 )
 """Whose words must not come out by another attribute."""
-
-HEADER_TAGS = [
-    "SpecificCharacterSet",
-    "SOPClassUID",
-    "SOPInstanceUID",
-    "StudyInstanceUID",
-    "SeriesInstanceUID",
-    "PatientID",
-    "PatientAge",
-    "PatientSex",
-    "Modality",
-    "ImageType",
-    "AcquisitionDate",
-    "SeriesDate",
-    "StudyDate",
-    "Manufacturer",
-    "InstitutionName",
-    "ConvolutionKernel",
-    "ViewPosition",
-    "SeriesNumber",
-    "InstanceNumber",
-    "EchoTime",
-    "AcquisitionNumber",
-    "AcquisitionDateTime",
-    "AcquisitionTime",
-    "TemporalPositionIdentifier",
-    "TriggerTime",
-    "SliceThickness",
-    "GantryDetectorTilt",
-    "ImagePositionPatient",
-    "ImageOrientationPatient",
-    "PixelSpacing",
-    "ImagerPixelSpacing",
-    "Rows",
-    "Columns",
-    "NumberOfFrames",
-    "SamplesPerPixel",
-    "PhotometricInterpretation",
-    "BitsStored",
-    "RescaleIntercept",
-    "RescaleSlope",
-    "RescaleType",
-    "SharedFunctionalGroupsSequence",
-    "PerFrameFunctionalGroupsSequence",
-    *NAMES,
-]
-"""Attributes read by the scan; everything else is skipped unread."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from pydicom.dataset import Dataset
 from pydicom.uid import DeflatedExplicitVRLittleEndian
 
 from covidx.errors import CovidxError, InvalidInputError
-from covidx.ingest.dicom.header import HEADER_TAGS, MODALITY_OF_CLASS, Header, headers_of
+from covidx.ingest.dicom.header import MODALITY_OF_CLASS, Header, headers_of
 from covidx.ingest.find.dicomdir import MEDIA_DIRECTORY, Named, named_files
 from covidx.ingest.find.formats import START_BYTES, Format, format_of
 from covidx.ingest.quiet import quiet
@@ -94,7 +94,7 @@ def _look_at_one(path: Path) -> Found:
 
 def _read_headers(stream: BinaryIO, path: Path, preamble: bool) -> Found:
     try:
-        ds = dcmread(stream, stop_before_pixels=True, specific_tags=HEADER_TAGS, force=not preamble)
+        ds = dcmread(stream, stop_before_pixels=True, force=not preamble)
         headers = tuple(headers_of(ds, path))
         directory = bool(headers) and headers[0].sop_class == MEDIA_DIRECTORY
         named = named_files(path) if directory else ()
