@@ -16,6 +16,7 @@ NAMES = (
     "timing",
     "dcm2niix",
     "evaluate",
+    "speed",
     "kill",
     "fuzz",
     "phantom",
@@ -77,6 +78,13 @@ def _kill(at: Places) -> None:
     from benchmarks.kill import kill_points_survived
 
     record(kill_points_survived(), at.results)
+
+
+def _speed(at: Places) -> None:
+    from benchmarks.speed import peak_memory, scan_speed, series_speed
+
+    for measure in (peak_memory, series_speed, scan_speed):
+        record(measure(), at.results)
 
 
 def _fuzz(at: Places) -> None:
@@ -164,6 +172,8 @@ def _measure(name: str, at: Places) -> None:
         _kill(at)
     elif name == "fuzz":
         _fuzz(at)
+    elif name == "speed":
+        _speed(at)
     elif name == "phantom":
         _phantom(at)
     elif name == "phantom-cxr":

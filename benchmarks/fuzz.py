@@ -43,6 +43,8 @@ LIMIT_MIB = 2048
 BATCH = 500
 """Files a process."""
 
+READ_EACH = [sys.executable, "-m", "benchmarks.fuzz"]
+
 Mutation = Callable[[bytearray, random.Random], bytearray]
 Fault = tuple[str, str]
 """Name of a file, and what went wrong with it."""
@@ -281,8 +283,9 @@ def _one_by_one(folder: Path, kinds: Counter[str]) -> Iterator[Fault]:
     """Read every file by itself; a process that ends is started again behind the file at fault."""
     todo = sorted(path.name for path in folder.iterdir())
     while todo:
-        command = [sys.executable, "-m", "benchmarks.fuzz", str(folder), todo[0]]
-        process = subprocess.run(command, capture_output=True, text=True, check=False)
+        process = subprocess.run(
+            [*READ_EACH, str(folder), todo[0]], capture_output=True, text=True, check=False
+        )
         told = [line.split("\t") for line in process.stdout.splitlines()]
         for name, kind in told:
             kinds[kind.partition(" ")[0]] += 1

@@ -253,5 +253,12 @@ def legacy_converted(single: Path, out: Path) -> Path:
         )
     out.mkdir()
     uid = "1.2.826.0.1.3680043.8.498.77"
-    LegacyConvertedEnhancedCTImage(planes, uid, 9, f"{uid}.1", 1).save_as(out / "multi")
+    made = LegacyConvertedEnhancedCTImage(planes, uid, 9, f"{uid}.1", 1)
+    # What would be of this moment, or drawn.
+    made.InstanceCreationDate, made.InstanceCreationTime = "20200401", "101500"
+    for item in made.ContributingEquipmentSequence:
+        item.ContributionDateTime = "20200401101500"
+    for item in (*made.DimensionOrganizationSequence, *made.DimensionIndexSequence):
+        item.DimensionOrganizationUID = f"{uid}.2"
+    made.save_as(out / "multi")
     return out

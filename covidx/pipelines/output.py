@@ -108,7 +108,7 @@ def _trained_on(cohort: Cohort, rows: pd.DataFrame, splits: Splits) -> TrainedOn
         manifest_sha256=table_digest(rows[["image_id", "sha256", "label", "group_id"]]),
         split_sha256=splits.sha256,
         patients={name: int(patients.get(name, 0)) for name in cohort.classes.names},
-        modality=_only(train["modality"]),
+        modalities=sorted(train["modality"].unique()),
         kind=_only(train["kind"]),
         units=_only(train["units"]),
         manufacturers=sorted(train["manufacturer"].dropna().unique()),

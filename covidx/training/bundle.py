@@ -46,11 +46,16 @@ class TrainedOn(Config):
     manifest_sha256: str
     split_sha256: str
     patients: dict[str, int] = Field(description="class -> patients of role train")
-    modality: str
+    modalities: list[str]
     kind: str
     units: str
     manufacturers: list[str]
     slice_thickness_mm: tuple[float, float] | None
+
+    @property
+    def modality(self) -> str:
+        """The modalities in words."""
+        return " and ".join(self.modalities)
 
 
 class Bundle(Config):

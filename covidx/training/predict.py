@@ -168,7 +168,7 @@ def outside_domain(bundle: Bundle, facts: Mapping[str, object]) -> list[str]:
         reasons.append("the model was trained on simulated scans, this is not one")
     if seen.domain == "real" and simulated:
         reasons.append("the model was trained on real scans, this one is simulated")
-    if facts["modality"] != seen.modality:
+    if facts["modality"] not in seen.modalities:
         reasons.append(f"trained on {seen.modality}, this is {facts['modality']}")
     if facts["units"] != seen.units:
         reasons.append(f"trained on values in {seen.units}, these are {facts['units']}")

@@ -48,7 +48,7 @@ def make(positive: int = 1, classes: int = 2) -> Predictor:
         manifest_sha256="m",
         split_sha256="s",
         patients={},
-        modality="CT",
+        modalities=["CT"],
         kind="volume",
         units="hu",
         manufacturers=[],

@@ -70,7 +70,7 @@ def make_bundle(**change: object) -> Bundle:
         manifest_sha256="m",
         split_sha256="s",
         patients={"normal": 3, "other": 2, "covid-19": 4},
-        modality="CT",
+        modalities=["CT"],
         kind="volume",
         units="hu",
         manufacturers=["covidx phantom A"],

@@ -125,6 +125,15 @@ def test_inside_the_domain_nothing_is_said(thickness: float | None) -> None:
     assert outside_domain(make_bundle(), FACTS | {"slice_thickness_mm": thickness}) == []
 
 
+def test_a_model_of_two_modalities_takes_both() -> None:
+    """CR and DX are both radiographs, and a hospital has both."""
+    seen = make_bundle().trained_on.model_copy(update={"modalities": ["CR", "DX"]})
+    bundle = make_bundle(trained_on=seen)
+    for modality in ("CR", "DX"):
+        assert outside_domain(bundle, FACTS | {"modality": modality}) == []
+    assert outside_domain(bundle, FACTS) == ["trained on CR and DX, this is CT"]
+
+
 def test_a_simulated_scan_is_outside_a_real_models_domain() -> None:
     seen = make_bundle().trained_on.model_copy(update={"domain": "real"})
     reasons = outside_domain(make_bundle(trained_on=seen), FACTS)
