@@ -21,7 +21,7 @@ def join_labels(
     labels: pd.DataFrame,
     path: Path,
     identities: Identities,
-    linkage: pd.DataFrame | None = None,
+    sources: Mapping[str, str] | None = None,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Give each image its label and each label row its patient.
 
@@ -35,8 +35,8 @@ def join_labels(
         Where the labels came from, for errors and for relative paths.
     identities : Identities
         The pseudonyms that the manifest was written with.
-    linkage : DataFrame, optional
-        image_id and source_path; needed where labels name paths.
+    sources : mapping, optional
+        image_id to the path that it came from; needed where labels name paths.
 
     Returns
     -------
@@ -52,7 +52,7 @@ def join_labels(
     """
     if "patient_id" in labels.columns:
         return _by_patient(manifest, labels, identities)
-    return _by_path(manifest, labels, path, linkage)
+    return _by_path(manifest, labels, path, sources or {})
 
 
 def _by_patient(
@@ -66,13 +66,8 @@ def _by_patient(
 
 
 def _by_path(
-    manifest: pd.DataFrame, labels: pd.DataFrame, path: Path, linkage: pd.DataFrame | None
+    manifest: pd.DataFrame, labels: pd.DataFrame, path: Path, sources: Mapping[str, str]
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    sources = (
-        {}
-        if linkage is None
-        else dict(zip(linkage["image_id"], linkage["source_path"], strict=True))
-    )
     known = {image: sources[image] for image in manifest["image_id"] if image in sources}
     found = _within(known, dict(zip(labels["row"], labels["path"], strict=True)))
     named = found.merge(labels[["row", "label"]], on="row")

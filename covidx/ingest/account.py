@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,9 @@ __all__ = ["IngestResult", "Stored", "account", "without_repeats"]
 class IngestResult:
     """What an ingest made; every file seen is accepted, set aside or quarantined.
 
+    `sources` says where each image came from (image_id -> path), by which labels may name it; it is
+    not to be shown where identifiers are pseudonyms.
+
     Raises
     ------
     StoreError
@@ -37,6 +40,7 @@ class IngestResult:
     accepted_files: int
     set_aside: int
     quarantined: int
+    sources: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     @property
     def reasons(self) -> dict[str, int]:
@@ -112,4 +116,5 @@ def account(
         accepted_files=len(accepted),
         set_aside=kinds["set_aside"],
         quarantined=kinds["quarantined"],
+        sources={image.row["image_id"]: str(image.link["source_path"]) for image in stored},
     )

@@ -21,7 +21,7 @@ from covidx.cohort import (
 )
 from covidx.errors import InvalidInputError, InvalidTableError
 from covidx.files import sha256_bytes, sha256_file
-from covidx.ingest import Identities, IngestResult, ingest, read_linkage
+from covidx.ingest import Identities, IngestResult, ingest
 from covidx.phantom import generate_cohort
 from covidx.pipelines.config import TrainImage
 from covidx.pipelines.progress import Bars
@@ -146,8 +146,9 @@ def link(
         labels = read_labels(source.labels)
         if source.clinical is not None:
             labels = labels.merge(read_csv(source.clinical), on="patient_id", how="left")
-        linkage = read_linkage(store) if "path" in labels.columns else None
-        manifest, labels = join_labels(manifest, labels, source.labels, identities, linkage)
+        manifest, labels = join_labels(
+            manifest, labels, source.labels, identities, ingested.sources
+        )
         try:
             manifest, notes = drop_unmatched(manifest, labels, source.labels, unmatched)
         except InvalidTableError as error:

@@ -33,9 +33,8 @@ def images(*patients: str) -> pd.DataFrame:
     return pd.DataFrame({"image_id": ids, "patient_id": patients, "label": None})
 
 
-def linked(*sources: str) -> pd.DataFrame:
-    ids = [f"i{n}" for n in range(len(sources))]
-    return pd.DataFrame({"image_id": ids, "source_path": sources})
+def linked(*sources: str) -> dict[str, str]:
+    return {f"i{n}": source for n, source in enumerate(sources)}
 
 
 # --- reading
