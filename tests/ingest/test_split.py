@@ -19,7 +19,7 @@ Plane = dict[str, Any]
 def write(folder: Path, planes: list[Plane]) -> None:
     """Planes of one series, each given by its height and what sets it apart."""
     values = chest_values(len(planes))
-    for index, changes in enumerate(planes):
+    for index, changes in enumerate(map(dict, planes)):
         z = changes.pop("z")
         ds = plane(index, ImagePositionPatient=[-10, -20, z], **changes)
         save(ds, folder / f"{index * 7 % 97:02d}", values[index])

@@ -212,11 +212,11 @@ def test_killed_at_any_moment_nothing_half_written_has_a_name(
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
     running = subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL)
     until = time.monotonic() + 60
-    while len(list(out.rglob("*.dcm"))) < 10 and time.monotonic() < until:
+    while len(list(out.rglob("[!.]*.dcm"))) < 10 and time.monotonic() < until:
         time.sleep(0.01)
     running.send_signal(signal.SIGKILL)
     assert running.wait(30) == -signal.SIGKILL
-    come = {p.stem: p.read_bytes() for p in out.rglob("*.dcm") if not p.name.startswith(".")}
+    come = {p.stem: p.read_bytes() for p in out.rglob("[!.]*.dcm")}
     assert 10 <= len(come) < len(pacs.stored)
     assert come.items() <= pacs.stored.items()
     (out / ".7.tmp.left.dcm").write_bytes(b"half")  # as a kill amid a write leaves it

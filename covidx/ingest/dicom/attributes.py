@@ -82,7 +82,7 @@ def text_of(ds: Dataset, name: str) -> str:
 def numbers_of(ds: Dataset, name: str, count: int) -> tuple[float, ...] | None:
     """`count` finite numbers; None where there are not exactly so many."""
     try:
-        numbers = tuple(float(v) for v in values(ds, name))
+        numbers = tuple(map(float, values(ds, name)))
     except ValueError:
         return None
     if len(numbers) != count or not all(map(math.isfinite, numbers)):
