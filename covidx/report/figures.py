@@ -121,11 +121,11 @@ def reliability_figure(
     )
     counts = ", ".join(str(b.n) for b in bins)
     axes.plot([], [], " ", label=f"n per bin, left to right: {counts}")
-    axes.text(0.03, 0.72, "above: scores too low", color=GREY, fontsize=8)
+    axes.text(0.03, 0.95, "above: scores too low", color=GREY, fontsize=8)
     axes.text(0.97, 0.03, "below: scores too high", color=GREY, fontsize=8, ha="right")
     axes.set_xlabel("mean score of the bin")
     axes.set_ylabel(f"observed share of {metrics.positive}")
-    axes.legend(loc="upper left", fontsize=8)
+    figure.legend(loc="outside lower center", fontsize=8)
     return figure
 
 
