@@ -21,7 +21,7 @@ __all__ = ["kill_points_survived"]
 COMMAND = "python -m benchmarks kill"
 POINTS = 50
 PATIENTS = 5
-"""Whose files are more than are read in one process."""
+"""Enough for a kill to fall into scan, reading and writing."""
 WORKERS = 2
 
 

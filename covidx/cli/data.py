@@ -47,7 +47,7 @@ def ingest_command(
     resample: Annotated[
         bool, typer.Option(help="Interpolate where slices are uneven or missing.")
     ] = False,
-    workers: Annotated[int | None, typer.Option(help="Processes [all cores].")] = None,
+    workers: Annotated[int | None, typer.Option(help="Processes [all cores, if it pays].")] = None,
 ) -> None:
     """Read images into a store: NIfTI, receipts, a manifest, and an account of every file."""
     from covidx.cards import load_card
@@ -82,7 +82,7 @@ def deidentify_command(
     captures: Annotated[
         bool, typer.Option(help="Also images whose pixels may show a name.")
     ] = False,
-    workers: Annotated[int | None, typer.Option(help="Processes [all cores].")] = None,
+    workers: Annotated[int | None, typer.Option(help="Processes [all cores, if it pays].")] = None,
 ) -> None:
     """Copy DICOM without identity (PS3.15 annex E), under the pseudonyms that ingest gives."""
     from covidx.ingest import deidentify, options_of

@@ -11,8 +11,8 @@ from typing import Protocol, TypeVar
 
 __all__ = ["FEW_FILES", "Team", "team_of"]
 
-FEW_FILES = 200
-"""Files up to which starting worker processes costs more than it saves."""
+FEW_FILES = 1000
+"""Files up to which starting worker processes costs more than it saves, about a second."""
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -27,9 +27,9 @@ class Team(Protocol):
 
 @contextmanager
 def team_of(workers: int | None, files: int) -> Iterator[Team]:
-    """A `Team` of `workers` processes (all cores if None), or this one alone for few files."""
+    """A `Team` of `workers` processes; if None, of all cores, or this one alone for few files."""
     count = workers or os.cpu_count() or 1
-    if count < 2 or files <= FEW_FILES:
+    if count < 2 or (workers is None and files <= FEW_FILES):
         yield map
         return
     # Not forked: the caller may run threads (torch), and a fork of those may hang.

@@ -69,7 +69,7 @@ def ingest(
     rules : Rules, optional
         What is kept of a study; one CT series, as it was measured, by default.
     workers : int, optional
-        Processes; all cores by default.
+        Processes; by default all cores, or this one alone for few files.
     progress : callable, optional
         Called with ("scan", "unpack" or "read", done, total).
 
@@ -90,7 +90,7 @@ def ingest(
         team = stack.enter_context(team_of(workers, len(files)))
         searched = stack.enter_context(closing(search(files, context, team, progress)))
         context = searched.context
-        if len(files) <= FEW_FILES:  # archives may hold more
+        if workers is None and len(files) <= FEW_FILES:  # archives may hold more
             team = stack.enter_context(team_of(workers, len(searched.found)))
         plan = make_plan(searched.found, context, card)
         stored, outcomes = _store(plan, out, team, progress)

@@ -114,10 +114,7 @@ def test_again_and_with_processes_the_same_bytes(series: Path, tmp_path: Path) -
 
     ingest(archive, out, workers=1)
     first = written()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("covidx.ingest.pool.FEW_FILES", 0)
-        patch.setattr("covidx.ingest.store.FEW_FILES", 1)
-        ingest(archive, out, workers=2)
+    ingest(archive, out, workers=2)
     assert written() == first
 
 

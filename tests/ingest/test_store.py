@@ -122,15 +122,25 @@ def test_a_second_run_changes_nothing_and_a_changed_source_leaves_no_strays(
     assert len(list((first.store / "receipts").iterdir())) == 1
 
 
-def test_workers_give_the_same_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_workers_give_the_same_bytes(tmp_path: Path) -> None:
     for number in range(3):
         study(tmp_path / "in", number)
-    monkeypatch.setattr(pool, "FEW_FILES", 1)
     heard: list[tuple[str, int, int]] = []
     ingest(tmp_path / "in", tmp_path / "one", workers=1)
     ingest(tmp_path / "in", tmp_path / "two", workers=2, progress=lambda *args: heard.append(args))
     assert same(tmp_path / "one", tmp_path / "two")
     assert heard == [("scan", 30, 30), ("read", 1, 3), ("read", 2, 3), ("read", 3, 3)]
+
+
+def test_many_files_are_read_by_all_cores_unless_one_is_asked_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("os.cpu_count", lambda: 2)
+    for workers, files, alone in ((None, 1000, True), (None, 1001, False), (1, 5000, True)):
+        with pool.team_of(workers, files) as team:
+            assert (team is map) == alone
+    with pool.team_of(2, 3) as team:
+        assert team is not map
 
 
 def test_names_of_files_do_not_matter(tmp_path: Path) -> None:

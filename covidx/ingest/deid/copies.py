@@ -97,7 +97,7 @@ def deidentify(
     captures : bool
         Copy secondary captures and images with BurnedInAnnotation too, whose pixels may show names.
     workers : int, optional
-        Processes; all cores by default.
+        Processes; by default all cores, or this one alone for few files.
     progress : callable, optional
         Called with ("scan", "unpack" or "copy", done, total).
 
@@ -118,7 +118,7 @@ def deidentify(
         team = stack.enter_context(team_of(workers, len(files)))
         searched = stack.enter_context(closing(search(files, context, team, progress)))
         context = searched.context
-        if len(files) <= FEW_FILES:  # archives may hold more
+        if workers is None and len(files) <= FEW_FILES:  # archives may hold more
             team = stack.enter_context(team_of(workers, len(searched.found)))
         instances, outcomes = _sort(searched.found, captures)
         copied: list[Copied] = []
