@@ -94,6 +94,7 @@ def _case(
         decision=bundle.positive if called else f"not {bundle.positive}",
         right=called == (row["label"] == bundle.positive),
         scan=_scan(row),
+        kind=str(row["kind"]),
         views=views,
     )
     write_case(case, metrics, folder)
@@ -142,6 +143,7 @@ def _scan(row: dict[str, Any]) -> str:
     thickness = row["slice_thickness_mm"]
     if isinstance(thickness, float) and np.isfinite(thickness):
         parts.append(f"slice thickness {thickness:g} mm")
-    slices = "slice" if row["n_slices"] == 1 else "slices"
-    parts.append(f"{row['n_slices']} {slices} of {row['rows']} x {row['columns']} pixels")
+    slices = {"radiograph": "", "slice": "1 slice of "}
+    many = f"{row['n_slices']} slices of "
+    parts.append(f"{slices.get(row['kind'], many)}{row['rows']} x {row['columns']} pixels")
     return ", ".join(parts)

@@ -25,7 +25,8 @@ TEMPLATES = Path(__file__).parent / "templates"
 class Case:
     """One test patient, or image, as the report shows it.
 
-    `name` is the patient, and the image where a patient may have several.
+    `name` is the patient, and the image where a patient may have several; `kind` is as in the
+    manifest.
     """
 
     name: str
@@ -37,7 +38,13 @@ class Case:
     decision: str
     right: bool
     scan: str
+    kind: str
     views: list[SliceView]
+
+    @property
+    def noun(self) -> str:
+        """What a view of it is called."""
+        return "image" if self.kind == "radiograph" else "slice"
 
     @property
     def tops(self) -> str:

@@ -166,7 +166,7 @@ def _colour_bar(figure: Figure, axes: Axes, finding: str) -> None:
     bar = figure.colorbar(ScalarMappable(Normalize(0, 1), HEAT), cax=axes)
     axes.set_facecolor(BEHIND_BAR)
     bar.set_ticks([0, 0.5, 1], labels=["0 none", "0.5", "1 most"], fontsize=8)
-    bar.set_label(f"evidence for {finding},\nscaled to this slice", fontsize=8, labelpad=-8)
+    bar.set_label(f"evidence for {finding},\nscaled to this picture", fontsize=8, labelpad=-8)
 
 
 def _frame(axes: Axes, heat: NDArray[np.float32]) -> list[str]:
@@ -184,7 +184,7 @@ def _outline(panels: tuple[Axes, ...], outline: NDArray[np.bool_] | None) -> lis
     if outline is None:
         return []
     if not outline.any():
-        return ["no true lesion in this slice"]
+        return ["no true lesion here"]
     for axes in panels:
         axes.contour(outline, levels=[0.5], colors=TRUTH_COLOUR, linewidths=0.8)
     return ["cyan: true lesion"]

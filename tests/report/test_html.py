@@ -30,6 +30,7 @@ CASE = Case(
     decision="covid-19",
     right=True,
     scan="B40f, slice thickness 5 mm",
+    kind="volume",
     views=VIEWS,
 )
 
@@ -130,6 +131,14 @@ def test_a_case_page_for_a_radiologist(metrics: Metrics, tmp_path: Path) -> None
     ):
         assert part in page
     assert page.count('class="warn"') == 1
+
+
+def test_a_radiograph_has_no_slices(metrics: Metrics, tmp_path: Path) -> None:
+    view = replace(VIEWS[0], title="single image")
+    write_case(replace(CASE, kind="radiograph", views=[view]), metrics, tmp_path)
+    page = _checked(tmp_path / "index.html")
+    assert "The image that decided" in page
+    assert "slice" not in page.replace("slice-1.png", "").replace(CASE.scan, "")
 
 
 def test_ids_are_escaped(metrics: Metrics, tmp_path: Path) -> None:

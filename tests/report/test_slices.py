@@ -147,7 +147,7 @@ def test_share_of_heat_on_the_lesion(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("lesion", "told"), [(True, "cyan: true lesion"), (False, "no true lesion in this slice")]
+    ("lesion", "told"), [(True, "cyan: true lesion"), (False, "no true lesion here")]
 )
 def test_truth_is_outlined_in_both_pictures(
     tmp_path: Path, drawn: list[Figure], lesion: bool, told: str
