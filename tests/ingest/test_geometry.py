@@ -54,6 +54,22 @@ def test_order_of_input_does_not_matter() -> None:
     assert other.places == tuple((11 - i,) for i in range(12))
 
 
+def shaken(mm: float, slices: int) -> list[Header]:
+    """Slices 5 mm apart, every second one but the ends that far beside the line."""
+    away = [0.0] + [mm * (i % 2) for i in range(1, slices - 1)] + [0.0]
+    return [header(i, ImagePositionPatient=[-10 + x, -20, 5 * i]) for i, x in enumerate(away)]
+
+
+@pytest.mark.parametrize("slices", [3, 41])
+def test_each_slice_may_lie_a_twentieth_of_a_step_beside_the_line(slices: int) -> None:
+    """0.25 mm of 5, of however many slices."""
+    assert len(stack_geometry(shaken(0.24, slices)).places) == slices
+    with pytest.raises(InvalidSeriesError) as caught:
+        stack_geometry(shaken(0.26, slices))
+    assert caught.value.code == "POSITION_UNEVEN"
+    assert "0.260 mm" in caught.value.message
+
+
 def test_planes_at_one_place_are_kept_together() -> None:
     assert stack_geometry(stack([0, 5, 5.001, 10])).places == ((0,), (1, 2), (3,))
 

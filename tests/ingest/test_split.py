@@ -113,6 +113,8 @@ REFUSED: list[tuple[str, list[Plane]]] = [
     ("SPACING_UNEVEN", times([0, 5, 10, 17], lambda i: i // 2)),
     # Two images at one place and nothing to tell which belongs; each slice its own acquisition.
     ("SLICE_DUPLICATE", times([0, 5, 10, 15, 15], lambda i: i)),
+    # Of two scans one is even; the other is no volume, and so they explain nothing.
+    ("SPACING_UNEVEN", times([0, 5, 10, 15, 20, 2, 7, 13], lambda i: i // 5)),
 ]
 
 
@@ -141,6 +143,11 @@ SEVERAL: list[tuple[str, list[Plane], list[float]]] = [
         [5, 5],
     ),
     (
+        "two scans of three slices, the fewest that say anything",
+        scan(3, AcquisitionNumber=1) + scan(3, 23, AcquisitionNumber=2),
+        [5, 5],
+    ),
+    (
         "thick and thin slices in one run, of which one step divides the other",
         scan(4, SliceThickness=5) + scan(4, 18, 2.5, SliceThickness=2.5),
         [5, 2.5],
@@ -165,6 +172,19 @@ def test_a_time_series_of_one_slice(tmp_path: Path) -> None:
     images, codes = read(tmp_path)
     assert not codes
     assert [image.fields["kind"] for image in images] == ["slice"] * 3
+
+
+def test_a_plane_without_pixel_spacing_is_of_another_grid(tmp_path: Path) -> None:
+    write(tmp_path, [*scan(5), {"z": 25, "PixelSpacing": None}])
+    [image], codes = read(tmp_path)
+    assert len(image.volume.array) == 5
+    assert codes == {"ORIENTATION_MIXED": 1}
+
+
+def test_planes_without_pixel_spacing_are_of_one_grid(tmp_path: Path) -> None:
+    write(tmp_path, scan(5, PixelSpacing=None))
+    images, codes = read(tmp_path)
+    assert not images and codes == {"SPACING_INVALID": 5}
 
 
 def test_a_plane_of_another_kernel_is_no_volume(tmp_path: Path) -> None:
