@@ -21,6 +21,7 @@ from unittest import mock
 import numpy as np
 from PIL import Image
 from pydicom import dcmread
+from pydicom.datadict import dictionary_VR
 from pydicom.dataset import Dataset
 
 from benchmarks.results import Result, commit_now
@@ -134,7 +135,8 @@ def _resize(data: bytearray, chance: random.Random) -> bytearray:
         return _claim(data, chance)
     for name in chance.sample(SIZES, chance.choice((1, 1, 2))):
         value = chance.choice((0, 1, 3, 7, 12, 16, 17, 32, 64, 255, 65535))
-        setattr(ds, name, 2**31 - 1 if name == "NumberOfFrames" and value > 64 else value)
+        many = name == "NumberOfFrames" and value > 64
+        ds.add_new(name, dictionary_VR(name), 2**31 - 1 if many else value)  # the old one unread
     return _written(ds, data)
 
 
@@ -156,7 +158,7 @@ def _odd(data: bytearray, chance: random.Random) -> bytearray:
         b"1\\0\\0\\x\\1\\0 ",
     )
     if element is None or not hasattr(element, "_replace"):
-        setattr(ds, name, None)
+        ds.add_new(name, dictionary_VR(name), None)
     else:
         ds[element.tag] = element._replace(value=chance.choice(values))
     return _written(ds, data)
