@@ -70,6 +70,17 @@ def test_each_slice_may_lie_a_twentieth_of_a_step_beside_the_line(slices: int) -
     assert "0.260 mm" in caught.value.message
 
 
+def test_the_normal_is_a_unit_vector_though_the_directions_are_rounded() -> None:
+    normal = slice_normal((1.0005, 0, 0, 0, 1.0005, 0))
+    assert normal.tolist() == [0, 0, 1]
+
+
+def test_a_slice_of_unknown_depth_is_one_millimetre_deep() -> None:
+    found = stack_geometry(stack([100], SliceThickness=None))
+    assert found.spacing_mm is None
+    assert found.affine[:3, 2].tolist() == [0, 0, 1]
+
+
 def test_planes_at_one_place_are_kept_together() -> None:
     assert stack_geometry(stack([0, 5, 5.001, 10])).places == ((0,), (1, 2), (3,))
 

@@ -23,6 +23,9 @@ from pydicom.uid import (
 
 from covidx.errors import CovidxError
 from covidx.ingest import Identities, read_images, read_series
+from covidx.ingest.dicom.decode import read_dataset
+from covidx.ingest.dicom.header import headers_of
+from covidx.ingest.dicom.pixels import measured, padding_of, read_plane
 from covidx.ingest.dicom.units import compact, looks_like_hu
 
 from .conftest import chest_values, plane, save, write_series
@@ -86,6 +89,35 @@ def test_padding_that_looks_like_tissue_is_left(tmp_path: Path) -> None:
     np.testing.assert_array_equal(read_series(tmp_path).array[0], values.astype(int) - 1024)
 
 
+def test_what_is_said_of_padding(tmp_path: Path) -> None:
+    """What was unusual before stays said, and only padding that was set to air is counted."""
+    for name, level in (("tissue", 1024), ("bone", 4000), ("far", 0)):
+        values = chest_values(1)[0]
+        values[0, :3] = level
+        ds = plane(0, BurnedInAnnotation="YES", PixelPaddingValue=level)
+        save(ds, tmp_path / name, values)
+    notes, padded = {}, {}
+    for name in ("tissue", "bone", "far"):
+        [header] = headers_of(dcmread(tmp_path / name), tmp_path / name)
+        found = read_plane(header, read_dataset(str(tmp_path / name)))
+        notes[name], padded[name] = found.notes, found.padded
+        assert "BurnedInAnnotation" in found.notes[0]
+    assert padded == {"tissue": 0, "bone": 0, "far": 3}
+    assert notes["tissue"][1:] == ("padding that maps to 0 was left as it is",)
+    assert notes["bone"][1:] == ("padding that maps to 2976 was left as it is",)
+    assert not notes["far"][1:]
+
+
+@pytest.mark.parametrize(("written", "stored"), [(63536, -2000), (32768, -32768), (16384, 16384)])
+def test_padding_of_signed_pixels_written_as_unsigned(written: int, stored: int) -> None:
+    """63536 is -2000 in sixteen bits; 16384 is what it says."""
+    values = np.array([[stored, 0, 1]], dtype=np.int16)
+    ds = Dataset()
+    ds.add_new("PixelPaddingValue", "US", written)
+    mask = padding_of(ds, values)
+    assert mask is not None and mask.tolist() == [[True, False, False]]
+
+
 def test_a_range_of_padding(tmp_path: Path) -> None:
     values = chest_values(1)[0].astype(np.int16) - 1024
     values[0, :4] = [-2000, -1990, -1980, -1979]
@@ -122,6 +154,26 @@ def test_large_numbers_are_kept_whole(tmp_path: Path) -> None:
     save(ds, tmp_path / "f", values)
     array = read_series(tmp_path).array
     assert array[0].astype(np.int64).tolist() == [[-5, 1966049995], [29995, 59995]]
+
+
+@pytest.mark.parametrize(
+    ("dtype", "slope", "intercept", "expected"),
+    [
+        ("<u2", 2, 0, [0, 2, 131070]),
+        ("<u2", 1, 1, [1, 2, 65536]),
+        ("<u2", 70_000, -5, [-5, 69_995, 4_587_449_995]),  # more than 32 bits hold
+        ("<u4", 1, -1024, [-1024, -1023, 4_294_966_271]),
+        ("<u2", 1, 0.5, [0.5, 1.5, 65535.5]),
+    ],
+)
+def test_a_rescale_overflows_nothing(
+    dtype: str, slope: float, intercept: float, expected: list[float]
+) -> None:
+    top = np.iinfo(dtype).max
+    stored = np.array([[0, 1, top]], dtype=dtype)
+    ds = plane(0, RescaleSlope=slope, RescaleIntercept=intercept, Modality="MR")
+    [header] = headers_of(ds, Path("f"))
+    assert measured(stored, ds, header).tolist() == [expected]
 
 
 def test_monochrome1_of_a_ct_changes_no_value(tmp_path: Path) -> None:

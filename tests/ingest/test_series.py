@@ -33,19 +33,44 @@ def codes(reader: ImageReader) -> dict[str, int]:
         ("PROJECTION", {"ImageType": ["DERIVED", "SECONDARY", "MIP"]}),
         ("SECONDARY_CAPTURE", {"SOPClassUID": "1.2.840.10008.5.1.4.1.1.7"}),
         ("DOSE_REPORT", {"SOPClassUID": "1.2.840.10008.5.1.4.1.1.88.67"}),
+        ("DOSE_REPORT", {"ImageType": ["DERIVED", "SECONDARY", "DOSE_INFO"]}),
+        ("NOT_AN_IMAGE", {"Rows": 0}),
+        ("NOT_AN_IMAGE", {"Columns": 0}),
+        (None, {"Rows": 1, "Columns": 1}),
         ("STRUCTURED_REPORT", {"SOPClassUID": "1.2.840.10008.5.1.4.1.1.88.33"}),
         ("KEY_OBJECT", {"SOPClassUID": "1.2.840.10008.5.1.4.1.1.88.59"}),
         ("PRESENTATION_STATE", {"SOPClassUID": "1.2.840.10008.5.1.4.1.1.11.1"}),
         ("NOT_AN_IMAGE", {"SOPClassUID": "1.2.840.10008.5.1.4.1.1.66.4"}),
         ("MODALITY_UNSUPPORTED", {"Modality": "US"}),
+        ("NOT_GREYSCALE", {"PhotometricInterpretation": "PALETTE COLOR"}),
         ("NOT_GREYSCALE", {"SamplesPerPixel": 3, "PhotometricInterpretation": "RGB"}),
     ],
 )
 def test_what_is_set_aside(code: str | None, changes: dict[str, Any]) -> None:
-    ds = plane(0, **changes)
-    ds.Rows, ds.Columns = 4, 4
+    ds = plane(0, **({"Rows": 4, "Columns": 4} | changes))
     why = why_set_aside(headers_of(ds, Path("f"))[0])
     assert (why and why[0]) == code
+
+
+def test_what_is_set_aside_is_sound_and_what_is_quarantined_is_not(tmp_path: Path) -> None:
+    values = chest_values(1)[0]
+    save(plane(0, ImageType=["ORIGINAL", "PRIMARY", "LOCALIZER"]), tmp_path / "scout", values)
+    frames = plane(1, SeriesInstanceUID="1.2.5", NumberOfFrames=2)
+    save(frames, tmp_path / "frames", values)
+    two = ("MRN-1", "MRN-2")
+    for index, patient in enumerate(two):
+        ds = plane(index, SeriesInstanceUID="1.2.6", StudyInstanceUID="1.2.7", PatientID=patient)
+        save(ds, tmp_path / patient, values)
+    images, reader = read(tmp_path)
+    assert not images
+    rows = reader.quarantine.sort_values("path")[["path", "kind", "code"]]
+    assert rows.to_numpy().tolist() == [
+        ["MRN-1", "quarantined", "PATIENT_CONFLICT"],
+        ["MRN-2", "quarantined", "PATIENT_CONFLICT"],
+        ["frames", "quarantined", "MULTIFRAME_UNSUPPORTED"],
+        ["scout", "set_aside", "LOCALIZER"],
+    ]
+    assert "claims 2 patients" in " ".join(reader.quarantine["reason"])
 
 
 def test_soft_kernel_before_sharp_with_the_reason(tmp_path: Path) -> None:

@@ -81,7 +81,7 @@ def padding_of(ds: Dataset, stored: NDArray[Any]) -> NDArray[np.bool_] | None:
     if not isinstance(value, int) or stored.dtype.kind not in "iu":
         return None
     bits = 8 * stored.dtype.itemsize
-    limit = ds.get("PixelPaddingRangeLimit", value)
+    limit = ds.get("PixelPaddingRangeLimit")
     limit = limit if isinstance(limit, int) else value
     if stored.dtype.kind == "i":
         # Some scanners write the padding of signed pixels as unsigned.
