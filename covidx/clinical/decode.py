@@ -13,6 +13,7 @@ from covidx.errors import InvalidTableError
 
 __all__ = ["decode"]
 
+ROUNDING = 1e-9
 SHOWN = 10
 """Faults named in an error."""
 
@@ -72,8 +73,8 @@ def _by_code(cells: pd.Series, column: Column, path: Path) -> pd.Series:
 def _check_range(cells: pd.Series, numbers: pd.Series, column: Column, path: Path) -> None:
     low = -np.inf if column.low is None else column.low
     high = np.inf if column.high is None else column.high
-    slack = 1e-9 * max(1.0, *(abs(end) for end in (low, high) if np.isfinite(end)))
-    outside = (numbers < low - slack) | (numbers > high + slack)
+    # A converted value may miss the end of the range by rounding.
+    outside = (numbers < low - ROUNDING) | (numbers > high + ROUNDING)
     if not outside.any():
         return
     hint = None
