@@ -9,10 +9,11 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from covidx.clinical.fit import Fitted
 from covidx.clinical.rows import ClinicalRows
 from covidx.evaluate import Estimate, auroc_estimate, mean_of_folds_auroc
 
-__all__ = ["LOST", "MOVED", "ColumnDrift", "Week", "column_drift", "psi", "weekly"]
+__all__ = ["LOST", "MOVED", "ColumnDrift", "Verdict", "Week", "column_drift", "psi", "weekly"]
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -25,6 +26,7 @@ FLOOR = 1e-4
 """Least share of a bin, so that its logarithm exists. Modelling choice."""
 BINS = 10
 State = Literal["lost", "returned", "changed", "stable"]
+Verdict = Literal["as before", "lost column", "changed world", "unknown"]
 
 
 @dataclass(frozen=True)
@@ -57,13 +59,46 @@ class ColumnDrift:
 
 @dataclass(frozen=True)
 class Week:
-    """A week's rows: how many, how the model did, how the columns moved."""
+    """A week's rows: how many, how the model did, how the columns moved.
+
+    Parameters
+    ----------
+    start : str
+        ISO date of its Monday.
+    n, positives : int
+    auroc : Estimate
+        On the week's rows.
+    before, without : Estimate
+        On the validation rows as they were, and with the columns blanked that this week has lost:
+        what the loss alone costs.
+    columns : list of ColumnDrift
+    """
 
     start: str
     n: int
     positives: int
     auroc: Estimate
+    before: Estimate
+    without: Estimate
     columns: list[ColumnDrift]
+
+    @property
+    def lost(self) -> list[str]:
+        """The columns that this week has lost."""
+        return [column.name for column in self.columns if column.state == "lost"]
+
+    @property
+    def verdict(self) -> Verdict:
+        """Whether intervals part, and if so, whether the lost columns alone explain it.
+
+        ``changed world``: below what the loss of columns costs, so that the relation of the columns
+        to the disease, or the patients, must have changed.
+        """
+        if self.auroc.reason or self.before.reason or self.without.reason:
+            return "unknown"
+        if self.auroc.high < self.without.low:
+            return "changed world"
+        return "lost column" if self.auroc.high < self.before.low else "as before"
 
     def to_json(self) -> dict[str, Any]:
         """Strict JSON."""
@@ -71,7 +106,10 @@ class Week:
             "week": self.start,
             "n": self.n,
             "positives": self.positives,
+            "verdict": self.verdict,
             "auroc": self.auroc.to_json(),
+            "auroc_before": self.before.to_json(),
+            "auroc_before_without_the_lost_columns": self.without.to_json(),
             "columns": {
                 one.name: {
                     "state": one.state,
@@ -120,36 +158,56 @@ def column_drift(name: str, before: pd.Series, now: pd.Series) -> ColumnDrift:
     )
 
 
-def weekly(reference: ClinicalRows, rows: ClinicalRows, scores: FloatArray) -> list[Week]:
-    """Drift of `rows`, week by week (Monday to Sunday), against the training rows.
+def weekly(
+    fitted: Fitted, train: ClinicalRows, validation: ClinicalRows, rows: ClinicalRows
+) -> list[Week]:
+    """Drift of `rows`, week by week (Monday to Sunday).
 
     Parameters
     ----------
-    reference : ClinicalRows
-        What the model was trained on.
+    fitted : Fitted
+    train : ClinicalRows
+        What the model was trained on: the reference of the columns.
+    validation : ClinicalRows
+        Of the same days, not trained on: the reference of the AUROC.
     rows : ClinicalRows
-        Rows with a date, scored by the model and not seen by it.
-    scores : array, shape (rows,)
-        Rows without a score (NaN) are left out of the AUROC.
+        Rows with a date that the model has not seen.
     """
+    scores = fitted.score(rows.table)
+    known: dict[tuple[str, ...], Estimate] = {}
+
+    def without(columns: tuple[str, ...]) -> Estimate:
+        if columns not in known:
+            blanked = validation.table.assign(**dict.fromkeys(columns, np.nan))
+            known[columns] = _auroc(validation, fitted.score(blanked))
+        return known[columns]
+
     days = rows.table["date"].dt.normalize()
     start = days - pd.to_timedelta(days.dt.weekday, unit="D")
     found = []
     for monday in sorted(start.dropna().unique()):
         here = (start == monday).to_numpy()
         week = rows.only(here)
-        columns = [
-            column_drift(name, reference.table[name], week.table[name]) for name in rows.names
-        ]
-        auroc = _auroc(week, scores[here])
-        day = pd.Timestamp(monday).date().isoformat()
-        found.append(Week(day, len(week.table), int(week.truth.sum()), auroc, columns))
+        columns = [column_drift(name, train.table[name], week.table[name]) for name in rows.names]
+        lost = tuple(column.name for column in columns if column.state == "lost")
+        found.append(
+            Week(
+                start=pd.Timestamp(monday).date().isoformat(),
+                n=len(week.table),
+                positives=int(week.truth.sum()),
+                auroc=_auroc(week, scores[here]),
+                before=without(()),
+                without=without(lost),
+                columns=columns,
+            )
+        )
     return found
 
 
-def _auroc(week: ClinicalRows, scores: FloatArray) -> Estimate:
+def _auroc(rows: ClinicalRows, scores: FloatArray) -> Estimate:
+    """AUROC of the rows that have a score, with an interval over groups."""
     known = ~np.isnan(scores)
-    truth, groups = week.truth[known], week.table["group_id"][known]
+    truth, groups = rows.truth[known], rows.table["group_id"][known]
     if groups.is_unique:
         return auroc_estimate(scores[known], truth)
     one = np.zeros(int(known.sum()), dtype=np.int64)

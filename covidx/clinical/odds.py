@@ -34,8 +34,9 @@ def odds_ratios(rows: ClinicalRows) -> dict[str, Estimate]:
     -------
     dict
         Per standard deviation for a number, yes against no for a column of 0 and 1. Where groups
-        have several rows the variance is cluster-robust. Undefined, with the reason, where the
-        regression has no solution (separation, or columns that determine each other).
+        have several rows the variance is cluster-robust. Undefined, with the reason, for a yes
+        or a no that only one class has (it is left out of the regression), and for all where the
+        regression has no solution (columns that determine each other).
     """
     design = _design(rows)
     n, grouped = len(design), not rows.table["group_id"].is_unique
@@ -43,6 +44,9 @@ def odds_ratios(rows: ClinicalRows) -> dict[str, Estimate]:
     constant = [str(name) for name in design.columns if design[name].nunique() < 2]
     found = {name: undefined(n, method, "the column has one value only") for name in constant}
     design = design.drop(columns=constant)
+    parting = [str(name) for name in design.columns if _parts(design[name], rows)]
+    found |= {name: undefined(n, method, "only one class has this value") for name in parting}
+    design = design.drop(columns=parting)
     fit = _fit(design, rows, grouped)
     for name in map(str, design.columns):
         found[name] = _estimate(fit, name, n, method)
@@ -64,6 +68,14 @@ def _design(rows: ClinicalRows) -> pd.DataFrame:
     for names in patterns.values():
         columns[f"{', '.join(names)} missing"] = rows.table[names[0]].isna().astype(float)
     return pd.DataFrame(columns)
+
+
+def _parts(column: pd.Series, rows: ClinicalRows) -> bool:
+    """Whether a column of 0 and 1 has an empty cell against the label."""
+    values = column.to_numpy()
+    if not np.isin(values, (0.0, 1.0)).all():
+        return False
+    return any(len(np.unique(values[rows.truth == side])) < 2 for side in (True, False))
 
 
 def _fit(design: pd.DataFrame, rows: ClinicalRows, grouped: bool) -> pd.DataFrame | None:

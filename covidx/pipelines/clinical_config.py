@@ -96,6 +96,6 @@ def find_table(data: Path, card: DataCard | None, labels: Path | None) -> Clinic
         "CARD_MISSING",
         "No data card describes this clinical table.",
         path=data,
-        expected="a card with a section clinical and the meaning, unit, range and timing of columns",
+        expected="a card with a section clinical; meaning, unit, range and timing of columns",
         hint="Write one (see docs/clinical.md) and give it with --card (make: CARD=card.yaml).",
     )

@@ -252,7 +252,8 @@ def _weeks(
         unseen = later.only(~later.table["group_id"].isin(known))
     if unseen.table["date"].isna().all():
         return []
-    return weekly(train, unseen, best.score(unseen.table))
+    validation = rows.only(rows.table["role"] == "validation")
+    return weekly(best, train, validation, unseen)
 
 
 def _write_explanations(

@@ -6,13 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
 from covidx.clinical import Week
 from covidx.evaluate import Estimate, Metrics
-from covidx.report.canvas import BLUE, DPI, GREY, ORANGE
+from covidx.report.canvas import BLUE, DPI, GREEN, GREY, ORANGE
 from covidx.report.html import render_page
 from covidx.report.words import HEADLINE, metric_name, origin_text, say
 
@@ -25,6 +24,8 @@ __all__ = [
     "write_clinical_report",
 ]
 
+WEEK = "this week's rows"
+WITHOUT = "validation rows, the same columns lost"
 STATES = {"stable": "#FFFFFF", "changed": ORANGE, "lost": GREY, "returned": "#56B4E9"}
 
 
@@ -65,7 +66,7 @@ def importance_figure(losses: Mapping[str, Estimate]) -> Figure:
         axes.plot(one.value, place, "o", color=BLUE, markersize=5)
     axes.axvline(0, color=GREY, linewidth=1, linestyle=":")
     axes.set_yticks(range(len(names)), names, fontsize=8)
-    axes.set_xlabel("loss of AUROC when shuffled (95 % interval over patients)")
+    axes.set_xlabel("loss of AUROC when shuffled, 95 % interval")
     n = next(iter(losses.values())).n
     axes.set_title(f"Permutation importance, n = {n} test patients", fontsize=10)
     return figure
@@ -100,13 +101,21 @@ def drift_figure(weeks: Sequence[Week]) -> Figure:
     height = 3.4 + 0.3 * len(names)
     figure = Figure(figsize=(2.2 + 1.1 * max(len(weeks), 3), height), layout="constrained", dpi=DPI)
     above, below = figure.subplots(2, 1, sharex=True, height_ratios=(2.4, 0.3 * len(names) + 0.2))
-    at = np.arange(len(weeks))
+    at = range(len(weeks))
     for place, week in zip(at, weeks, strict=True):
         if week.auroc.reason is None:
             above.plot([place, place], [week.auroc.low, week.auroc.high], color=BLUE)
-            above.plot(place, week.auroc.value, "o", color=BLUE)
+            above.plot(place, week.auroc.value, "o", color=BLUE, label=_once(place, WEEK))
+        if week.without.reason is None:
+            at_place = (place - 0.35, place + 0.35)
+            above.fill_between(
+                at_place, week.without.low, week.without.high, color=GREEN, alpha=0.3, lw=0
+            )
+            value = week.without.value
+            above.plot(at_place, (value, value), color=GREEN, label=_once(place, WITHOUT))
     above.axhline(0.5, color=GREY, linestyle=":", linewidth=1)
     above.set_ylabel("AUROC")
+    above.legend(fontsize=7, loc="lower left")
     above.set_title("By week, against the training rows", fontsize=10)
     for row, name in enumerate(names):
         for place, week in zip(at, weeks, strict=True):
@@ -124,6 +133,11 @@ def drift_figure(weeks: Sequence[Week]) -> Figure:
     below.set_xticks(at, said, fontsize=7)
     below.set_xlabel("PSI of known values; orange: changed, grey: column lost, blue: returned")
     return figure
+
+
+def _once(place: int, label: str) -> str | None:
+    """A label for the first of several."""
+    return label if place == 0 else None
 
 
 def write_clinical_report(path: Path, page: ClinicalPage, metrics: Metrics) -> None:
