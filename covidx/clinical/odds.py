@@ -61,7 +61,7 @@ def _design(rows: ClinicalRows) -> pd.DataFrame:
         gaps = values.isna()
         filled = values.fillna(values.median()) if not gaps.all() else values.fillna(0.0)
         if not set(filled.unique()) <= {0.0, 1.0} and filled.std() > 0:
-            filled = (filled - filled.mean()) / filled.std()
+            filled = (filled - filled.mean()) / filled.std(ddof=0)
         columns[name] = filled
         if gaps.any():
             patterns.setdefault(gaps.to_numpy().tobytes(), []).append(name)
