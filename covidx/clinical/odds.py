@@ -6,6 +6,7 @@ import math
 import warnings
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 from scipy.special import ndtri
 from statsmodels.discrete.discrete_model import Logit
@@ -17,6 +18,7 @@ from covidx.evaluate import CONFIDENCE, Estimate, undefined
 __all__ = ["odds_ratios"]
 
 METHOD = "odds ratio, logistic regression without penalty, Wald interval"
+FEWEST = 10
 LARGEST = 1e6
 """Odds ratios beyond are separation, not an effect. Modelling choice."""
 
@@ -27,8 +29,9 @@ def odds_ratios(rows: ClinicalRows) -> dict[str, Estimate]:
     Parameters
     ----------
     rows : ClinicalRows
-        Training rows. Gaps are filled with the median, and each column that has any gets an
-        indicator ``<column> missing``; columns that miss together share one.
+        Training rows. Gaps are filled with the median, and a column gets an indicator
+        ``<column> missing``. Columns whose gaps differ in fewer than 10 rows share one, and fewer
+        than 10 gaps get none: so few rows tell no odds.
 
     Returns
     -------
@@ -55,7 +58,7 @@ def odds_ratios(rows: ClinicalRows) -> dict[str, Estimate]:
 
 def _design(rows: ClinicalRows) -> pd.DataFrame:
     columns: dict[str, pd.Series] = {}
-    patterns: dict[bytes, list[str]] = {}
+    patterns: list[tuple[npt.NDArray[np.bool_], list[str]]] = []
     for name in rows.names:
         values = rows.table[name]
         gaps = values.isna()
@@ -63,10 +66,16 @@ def _design(rows: ClinicalRows) -> pd.DataFrame:
         if not set(filled.unique()) <= {0.0, 1.0} and filled.std() > 0:
             filled = (filled - filled.mean()) / filled.std(ddof=0)
         columns[name] = filled
-        if gaps.any():
-            patterns.setdefault(gaps.to_numpy().tobytes(), []).append(name)
-    for names in patterns.values():
-        columns[f"{', '.join(names)} missing"] = rows.table[names[0]].isna().astype(float)
+        if gaps.sum() < FEWEST:
+            continue
+        for pattern, names in patterns:
+            if (pattern != gaps.to_numpy()).sum() < FEWEST:
+                names.append(name)
+                break
+        else:
+            patterns.append((gaps.to_numpy(), [name]))
+    for pattern, names in patterns:
+        columns[f"{', '.join(names)} missing"] = pd.Series(pattern.astype(float))
     return pd.DataFrame(columns)
 
 

@@ -130,3 +130,13 @@ def test_warning_where_the_control_nearly_matches() -> None:
     told = missingness_warning(model, control, _e(0.03, -0.01, 0.07))
     assert told is not None and "0.87 (0.80 to 0.92)" in told
     assert missingness_warning(model, _e(0.55, 0.5, 0.6), _e(0.35, 0.28, 0.42)) is None
+
+
+def test_columns_that_miss_together_share_an_indicator() -> None:
+    rows = made_up(300)
+    gap = rows.table["gap"]
+    almost = gap.where(np.arange(300) != int(np.flatnonzero(gap.notna())[0]))  # one gap more
+    table = rows.table.assign(noise=rows.table["noise"].where(almost.notna()))
+    found = odds_ratios(ClinicalRows(table, rows.features, rows.classes, []))
+    assert [name for name in found if "missing" in name] == ["noise, gap missing"]
+    assert found["noise, gap missing"].high < 0.2  # gaps are of the negative
