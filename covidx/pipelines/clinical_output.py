@@ -69,10 +69,15 @@ def compare_models(
     best: Fitted,
     others: Sequence[Fitted],
     control: Fitted | None,
-    test: ClinicalRows,
+    rows: ClinicalRows,
     split_sha256: str,
 ) -> list[ModelLine]:
-    """Every model on the same test rows, P2 first; writes ``models.json`` and ``.parquet``."""
+    """Every model on the same test rows, P2 first; writes ``models.json`` and ``.parquet``.
+
+    The table has the validation rows too, so that each arm can be given a threshold of its own.
+    """
+    unseen = rows.only(rows.table["role"] != "train")
+    test = unseen.only(unseen.table["role"] == "test")
     chosen = best.score(test.table)
     lines, tables = [], []
     for one in [best, *others, *([control] if control else [])]:
@@ -96,10 +101,12 @@ def compare_models(
         )
         if one is not best:
             arm = f"p2-{one.recipe.name}"
-            table = predictions_of(
-                test, scores, run_id=run.run_id, arm=arm, split_sha256=split_sha256
+            scored = one.score(unseen.table)
+            tables.append(
+                predictions_of(
+                    unseen, scored, run_id=run.run_id, arm=arm, split_sha256=split_sha256
+                )
             )
-            tables.append(table)
     if tables:
         joined = pd.concat(tables, ignore_index=True)
         write_table(joined, run.path / "models.parquet", PREDICTIONS)

@@ -140,7 +140,7 @@ def train_clinical(
             write_json(run.path / "confusion.json", metrics.confusion_json())
             tested = rows.only(rows.table["role"] == "test")
             others = [one for one in fitted if one.recipe.name != best.recipe.name]
-            lines = compare_models(run, best, others, control, tested, splits.sha256)
+            lines = compare_models(run, best, others, control, rows, splits.sha256)
         with run.step("explain"):
             explained = _some(tested, config.seed)
             importance = permutation_importance(best, explained, seed=config.seed)

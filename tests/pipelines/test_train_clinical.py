@@ -104,6 +104,9 @@ def test_models_stand_beside_each_other_on_the_same_rows(phantom: Phantom) -> No
     assert models[2]["name"] == "menni" and models[2]["auroc"]["n"] < 80  # some do not answer
     assert models[3]["name"].startswith("missingness")
     assert models[3]["auroc"]["low"] < 0.5 < models[3]["auroc"]["high"]  # missing at random
+    table = read_table(phantom.folder / "models.parquet", PREDICTIONS)
+    assert set(table["role"]) == {"validation", "test"}
+    assert set(table["arm"]) == {f"p2-{one['name']}" for one in models[1:]}
     page = (phantom.folder / "report.html").read_text()
     assert "are simulated" in page and "Research use only" in page
     assert "knows which values are missing" in page
