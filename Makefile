@@ -11,7 +11,7 @@ export OMP_NUM_THREADS ?= $(shell nproc 2>/dev/null || echo 2)
 
 .PHONY: help
 help: ## List the targets
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-14s %s\n", $$1, $$2}'
 
 $(STAMP): requirements.lock pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -34,6 +34,11 @@ train-ct: setup ## Train, evaluate, explain: the phantom, or DATA=folder [LABELS
 .PHONY: train-cxr
 train-cxr: setup ## The same on chest radiographs
 	$(BIN)/covidx train cxr $(ARGUMENTS)
+
+.PHONY: train-clinical
+train-clinical: setup ## A clinical table: the phantom's rows, or DATA=table [LABELS=csv CARD= SET="key=value ..."]
+	$(BIN)/covidx train clinical $(if $(DATA),--data '$(DATA)') $(if $(LABELS),--labels '$(LABELS)') \
+	  $(if $(CARD),--card '$(CARD)') $(foreach change,$(SET),--set '$(change)')
 
 .PHONY: evaluate
 evaluate: setup ## A trained run on a second data set: RUN=train_cxr/latest TEST=folder [LABELS= CARD= MAP="label=class ..."]

@@ -16,6 +16,8 @@ NAMES = (
     "timing",
     "dcm2niix",
     "evaluate",
+    "einstein",
+    "israel",
     "speed",
     "kill",
     "fuzz",
@@ -63,6 +65,15 @@ def _evaluate(at: Places) -> None:
     from benchmarks.evaluate import evaluate_200k
 
     record(evaluate_200k(), at.results)
+
+
+def _clinical(at: Places, name: str) -> None:
+    from benchmarks import clinical
+
+    if not (at.data / "clinical").is_dir():
+        print(f"skipped: the clinical tables are not at {at.data / 'clinical'}")
+        return
+    {"israel": clinical.israel, "einstein": clinical.einstein}[name](at.data, at.results)
 
 
 def _bundle(at: Places, pipeline: str) -> Path | None:
@@ -168,6 +179,8 @@ def _measure(name: str, at: Places) -> None:
         _dcm2niix(at)
     elif name == "evaluate":
         _evaluate(at)
+    elif name in ("israel", "einstein"):
+        _clinical(at, name)
     elif name == "kill":
         _kill(at)
     elif name == "fuzz":

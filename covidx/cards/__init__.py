@@ -2,6 +2,8 @@
 
 from covidx.cards.card import (
     CARD_FOLDER,
+    OUTCOME,
+    ClinicalTable,
     Column,
     DataCard,
     ImageTable,
@@ -13,6 +15,8 @@ from covidx.cards.model_card import ModelFacts, model_card
 
 __all__ = [
     "CARD_FOLDER",
+    "OUTCOME",
+    "ClinicalTable",
     "Column",
     "DataCard",
     "ImageTable",

@@ -11,23 +11,44 @@ from covidx.config import Config, load_config
 from covidx.errors import ConfigError
 from covidx.files import sha256_json
 
-__all__ = ["CARD_FOLDER", "Column", "DataCard", "ImageTable", "card_digest", "load_card"]
+__all__ = [
+    "CARD_FOLDER",
+    "OUTCOME",
+    "ClinicalTable",
+    "Column",
+    "DataCard",
+    "ImageTable",
+    "card_digest",
+    "load_card",
+]
 
 CARD_FOLDER = Path(__file__).parent / "data"
 """The cards that come with covidx; ``data_cards/`` in the repository points here."""
 
+OUTCOME = "outcome"
+"""The timing of a column that is known only after the diagnosis, or because of it."""
+
 
 class Column(Config):
-    """One column of a data set's table."""
+    """One column of a data set's table; its range is in `unit`, after conversion."""
 
     name: str
     meaning: str
     type: Literal["text", "number", "integer", "flag", "date"] = "text"
     unit: str | None = None
+    source_unit: str | None = Field(None, description="the unit in the file, if another")
     low: float | None = None
     high: float | None = None
-    table: str | None = Field(None, description="the CSV it lies in; by default the image table")
-    timing: str | None = Field(None, description="when it was measured")
+    codes: dict[str, float | None] | None = Field(
+        None, description="value in the table -> number; null is unknown"
+    )
+    concept: str | None = Field(None, description="what it is called in every data set")
+    table: str | None = Field(
+        None, description="the file it lies in; by default the image or the clinical table"
+    )
+    timing: str | None = Field(
+        None, description="when it was measured; outcome: known only after the diagnosis"
+    )
 
 
 class ImageTable(Config):
@@ -57,6 +78,25 @@ class ImageTable(Config):
     )
 
 
+class ClinicalTable(Config):
+    """How a CSV (zipped or not), XLSX or parquet file tells of patients, one row a patient.
+
+    Every value but `table`, `labels` and `features` names a column of that file.
+    """
+
+    table: str = Field(description="the file, relative to the data's root")
+    patient: str | None = Field(None, description="by default each row is a patient of its own")
+    group: str | None = Field(None, description="column: what must not be divided")
+    label: str | None = Field(None, description="absent where the labels lie in another table")
+    labels: dict[str, str | None] = Field(
+        default_factory=dict,
+        description="value in the table -> class; rows of no class (null) are left out",
+    )
+    date: str | None = Field(None, description="column: ISO date, for splits by time and drift")
+    site: str | None = Field(None, description="column: for splits by site")
+    features: list[str] = Field(description="columns that a model is given unless told otherwise")
+
+
 class DataCard(Config):
     """A data set, described so that another person can find, judge and cite it."""
 
@@ -81,8 +121,18 @@ class DataCard(Config):
         False, description="its patient ids are public or made up, so that they need no pseudonym"
     )
     images: ImageTable | None = None
+    clinical: ClinicalTable | None = None
     columns: list[Column]
     hashes: dict[str, str] = Field(default_factory=dict, description="file -> SHA-256")
+
+    def clinical_columns(self) -> dict[str, Column]:
+        """The columns of the clinical table, by name."""
+        if self.clinical is None:
+            return {}
+        own: set[str | None] = {self.clinical.table}
+        if self.images is None or self.images.table == self.clinical.table:
+            own.add(None)
+        return {column.name: column for column in self.columns if column.table in own}
 
 
 def load_card(path: Path) -> DataCard:
@@ -106,5 +156,5 @@ def load_card(path: Path) -> DataCard:
 
 
 def card_digest(card: DataCard) -> str:
-    """SHA-256 of a card's content."""
-    return sha256_json(card.model_dump(mode="json"))
+    """SHA-256 of what a card says; fields left at their default are not in it."""
+    return sha256_json(card.model_dump(mode="json", exclude_defaults=True))

@@ -57,6 +57,13 @@ CONTEXT: dict[str, Any] = {
 
 CONFORMS_TO = ["http://mlcommons.org/croissant/1.1", "http://mlcommons.org/croissant/RAI/1.0"]
 
+FORMATS = {
+    ".xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+    ".parquet": "application/vnd.apache.parquet",
+    ".zip": "application/zip",
+}
+"""Of tables that are no plain CSV."""
+
 TYPES = {
     "text": "sc:Text",
     "number": "sc:Float",
@@ -142,7 +149,8 @@ def _tables(card: DataCard) -> dict[str, list[Column]]:
     """Table -> its columns, in the card's order."""
     tables: dict[str, list[Column]] = {}
     for column in card.columns:
-        name = column.table or (card.images.table if card.images else None)
+        described = card.images or card.clinical
+        name = column.table or (described.table if described else None)
         if name is not None:
             tables.setdefault(name, []).append(column)
     return tables
@@ -184,7 +192,7 @@ def _file_object(name: str, digest: str | None) -> dict[str, Any]:
         "@id": name,
         "name": name,
         "contentUrl": name,
-        "encodingFormat": "text/csv",
+        "encodingFormat": FORMATS.get(Path(name).suffix, "text/csv"),
         **({"sha256": digest} if digest else {}),
     }
 
@@ -214,7 +222,7 @@ def _record_set(table: str, columns: list[Column]) -> dict[str, Any]:
 def _field(table: str, key: str, column: Column) -> dict[str, Any]:
     return {
         "@type": "cr:Field",
-        "@id": f"{key}/{column.name}",
+        "@id": f"{key}/{column.name.replace(' ', '_')}",  # validators refuse spaces
         "name": column.name,
         "description": _meaning(column),
         "dataType": TYPES[column.type],
@@ -227,6 +235,10 @@ def _meaning(column: Column) -> str:
     parts = [column.meaning]
     if column.unit is not None:
         parts.append(f"unit {column.unit}")
+    if column.source_unit is not None:
+        parts.append(f"given in {column.source_unit}")
+    if column.codes is not None:
+        parts.append("coded " + ", ".join(f"{k} as {v}" for k, v in column.codes.items()))
     if column.low is not None or column.high is not None:
         parts.append(f"range {column.low} to {column.high}")
     if column.timing is not None:

@@ -84,6 +84,44 @@ def cxr(
     _train_image(settings, _source(data, labels, card, positive), work, runs)
 
 
+@train_app.command()
+def clinical(
+    data: Annotated[
+        Path | None, typer.Option(help="CSV (zipped or not), XLSX or parquet [the phantom's rows].")
+    ] = None,
+    labels: Annotated[
+        Path | None, typer.Option(help="CSV: patient_id, label, if the table has no label.")
+    ] = None,
+    card: Card = None,
+    config: Configuration = None,
+    change: Changes = None,
+    runs: Runs = Path("runs"),
+    work: Work = Path("data"),
+) -> None:
+    """Clinical rows: a table and its card in; classifier, controls, odds ratios and drift out."""
+    from covidx.cards import load_card
+    from covidx.config import load_config
+    from covidx.pipelines.clinical_config import TRAIN_CLINICAL, TrainClinical, find_table
+    from covidx.pipelines.train_clinical import train_clinical
+
+    settings = load_config(config or TRAIN_CLINICAL, TrainClinical, change or [])
+    source = None
+    if data is not None:
+        source = find_table(data, None if card is None else load_card(card), labels)
+    elif labels is not None or card is not None:
+        raise InvalidInputError(
+            "DATA_MISSING", "Labels or a card were given, but no data.", hint="Add --data."
+        )
+    trained = train_clinical(settings, source, work=work, runs=runs, bars=terminal_bar)
+    _tell_metrics(trained.metrics, trained.warnings)
+    typer.echo("\n  model                 AUROC on the same test patients")
+    for line in trained.models:
+        typer.echo(f"  {line.name:<21} {line.auroc}   n = {line.n}")
+    folder = trained.folder
+    typer.echo(f"\nreport   {folder / 'report.html'}\nbundle   {folder / 'bundle'}")
+    typer.echo(f"\n{RESEARCH_NOTICE}")
+
+
 def _source(
     data: Path | None, labels: Path | None, card: Path | None, positive: str | None
 ) -> Source | None:

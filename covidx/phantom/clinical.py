@@ -1,4 +1,5 @@
-"""The clinical row: the twelve variables of Mei et al. (Nat Med 2020;26:1224)."""
+"""The clinical row: the twelve variables of Mei et al. (Nat Med 2020;26:1224), and symptoms that
+the formula of Menni et al. (Nat Med 2020;26:1037) asks for beyond them."""
 
 from __future__ import annotations
 
@@ -7,9 +8,9 @@ import numpy as np
 from covidx.phantom.effects import EFFECTS
 from covidx.phantom.lesions import sample
 
-__all__ = ["CLINICAL_COLUMNS", "draw_clinical"]
+__all__ = ["CLINICAL_COLUMNS", "MEI_COLUMNS", "SYMPTOM_COLUMNS", "draw_clinical", "draw_symptoms"]
 
-CLINICAL_COLUMNS = (
+MEI_COLUMNS = (
     "sex",
     "age_years",
     "exposure",
@@ -25,11 +26,16 @@ CLINICAL_COLUMNS = (
 )
 """Sex M or F; yes/no as 1/0; counts in 10^9 per litre; shares of white cells between 0 and 1."""
 
+SYMPTOM_COLUMNS = ("loss_of_smell_or_taste", "fatigue", "skipped_meals")
+"""Yes/no as 1/0."""
+
+CLINICAL_COLUMNS = (*MEI_COLUMNS, *SYMPTOM_COLUMNS)
+
 GROUPS = {
     "exposure": ("exposure",),
     "symptoms": ("fever", "cough", "sputum"),
     "temperature": ("temperature_c",),
-    "blood": CLINICAL_COLUMNS[7:],
+    "blood": MEI_COLUMNS[7:],
 }
 """What goes missing together."""
 
@@ -37,7 +43,7 @@ GROUPS = {
 def draw_clinical(
     rng: np.random.Generator, label: str, sex: str, age: int
 ) -> dict[str, str | float | int | None]:
-    """Draw a patient's row; None is unknown.
+    """Draw the twelve variables of a patient; None is unknown.
 
     It depends on the class alone, not on the lesions: PCR-positives with a normal CT look no
     less like COVID-19 here than the others.
@@ -67,4 +73,18 @@ def draw_clinical(
     for group, share in EFFECTS.missing:
         if rng.random() < share:
             row.update(dict.fromkeys(GROUPS[group]))
+    return row
+
+
+def draw_symptoms(rng: np.random.Generator, label: str) -> dict[str, str | float | int | None]:
+    """Draw the symptoms of a patient, independent of each other given the class; None is unknown.
+
+    Their random stream is their own, so that rows drawn without them stay what they were.
+    """
+    effects = EFFECTS.symptoms[label]
+    row: dict[str, str | float | int | None] = {
+        name: int(rng.random() < getattr(effects, name)) for name in SYMPTOM_COLUMNS
+    }
+    if rng.random() < EFFECTS.symptoms_missing:
+        row = dict.fromkeys(SYMPTOM_COLUMNS)
     return row

@@ -11,6 +11,8 @@ from functools import partial
 from pathlib import Path
 from typing import Literal
 
+import pandas as pd
+
 from covidx.errors import InvalidInputError
 from covidx.files import read_json, replacing_folder, write_json
 from covidx.phantom.beam import beam_digest
@@ -18,8 +20,9 @@ from covidx.phantom.clinical import CLINICAL_COLUMNS
 from covidx.phantom.ct_cohort import Row, Rows, write_ct_patient
 from covidx.phantom.cxr_cohort import write_cxr_patient
 from covidx.phantom.effects import CLASSES, GENERATOR_VERSION, effects_digest
+from covidx.phantom.patient import draw_patient
 
-__all__ = ["MODALITIES", "Modality", "generate_cohort"]
+__all__ = ["MODALITIES", "Modality", "clinical_table", "generate_cohort"]
 
 Modality = Literal["ct", "cxr"]
 
@@ -151,3 +154,13 @@ def generate_cohort(
             _write_csv(folder / "slices.csv", (s for r in rows for s in r.slices))
         write_json(folder / "phantom.json", description)
     return out
+
+
+def clinical_table(patients: int, seed: int) -> pd.DataFrame:
+    """Labels and clinical rows of a cohort without its images: patient_id, label, clinical columns.
+
+    The rows are those that `generate_cohort` writes for the same seed; what is unknown is None.
+    """
+    drawn = (draw_patient(seed, index) for index in range(patients))
+    rows = [{"patient_id": p.patient_id, "label": p.label, **p.clinical} for p in drawn]
+    return pd.DataFrame(rows, columns=["patient_id", "label", *CLINICAL_COLUMNS], dtype=object)

@@ -8,7 +8,7 @@ from functools import lru_cache
 import numpy as np
 
 from covidx.phantom.anatomy import Anatomy, draw_anatomy, find_lungs, paint_lungs
-from covidx.phantom.clinical import draw_clinical
+from covidx.phantom.clinical import draw_clinical, draw_symptoms
 from covidx.phantom.effects import CLASSES, EFFECTS
 from covidx.phantom.fields import Array, Grid, smooth_field
 from covidx.phantom.lesions import EFFUSION, Disease, draw_disease, paint_lesions, sample
@@ -20,7 +20,7 @@ __all__ = ["Patient", "PhantomScan", "draw_patient", "render"]
 
 # Streams of one patient's randomness: what is drawn in one cannot shift another.
 PERSON, SHAPE, DISEASE, BLOOD, SCAN, TEXTURE, LESION, NOISE, POSE, VIEW = range(10)
-MARKER, QUANTUM, LATERAL = range(10, 13)
+MARKER, QUANTUM, LATERAL, SYMPTOMS = range(10, 14)
 
 
 @dataclass(frozen=True)
@@ -120,7 +120,10 @@ def draw_patient(seed: int, index: int) -> Patient:
         scanner=scanner,
         anatomy=draw_anatomy(stream(seed, index, SHAPE), sex, age),
         disease=draw_disease(stream(seed, index, DISEASE), label),
-        clinical=draw_clinical(stream(seed, index, BLOOD), label, sex, age),
+        clinical={
+            **draw_clinical(stream(seed, index, BLOOD), label, sex, age),
+            **draw_symptoms(stream(seed, index, SYMPTOMS), label),
+        },
         study_date=str(day).replace("-", ""),
     )
 

@@ -61,14 +61,14 @@ def test_phantom_card_names_the_generators_columns() -> None:
 def test_phantom_rows_lie_within_the_cards_ranges() -> None:
     import numpy as np
 
-    from covidx.phantom.clinical import draw_clinical
+    from covidx.phantom.clinical import draw_clinical, draw_symptoms
 
     card = load_card(Path("phantom"))
     ranges = {c.name: (c.low, c.high) for c in card.columns if c.low is not None}
     rng = np.random.default_rng(0)
     for label in card.classes:
         for _ in range(500):
-            row = draw_clinical(rng, label, "F", 50)
+            row = draw_clinical(rng, label, "F", 50) | draw_symptoms(rng, label)
             for name, (low, high) in ranges.items():
                 value = row[name]
                 assert value is None or low <= float(value) <= high, (name, value)

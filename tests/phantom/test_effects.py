@@ -2,7 +2,7 @@
 
 from covidx.phantom import CLASSES, EFFECTS, effects_digest
 
-PINNED = "49ff463ec8ea73822ee3c8462d02d2df9f4ec0431e59643f8d115b6a627a7bf1"
+PINNED = "c23977094ca1ad82a87e304df45beb766557d5c251193d37f495d280a481531a"
 
 
 def test_changing_an_effect_size_needs_a_reason_in_the_changelog() -> None:

@@ -1,0 +1,51 @@
+"""The clinical model (P2): tables by data card, pipelines, nested validation, drift; no torch."""
+
+from covidx.clinical.bundle import ClinicalBundle, load_bundle, save_bundle
+from covidx.clinical.dependence import partial_dependence
+from covidx.clinical.drift import Week, weekly
+from covidx.clinical.fit import Fitted, cut, fit_best, fit_recipe, out_of_fold
+from covidx.clinical.formula import FORMULA, SymptomFormula
+from covidx.clinical.importance import permutation_importance
+from covidx.clinical.missingness import fit_control, missingness_warning
+from covidx.clinical.nested import Nested, nested
+from covidx.clinical.odds import odds_ratios
+from covidx.clinical.pipeline import make_pipeline
+from covidx.clinical.predict import ARM, predictions_of
+from covidx.clinical.read import read_cells
+from covidx.clinical.recipe import CONTROLS, Recipe
+from covidx.clinical.rows import REST, ClinicalRows, choose_features, read_rows
+from covidx.clinical.split import Division, divide
+
+__all__ = [
+    "ARM",
+    "CONTROLS",
+    "FORMULA",
+    "REST",
+    "ClinicalBundle",
+    "ClinicalRows",
+    "Division",
+    "Fitted",
+    "Nested",
+    "Recipe",
+    "SymptomFormula",
+    "Week",
+    "choose_features",
+    "cut",
+    "divide",
+    "fit_best",
+    "fit_control",
+    "fit_recipe",
+    "load_bundle",
+    "make_pipeline",
+    "missingness_warning",
+    "nested",
+    "odds_ratios",
+    "out_of_fold",
+    "partial_dependence",
+    "permutation_importance",
+    "predictions_of",
+    "read_cells",
+    "read_rows",
+    "save_bundle",
+    "weekly",
+]

@@ -1,0 +1,114 @@
+"""One column of a clinical table: from text to numbers in the card's unit, or a refusal by row."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from covidx.cards import Column
+from covidx.clinical.units import convert, convertible
+from covidx.errors import InvalidTableError
+
+__all__ = ["decode"]
+
+ROUNDING = 1e-9
+SHOWN = 10
+"""Faults named in an error."""
+
+
+def decode(cells: pd.Series, column: Column, path: Path) -> pd.Series:
+    """The numbers of a column.
+
+    Parameters
+    ----------
+    cells : Series of str
+        As `read_cells`; missing is unknown and stays NaN.
+    column : Column
+        Codes, unit, and the range of what is possible.
+    path : Path
+        For errors.
+
+    Raises
+    ------
+    InvalidTableError
+        ``CODE_UNKNOWN``: a value that the card gives no code; ``VALUE_INVALID``: no number, or no
+        whole one where the card says integer; ``VALUE_IMPOSSIBLE``: outside the card's range.
+        Each names column, row and value.
+    ConfigError
+        ``UNIT_UNKNOWN``.
+    """
+    if column.codes is not None:
+        numbers = _by_code(cells, column, path)
+    else:
+        numbers = pd.to_numeric(cells, errors="coerce").astype(float)
+        hint = "Numbers have a decimal point; what is unknown is an empty cell."
+        wrong = (numbers.isna() & cells.notna()) | np.isinf(numbers)
+        _refuse("VALUE_INVALID", "is no number", cells[wrong], column, path, "a number", hint)
+    if column.source_unit is not None and column.unit is not None:
+        values = convert(numbers.to_numpy(float), column.source_unit, column.unit)
+        numbers = pd.Series(values, index=numbers.index)
+    if column.type == "flag":
+        odd = numbers.notna() & ~numbers.isin((0, 1))
+        _refuse("CODE_UNKNOWN", "is neither yes nor no", cells[odd], column, path, "1 or 0")
+    if column.type == "integer":
+        odd = numbers.notna() & (numbers % 1 != 0)
+        _refuse("VALUE_INVALID", "is no whole number", cells[odd], column, path, "a whole number")
+    _check_range(cells, numbers, column, path)
+    return numbers
+
+
+def _by_code(cells: pd.Series, column: Column, path: Path) -> pd.Series:
+    assert column.codes is not None
+    # A spreadsheet may give the code 1 as 1.0.
+    said = cells.where(~cells.str.fullmatch(r"-?\d+\.0", na=False), cells.str[:-2])
+    unknown = said.notna() & ~said.isin(list(column.codes))
+    expected = ", ".join(column.codes)
+    _refuse("CODE_UNKNOWN", "has no code in the card", cells[unknown], column, path, expected)
+    codes = {name: np.nan if code is None else code for name, code in column.codes.items()}
+    return said.map(codes).astype(float)
+
+
+def _check_range(cells: pd.Series, numbers: pd.Series, column: Column, path: Path) -> None:
+    low = -np.inf if column.low is None else column.low
+    high = np.inf if column.high is None else column.high
+    # A converted value may miss the end of the range by rounding.
+    outside = (numbers < low - ROUNDING) | (numbers > high + ROUNDING)
+    if not outside.any():
+        return
+    hint = None
+    if column.unit is not None and column.source_unit is None:
+        for unit in convertible(column.unit):
+            values = convert(numbers[outside].to_numpy(float), unit, column.unit)
+            if ((values >= low) & (values <= high)).all():
+                hint = f"They would fit in {unit}: if so, say source_unit: {unit} in the card."
+                break
+    expected = f"{low:g} to {high:g} {column.unit or ''}".strip()
+    _refuse("VALUE_IMPOSSIBLE", "is impossible", cells[outside], column, path, expected, hint)
+
+
+def _refuse(
+    code: str,
+    what: str,
+    wrong: pd.Series,
+    column: Column,
+    path: Path,
+    expected: str,
+    hint: str | None = None,
+) -> None:
+    """Raise if there are wrong cells, naming the first by row and value."""
+    if wrong.empty:
+        return
+    first = wrong.head(SHOWN)
+    lines = first.index.to_numpy(dtype=int) + 2
+    shown = [f"row {line}: {value}" for line, value in zip(lines, first, strict=True)]
+    more = f"; … {len(wrong)} in all" if len(wrong) > SHOWN else ""
+    raise InvalidTableError(
+        code,
+        f"Column {column.name}: a value {what}.",
+        path=path,
+        expected=expected,
+        actual="; ".join(shown) + more,
+        hint=hint,
+    )

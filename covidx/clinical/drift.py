@@ -1,0 +1,214 @@
+"""Drift by week: columns that were lost told apart from a world that changed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from covidx.clinical.fit import Fitted
+from covidx.clinical.rows import ClinicalRows
+from covidx.evaluate import Estimate, auroc_estimate, mean_of_folds_auroc
+
+__all__ = ["LOST", "MOVED", "ColumnDrift", "Verdict", "Week", "column_drift", "psi", "weekly"]
+
+FloatArray = npt.NDArray[np.float64]
+
+MOVED = 0.25
+"""PSI above which a column's values are said to have changed: the usual rule of credit scoring
+(Siddiqi, Credit Risk Scorecards, Wiley 2006)."""
+LOST = 0.5
+"""Rise of the missing share above which a column is said to be lost. Modelling choice."""
+FLOOR = 1e-4
+"""Least share of a bin, so that its logarithm exists. Modelling choice."""
+BINS = 10
+State = Literal["lost", "returned", "changed", "stable"]
+Verdict = Literal["as before", "lost column", "changed world", "unknown"]
+
+
+@dataclass(frozen=True)
+class ColumnDrift:
+    """One column in one week against the reference.
+
+    Parameters
+    ----------
+    name : str
+    missing, missing_before : float
+        Share of unknown values, in the week and in the reference.
+    psi : float
+        Population stability index of the known values alone; NaN where there are none.
+    """
+
+    name: str
+    missing: float
+    missing_before: float
+    psi: float
+
+    @property
+    def state(self) -> State:
+        """``lost`` and ``returned`` are of the table, ``changed`` is of the patients."""
+        if self.missing - self.missing_before > LOST:
+            return "lost"
+        if self.missing_before - self.missing > LOST:
+            return "returned"
+        return "changed" if self.psi > MOVED else "stable"
+
+
+@dataclass(frozen=True)
+class Week:
+    """A week's rows: how many, how the model did, how the columns moved.
+
+    Parameters
+    ----------
+    start : str
+        ISO date of its Monday.
+    n, positives : int
+    auroc : Estimate
+        On the week's rows.
+    before, without : Estimate
+        On the validation rows as they were, and with the columns blanked that this week has lost:
+        what the loss alone costs.
+    columns : list of ColumnDrift
+    """
+
+    start: str
+    n: int
+    positives: int
+    auroc: Estimate
+    before: Estimate
+    without: Estimate
+    columns: list[ColumnDrift]
+
+    @property
+    def lost(self) -> list[str]:
+        """The columns that this week has lost."""
+        return [column.name for column in self.columns if column.state == "lost"]
+
+    @property
+    def verdict(self) -> Verdict:
+        """Whether intervals part, and if so, whether the lost columns alone explain it.
+
+        ``changed world``: below what the loss of columns costs, so that the relation of the columns
+        to the disease, or the patients, must have changed.
+        """
+        if self.auroc.reason or self.before.reason or self.without.reason:
+            return "unknown"
+        if self.auroc.high < self.without.low:
+            return "changed world"
+        return "lost column" if self.auroc.high < self.before.low else "as before"
+
+    def to_json(self) -> dict[str, Any]:
+        """Strict JSON."""
+        return {
+            "week": self.start,
+            "n": self.n,
+            "positives": self.positives,
+            "verdict": self.verdict,
+            "auroc": self.auroc.to_json(),
+            "auroc_before": self.before.to_json(),
+            "auroc_before_without_the_lost_columns": self.without.to_json(),
+            "columns": {
+                one.name: {
+                    "state": one.state,
+                    "psi": None if np.isnan(one.psi) else round(one.psi, 4),
+                    "missing": round(one.missing, 4),
+                    "missing_before": round(one.missing_before, 4),
+                }
+                for one in self.columns
+            },
+        }
+
+
+def psi(before: FloatArray, now: FloatArray) -> float:
+    """Population stability index of known values: sum of (q - p) ln(q / p) over bins.
+
+    Bins are the values themselves where the reference has at most 10, else its deciles. NaN where
+    either side has no known value.
+
+    >>> round(psi(np.array([0.0, 1.0]), np.array([0.0, 0.0, 0.0, 1.0])), 4)  # 0.25 ln 1.5 - ...
+    0.2747
+    """
+    before, now = before[~np.isnan(before)], now[~np.isnan(now)]
+    if not len(before) or not len(now):
+        return float("nan")
+    levels = np.unique(before)
+    if len(levels) > BINS:
+        edges = np.unique(np.quantile(before, np.linspace(0, 1, BINS + 1)[1:-1]))
+    else:
+        edges = (levels[:-1] + levels[1:]) / 2
+    p, q = (
+        np.bincount(np.searchsorted(edges, values, side="right"), minlength=len(edges) + 1)
+        / len(values)
+        for values in (before, now)
+    )
+    p, q = np.maximum(p, FLOOR), np.maximum(q, FLOOR)
+    return float(((q - p) * np.log(q / p)).sum())
+
+
+def column_drift(name: str, before: pd.Series, now: pd.Series) -> ColumnDrift:
+    """Compare a column with its reference."""
+    return ColumnDrift(
+        name,
+        float(now.isna().mean()),
+        float(before.isna().mean()),
+        psi(before.to_numpy(float), now.to_numpy(float)),
+    )
+
+
+def weekly(
+    fitted: Fitted, train: ClinicalRows, validation: ClinicalRows, rows: ClinicalRows
+) -> list[Week]:
+    """Drift of `rows`, week by week (Monday to Sunday).
+
+    Parameters
+    ----------
+    fitted : Fitted
+    train : ClinicalRows
+        What the model was trained on: the reference of the columns.
+    validation : ClinicalRows
+        Of the same days, not trained on: the reference of the AUROC.
+    rows : ClinicalRows
+        Rows with a date that the model has not seen.
+    """
+    scores = fitted.score(rows.table)
+    known: dict[tuple[str, ...], Estimate] = {}
+
+    def without(columns: tuple[str, ...]) -> Estimate:
+        if columns not in known:
+            blanked = validation.table.assign(**dict.fromkeys(columns, np.nan))
+            known[columns] = _auroc(validation, fitted.score(blanked))
+        return known[columns]
+
+    days = rows.table["date"].dt.normalize()
+    start = days - pd.to_timedelta(days.dt.weekday, unit="D")
+    found = []
+    for monday in sorted(start.dropna().unique()):
+        here = (start == monday).to_numpy()
+        week = rows.only(here)
+        columns = [column_drift(name, train.table[name], week.table[name]) for name in rows.names]
+        lost = tuple(column.name for column in columns if column.state == "lost")
+        found.append(
+            Week(
+                start=pd.Timestamp(monday).date().isoformat(),
+                n=len(week.table),
+                positives=int(week.truth.sum()),
+                auroc=_auroc(week, scores[here]),
+                before=without(()),
+                without=without(lost),
+                columns=columns,
+            )
+        )
+    return found
+
+
+def _auroc(rows: ClinicalRows, scores: FloatArray) -> Estimate:
+    """AUROC of the rows that have a score, with an interval over groups."""
+    known = ~np.isnan(scores)
+    truth, groups = rows.truth[known], rows.table["group_id"][known]
+    if groups.is_unique:
+        return auroc_estimate(scores[known], truth)
+    one = np.zeros(int(known.sum()), dtype=np.int64)
+    return mean_of_folds_auroc(scores[known], truth, groups, one)

@@ -1,0 +1,186 @@
+"""Fitting a recipe: hyper-parameters and calibration from inner folds of the training rows."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from sklearn.base import clone
+from sklearn.calibration import CalibratedClassifierCV
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.metrics import roc_auc_score
+from sklearn.model_selection import GridSearchCV, StratifiedGroupKFold, StratifiedKFold
+
+from covidx.cards import Column
+from covidx.clinical.pipeline import MODEL, make_pipeline
+from covidx.clinical.recipe import Recipe
+from covidx.clinical.rows import ClinicalRows
+from covidx.errors import InvalidTableError
+
+__all__ = ["Fitted", "cut", "fit_best", "fit_recipe", "out_of_fold"]
+
+FloatArray = npt.NDArray[np.float64]
+Folds = list[tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]]
+
+
+@dataclass(frozen=True, eq=False)
+class Fitted:
+    """A fitted model, and what its inner folds said.
+
+    Parameters
+    ----------
+    recipe : Recipe
+    features : list of Column
+    model : estimator
+        From a table of raw features to probabilities of (other, positive).
+    chosen : dict
+        Hyper-parameters that the inner folds chose.
+    inner_auroc : float
+        Mean AUROC of the inner folds with them: for choosing among recipes, not for reporting.
+    """
+
+    recipe: Recipe
+    features: list[Column]
+    model: Any
+    chosen: dict[str, Any]
+    inner_auroc: float
+
+    def score(self, table: pd.DataFrame) -> FloatArray:
+        """Probability of the positive class, shape (rows,); NaN where the model has no answer."""
+        names = [column.name for column in self.features]
+        found: FloatArray = self.model.predict_proba(table[names])[:, 1]
+        return found
+
+
+def cut(rows: ClinicalRows, folds: int, seed: int) -> Folds:
+    """Folds of training rows that divide no group.
+
+    Raises
+    ------
+    InvalidTableError
+        ``TOO_FEW_GROUPS``: a class has fewer groups than there are folds.
+    """
+    groups = rows.table["group_id"].to_numpy()
+    counts = [len(np.unique(groups[rows.truth == side])) for side in (True, False)]
+    if min(counts) < folds:
+        raise InvalidTableError(
+            "TOO_FEW_GROUPS",
+            "The training rows are too few for inner folds.",
+            expected=f"{folds} independent groups of each class, or more",
+            actual=f"{counts[0]} positive, {counts[1]} others",
+        )
+    if rows.table["group_id"].is_unique:  # the same division, without a loop over groups
+        return list(
+            StratifiedKFold(folds, shuffle=True, random_state=seed).split(groups, rows.truth)
+        )
+    cutter = StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
+    return list(cutter.split(groups, rows.truth, groups))
+
+
+def fit_recipe(recipe: Recipe, rows: ClinicalRows, *, seed: int, folds: int = 5) -> Fitted:
+    """Choose hyper-parameters on inner folds, then fit all of `rows` with them.
+
+    Parameters
+    ----------
+    recipe : Recipe
+    rows : ClinicalRows
+        Training rows alone.
+    seed : int
+    folds : int
+        Inner folds, cut by group.
+
+    Raises
+    ------
+    InvalidTableError, ConfigError
+        As `cut` and `make_pipeline`.
+    """
+    pipeline = make_pipeline(recipe, rows.features, seed)
+    if recipe.kind == "menni":
+        return _fixed(recipe, rows, pipeline)
+    inputs, truth = rows.table[rows.names], rows.truth
+    grid = {f"{MODEL}__{name}": values for name, values in recipe.grid.items()}
+    inner = cut(rows, folds, seed)
+    search = GridSearchCV(pipeline, grid, scoring="roc_auc", cv=inner, refit=False)
+    with _patient():
+        search.fit(inputs, truth)
+        best = int(np.argmax(search.cv_results_["mean_test_score"]))
+        params = search.cv_results_["params"][best]
+        model = _build(recipe, pipeline.set_params(**params), rows, inner)
+    chosen = {name.removeprefix(f"{MODEL}__"): value for name, value in params.items()}
+    auroc = float(search.cv_results_["mean_test_score"][best])
+    return Fitted(recipe, rows.features, model, chosen, auroc)
+
+
+def _fixed(recipe: Recipe, rows: ClinicalRows, pipeline: Any) -> Fitted:
+    """The formula, and its AUROC on the training rows that it can answer."""
+    model = pipeline.fit(rows.table[rows.names], rows.truth)
+    fitted = Fitted(recipe, rows.features, model, {}, float("nan"))
+    scores = fitted.score(rows.table)
+    known = ~np.isnan(scores)
+    if len(np.unique(rows.truth[known])) < 2:
+        return fitted
+    auroc = float(roc_auc_score(rows.truth[known], scores[known]))
+    return Fitted(recipe, rows.features, model, {}, auroc)
+
+
+def _build(recipe: Recipe, pipeline: Any, rows: ClinicalRows, inner: Folds) -> Any:
+    """Fit; where asked for, calibrate on scores of rows that each fit had not seen."""
+    inputs, truth = rows.table[rows.names], rows.truth
+    if recipe.calibration == "none":
+        return pipeline.fit(inputs, truth)
+    calibrated = CalibratedClassifierCV(
+        pipeline, method=recipe.calibration, cv=inner, ensemble=False
+    )
+    return calibrated.fit(inputs, truth)
+
+
+def fit_best(
+    recipes: Sequence[Recipe], rows: ClinicalRows, *, seed: int, folds: int = 5
+) -> tuple[Fitted, list[Fitted]]:
+    """Fit several recipes; the best is that of the highest AUROC on inner folds of `rows`.
+
+    The formula is never the best: it is not fitted here, and is shown for comparison.
+
+    Returns
+    -------
+    best : Fitted
+    all : list of Fitted
+        In the order of `recipes`.
+    """
+    fitted = [fit_recipe(recipe, rows, seed=seed, folds=folds) for recipe in recipes]
+    own = [one for one in fitted if one.recipe.kind != "menni"] or fitted
+    return max(own, key=lambda one: one.inner_auroc), fitted
+
+
+def out_of_fold(fitted: Fitted, rows: ClinicalRows, *, seed: int, folds: int = 5) -> FloatArray:
+    """Scores of the training rows, each by a model that had not seen it, shape (rows,).
+
+    The hyper-parameters are those of `fitted`; imputation, selection and calibration are fitted
+    anew in each fold.
+    """
+    if fitted.recipe.kind == "menni":
+        return fitted.score(rows.table)
+    scores = np.full(len(rows.table), np.nan)
+    params = {f"{MODEL}__{name}": value for name, value in fitted.chosen.items()}
+    pipeline = make_pipeline(fitted.recipe, rows.features, seed).set_params(**params)
+    for train, held_out in cut(rows, folds, seed):
+        part = rows.only(np.isin(np.arange(len(rows.table)), train))
+        with _patient():
+            model = _build(fitted.recipe, clone(pipeline), part, cut(part, folds, seed))
+        held = rows.table.iloc[held_out]
+        scores[held_out] = model.predict_proba(held[rows.names])[:, 1]
+    return scores
+
+
+@contextmanager
+def _patient() -> Iterator[None]:
+    """A value that does not converge shows in its score; it need not be told each time."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        yield

@@ -1,0 +1,50 @@
+"""The control on missing values alone: how much of a score is who was measured."""
+
+from __future__ import annotations
+
+from covidx.clinical.fit import Fitted, fit_best
+from covidx.clinical.recipe import CONTROLS
+from covidx.clinical.rows import ClinicalRows
+from covidx.evaluate import Estimate
+
+__all__ = ["NEARLY", "fit_control", "missingness_warning"]
+
+NEARLY = 0.05
+"""AUROC by which a model must beat its control for the difference to count. Modelling choice."""
+
+
+def fit_control(rows: ClinicalRows, *, seed: int, folds: int = 5) -> Fitted | None:
+    """The better of a forest and a logistic model on the pattern of missing values.
+
+    Parameters
+    ----------
+    rows : ClinicalRows
+        Training rows.
+
+    Returns
+    -------
+    Fitted or None
+        None where nothing is missing, so that there is no pattern.
+    """
+    if not rows.table[rows.names].isna().any(axis=None):
+        return None
+    return fit_best(CONTROLS, rows, seed=seed, folds=folds)[0]
+
+
+def missingness_warning(model: Estimate, control: Estimate, difference: Estimate) -> str | None:
+    """What must be said where the control nearly matches the model; None where it does not.
+
+    Parameters
+    ----------
+    model, control : Estimate
+        AUROCs on the same test rows.
+    difference : Estimate
+        Model minus control, paired.
+    """
+    if difference.low >= NEARLY:
+        return None
+    return (
+        f"The pattern of missing values alone reaches AUROC {control}, the model {model}; the "
+        f"difference, {difference}, may be less than {NEARLY:g}. The model may have learned who "
+        "was measured, not who is ill."
+    )

@@ -1,0 +1,86 @@
+"""A recipe as one scikit-learn pipeline: whatever is fitted, is fitted on the rows it is given."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
+from sklearn.experimental import enable_iterative_imputer  # noqa: F401
+from sklearn.feature_selection import SelectKBest, f_classif
+from sklearn.impute import IterativeImputer, MissingIndicator, SimpleImputer
+from sklearn.linear_model import LogisticRegression
+from sklearn.neural_network import MLPClassifier
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.svm import SVC
+
+from covidx.cards import Column
+from covidx.clinical.formula import SymptomFormula, formula_inputs
+from covidx.clinical.recipe import Recipe
+from covidx.errors import ConfigError
+
+__all__ = ["MODEL", "make_pipeline"]
+
+MODEL = "model"
+"""Name of the last step."""
+
+MODELS: dict[str, Callable[[Recipe, int], Any]] = {
+    "logistic": lambda recipe, seed: LogisticRegression(
+        l1_ratio=1.0 if recipe.penalty == "l1" else 0.0,
+        solver="saga" if recipe.penalty == "l1" else "lbfgs",
+        max_iter=5000,
+        random_state=seed,
+    ),
+    "svm": lambda recipe, seed: SVC(kernel="rbf", random_state=seed),
+    "forest": lambda recipe, seed: RandomForestClassifier(
+        n_estimators=300, min_samples_leaf=5, random_state=seed
+    ),
+    "boosting": lambda recipe, seed: HistGradientBoostingClassifier(
+        learning_rate=0.05, max_iter=200, early_stopping=False, random_state=seed
+    ),
+    "mlp": lambda recipe, seed: MLPClassifier(
+        hidden_layer_sizes=(16,), alpha=1.0, max_iter=500, random_state=seed
+    ),
+}
+"""Values that no grid names. Modelling choices, fixed before any test row was scored."""
+
+IMPUTERS: dict[str, Callable[[int], Any]] = {
+    "median": lambda seed: SimpleImputer(strategy="median", add_indicator=True),
+    "iterative": lambda seed: IterativeImputer(add_indicator=True, random_state=seed),
+    "only": lambda seed: MissingIndicator(features="all", sparse=False),
+}
+
+SCALED = ("logistic", "svm", "mlp")
+"""Kinds that want their columns on one scale."""
+
+
+def make_pipeline(recipe: Recipe, features: Sequence[Column], seed: int) -> Pipeline:
+    """Build the pipeline, unfitted; it takes a table with the features' columns.
+
+    Raises
+    ------
+    ConfigError
+        ``RECIPE_INVALID``: the grid names what the model does not have.
+    InvalidTableError
+        ``FORMULA_INPUT_MISSING``.
+    """
+    if recipe.kind == "menni":
+        return Pipeline([(MODEL, SymptomFormula(formula_inputs(features)))])
+    steps: list[tuple[str, Any]] = []
+    if recipe.missing != "native":
+        steps.append(("missing", IMPUTERS[recipe.missing](seed)))
+    if recipe.kind in SCALED:
+        steps.append(("scale", StandardScaler()))
+    if recipe.select is not None:
+        steps.append(("select", SelectKBest(f_classif, k=recipe.select)))
+    model = MODELS[recipe.kind](recipe, seed)
+    strange = sorted(set(recipe.grid) - set(model.get_params()))
+    if strange:
+        raise ConfigError(
+            "RECIPE_INVALID",
+            f"The grid of {recipe.name} names what a {recipe.kind} model does not have.",
+            expected=", ".join(sorted(model.get_params())),
+            actual=", ".join(strange),
+        )
+    return Pipeline([*steps, (MODEL, model)])

@@ -1,0 +1,55 @@
+"""Scores of a clinical model as rows of the predictions table."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from covidx.clinical.rows import ClinicalRows
+from covidx.tables import PROBABILITY_PREFIX
+
+__all__ = ["ARM", "predictions_of"]
+
+ARM = "p2"
+
+
+def predictions_of(
+    rows: ClinicalRows,
+    scores: npt.NDArray[np.float64],
+    *,
+    run_id: str,
+    arm: str = ARM,
+    split_sha256: str | None = None,
+    bundle_sha256: str | None = None,
+) -> pd.DataFrame:
+    """Rows for `tables.PREDICTIONS`; what has no score (NaN) is left out.
+
+    Parameters
+    ----------
+    rows : ClinicalRows
+        With columns fold and role.
+    scores : array, shape (rows,)
+        Probability of the positive class.
+    """
+    known = ~np.isnan(scores)
+    table, yes = rows.table[known], scores[known]
+    other, positive = rows.classes.names
+    return pd.DataFrame(
+        {
+            "run_id": run_id,
+            "arm": arm,
+            "unit_id": table["patient_id"],
+            "level": "patient",
+            "patient_id": table["patient_id"],
+            "group_id": table["group_id"],
+            "fold": table["fold"],
+            "role": table["role"],
+            "split_sha256": split_sha256,
+            "bundle_sha256": bundle_sha256,
+            "arms_used": arm,
+            "label": table["label"],
+            f"{PROBABILITY_PREFIX}{other}": 1 - yes,
+            f"{PROBABILITY_PREFIX}{positive}": yes,
+        }
+    ).reset_index(drop=True)

@@ -1,0 +1,259 @@
+"""The clinical rows of a cohort: patients with label, group, date and features as numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from covidx.cards import OUTCOME, ClinicalTable, Column, DataCard
+from covidx.clinical.decode import decode
+from covidx.clinical.read import read_cells
+from covidx.cohort import Classes, read_labels
+from covidx.errors import ConfigError, InvalidTableError, LeakageError
+from covidx.ingest import Identities
+
+__all__ = ["REST", "ClinicalRows", "choose_features", "read_rows"]
+
+REST = "rest"
+"""The name of all classes but the positive one, where there are several."""
+
+
+@dataclass(frozen=True, eq=False)
+class ClinicalRows:
+    """Labelled patients, ready to be split.
+
+    Parameters
+    ----------
+    table : DataFrame
+        patient_id, group_id, label, site and date (missing where the card names none), and the
+        features as floats, in the card's units; NaN is unknown.
+    features : list of Column
+    classes : Classes
+        Two: the positive one, and the other or ``rest``.
+    notes : list of str
+        What was left out, and how many of it.
+    """
+
+    table: pd.DataFrame
+    features: list[Column]
+    classes: Classes
+    notes: list[str]
+
+    @property
+    def names(self) -> list[str]:
+        """The features' names."""
+        return [column.name for column in self.features]
+
+    @property
+    def truth(self) -> npt.NDArray[np.bool_]:
+        """Whether a row is of the positive class, shape (rows,)."""
+        found: npt.NDArray[np.bool_] = (self.table["label"] == self.classes.positive).to_numpy()
+        return found
+
+    def only(
+        self, keep: pd.Series | npt.NDArray[np.bool_], note: str | None = None
+    ) -> ClinicalRows:
+        """The rows that `keep` marks; the note tells of the others."""
+        table = self.table[np.asarray(keep)].reset_index(drop=True)
+        return replace(self, table=table, notes=[*self.notes, *([note] if note else [])])
+
+
+def choose_features(card: DataCard, wanted: Sequence[str] | None = None) -> list[Column]:
+    """The columns that a model may see: the card's own choice, or those named.
+
+    Raises
+    ------
+    LeakageError
+        ``FEATURE_IS_OUTCOME``: known only after the diagnosis, or the label, by the card.
+    ConfigError
+        ``FEATURE_UNKNOWN``, ``FEATURE_TEXT``: a column of words without codes; ``FEATURES_NONE``.
+    """
+    how, columns = _clinical(card), card.clinical_columns()
+    names = list(how.features if wanted is None else wanted)
+    if not names or len(set(names)) < len(names):
+        raise ConfigError(
+            "FEATURES_NONE", "Name at least one feature, and each once.", actual=names
+        )
+    unknown = [name for name in names if name not in columns]
+    if unknown:
+        raise ConfigError(
+            "FEATURE_UNKNOWN",
+            "The card does not describe a feature.",
+            expected=", ".join(columns),
+            actual=", ".join(unknown),
+        )
+    chosen = [columns[name] for name in names]
+    leaks = [c.name for c in chosen if c.timing == OUTCOME or c.name in (how.label, how.patient)]
+    if leaks:
+        raise LeakageError(
+            "FEATURE_IS_OUTCOME",
+            "A feature is known only after the diagnosis, or is the label itself.",
+            expected="columns that are known when the model is asked",
+            actual=", ".join(leaks),
+            hint="Leave it out of the features.",
+        )
+    words = [c.name for c in chosen if c.type in ("text", "date") and c.codes is None]
+    if words:
+        raise ConfigError(
+            "FEATURE_TEXT",
+            "A feature is in words, and the card gives its words no codes.",
+            actual=", ".join(words),
+            hint="Write codes for it into the card.",
+        )
+    return chosen
+
+
+def _clinical(card: DataCard) -> ClinicalTable:
+    if card.clinical is None:
+        raise ConfigError(
+            "CARD_NOT_CLINICAL",
+            "The card describes no clinical table.",
+            path=card.identifier,
+            expected="a section clinical: table, label, features",
+        )
+    return card.clinical
+
+
+def read_rows(
+    path: Path,
+    card: DataCard,
+    *,
+    labels: Path | None = None,
+    features: Sequence[str] | None = None,
+    identities: Identities | None = None,
+) -> ClinicalRows:
+    """Read a clinical table by its card.
+
+    Parameters
+    ----------
+    path : Path
+        CSV, zipped CSV, XLSX or parquet.
+    card : DataCard
+    labels : Path, optional
+        CSV with patient_id and label, where the table has no label.
+    features : sequence of str, optional
+        Columns; the card's unless given.
+    identities : Identities, optional
+        Pseudonyms of patients, groups and sites; by the card unless given.
+
+    Raises
+    ------
+    InvalidTableError
+        ``COLUMN_MISSING``, ``PATIENT_MISSING``, ``PATIENT_TWICE``, ``LABEL_UNKNOWN``,
+        ``NOTHING_LABELLED``, or as `read_cells` and `decode`.
+    ConfigError, LeakageError
+        As `choose_features`.
+    """
+    how, chosen = _clinical(card), choose_features(card, features)
+    identities = identities or Identities.for_card(card)
+    cells = read_cells(path)
+    named = (how.patient, how.group, how.site, how.date, None if labels else how.label)
+    needed = [name for name in (*named, *(c.name for c in chosen)) if name is not None]
+    missing = [name for name in dict.fromkeys(needed) if name not in cells.columns]
+    if missing:
+        raise InvalidTableError(
+            "COLUMN_MISSING",
+            "The clinical table lacks columns.",
+            path=path,
+            expected=", ".join(missing),
+            actual=", ".join(cells.columns),
+        )
+    unknown = [name for name in cells.columns if name not in card.clinical_columns()]
+    notes = [f"columns that the card does not describe, not used: {', '.join(unknown)}"]
+    table = _who(cells, how, path, identities)
+    said = _labels(cells, how, table["patient_id"], path, labels, identities)
+    mapped, left_out = _classes_of_rows(said, how, path)
+    table["label"] = np.where(mapped == card.positive, card.positive, _other(card))
+    table[[c.name for c in chosen]] = pd.DataFrame(
+        {c.name: decode(cells[c.name], c, path) for c in chosen}
+    )
+    classes = Classes((_other(card), card.positive), card.positive)
+    rows = ClinicalRows(table, chosen, classes, [*(notes if unknown else []), *left_out])
+    return rows.only(mapped.notna())
+
+
+def _other(card: DataCard) -> str:
+    others = [name for name in card.classes if name != card.positive]
+    return others[0] if len(others) == 1 else REST
+
+
+def _who(
+    cells: pd.DataFrame, how: ClinicalTable, path: Path, identities: Identities
+) -> pd.DataFrame:
+    """Patient, group, site and date of each row."""
+    table = pd.DataFrame(index=cells.index)
+    if how.patient is None:
+        table["patient_id"] = [f"row-{line + 2}" for line in cells.index]
+    else:
+        nameless = cells.index[cells[how.patient].isna()]
+        _refuse_rows("PATIENT_MISSING", "Rows have no patient id.", nameless, path)
+        again = cells.index[cells[how.patient].duplicated()]
+        _refuse_rows("PATIENT_TWICE", "Patients have several rows.", again, path)
+        table["patient_id"] = cells[how.patient].map(identities.patient)
+    group, nobody = cells[how.group] if how.group else None, table["patient_id"]
+    table["group_id"] = nobody if group is None else group.map(identities.group).fillna(nobody)
+    site = cells[how.site].map(identities.site) if how.site else None
+    table["site"] = site if site is not None else pd.Series(None, table.index, dtype=object)
+    table["date"] = _dates(cells[how.date], path) if how.date else pd.NaT
+    return table
+
+
+def _dates(cells: pd.Series, path: Path) -> pd.Series:
+    dates = pd.to_datetime(cells, format="ISO8601", errors="coerce")
+    wrong = cells.index[dates.isna() & cells.notna()]
+    _refuse_rows("VALUE_INVALID", f"Column {cells.name}: no ISO date.", wrong, path)
+    return dates
+
+
+def _labels(
+    cells: pd.DataFrame,
+    how: ClinicalTable,
+    patients: pd.Series,
+    path: Path,
+    labels: Path | None,
+    identities: Identities,
+) -> pd.Series:
+    """What the table, or the labels' own, says of each row."""
+    if labels is not None:
+        said = read_labels(labels)
+        if "patient_id" not in said:
+            raise InvalidTableError(
+                "LABELS_COLUMNS", "Labels of clinical rows need patient_id.", path=labels
+            )
+        by_patient = said.assign(who=said["patient_id"].map(identities.patient))
+        return patients.map(by_patient.set_index("who")["label"])
+    if how.label is None:
+        raise InvalidTableError(
+            "LABELS_MISSING",
+            "The clinical table has no labels, by its card.",
+            path=path,
+            hint="Give them with --labels (make: LABELS=labels.csv).",
+        )
+    return cells[how.label]
+
+
+def _classes_of_rows(
+    said: pd.Series, how: ClinicalTable, path: Path
+) -> tuple[pd.Series, list[str]]:
+    """The class of each row, missing where it has none, and what that leaves out."""
+    known = how.labels or {str(name): str(name) for name in said.dropna().unique()}
+    strange = said.index[said.notna() & ~said.isin(list(known))]
+    _refuse_rows("LABEL_UNKNOWN", f"Labels are none of {', '.join(known)}.", strange, path)
+    mapped = said.map(known)
+    if not mapped.notna().any():
+        raise InvalidTableError("NOTHING_LABELLED", "No row has a class.", path=path)
+    counts = said[mapped.isna()].value_counts()
+    notes = [f"{n} rows left out: label {name} is of no class" for name, n in counts.items()]
+    blank = int(said.isna().sum())
+    return mapped, notes + ([f"{blank} rows left out: no label"] if blank else [])
+
+
+def _refuse_rows(code: str, message: str, lines: pd.Index, path: Path) -> None:
+    if len(lines):
+        shown = ", ".join(str(line + 2) for line in lines[:10]) + (" …" if len(lines) > 10 else "")
+        raise InvalidTableError(code, message, path=path, actual=f"rows {shown}")

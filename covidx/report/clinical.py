@@ -1,0 +1,160 @@
+"""The page of a clinical model: results, models side by side, what it went by, drift."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from covidx.clinical import Week
+from covidx.evaluate import Estimate, Metrics
+from covidx.report.canvas import BLUE, DPI, GREEN, GREY, ORANGE
+from covidx.report.html import render_page
+from covidx.report.words import HEADLINE, metric_name, origin_text, say
+
+__all__ = [
+    "ClinicalPage",
+    "ModelLine",
+    "dependence_figure",
+    "drift_figure",
+    "importance_figure",
+    "write_clinical_report",
+]
+
+WEEK = "this week's rows"
+WITHOUT = "validation rows, the same columns lost"
+STATES = {"stable": "#FFFFFF", "changed": ORANGE, "lost": GREY, "returned": "#56B4E9"}
+
+
+@dataclass(frozen=True)
+class ModelLine:
+    """One recipe on the test rows, beside the one that was chosen."""
+
+    name: str
+    what: str
+    inner_auroc: float
+    auroc: Estimate
+    difference: Estimate | None
+    n: int
+
+
+@dataclass(frozen=True, eq=False)
+class ClinicalPage:
+    """What the page shows."""
+
+    title: str
+    warnings: Sequence[str]
+    models: Sequence[ModelLine]
+    importance: Mapping[str, Estimate]
+    odds: Mapping[str, Estimate]
+    weeks: Sequence[Week]
+    figures: Sequence[tuple[str, str]]
+    facts: Sequence[tuple[str, str]]
+
+
+def importance_figure(losses: Mapping[str, Estimate]) -> Figure:
+    """Loss of AUROC by shuffled column, with intervals."""
+    names = list(losses)[::-1]
+    figure = Figure(figsize=(6.4, 1.2 + 0.28 * len(names)), layout="constrained", dpi=DPI)
+    axes = figure.add_subplot()
+    for place, name in enumerate(names):
+        one = losses[name]
+        axes.plot([one.low, one.high], [place, place], color=BLUE, linewidth=1.2)
+        axes.plot(one.value, place, "o", color=BLUE, markersize=5)
+    axes.axvline(0, color=GREY, linewidth=1, linestyle=":")
+    axes.set_yticks(range(len(names)), names, fontsize=8)
+    axes.set_xlabel("loss of AUROC when shuffled, 95 % interval")
+    n = next(iter(losses.values())).n
+    axes.set_title(f"Permutation importance, n = {n} test patients", fontsize=10)
+    return figure
+
+
+def dependence_figure(curves: Mapping[str, pd.DataFrame], units: Mapping[str, str]) -> Figure:
+    """Mean score by value of some columns; a dashed line where the value is unknown."""
+    count = len(curves)
+    figure = Figure(figsize=(3.1 * count + 0.4, 3.2), layout="constrained", dpi=DPI)
+    shared = None
+    for place, (name, curve) in enumerate(curves.items(), start=1):
+        axes = figure.add_subplot(1, count, place, sharey=shared)
+        shared = shared or axes
+        known = curve.dropna(subset="value")
+        axes.plot(known["value"], known["score"], color=BLUE, marker="o", markersize=3)
+        unknown = curve.loc[curve["value"].isna(), "score"]
+        if len(unknown):
+            axes.axhline(
+                float(unknown.iloc[0]), color=GREY, linestyle="--", linewidth=1, label="unknown"
+            )
+            axes.legend(fontsize=7)
+        axes.set_xlabel(f"{name}{units.get(name, '')}", fontsize=8)
+        axes.grid(alpha=0.25)
+    figure.supylabel("mean score", fontsize=9)
+    figure.suptitle("Partial dependence on test rows", fontsize=10)
+    return figure
+
+
+def drift_figure(weeks: Sequence[Week]) -> Figure:
+    """AUROC by week, and below it which columns were lost and which changed."""
+    names = [one.name for one in weeks[0].columns]
+    height = 3.4 + 0.3 * len(names)
+    figure = Figure(figsize=(2.2 + 1.1 * max(len(weeks), 3), height), layout="constrained", dpi=DPI)
+    above, below = figure.subplots(2, 1, sharex=True, height_ratios=(2.4, 0.3 * len(names) + 0.2))
+    at = range(len(weeks))
+    for place, week in zip(at, weeks, strict=True):
+        if week.auroc.reason is None:
+            above.plot([place, place], [week.auroc.low, week.auroc.high], color=BLUE)
+            above.plot(place, week.auroc.value, "o", color=BLUE, label=_once(place, WEEK))
+        if week.without.reason is None:
+            at_place = (place - 0.35, place + 0.35)
+            above.fill_between(
+                at_place, week.without.low, week.without.high, color=GREEN, alpha=0.3, lw=0
+            )
+            value = week.without.value
+            above.plot(at_place, (value, value), color=GREEN, label=_once(place, WITHOUT))
+    above.axhline(0.5, color=GREY, linestyle=":", linewidth=1)
+    above.set_ylabel("AUROC")
+    above.legend(fontsize=7, loc="lower left")
+    above.set_title("By week, against the training rows", fontsize=10)
+    for row, name in enumerate(names):
+        for place, week in zip(at, weeks, strict=True):
+            one = next(column for column in week.columns if column.name == name)
+            colour, alpha = STATES[one.state], 0.25 if one.state == "changed" else 0.6
+            below.axhspan(row - 0.5, row + 0.5, color="white", zorder=0)
+            below.fill_between(
+                [place - 0.5, place + 0.5], row - 0.5, row + 0.5, color=colour, alpha=alpha
+            )
+            text = f"{one.missing:.0%} missing" if one.state == "lost" else f"{one.psi:.2f}"
+            below.text(place, row, text, ha="center", va="center", fontsize=7)
+    below.set_yticks(range(len(names)), names, fontsize=8)
+    below.set_ylim(len(names) - 0.5, -0.5)
+    said = [f"{week.start}\nn = {week.n}" for week in weeks]
+    below.set_xticks(at, said, fontsize=7)
+    below.set_xlabel("PSI of known values; orange: changed, grey: column lost, blue: returned")
+    return figure
+
+
+def _once(place: int, label: str) -> str | None:
+    """A label for the first of several."""
+    return label if place == 0 else None
+
+
+def write_clinical_report(path: Path, page: ClinicalPage, metrics: Metrics) -> None:
+    """Write ``report.html`` of a clinical run."""
+    assert metrics.point is not None
+    estimates = metrics.to_json()
+    render_page(
+        "clinical.html",
+        path,
+        page=page,
+        level=metrics.level,
+        positive=metrics.positive,
+        threshold=metrics.point.threshold,
+        threshold_origin=origin_text(metrics.point),
+        metrics=estimates,
+        metric_name=metric_name,
+        said=say(metrics),
+        headline=[name for name in HEADLINE if name in estimates],
+        further=[name for name in estimates if name not in HEADLINE],
+    )

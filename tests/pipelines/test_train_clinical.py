@@ -1,0 +1,240 @@
+"""`covidx train clinical`: from a table to a report."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+from typer.testing import CliRunner, Result
+
+from covidx.cards import CARD_FOLDER, load_card
+from covidx.cli import app
+from covidx.clinical import load_bundle
+from covidx.cohort import Splits
+from covidx.errors import CovidxError, InvalidInputError
+from covidx.evaluate import Rows, auroc_estimate, choose_operating_point
+from covidx.phantom import clinical_table
+from covidx.pipelines.clinical_config import find_table
+from covidx.tables import CLINICAL, PREDICTIONS, read_table
+
+QUICK = (
+    "recipes=[{name: logistic, kind: logistic}, {name: boosting, kind: boosting, missing: native}, "
+    "{name: menni, kind: menni}]"
+)
+SHARED = Path(__file__).parents[2] / "../shared/data/clinical"
+
+
+def _train(folder: Path, *arguments: str) -> Result:
+    places = ["--runs", str(folder / "runs"), "--work", str(folder / "data")]
+    return CliRunner().invoke(app, ["train", "clinical", "--set", QUICK, *places, *arguments])
+
+
+@dataclass(frozen=True)
+class Phantom:
+    folder: Path
+    output: str
+
+
+@pytest.fixture(scope="module")
+def phantom(tmp_path_factory: pytest.TempPathFactory) -> Phantom:
+    folder = tmp_path_factory.mktemp("clinical")
+    result = _train(folder, "--set", "phantom.patients=400")
+    assert result.exit_code == 0, result.output + str(result.exception)
+    return Phantom(folder / "runs" / "train_clinical" / "latest", result.output)
+
+
+def test_the_run_is_whole(phantom: Phantom) -> None:
+    names = {path.name for path in phantom.folder.iterdir()}
+    assert {
+        "bundle",
+        "clinical.parquet",
+        "figures",
+        "importance.json",
+        "metrics.json",
+        "models.json",
+        "models.parquet",
+        "odds_ratios.json",
+        "partial_dependence.json",
+        "predictions.parquet",
+        "report.html",
+        "run.json",
+        "splits.parquet",
+    } <= names
+    record = json.loads((phantom.folder / "run.json").read_text())
+    assert record["state"] == "finished" and record["data"]["dataset"] == "phantom"
+    assert not list(phantom.folder.rglob("*.pkl"))
+    assert "drift.json" not in names  # the phantom has no dates
+
+
+def test_predictions_say_what_metrics_say(phantom: Phantom) -> None:
+    table = read_table(phantom.folder / "predictions.parquet", PREDICTIONS)
+    assert set(table["arm"]) == {"p2"} and set(table["label"]) == {"rest", "covid-19"}
+    rows = Rows.of(table[table["role"] == "test"], "covid-19")
+    metrics = json.loads((phantom.folder / "metrics.json").read_text())
+    assert metrics["auroc"]["value"] == pytest.approx(auroc_estimate(rows.scores, rows.truth).value)
+    assert metrics["auroc"]["low"] > 0.5
+    point = choose_operating_point(table[table["role"] == "validation"], "covid-19")
+    assert metrics["sensitivity"]["threshold"] == point.threshold
+    splits = Splits.load(phantom.folder / "splits.parquet")
+    assert set(table["split_sha256"]) == {splits.sha256}
+    assert table["role"].value_counts().to_dict() == {"train": 240, "validation": 80, "test": 80}
+
+
+def test_the_bundle_gives_the_predictions(phantom: Phantom) -> None:
+    bundle, fitted = load_bundle(phantom.folder / "bundle")
+    clinical = read_table(phantom.folder / "clinical.parquet", CLINICAL).set_index("patient_id")
+    table = read_table(phantom.folder / "predictions.parquet", PREDICTIONS)
+    assert set(table["bundle_sha256"]) == {bundle.sha256}
+    scores = fitted.score(clinical.loc[table["patient_id"]])
+    np.testing.assert_array_equal(scores, table["prob_covid-19"])
+    units = {column.name: column.unit for column in bundle.columns}
+    assert units["wbc_10e9_l"] == "10^9/L"
+
+
+def test_models_stand_beside_each_other_on_the_same_rows(phantom: Phantom) -> None:
+    models = json.loads((phantom.folder / "models.json").read_text())
+    assert {one["name"] for one in models[:2]} == {"logistic", "boosting"}
+    assert models[0]["inner_auroc"] == max(one["inner_auroc"] for one in models[:2])
+    assert models[2]["name"] == "menni" and models[2]["auroc"]["n"] < 80  # some do not answer
+    assert models[3]["name"].startswith("missingness")
+    assert models[3]["auroc"]["low"] < 0.5 < models[3]["auroc"]["high"]  # missing at random
+    table = read_table(phantom.folder / "models.parquet", PREDICTIONS)
+    assert set(table["role"]) == {"validation", "test"}
+    assert set(table["arm"]) == {f"p2-{one['name']}" for one in models[1:]}
+    page = (phantom.folder / "report.html").read_text()
+    assert "are simulated" in page and "Research use only" in page
+    assert "knows which values are missing" in page
+    for name in re.findall(r'src="(figures/[^"]+)"', page):
+        assert (phantom.folder / name).is_file()
+    assert "logistic" in phantom.output and "missingness" in phantom.output
+
+
+def test_the_phantoms_loss_of_smell_is_its_strongest_sign(phantom: Phantom) -> None:
+    odds = json.loads((phantom.folder / "odds_ratios.json").read_text())
+    found = odds["loss_of_smell_or_taste"]
+    # 0.6503 against 0.2171: the odds ratio that it was drawn with is 6.7.
+    assert found["low"] < 6.71 < found["high"]
+    importance = json.loads((phantom.folder / "importance.json").read_text())
+    assert next(iter(importance)) in ("loss_of_smell_or_taste", "wbc_10e9_l")
+
+
+def _dated(folder: Path, *, outcome: bool = False, informative: bool = False) -> tuple[Path, Path]:
+    """A table of a hospital's own with dates, and its card."""
+    table = clinical_table(400, 3)
+    covid = table["label"] == "covid-19"
+    days = pd.Timestamp("2020-03-02") + pd.to_timedelta(np.arange(400) % 28, unit="D")
+    table = table.assign(day=days.strftime("%Y-%m-%d"))
+    late = table["day"] >= "2020-03-23"
+    table.loc[late, "age_years"] = None
+    if informative:
+        rng = np.random.default_rng(0)
+        table.loc[~covid & (rng.random(400) < 0.95), "wbc_10e9_l"] = None
+        table.loc[covid, "wbc_10e9_l"] = 5.0
+    path = folder / "own.csv"
+    table.to_csv(path, index=False)
+    card = yaml.safe_load((CARD_FOLDER / "phantom.yaml").read_text())
+    card["clinical"] |= {"table": "own.csv", "label": "label", "date": "day"}
+    if informative:
+        card["clinical"]["features"] = ["wbc_10e9_l", "age_years"]
+    card |= {"identifier": "own", "public_ids": False, "domain": "real"}
+    for column in card["columns"]:
+        column.pop("table", None)
+        if outcome and column["name"] == "fever":
+            column["timing"] = "outcome"
+    card["columns"] = list({column["name"]: column for column in card["columns"]}.values())
+    card["columns"].append({"name": "day", "meaning": "day", "type": "date"})
+    (folder / "own.yaml").write_text(yaml.safe_dump(card))
+    return path, folder / "own.yaml"
+
+
+BY_DATE = (
+    "division={by: date, train: [2020-03-02, 2020-03-15], test: [2020-03-16, 2020-03-29], "
+    "validation: 0.3}"
+)
+
+
+def test_a_table_of_ones_own_by_date(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COVIDX_KEY", str(tmp_path / "secret" / "key"))
+    table, card = _dated(tmp_path)
+    result = _train(
+        tmp_path,
+        "--data",
+        str(table),
+        "--card",
+        str(card),
+        "--set",
+        BY_DATE,
+        "--set",
+        "inner_folds=3",
+    )
+    assert result.exit_code == 0, result.output + str(result.exception)
+    run = tmp_path / "runs" / "train_clinical" / "latest"
+    weeks = json.loads((run / "drift.json").read_text())
+    assert [week["week"] for week in weeks] == ["2020-03-16", "2020-03-23"]
+    assert [week["columns"]["age_years"]["state"] for week in weeks] == ["stable", "lost"]
+    assert (run / "figures" / "drift.png").is_file()
+    clinical = read_table(run / "clinical.parquet", CLINICAL)
+    assert clinical["patient_id"].str.startswith("P-").all()
+    assert "day" not in clinical
+    told = result.output + (run / "report.html").read_text() + (run / "run.json").read_text()
+    assert "PH0003" not in told
+
+
+def test_a_model_of_who_was_measured_is_called_that(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COVIDX_KEY", str(tmp_path / "secret" / "key"))
+    table, card = _dated(tmp_path, informative=True)
+    result = _train(tmp_path, "--data", str(table), "--card", str(card))
+    assert result.exit_code == 0, result.output + str(result.exception)
+    assert "may have learned who was measured" in " ".join(result.output.split())
+    assert "menni was left out" in result.output and "cough" in result.output
+
+
+def _code(result: Result) -> str:
+    assert result.exit_code != 0
+    assert isinstance(result.exception, CovidxError)
+    return result.exception.code
+
+
+def test_errors_have_a_code_and_leave_a_failed_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COVIDX_KEY", str(tmp_path / "secret" / "key"))
+    table, card = _dated(tmp_path, outcome=True)
+    named = ["--data", str(table), "--card", str(card)]
+    assert _code(_train(tmp_path, *named)) == "FEATURE_IS_OUTCOME"
+    assert _code(_train(tmp_path, "--data", str(table))) == "CARD_MISSING"
+    assert _code(_train(tmp_path, "--card", str(card))) == "DATA_MISSING"
+    assert _code(_train(tmp_path, *named[:1], str(tmp_path / "no.csv"), *named[2:])) == (
+        "TABLE_MISSING"
+    )
+    assert _code(
+        _train(tmp_path, *named, "--set", "features=[cough]", "--set", "require=[sex]")
+    ) == ("FEATURE_UNKNOWN")
+    run = next(path for path in (tmp_path / "runs" / "train_clinical").iterdir())
+    assert json.loads((run / "run.json").read_text())["state"] == "failed"
+    assert not (tmp_path / "runs" / "train_clinical" / "latest").exists()
+
+
+@pytest.mark.skipif(not SHARED.exists(), reason="../shared/data/clinical is absent")
+@pytest.mark.parametrize(
+    ("name", "card"),
+    [("einstein.xlsx", "einstein"), ("israel-moh-tests.csv.zip", "israel-moh-tests")],
+)
+def test_a_public_table_finds_its_card(name: str, card: str) -> None:
+    assert find_table(SHARED / name, None, None).card.identifier == card
+
+
+def test_a_folder_stands_for_the_table_of_its_card(tmp_path: Path) -> None:
+    (tmp_path / "clinical.csv").write_text("patient_id\n1\n")
+    found = find_table(tmp_path, load_card(Path("phantom")), None)
+    assert found.table == tmp_path / "clinical.csv"
+    with pytest.raises(InvalidInputError, match="CARD_MISSING"):
+        find_table(tmp_path, None, None)
