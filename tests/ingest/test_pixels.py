@@ -91,19 +91,20 @@ def test_padding_that_looks_like_tissue_is_left(tmp_path: Path) -> None:
 
 def test_what_is_said_of_padding(tmp_path: Path) -> None:
     """What was unusual before stays said, and only padding that was set to air is counted."""
-    for name, level in (("tissue", 1024), ("bone", 4000), ("far", 0)):
+    for name, level in (("tissue", 1024), ("lung", 300), ("bone", 4000), ("far", 0)):
         values = chest_values(1)[0]
         values[0, :3] = level
         ds = plane(0, BurnedInAnnotation="YES", PixelPaddingValue=level)
         save(ds, tmp_path / name, values)
     notes, padded = {}, {}
-    for name in ("tissue", "bone", "far"):
+    for name in ("tissue", "lung", "bone", "far"):
         [header] = headers_of(dcmread(tmp_path / name), tmp_path / name)
         found = read_plane(header, read_dataset(str(tmp_path / name)))
         notes[name], padded[name] = found.notes, found.padded
         assert "BurnedInAnnotation" in found.notes[0]
-    assert padded == {"tissue": 0, "bone": 0, "far": 3}
+    assert padded == {"tissue": 0, "lung": 0, "bone": 0, "far": 3}
     assert notes["tissue"][1:] == ("padding that maps to 0 was left as it is",)
+    assert notes["lung"][1:] == ("padding that maps to -724 was left as it is",)
     assert notes["bone"][1:] == ("padding that maps to 2976 was left as it is",)
     assert not notes["far"][1:]
 
@@ -161,6 +162,7 @@ def test_large_numbers_are_kept_whole(tmp_path: Path) -> None:
     [
         ("<u2", 2, 0, [0, 2, 131070]),
         ("<u2", 1, 1, [1, 2, 65536]),
+        ("<u2", 40_000, 0, [0, 40_000, 2_621_400_000]),
         ("<u2", 70_000, -5, [-5, 69_995, 4_587_449_995]),  # more than 32 bits hold
         ("<u4", 1, -1024, [-1024, -1023, 4_294_966_271]),
         ("<u2", 1, 0.5, [0.5, 1.5, 65535.5]),

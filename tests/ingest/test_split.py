@@ -181,6 +181,52 @@ def test_a_plane_without_pixel_spacing_is_of_another_grid(tmp_path: Path) -> Non
     assert codes == {"ORIENTATION_MIXED": 1}
 
 
+def test_grids_of_other_pixel_spacing_are_told_apart_but_for_rounding(tmp_path: Path) -> None:
+    spacings = [[0.5, 0.75], [0.5001, 0.7499], [0.6, 0.9]]
+    planes = [p for s in spacings for p in scan(4, 20 * spacings.index(s), PixelSpacing=s)]
+    write(tmp_path, planes)
+    images, codes = read(tmp_path)
+    assert not codes
+    assert sorted(len(image.volume.array) for image in images) == [4, 8]
+    told = {image.receipt.series.partition(". ")[0] for image in images}
+    assert told == {"Of its series: grid 1 of 2", "Of its series: grid 2 of 2"}
+
+
+def test_planes_that_do_not_say_come_first(tmp_path: Path) -> None:
+    write(tmp_path, [*scan(4, EchoTime=30), *scan(4)])
+    images, codes = read(tmp_path)
+    assert not codes
+    firsts = [image for image in images if "echo 1 of 2" in image.receipt.series]
+    assert [image.volume.array[0, 0, 0] for image in firsts] == [
+        int(chest_values(8)[4, 0, 0]) - 1024
+    ]
+
+
+def test_times_within_times(tmp_path: Path) -> None:
+    times = [(point, trigger) for point in (1, 2) for trigger in (100, 400)]
+    write(
+        tmp_path,
+        [
+            p
+            for point, trigger in times
+            for p in scan(3, TemporalPositionIdentifier=point, TriggerTime=trigger)
+        ],
+    )
+    images, codes = read(tmp_path)
+    assert not codes and [len(image.volume.array) for image in images] == [3] * 4
+    assert "time point 2 of 2, trigger time 2 of 2" in images[-1].receipt.series
+
+
+def test_a_plane_beside_a_pair(tmp_path: Path) -> None:
+    write(tmp_path, [*scan(2), {"z": 10, "ConvolutionKernel": "B70f"}])
+    reader = read_images(tmp_path, identities=Identities.public())
+    [image] = list(reader)
+    assert len(image.volume.array) == 2
+    [row] = reader.quarantine.to_dict("records")
+    assert (row["kind"], row["code"]) == ("quarantined", "RECONSTRUCTION_MIXED")
+    assert "among 3 of a series" in row["reason"]
+
+
 def test_planes_without_pixel_spacing_are_of_one_grid(tmp_path: Path) -> None:
     write(tmp_path, scan(5, PixelSpacing=None))
     images, codes = read(tmp_path)
