@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -117,6 +118,33 @@ def test_padding_of_signed_pixels_written_as_unsigned(written: int, stored: int)
     ds.add_new("PixelPaddingValue", "US", written)
     mask = padding_of(ds, values)
     assert mask is not None and mask.tolist() == [[True, False, False]]
+
+
+def test_padding_of_an_mr_is_left(tmp_path: Path) -> None:
+    """Air is a value of CT alone."""
+    values = chest_values(1)[0]
+    values[0, :3] = 0
+    ds = plane(0, PixelPaddingValue=0, Modality="MR", RescaleIntercept=7, RescaleType=None)
+    save(ds, tmp_path / "f", values)
+    assert read_series(tmp_path).array[0, 0, :3].tolist() == [7, 7, 7]
+
+
+def test_a_plane_in_colour_has_no_measured_values(tmp_path: Path) -> None:
+    ds = plane(0, SamplesPerPixel=3, PhotometricInterpretation="RGB", PlanarConfiguration=0)
+    ds.BitsAllocated, ds.BitsStored, ds.HighBit = 8, 8, 7
+    save(ds, tmp_path / "f", np.zeros((4, 5, 3), np.uint8))
+    [header] = headers_of(dcmread(tmp_path / "f"), tmp_path / "f")
+    with pytest.raises(CovidxError) as caught:
+        read_plane(header, read_dataset(str(tmp_path / "f")))
+    assert caught.value.code == "NOT_GREYSCALE"
+
+
+def test_a_frame_has_its_own_rescale_and_not_the_lut_of_its_object() -> None:
+    ds = plane(0, RescaleSlope=3, RescaleIntercept=1, Modality="MR")
+    [header] = headers_of(ds, Path("f"))
+    ds.ModalityLUTSequence = [Dataset()]
+    stored = np.array([[2]], dtype=np.uint16)
+    assert measured(stored, ds, replace(header, frame=0)).tolist() == [[7]]
 
 
 def test_a_range_of_padding(tmp_path: Path) -> None:

@@ -217,6 +217,13 @@ def test_times_within_times(tmp_path: Path) -> None:
     assert "time point 2 of 2, trigger time 2 of 2" in images[-1].receipt.series
 
 
+def test_a_refused_stack_is_quarantined(tmp_path: Path) -> None:
+    write(tmp_path, times([0, 5, 10, 17], lambda _: 1))
+    reader = read_images(tmp_path, identities=Identities.public())
+    assert not list(reader)
+    assert set(reader.quarantine["kind"]) == {"quarantined"}
+
+
 def test_a_plane_beside_a_pair(tmp_path: Path) -> None:
     write(tmp_path, [*scan(2), {"z": 10, "ConvolutionKernel": "B70f"}])
     reader = read_images(tmp_path, identities=Identities.public())

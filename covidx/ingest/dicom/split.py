@@ -130,7 +130,7 @@ def _by_time(part: Part, keys: tuple[tuple[str, Key], ...]) -> list[Part]:
         if len(pieces) == 1:
             continue
         found = [final for piece in pieces for final in _by_time(piece, keys[place + 1 :])]
-        if _explains(found, part, whole):
+        if _explains(found, whole):
             return found
     return [part]
 
@@ -148,7 +148,7 @@ def _one_a_place(part: Part, geometry: StackGeometry) -> bool:
     return all(len({part.planes[i].plane_id for i in place}) == 1 for place in geometry.places)
 
 
-def _explains(pieces: list[Part], part: Part, whole: StackGeometry | str) -> bool:
+def _explains(pieces: list[Part], whole: StackGeometry | str) -> bool:
     """Whether a part is no volume because it is several: each piece is one, and not by chance.
 
     Either each has slices at all places of the whole, as in a time series; or each has enough of
