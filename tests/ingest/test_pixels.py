@@ -122,11 +122,13 @@ def test_padding_of_signed_pixels_written_as_unsigned(written: int, stored: int)
 
 def test_padding_of_an_mr_is_left(tmp_path: Path) -> None:
     """Air is a value of CT alone."""
-    values = chest_values(1)[0]
-    values[0, :3] = 0
-    ds = plane(0, PixelPaddingValue=0, Modality="MR", RescaleIntercept=7, RescaleType=None)
+    values = chest_values(1)[0].astype(np.int16)
+    values[0, :3] = -2000
+    ds = plane(0, Modality="MR", PixelRepresentation=1, BitsStored=16, HighBit=15)
+    ds.RescaleIntercept, ds.RescaleType = 7, "US"
+    ds.add_new("PixelPaddingValue", "SS", -2000)
     save(ds, tmp_path / "f", values)
-    assert read_series(tmp_path).array[0, 0, :3].tolist() == [7, 7, 7]
+    assert read_series(tmp_path).array[0, 0, :3].tolist() == [-1993] * 3
 
 
 def test_a_plane_in_colour_has_no_measured_values(tmp_path: Path) -> None:
