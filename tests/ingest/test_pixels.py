@@ -141,6 +141,21 @@ def test_a_plane_in_colour_has_no_measured_values(tmp_path: Path) -> None:
     assert caught.value.code == "NOT_GREYSCALE"
 
 
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_a_modality_lut_in_words_of_the_files_order(tmp_path: Path, order: str) -> None:
+    lut = Dataset()
+    lut.add_new("LUTDescriptor", "US", [2, 0, 16])
+    lut.add_new("ModalityLUTType", "LO", "US")
+    lut.add_new("LUTData", "OW", np.array([1, 258], dtype=f"{order}u2").tobytes())
+    ds = plane(0, Modality="MR", ModalityLUTSequence=[lut])
+    values = np.array([[0, 1], [1, 0]], dtype=f"{order}u2")
+    path = save(ds, tmp_path / "f", values)
+    if order == ">":
+        ds.file_meta.TransferSyntaxUID = ExplicitVRBigEndian
+        ds.save_as(path, enforce_file_format=True)
+    assert read_series(tmp_path).array.tolist() == [[[1, 258], [258, 1]]]
+
+
 def test_a_frame_has_its_own_rescale_and_not_the_lut_of_its_object() -> None:
     ds = plane(0, RescaleSlope=3, RescaleIntercept=1, Modality="MR")
     [header] = headers_of(ds, Path("f"))
