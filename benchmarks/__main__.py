@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -173,26 +174,24 @@ def main() -> None:
 
 
 def _measure(name: str, at: Places) -> None:
-    if name == "timing":
-        _timing(at)
-    elif name == "dcm2niix":
-        _dcm2niix(at)
-    elif name == "evaluate":
-        _evaluate(at)
+    if name in MEASURED:
+        MEASURED[name](at)
     elif name in ("israel", "einstein"):
         _clinical(at, name)
-    elif name == "kill":
-        _kill(at)
-    elif name == "fuzz":
-        _fuzz(at)
-    elif name == "speed":
-        _speed(at)
-    elif name == "phantom":
-        _phantom(at)
-    elif name == "phantom-cxr":
-        _phantom_cxr(at)
     else:
         _public_set(at, name)
+
+
+MEASURED: dict[str, Callable[[Places], None]] = {
+    "timing": _timing,
+    "dcm2niix": _dcm2niix,
+    "evaluate": _evaluate,
+    "speed": _speed,
+    "kill": _kill,
+    "fuzz": _fuzz,
+    "phantom": _phantom,
+    "phantom-cxr": _phantom_cxr,
+}
 
 
 if __name__ == "__main__":

@@ -3,14 +3,14 @@
 from covidx.clinical.bundle import ClinicalBundle, load_bundle, save_bundle
 from covidx.clinical.dependence import partial_dependence
 from covidx.clinical.drift import Week, weekly
-from covidx.clinical.fit import Fitted, cut, fit_best, fit_recipe, out_of_fold
+from covidx.clinical.fit import Fitted, best_of, cut, fit_best, fit_recipe, out_of_fold
 from covidx.clinical.formula import FORMULA, SymptomFormula
 from covidx.clinical.importance import permutation_importance
 from covidx.clinical.missingness import fit_control, missingness_warning
 from covidx.clinical.nested import Nested, nested
 from covidx.clinical.odds import odds_ratios
 from covidx.clinical.pipeline import make_pipeline
-from covidx.clinical.predict import ARM, predictions_of
+from covidx.clinical.predict import ARM, auroc_by_group, predictions_of
 from covidx.clinical.read import read_cells
 from covidx.clinical.recipe import CONTROLS, Recipe
 from covidx.clinical.rows import REST, ClinicalRows, choose_features, read_rows
@@ -29,6 +29,8 @@ __all__ = [
     "Recipe",
     "SymptomFormula",
     "Week",
+    "auroc_by_group",
+    "best_of",
     "choose_features",
     "cut",
     "divide",

@@ -10,8 +10,9 @@ import numpy.typing as npt
 import pandas as pd
 
 from covidx.clinical.fit import Fitted
+from covidx.clinical.predict import auroc_by_group
 from covidx.clinical.rows import ClinicalRows
-from covidx.evaluate import Estimate, auroc_estimate, mean_of_folds_auroc
+from covidx.evaluate import Estimate
 
 __all__ = ["LOST", "MOVED", "ColumnDrift", "Verdict", "Week", "column_drift", "psi", "weekly"]
 
@@ -179,7 +180,7 @@ def weekly(
     def without(columns: tuple[str, ...]) -> Estimate:
         if columns not in known:
             blanked = validation.table.assign(**dict.fromkeys(columns, np.nan))
-            known[columns] = _auroc(validation, fitted.score(blanked))
+            known[columns] = auroc_by_group(validation, fitted.score(blanked))
         return known[columns]
 
     days = rows.table["date"].dt.normalize()
@@ -195,20 +196,10 @@ def weekly(
                 start=pd.Timestamp(monday).date().isoformat(),
                 n=len(week.table),
                 positives=int(week.truth.sum()),
-                auroc=_auroc(week, scores[here]),
+                auroc=auroc_by_group(week, scores[here]),
                 before=without(()),
                 without=without(lost),
                 columns=columns,
             )
         )
     return found
-
-
-def _auroc(rows: ClinicalRows, scores: FloatArray) -> Estimate:
-    """AUROC of the rows that have a score, with an interval over groups."""
-    known = ~np.isnan(scores)
-    truth, groups = rows.truth[known], rows.table["group_id"][known]
-    if groups.is_unique:
-        return auroc_estimate(scores[known], truth)
-    one = np.zeros(int(known.sum()), dtype=np.int64)
-    return mean_of_folds_auroc(scores[known], truth, groups, one)

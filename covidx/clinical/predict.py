@@ -1,4 +1,4 @@
-"""Scores of a clinical model as rows of the predictions table."""
+"""Scores of a clinical model: as rows of the predictions table, and their AUROC."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ import numpy.typing as npt
 import pandas as pd
 
 from covidx.clinical.rows import ClinicalRows
+from covidx.evaluate import Estimate, auroc_estimate, mean_of_folds_auroc
 from covidx.tables import PROBABILITY_PREFIX
 
-__all__ = ["ARM", "predictions_of"]
+__all__ = ["ARM", "auroc_by_group", "predictions_of"]
 
 ARM = "p2"
 
@@ -53,3 +54,13 @@ def predictions_of(
             f"{PROBABILITY_PREFIX}{positive}": yes,
         }
     ).reset_index(drop=True)
+
+
+def auroc_by_group(rows: ClinicalRows, scores: npt.NDArray[np.float64]) -> Estimate:
+    """AUROC of the rows that have a score, with an interval over groups."""
+    known = ~np.isnan(scores)
+    truth, groups = rows.truth[known], rows.table["group_id"][known]
+    if groups.is_unique:
+        return auroc_estimate(scores[known], truth)
+    one = np.zeros(int(known.sum()), dtype=np.int64)
+    return mean_of_folds_auroc(scores[known], truth, groups, one)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack, closing
+from contextlib import ExitStack
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -24,13 +24,13 @@ from covidx.ingest.account import IngestResult, Stored, account, without_repeats
 from covidx.ingest.context import Context, source_place
 from covidx.ingest.dicom.series import Outcome
 from covidx.ingest.find.scan import Progress, check_apart, find_files
-from covidx.ingest.find.search import search
+from covidx.ingest.find.search import searching
 from covidx.ingest.identity import Identities
 from covidx.ingest.jobs import Job, read_job
 from covidx.ingest.linkage import write_linkage
 from covidx.ingest.nifti import read_stored, write_nifti
 from covidx.ingest.plan import Plan, make_context, make_plan, quarantine_path
-from covidx.ingest.pool import FEW_FILES, Team, team_of
+from covidx.ingest.pool import Team
 from covidx.ingest.raster import read_stored_picture, write_picture
 from covidx.ingest.rules import USUAL, Rules
 from covidx.tables import MANIFEST, QUARANTINE, write_table
@@ -85,13 +85,11 @@ def ingest(
     source, out = source.absolute(), out.absolute()
     check_apart(source, out)
     files = find_files(source)
-    with locked(out), ExitStack() as stack:
+    with ExitStack() as stack:
+        stack.enter_context(locked(out))
         context = make_context(source, Identities.for_card(card, out=out), card, rules)
-        team = stack.enter_context(team_of(workers, len(files)))
-        searched = stack.enter_context(closing(search(files, context, team, progress)))
+        searched, team = stack.enter_context(searching(files, context, workers, progress))
         context = searched.context
-        if workers is None and len(files) <= FEW_FILES:  # archives may hold more
-            team = stack.enter_context(team_of(workers, len(searched.found)))
         plan = make_plan(searched.found, context, card)
         stored, outcomes = _store(plan, out, team, progress)
         stored, again = without_repeats(stored)

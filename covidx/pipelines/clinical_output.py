@@ -15,12 +15,12 @@ from covidx.clinical import (
     ClinicalRows,
     Fitted,
     Week,
+    auroc_by_group,
     missingness_warning,
     predictions_of,
 )
 from covidx.errors import ConfigError
-from covidx.evaluate import Estimate, Metrics, Rows, auroc_estimate, paired_difference
-from covidx.evaluate.compare import mean_of_folds_auroc
+from covidx.evaluate import Estimate, Metrics, Rows, paired_difference
 from covidx.files import write_json
 from covidx.pipelines.clinical_config import ClinicalSource
 from covidx.report import confusion_figure, reliability_figure, roc_figure, save, score_figure
@@ -94,7 +94,7 @@ def compare_models(
                 one.recipe.name,
                 _what(one),
                 one.inner_auroc,
-                _auroc(scores[known], truth, groups),
+                auroc_by_group(test.only(known), scores[known]),
                 difference,
                 int(known.sum()),
             )
@@ -112,12 +112,6 @@ def compare_models(
         write_table(joined, run.path / "models.parquet", PREDICTIONS)
     write_json(run.path / "models.json", [_plain(line) for line in lines])
     return lines
-
-
-def _auroc(scores: Any, truth: Any, groups: Any) -> Estimate:
-    if len(np.unique(groups)) == len(groups):
-        return auroc_estimate(scores, truth)
-    return mean_of_folds_auroc(scores, truth, groups, np.zeros(len(scores), dtype=np.int64))
 
 
 def _what(one: Fitted) -> str:

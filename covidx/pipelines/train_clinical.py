@@ -19,6 +19,7 @@ from covidx.clinical import (
     ClinicalRows,
     Fitted,
     Week,
+    best_of,
     divide,
     fit_control,
     fit_recipe,
@@ -123,7 +124,7 @@ def train_clinical(
         with run.step("train"), bars("train") as bar:
             fitted, skipped = _fit_all(config, train, bar)
             control = fit_control(train, seed=config.seed, folds=config.inner_folds)
-            best = _best(fitted)
+            best = best_of(fitted)
         with run.step("evaluate"):
             bundle, best = _bundle(run, config, source, rows, best, digests)
             predictions = predictions_of(
@@ -192,12 +193,6 @@ def _fit_all(
             skipped.append(f"{recipe.name} was left out: {error.message} ({error.actual})")
         bar(done, len(config.recipes))
     return fitted, skipped
-
-
-def _best(fitted: list[Fitted]) -> Fitted:
-    """The highest AUROC on inner folds; the fixed formula only where there is nothing else."""
-    own = [one for one in fitted if one.recipe.kind != "menni"] or fitted
-    return max(own, key=lambda one: one.inner_auroc)
 
 
 def _bundle(

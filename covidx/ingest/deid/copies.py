@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence, Set
-from contextlib import ExitStack, closing
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -19,11 +19,10 @@ from covidx.ingest.deid.confidentiality import DEFAULT_RETAIN, Retain, codes_of
 from covidx.ingest.deid.copying import Copied, copy_instance
 from covidx.ingest.dicom.series import Outcome, why_set_aside
 from covidx.ingest.find.scan import Found, Progress, check_apart, find_files
-from covidx.ingest.find.search import search
+from covidx.ingest.find.search import searching
 from covidx.ingest.identity import Identities
 from covidx.ingest.linkage import write_linkage
 from covidx.ingest.plan import make_context, quarantine_path
-from covidx.ingest.pool import FEW_FILES, team_of
 from covidx.ingest.rules import USUAL
 
 __all__ = ["Copies", "deidentify"]
@@ -115,11 +114,8 @@ def deidentify(
         for folder in (out, *out.glob("P-*/*/*")):
             remove_unfinished(folder)
         context = make_context(source, Identities.keyed(out=out), None, USUAL)
-        team = stack.enter_context(team_of(workers, len(files)))
-        searched = stack.enter_context(closing(search(files, context, team, progress)))
+        searched, team = stack.enter_context(searching(files, context, workers, progress))
         context = searched.context
-        if workers is None and len(files) <= FEW_FILES:  # archives may hold more
-            team = stack.enter_context(team_of(workers, len(searched.found)))
         instances, outcomes = _sort(searched.found, captures)
         copied: list[Copied] = []
         copy_one = partial(

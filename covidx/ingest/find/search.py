@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -11,9 +12,9 @@ from covidx.ingest.context import Context
 from covidx.ingest.find.archives import unpack
 from covidx.ingest.find.scan import Found, Progress, look_at
 from covidx.ingest.find.scratch import Scratch
-from covidx.ingest.pool import Team
+from covidx.ingest.pool import FEW_FILES, Team, team_of
 
-__all__ = ["Searched", "search"]
+__all__ = ["Searched", "search", "searching"]
 
 SCAN_CHUNK = 256
 """Files looked at in one task."""
@@ -36,6 +37,25 @@ class Searched:
     def paths(self) -> list[str]:
         """Every file seen: of an archive that was looked into, its members."""
         return [file.path for file in self.found]
+
+
+@contextmanager
+def searching(
+    files: Sequence[Path], context: Context, workers: int | None, progress: Progress | None
+) -> Iterator[tuple[Searched, Team]]:
+    """Search; give what was found and the team for the work on it; then remove what was unpacked.
+
+    Raises
+    ------
+    StoreError
+        ``SCRATCH_FULL``.
+    """
+    with ExitStack() as stack:
+        team = stack.enter_context(team_of(workers, len(files)))
+        searched = stack.enter_context(closing(search(files, context, team, progress)))
+        if workers is None and len(files) <= FEW_FILES:  # archives may hold more
+            team = stack.enter_context(team_of(workers, len(searched.found)))
+        yield searched, team
 
 
 def search(
