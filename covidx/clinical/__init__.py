@@ -1,9 +1,9 @@
 """The clinical model (P2): tables by data card, pipelines, nested validation, drift; no torch."""
 
-from covidx.clinical.bundle import ClinicalBundle, load_bundle, save_bundle
+from covidx.clinical.bundle import ClinicalBundle, load_bundle, parity_rows, save_bundle
 from covidx.clinical.dependence import partial_dependence
 from covidx.clinical.drift import Week, weekly
-from covidx.clinical.fit import Fitted, best_of, cut, fit_best, fit_recipe, out_of_fold
+from covidx.clinical.fit import Fitted, best_of, cut, fit_best, fit_recipe, out_of_fold, refit
 from covidx.clinical.formula import FORMULA, SymptomFormula
 from covidx.clinical.importance import permutation_importance
 from covidx.clinical.missingness import fit_control, missingness_warning
@@ -43,11 +43,13 @@ __all__ = [
     "nested",
     "odds_ratios",
     "out_of_fold",
+    "parity_rows",
     "partial_dependence",
     "permutation_importance",
     "predictions_of",
     "read_cells",
     "read_rows",
+    "refit",
     "save_bundle",
     "weekly",
 ]

@@ -22,7 +22,7 @@ from covidx.evaluate import OperatingPoint
 from covidx.files import make_folder, read_json, replacing, sha256_file, sha256_json, write_json
 from covidx.runs import versions
 
-__all__ = ["TRUSTED", "ClinicalBundle", "load_bundle", "save_bundle"]
+__all__ = ["TRUSTED", "ClinicalBundle", "load_bundle", "parity_rows", "save_bundle"]
 
 PIPELINE = "pipeline.skops"
 TRUSTED = (

@@ -5,13 +5,12 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from sklearn.base import clone
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import roc_auc_score
@@ -23,7 +22,7 @@ from covidx.clinical.recipe import Recipe
 from covidx.clinical.rows import ClinicalRows
 from covidx.errors import InvalidTableError
 
-__all__ = ["Fitted", "best_of", "cut", "fit_best", "fit_recipe", "out_of_fold"]
+__all__ = ["Fitted", "best_of", "cut", "fit_best", "fit_recipe", "out_of_fold", "refit"]
 
 FloatArray = npt.NDArray[np.float64]
 Folds = list[tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]]
@@ -169,18 +168,23 @@ def out_of_fold(fitted: Fitted, rows: ClinicalRows, *, seed: int, folds: int = 5
     The hyper-parameters are those of `fitted`; imputation, selection and calibration are fitted
     anew in each fold.
     """
-    if fitted.recipe.kind == "menni":
-        return fitted.score(rows.table)
     scores = np.full(len(rows.table), np.nan)
-    params = {f"{MODEL}__{name}": value for name, value in fitted.chosen.items()}
-    pipeline = make_pipeline(fitted.recipe, rows.features, seed).set_params(**params)
     for train, held_out in cut(rows, folds, seed):
         part = rows.only(np.isin(np.arange(len(rows.table)), train))
-        with _patient():
-            model = _build(fitted.recipe, clone(pipeline), part, cut(part, folds, seed))
-        held = rows.table.iloc[held_out]
-        scores[held_out] = model.predict_proba(held[rows.names])[:, 1]
+        model = refit(fitted, part, seed=seed, folds=folds)
+        scores[held_out] = model.score(rows.table.iloc[held_out])
     return scores
+
+
+def refit(fitted: Fitted, rows: ClinicalRows, *, seed: int, folds: int = 5) -> Fitted:
+    """The same recipe with the same hyper-parameters, all else fitted anew on other rows."""
+    if fitted.recipe.kind == "menni":
+        return fitted
+    params = {f"{MODEL}__{name}": value for name, value in fitted.chosen.items()}
+    pipeline = make_pipeline(fitted.recipe, rows.features, seed).set_params(**params)
+    with _patient():
+        model = _build(fitted.recipe, pipeline, rows, cut(rows, folds, seed))
+    return replace(fitted, model=model)
 
 
 @contextmanager

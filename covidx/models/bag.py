@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import accumulate
 from typing import NamedTuple
 
 import torch
@@ -88,14 +89,29 @@ class BagClassifier(nn.Module):
         self.dropout = nn.Dropout(architecture.dropout)
         self.head = nn.Linear(int(self.backbone.num_features), n_classes)  # type: ignore[arg-type]
 
+    def slice_features(self, slices: Tensor) -> Tensor:
+        """Features of single slices, shape (n, 1, rows, columns) in 0..1 -> (n, features)."""
+        features: Tensor = self.backbone((slices - GREY_MEAN) / GREY_STD)
+        return features
+
     def slice_logits(self, slices: Tensor) -> Tensor:
         """Scores of single slices, shape (n, 1, rows, columns) in 0..1 -> (n, classes)."""
-        features = self.backbone((slices - GREY_MEAN) / GREY_STD)
-        logits: Tensor = self.head(self.dropout(features))
+        logits: Tensor = self.head(self.dropout(self.slice_features(slices)))
         return logits
+
+    def with_features(self, slices: Tensor, sizes: list[int]) -> tuple[BagOutput, Tensor]:
+        """As `forward`, and each bag's features, shape (bags, features).
+
+        They are the mean over the slices that decided.
+        """
+        features = self.slice_features(slices)
+        slice_logits = self.head(self.dropout(features))
+        logits, weights = pool_most_abnormal(slice_logits, sizes, self.architecture.top_k)
+        ends = list(accumulate(sizes))[:-1]
+        weighted = (weights[:, None] * features).tensor_split(ends)
+        bags = torch.stack([bag.sum(dim=0) for bag in weighted])
+        return BagOutput(logits, slice_logits, weights), bags
 
     def forward(self, slices: Tensor, sizes: list[int]) -> BagOutput:
         """Score bags whose slices, shape (n, 1, rows, columns) in 0..1, follow each other."""
-        slice_logits = self.slice_logits(slices)
-        logits, weights = pool_most_abnormal(slice_logits, sizes, self.architecture.top_k)
-        return BagOutput(logits, slice_logits, weights)
+        return self.with_features(slices, sizes)[0]

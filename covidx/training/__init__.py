@@ -10,7 +10,8 @@ from covidx.training.bundle import (
     parity_bags,
     save_bundle,
 )
-from covidx.training.fit import Fit, fit
+from covidx.training.data import BagBatch, BagData, to_tensor
+from covidx.training.fit import Fit, fit, run
 from covidx.training.module import BagLearner, Learning
 from covidx.training.predict import (
     PARITY_TOLERANCE,
@@ -28,6 +29,8 @@ __all__ = [
     "NOT_INTERPRETABLE",
     "PARITY_TOLERANCE",
     "SERVED",
+    "BagBatch",
+    "BagData",
     "BagLearner",
     "Bundle",
     "Fit",
@@ -43,5 +46,7 @@ __all__ = [
     "parity_bags",
     "predict_cache",
     "predict_path",
+    "run",
     "save_bundle",
+    "to_tensor",
 ]

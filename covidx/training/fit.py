@@ -23,7 +23,7 @@ from covidx.models import Architecture, BagClassifier
 from covidx.training.data import BagData
 from covidx.training.module import BagLearner, Learning
 
-__all__ = ["Fit", "fit"]
+__all__ = ["Fit", "fit", "run"]
 
 NOISE = (
     "does not have many workers",
@@ -136,8 +136,8 @@ def fit(
     learner.model.to(memory_format=torch.channels_last)
     train, validation = (_targets(items, role, names) for role in ("train", "validation"))
     data = BagData(cache, train, validation, how.augmentation, how.slices, how.batch, seed)
-    with locked(folder), _deterministic(), _quiet():
-        return _run(learner, data, how, folder)
+    model, curves, best, resumed = run(learner, data, how.epochs, how.patience, folder)
+    return Fit(model, curves, best, resumed)
 
 
 def _targets(items: pd.DataFrame, role: str, names: list[str]) -> list[tuple[str, int]]:
@@ -145,7 +145,28 @@ def _targets(items: pd.DataFrame, role: str, names: list[str]) -> list[tuple[str
     return [(str(i), names.index(n)) for i, n in zip(rows["image_id"], rows["label"], strict=True)]
 
 
-def _run(learner: BagLearner, data: BagData, how: Learning, folder: Path) -> Fit:
+def run(
+    learner: Any, data: lightning.LightningDataModule, epochs: int, patience: int, folder: Path
+) -> tuple[Any, pd.DataFrame, int, int | None]:
+    """Train `learner.model`, or take its training up again; what `Fit` holds.
+
+    Parameters
+    ----------
+    learner : LightningModule
+        With a ``model``; it logs ``train_loss`` and ``validation_loss``.
+    data : LightningDataModule
+        Whose batches depend on seed and epoch alone.
+    epochs, patience : int
+    folder : Path
+        Of its checkpoints.
+    """
+    with locked(folder), _deterministic(), _quiet():
+        return _run(learner, data, epochs, patience, folder)
+
+
+def _run(
+    learner: Any, data: lightning.LightningDataModule, epochs: int, patience: int, folder: Path
+) -> tuple[Any, pd.DataFrame, int, int | None]:
     best = ModelCheckpoint(
         folder,
         filename="best",
@@ -158,13 +179,13 @@ def _run(learner: BagLearner, data: BagData, how: Learning, folder: Path) -> Fit
     trainer = lightning.Trainer(
         accelerator="auto",
         devices=1,
-        max_epochs=how.epochs,
+        max_epochs=epochs,
         callbacks=[
             curves,
             _Finite(),
             best,
             latest,
-            _Patience("validation_loss", patience=how.patience),
+            _Patience("validation_loss", patience=patience),
             RichProgressBar(leave=True),
         ],
         logger=False,
@@ -180,7 +201,8 @@ def _run(learner: BagLearner, data: BagData, how: Learning, folder: Path) -> Fit
     trainer.fit(learner, data, ckpt_path=None if resumed is None else str(last), weights_only=True)
     kept = torch.load(best.best_model_path, map_location="cpu", weights_only=True)
     learner.load_state_dict(kept["state_dict"])
-    return Fit(learner.model.cpu().eval(), pd.DataFrame(curves.rows), int(kept["epoch"]), resumed)
+    model = learner.model.cpu().eval()
+    return model, pd.DataFrame(curves.rows), int(kept["epoch"]), resumed
 
 
 @contextmanager

@@ -1,0 +1,43 @@
+"""P3: the image arm and the clinical arm of the same patients, fused; what each moved."""
+
+from covidx.fusion.arms import BOTH, CLINIC, IMAGE, PATTERNS, Arms, logit, sigmoid
+from covidx.fusion.bundle import Fuser, FusionBundle, FusionPredictor, save_fusion, score
+from covidx.fusion.image import ImageArm, read_bag, read_images, with_image
+from covidx.fusion.joint import ImageTraining, JointFusion, fit_joint
+from covidx.fusion.late import LateFusion, Parts, fit_late
+from covidx.fusion.patients import make_arms, predictions_of
+from covidx.fusion.recipe import JointLearning, Recipe
+from covidx.fusion.unseen import Mask, OutOfFold, cross_fit, held_out
+
+__all__ = [
+    "BOTH",
+    "CLINIC",
+    "IMAGE",
+    "PATTERNS",
+    "Arms",
+    "Fuser",
+    "FusionBundle",
+    "FusionPredictor",
+    "ImageArm",
+    "ImageTraining",
+    "JointFusion",
+    "JointLearning",
+    "LateFusion",
+    "Mask",
+    "OutOfFold",
+    "Parts",
+    "Recipe",
+    "cross_fit",
+    "fit_joint",
+    "fit_late",
+    "held_out",
+    "logit",
+    "make_arms",
+    "predictions_of",
+    "read_bag",
+    "read_images",
+    "save_fusion",
+    "score",
+    "sigmoid",
+    "with_image",
+]

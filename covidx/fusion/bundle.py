@@ -1,0 +1,236 @@
+"""P3 on disk: P1's bundle, P2's, how they are fused, and what must be known of it. No pickle."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from pydantic import Field, ValidationError
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+
+from covidx.clinical import Fitted, load_bundle, parity_rows
+from covidx.config import Config
+from covidx.constants import RESEARCH_NOTICE, SCHEMA_VERSION
+from covidx.errors import BundleError, StoreError
+from covidx.evaluate import OperatingPoint
+from covidx.files import read_json, replacing, sha256_file, sha256_json, write_json
+from covidx.fusion.arms import PATTERNS, Arms, FloatArray, sigmoid
+from covidx.fusion.joint import JointFusion
+from covidx.fusion.late import LateFusion, Line
+from covidx.fusion.learn import Joint
+from covidx.fusion.network import FusionNetwork
+from covidx.fusion.recipe import Recipe
+from covidx.models import BagClassifier
+from covidx.runs import versions
+from covidx.training import PARITY_TOLERANCE, Predictor, Threshold
+
+__all__ = ["CLINICAL", "IMAGE_FOLDER", "Fuser", "FusionBundle", "FusionPredictor", "save_fusion"]
+
+Fuser = LateFusion | JointFusion
+IMAGE_FOLDER, CLINICAL = "image", "clinical"
+NETWORK = "network.safetensors"
+NOT_HASHED = {"run_id", "created", "versions", "sha256"}
+
+
+class FusionBundle(Config):
+    """``bundle.json`` of P3."""
+
+    schema_version: int = SCHEMA_VERSION
+    notice: str = RESEARCH_NOTICE
+    kind: str = "fusion"
+    recipe: Recipe
+    lines: dict[str, Line] = Field(description="pattern of arms -> its logistic regression")
+    prior: float | None = Field(None, description="of a network: log odds without any arm")
+    classes: list[str] = Field(description="the rest, and the positive class")
+    positive: str
+    threshold: Threshold
+    dataset: str
+    domain: str
+    split_sha256: str
+    patients: dict[str, int] = Field(description="class -> training patients")
+    image_sha256: str
+    clinical_sha256: dict[str, str] = Field(description="clinical model -> bundle, P2 first")
+    network_sha256: str | None = None
+    parity: list[float] = Field(default_factory=list, description="scores of `parity_arms`")
+    sha256: str = ""
+    run_id: str
+    created: str = ""
+    versions: dict[str, str] = Field(default_factory=dict)
+
+    @property
+    def operating_point(self) -> OperatingPoint:
+        """The threshold and where it comes from."""
+        point = self.threshold
+        return OperatingPoint(point.value, point.rule, point.origin)
+
+    def digest(self) -> str:
+        """Of all but the run, the time and the versions."""
+        return sha256_json(self.model_dump(mode="json", exclude=NOT_HASHED))
+
+
+@dataclass(frozen=True, eq=False)
+class FusionPredictor:
+    """P3 in memory, ready to score."""
+
+    bundle: FusionBundle
+    image: Predictor
+    clinical: dict[str, Fitted]
+    fuser: Fuser
+
+    @property
+    def reader(self) -> BagClassifier:
+        """The network whose features are fused: P1's, or P1's as it was trained on."""
+        own = self.fuser.bag if isinstance(self.fuser, JointFusion) else None
+        return own or self.image.model
+
+    def score(self, arms: Arms) -> FloatArray:
+        """Probability of the positive class, shape (n,); NaN for a patient without any arm."""
+        return score(self.fuser, arms)
+
+    @classmethod
+    def load(cls, folder: Path) -> FusionPredictor:
+        """Read a bundle and the bundles in it, and prove that it gives the scores that it gave.
+
+        Raises
+        ------
+        BundleError
+            ``BUNDLE_INVALID``, ``BUNDLE_CHANGED`` or ``PARITY_LOST``; or as the parts' bundles.
+        """
+        try:
+            bundle = FusionBundle.model_validate(read_json(folder / "bundle.json"))
+        except (ValidationError, StoreError) as error:
+            raise BundleError(
+                "BUNDLE_INVALID", "This is no bundle of P3.", path=folder, actual=error
+            ) from error
+        image = Predictor.load(folder / IMAGE_FOLDER)
+        clinical, found = {}, {IMAGE_FOLDER: (bundle.image_sha256, image.bundle.sha256)}
+        for name, digest in bundle.clinical_sha256.items():
+            part, clinical[name] = load_bundle(folder / CLINICAL / name)
+            found[f"{CLINICAL}/{name}"] = (digest, part.sha256)
+        if bundle.network_sha256 is not None:
+            path = folder / NETWORK
+            actual = sha256_file(path) if path.is_file() else "missing"
+            found[NETWORK] = (bundle.network_sha256, actual)
+        found["bundle.json"] = (bundle.sha256, bundle.digest())
+        for name, (expected, actual) in found.items():
+            if expected != actual:
+                raise BundleError(
+                    "BUNDLE_CHANGED",
+                    "The bundle is not as it was saved.",
+                    path=folder / name,
+                    expected=expected,
+                    actual=actual,
+                    hint="Take an undamaged copy.",
+                )
+        predictor = cls(bundle, image, clinical, _fuser(folder, bundle, image))
+        _check_parity(predictor, folder)
+        return predictor
+
+
+def score(fuser: Fuser, arms: Arms) -> FloatArray:
+    """Probability of the positive class, shape (n,); NaN for a patient without any arm."""
+    scores = sigmoid(fuser.parts(arms).logits)
+    return np.where(arms.spoke == "", np.nan, scores)
+
+
+def save_fusion(
+    folder: Path,
+    draft: FusionBundle,
+    fuser: Fuser,
+    image: Predictor,
+    clinical: Mapping[str, Fitted],
+) -> FusionPredictor:
+    """Write how the arms are fused beside the arms' own bundles, and read all of it back.
+
+    Parameters
+    ----------
+    folder : Path
+        With P1's bundle in ``image`` and each clinical one in ``clinical/<name>``.
+    draft : FusionBundle
+        Without hash of network, parity, time and versions.
+    fuser : Fuser
+    image, clinical
+        The arms, as they were saved.
+    """
+    known: dict[str, Any] = {"created": datetime.now(UTC).isoformat(timespec="seconds")}
+    if isinstance(fuser, JointFusion):
+        state = {k: v.detach().contiguous() for k, v in fuser.model.state_dict().items()}
+        with replacing(folder / NETWORK) as temporary:
+            save_file(state, temporary)
+        known["network_sha256"] = sha256_file(folder / NETWORK)
+    expected = score(fuser, _parity_arms(image, clinical))
+    known |= {"versions": versions(), "parity": [round(float(p), 9) for p in expected]}
+    bundle = draft.model_copy(update=known)
+    bundle = bundle.model_copy(update={"sha256": bundle.digest()})
+    write_json(folder / "bundle.json", bundle.model_dump(mode="json"))
+    return FusionPredictor.load(folder)
+
+
+def _fuser(folder: Path, bundle: FusionBundle, image: Predictor) -> Fuser:
+    if bundle.network_sha256 is None:
+        return LateFusion(list(bundle.clinical_sha256), bundle.lines)
+    how, model = bundle.recipe.learning, image.model
+    assert how is not None and bundle.prior is not None
+    try:
+        state = load_file(folder / NETWORK)
+        medians, gaps = state["network.medians"], state["network.gaps"]
+        width = int(model.backbone.num_features)  # type: ignore[arg-type]
+        network = FusionNetwork(bundle.recipe.kind, how, width, medians, gaps)
+        own = None
+        if how.end_to_end:
+            own = BagClassifier(model.architecture, len(image.bundle.classes), pretrained=False)
+        joint = Joint(network, own)
+        joint.load_state_dict(state, strict=True)
+    except (RuntimeError, KeyError, SafetensorError) as error:
+        raise BundleError(
+            "BUNDLE_INVALID", "The network does not fit its recipe.", path=folder, actual=error
+        ) from error
+    if own is not None:
+        own.to(memory_format=torch.channels_last)
+    return JointFusion(joint.eval(), bundle.lines, bundle.prior)
+
+
+def _parity_arms(image: Predictor, clinical: Mapping[str, Fitted]) -> Arms:
+    """Made-up patients, nothing of a person: three of each pattern of arms."""
+    first = next(iter(clinical.values()))
+    width = int(image.model.backbone.num_features)  # type: ignore[arg-type]
+    values = parity_rows(first.features)
+    said = np.array([-2.0, 0.5, 3.0])
+    features = np.abs(np.sin(np.arange(3)[:, None] + np.arange(width)[None, :]))
+    whole = Arms(
+        pd.DataFrame({"patient_id": ["low", "high", "gaps"]}),
+        said,
+        features,
+        pd.DataFrame(dict.fromkeys(clinical, said * 0.7)),
+        values,
+    )
+    parts = [whole.restricted(pattern) for pattern in PATTERNS]
+    return Arms(
+        pd.concat([part.patients for part in parts], ignore_index=True),
+        np.concatenate([part.image for part in parts]),
+        np.concatenate([part.features for part in parts]),
+        pd.concat([part.clinic for part in parts], ignore_index=True),
+        pd.concat([part.values for part in parts], ignore_index=True),
+    )
+
+
+def _check_parity(predictor: FusionPredictor, folder: Path) -> None:
+    arms = _parity_arms(predictor.image, predictor.clinical)
+    found, expected = predictor.score(arms), np.array(predictor.bundle.parity)
+    difference = float(np.abs(found - expected).max())
+    if not difference <= PARITY_TOLERANCE:  # NaN is lost parity, too
+        raise BundleError(
+            "PARITY_LOST",
+            "The bundle no longer gives the scores that it gave when it was saved.",
+            path=folder,
+            expected=f"a difference of at most {PARITY_TOLERANCE}",
+            actual=difference,
+            hint=f"It was saved with {predictor.bundle.versions}.",
+        )

@@ -1,0 +1,78 @@
+"""What P1's network says of patients: log odds and features, the mean over their images."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+import torch
+
+from covidx.fusion.arms import Arms, FloatArray, logit
+from covidx.imaging import Bag, BagCache
+from covidx.models import BagClassifier
+from covidx.training import to_tensor
+
+__all__ = ["ImageArm", "read_bag", "read_images", "with_image"]
+
+
+class ImageArm(NamedTuple):
+    """By patient: log odds of the positive class; features, a row a patient."""
+
+    logits: pd.Series
+    features: pd.DataFrame
+
+
+@torch.inference_mode()
+def read_bag(model: BagClassifier, bag: Bag, positive: int) -> tuple[float, FloatArray]:
+    """One image: log odds of the class `positive`, and features, shape (features,)."""
+    slices = to_tensor(bag.pixels)
+    output, features = model.with_features(slices, [len(slices)])
+    # In double precision, as the bundle's own scores.
+    probability = output.logits[0].double().softmax(dim=0)[positive].numpy()
+    return float(logit(probability)), features[0].double().numpy()
+
+
+def read_images(
+    model: BagClassifier,
+    cache: BagCache,
+    images: pd.DataFrame,
+    positive: int,
+    progress: Callable[[int, int], None] | None = None,
+) -> ImageArm:
+    """Score cached images, each by itself.
+
+    Parameters
+    ----------
+    model : BagClassifier
+        In evaluation mode.
+    cache : BagCache
+    images : DataFrame
+        image_id and patient_id.
+    positive : int
+        Number of the class.
+    progress : callable, optional
+        Called with (done, total).
+    """
+    pixels, logits, features = cache.pixels, [], []
+    for done, image_id in enumerate(images["image_id"], 1):
+        one, vector = read_bag(model, cache.bag(str(image_id), pixels), positive)
+        logits.append(one)
+        features.append(vector)
+        if progress is not None:
+            progress(done, len(images))
+    patients = images["patient_id"].to_numpy(str)
+    by_patient: pd.DataFrame = pd.DataFrame(np.array(features)).groupby(patients).mean()
+    return ImageArm(pd.Series(logits).groupby(patients).mean(), by_patient)
+
+
+def with_image(arms: Arms, image: ImageArm) -> Arms:
+    """The same patients with what an image arm says of them; NaN where it has none."""
+    ids = arms.patients["patient_id"]
+    return replace(
+        arms,
+        image=image.logits.reindex(ids).to_numpy(np.float64),
+        features=image.features.reindex(ids).to_numpy(np.float64),
+    )

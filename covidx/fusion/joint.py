@@ -1,0 +1,204 @@
+"""P3 by a network: calibrated for each pattern of arms, its score shared out between them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from copy import deepcopy
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import torch
+
+from covidx.files import make_folder
+from covidx.fusion.arms import BOTH, CLINIC, IMAGE, PATTERNS, Arms, FloatArray
+from covidx.fusion.image import read_images, with_image
+from covidx.fusion.late import Line, Parts, fit_line, need_patients
+from covidx.fusion.learn import Joint, JointLearner, Known, RowData, there_of
+from covidx.fusion.network import FusionNetwork
+from covidx.fusion.recipe import JointLearning, Recipe
+from covidx.imaging import BagCache
+from covidx.models import BagClassifier
+from covidx.training import BagData, Learning, run
+
+IntArray = npt.NDArray[np.intp]
+
+__all__ = ["ImageTraining", "JointFusion", "fit_joint"]
+
+RAW = "network"
+ROLES = ("train", "validation")
+
+
+@dataclass(frozen=True, eq=False)
+class ImageTraining:
+    """What training P1's network on needs.
+
+    Parameters
+    ----------
+    model : BagClassifier
+        P1's; it is copied.
+    cache : BagCache
+    images : DataFrame
+        image_id and patient_id.
+    classes : Series
+        patient_id -> number among P1's classes.
+    how : Learning
+        P1's.
+    """
+
+    model: BagClassifier
+    cache: BagCache
+    images: pd.DataFrame
+    classes: pd.Series
+    how: Learning
+
+
+@dataclass(frozen=True, eq=False)
+class JointFusion:
+    """A trained network, and a line for each pattern that makes its output log odds.
+
+    Parameters
+    ----------
+    model : Joint
+        With P1's network where it was trained on: image features are then that one's.
+    lines : mapping
+        Pattern -> line on the network's output; fitted on validation patients.
+    prior : float
+        Log odds of a patient of whom nothing is known: the share of positives in training.
+    """
+
+    model: Joint
+    lines: Mapping[str, Line]
+    prior: float
+
+    @property
+    def bag(self) -> BagClassifier | None:
+        """P1's network as it was trained on; None where it was not."""
+        return self.model.bag
+
+    @torch.inference_mode()
+    def raw(self, arms: Arms, pattern: str) -> FloatArray:
+        """What the network gives as if patients had the arms of `pattern` alone, shape (n,)."""
+        network = self.model.network.eval()
+        features = torch.from_numpy(np.nan_to_num(arms.features)).float()
+        values = torch.from_numpy(arms.values.to_numpy(np.float64)).float()
+        there = there_of(pattern != CLINIC, pattern != IMAGE, len(arms))
+        found: FloatArray = network(features, values, there).double().numpy()
+        return found
+
+    def told(self, arms: Arms, pattern: str) -> FloatArray:
+        """Log odds as if patients had the arms of `pattern` alone, shape (n,)."""
+        line, raw = self.lines[pattern], self.raw(arms, pattern)
+        return line.base + line.part(pd.DataFrame({RAW: raw}), [RAW])
+
+    def parts(self, arms: Arms) -> Parts:
+        """Shapley values of the two arms: the mean of what each adds, first or second.
+
+        Parameters
+        ----------
+        arms : Arms
+            Each patient with at least one arm.
+        """
+        spoke, n = arms.spoke, len(arms)
+        both, image, clinic = (self.told(arms, pattern) - self.prior for pattern in PATTERNS)
+        moved_image = np.select(
+            [spoke == BOTH, spoke == IMAGE], [(image + both - clinic) / 2, image], 0.0
+        )
+        moved_clinic = np.select(
+            [spoke == BOTH, spoke == CLINIC], [(clinic + both - image) / 2, clinic], 0.0
+        )
+        return Parts(np.full(n, self.prior), moved_image, moved_clinic)
+
+
+def fit_joint(
+    recipe: Recipe, arms: Arms, truth: FloatArray, image: ImageTraining, seed: int, folder: Path
+) -> JointFusion:
+    """Train on the patients of role train who have both arms; calibrate on those of validation.
+
+    Parameters
+    ----------
+    recipe : Recipe
+        Of kind joint or gated.
+    arms : Arms
+        Training and validation patients, with features of P1.
+    truth : ndarray, shape (n,)
+        1 positive, 0 rest.
+    image : ImageTraining
+    seed : int
+    folder : Path
+        For checkpoints.
+
+    Raises
+    ------
+    InvalidTableError
+        ``FUSION_ROWS``: too few patients of a role have both arms.
+    """
+    assert recipe.learning is not None
+    how, role = recipe.learning, arms.patients["role"].to_numpy(str)
+    train, validation = (np.flatnonzero((role == name) & arms.has(BOTH)) for name in ROLES)
+    for name, rows in zip(ROLES, (train, validation), strict=True):
+        need_patients(truth[rows] > 0, BOTH, name)
+    make_folder(folder)
+    model = _start(recipe.kind, how, arms, train, image, seed)
+    numbers = arms.patients["patient_id"].map(image.classes).fillna(0).to_numpy(np.int64)
+    known = Known(
+        torch.from_numpy(np.nan_to_num(arms.features)).float(),
+        torch.from_numpy(arms.values.to_numpy(np.float64)).float(),
+        torch.from_numpy(truth).float(),
+        torch.from_numpy(numbers),
+    )
+    data: RowData | BagData = RowData(train, validation, how.batch, seed)
+    if how.end_to_end:
+        items = [_bags(image.images, arms, rows) for rows in (train, validation)]
+        own = image.how
+        data = BagData(
+            image.cache, items[0], items[1], own.augmentation, own.slices, how.batch, seed
+        )
+    learner = JointLearner(model, known, image.how.backbone_rate, seed)
+    trained, *_ = run(learner, data, how.epochs, how.epochs, folder)
+    share = float(truth[train].mean())
+    draft = JointFusion(trained, {}, float(np.log(share / (1 - share))))
+    return replace(draft, lines=_calibrate(draft, arms, truth, validation, image))
+
+
+def _start(
+    kind: str,
+    how: JointLearning,
+    arms: Arms,
+    train: IntArray,
+    image: ImageTraining,
+    seed: int,
+) -> Joint:
+    """The network before training; imputation is of the training rows."""
+    values = arms.values.iloc[train].to_numpy(np.float64)
+    medians = np.nan_to_num(arms.values.iloc[train].median().to_numpy(np.float64))
+    gaps = torch.from_numpy(np.isnan(values).any(axis=0))
+    torch.manual_seed(seed)
+    network = FusionNetwork(
+        kind, how, arms.features.shape[1], torch.from_numpy(medians).float(), gaps
+    )
+    return Joint(network, deepcopy(image.model) if how.end_to_end else None)
+
+
+def _bags(images: pd.DataFrame, arms: Arms, rows: IntArray) -> list[tuple[str, int]]:
+    """The images of some patients, each with its patient's row."""
+    place = dict(zip(arms.patients["patient_id"].iloc[rows], rows.tolist(), strict=True))
+    mine = images[images["patient_id"].isin(place)].sort_values("image_id")
+    pairs = zip(mine["image_id"], mine["patient_id"], strict=True)
+    return [(str(image_id), place[patient]) for image_id, patient in pairs]
+
+
+def _calibrate(
+    draft: JointFusion, arms: Arms, truth: FloatArray, validation: IntArray, image: ImageTraining
+) -> dict[str, Line]:
+    """A line a pattern, on validation patients who have both arms."""
+    chosen = arms.only(np.isin(np.arange(len(arms)), validation))
+    if draft.bag is not None:
+        chosen = with_image(chosen, read_images(draft.bag, image.cache, image.images, 0))
+    positive = truth[validation] > 0
+    return {
+        pattern: fit_line(pd.DataFrame({RAW: draft.raw(chosen, pattern)}), positive)
+        for pattern in PATTERNS
+    }

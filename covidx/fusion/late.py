@@ -1,0 +1,137 @@
+"""Late fusion and stacking: logistic regression on the arms' log odds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from sklearn.linear_model import LogisticRegression
+
+from covidx.config import Config
+from covidx.errors import InvalidTableError
+from covidx.fusion.arms import BOTH, CLINIC, IMAGE, PATTERNS, Arms, FloatArray
+from covidx.fusion.unseen import Mask, OutOfFold
+
+__all__ = ["LateFusion", "Line", "Parts", "fit_late", "fit_line", "need_patients"]
+
+FEWEST = 5
+"""Training patients of each class from which a line is fitted. Modelling choice."""
+
+
+class Parts(NamedTuple):
+    """What makes up P3's log odds, each of shape (n,): they sum to it.
+
+    An arm that a patient lacks moves nothing: 0.
+    """
+
+    base: FloatArray
+    image: FloatArray
+    clinic: FloatArray
+
+    @property
+    def logits(self) -> FloatArray:
+        """P3's log odds."""
+        return self.base + self.image + self.clinic
+
+
+class Line(Config):
+    """One logistic regression: intercept, weights, and the means that parts are told against."""
+
+    intercept: float
+    weights: dict[str, float]
+    means: dict[str, float]
+
+    @property
+    def base(self) -> float:
+        """Log odds of a patient of whom every arm says the mean."""
+        return self.intercept + sum(w * self.means[name] for name, w in self.weights.items())
+
+    def part(self, scores: pd.DataFrame, names: Sequence[str]) -> FloatArray:
+        """What some of the scores move, shape (n,)."""
+        moved = sum((scores[name] - self.means[name]) * self.weights[name] for name in names)
+        found: FloatArray = np.asarray(moved + np.zeros(len(scores)), dtype=np.float64)
+        return found
+
+
+@dataclass(frozen=True, eq=False)
+class LateFusion:
+    """A line for each pattern of arms, so that a patient who lacks one is answered too."""
+
+    models: list[str]
+    lines: Mapping[str, Line]
+
+    def parts(self, arms: Arms) -> Parts:
+        """Exact: the log odds are a sum.
+
+        Parameters
+        ----------
+        arms : Arms
+            Each patient with at least one arm.
+        """
+        scores, spoke = arms.clinic.assign(**{IMAGE: arms.image}), arms.spoke
+        base, image, clinic = (np.zeros(len(arms)) for _ in range(3))
+        for pattern, line in self.lines.items():
+            mine = spoke == pattern
+            base[mine] = line.base
+            if pattern != CLINIC:
+                image[mine] = line.part(scores[mine], [IMAGE])
+            if pattern != IMAGE:
+                clinic[mine] = line.part(scores[mine], self.models)
+        return Parts(base, image, clinic)
+
+
+def fit_late(truth: pd.Series, image: OutOfFold, clinic: Mapping[str, OutOfFold]) -> LateFusion:
+    """Fit the lines on what the arms said of training patients that they had not seen.
+
+    L2-penalised (C = 1): two or eight numbers on one scale.
+
+    Parameters
+    ----------
+    truth : Series
+        patient_id -> whether positive; training patients.
+    image : OutOfFold
+    clinic : mapping
+        Clinical model -> its scores; one for late fusion, several for stacking.
+
+    Raises
+    ------
+    InvalidTableError
+        ``FUSION_ROWS``: too few training patients of a class have the arms of a pattern.
+    """
+    columns = {IMAGE: image.by_patient} | {name: one.by_patient for name, one in clinic.items()}
+    scores, models = pd.DataFrame(columns).reindex(truth.index), list(clinic)
+    names = {BOTH: [IMAGE, *models], IMAGE: [IMAGE], CLINIC: models}
+    return LateFusion(models, {p: _line(scores[names[p]], truth, p) for p in PATTERNS})
+
+
+def _line(scores: pd.DataFrame, truth: pd.Series, pattern: str) -> Line:
+    known = scores.dropna()
+    positive = truth[known.index].to_numpy(bool)
+    need_patients(positive, pattern, "train")
+    return fit_line(known, positive)
+
+
+def need_patients(positive: Mask, pattern: str, role: str) -> None:
+    """Refuse to fit on too few patients of a class."""
+    counts = (int(positive.sum()), int((~positive).sum()))
+    if min(counts) < FEWEST:
+        raise InvalidTableError(
+            "FUSION_ROWS",
+            f"Too few patients of role {role} have {pattern.replace('+', ' and ')}.",
+            expected=f"{FEWEST} of each class, or more",
+            actual=f"{counts[0]} positive, {counts[1]} others",
+            hint="P1 is the image, P2 the clinical row; are their patient ids the same?",
+        )
+
+
+def fit_line(scores: pd.DataFrame, positive: Mask) -> Line:
+    """Logistic regression (L2, C = 1) of the class on some scores, all of them known."""
+    model = LogisticRegression(C=1.0).fit(scores.to_numpy(), positive)
+    return Line(
+        intercept=float(model.intercept_[0]),
+        weights={str(n): float(w) for n, w in zip(scores.columns, model.coef_[0], strict=True)},
+        means={str(n): float(m) for n, m in scores.mean().items()},
+    )

@@ -1,0 +1,82 @@
+"""Arms from what is known of patients, and P3's answers as rows of the predictions table."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+
+from covidx.clinical import Fitted
+from covidx.fusion.arms import Arms, FloatArray, logit
+from covidx.fusion.image import ImageArm, with_image
+from covidx.tables import PROBABILITY_PREFIX
+
+__all__ = ["make_arms", "predictions_of"]
+
+
+def make_arms(
+    patients: pd.DataFrame, image: ImageArm, values: pd.DataFrame, models: Mapping[str, Fitted]
+) -> Arms:
+    """Put the arms side by side.
+
+    Parameters
+    ----------
+    patients : DataFrame
+        patient_id, and what else is to be kept of them.
+    image : ImageArm
+        Of the patients who have an image.
+    values : DataFrame, index patient_id
+        Clinical values of those who have a row.
+    models : mapping
+        Clinical models by name, P2 first.
+    """
+    patients = patients.reset_index(drop=True)
+    known = values.reindex(patients["patient_id"]).reset_index(drop=True)
+    there = known.notna().any(axis=1)
+    clinic = pd.DataFrame(
+        {name: logit(model.score(known)) for name, model in models.items()}
+    ).where(there, np.nan)
+    nothing = np.full(len(patients), np.nan)
+    return with_image(Arms(patients, nothing, nothing[:, None], clinic, known), image)
+
+
+def predictions_of(
+    arms: Arms, scores: FloatArray, *, arm: str, classes: Sequence[str], **hashes: str | None
+) -> pd.DataFrame:
+    """Rows for `tables.PREDICTIONS`; a patient without a score (NaN) is left out.
+
+    Parameters
+    ----------
+    arms : Arms
+        Patients with group_id, label, fold and role.
+    scores : ndarray, shape (n,)
+        Probability of the positive class.
+    arm : str
+        ``p1``, ``p2``, ``p3``, or ``p3-`` and a recipe's name.
+    classes : sequence of str
+        The rest, and the positive class.
+    hashes
+        run_id, split_sha256, bundle_sha256.
+    """
+    known = ~np.isnan(scores)
+    table, yes = arms.patients[known], scores[known]
+    rest, positive = classes
+    return pd.DataFrame(
+        {
+            "run_id": hashes["run_id"],
+            "arm": arm,
+            "unit_id": table["patient_id"],
+            "level": "patient",
+            "patient_id": table["patient_id"],
+            "group_id": table["group_id"],
+            "fold": table["fold"],
+            "role": table["role"],
+            "split_sha256": hashes.get("split_sha256"),
+            "bundle_sha256": hashes.get("bundle_sha256"),
+            "arms_used": arms.spoke[known] if arm.startswith("p3") else arm,
+            "label": table["label"],
+            f"{PROBABILITY_PREFIX}{rest}": 1 - yes,
+            f"{PROBABILITY_PREFIX}{positive}": yes,
+        }
+    ).reset_index(drop=True)

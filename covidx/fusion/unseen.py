@@ -1,0 +1,110 @@
+"""Scores of training patients by models that had not seen them: all that may be stacked on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from sklearn.model_selection import StratifiedGroupKFold
+
+from covidx.errors import InvalidTableError, LeakageError
+from covidx.fusion.arms import FloatArray
+
+__all__ = ["Mask", "OutOfFold", "cross_fit", "held_out"]
+
+Mask = npt.NDArray[np.bool_]
+SHOWN = 5
+
+
+@dataclass(frozen=True, eq=False)
+class OutOfFold:
+    """An arm's log odds of training patients. With scores of patients that the arm was trained on
+    it cannot be built: there a model is surer than it will ever be again, and what is fitted on
+    that trusts it too much.
+
+    Parameters
+    ----------
+    patients : DataFrame
+        patient_id, group_id, and fold: the number of the model that scored the row.
+    logits : ndarray, shape (rows,)
+    seen : sequence of frozenset of str
+        By fold: the groups that its model was trained, or its training stopped, on.
+
+    Raises
+    ------
+    LeakageError
+        ``SCORED_IN_TRAINING``.
+    """
+
+    patients: pd.DataFrame
+    logits: FloatArray
+    seen: Sequence[frozenset[str]]
+
+    def __post_init__(self) -> None:
+        for fold, part in self.patients.groupby("fold"):
+            known = sorted(set(part["group_id"]) & self.seen[int(str(fold))])
+            if known:
+                raise LeakageError(
+                    "SCORED_IN_TRAINING",
+                    "An arm scored groups that it was trained on: nothing may be fitted on that.",
+                    expected="scores by models that had not seen the patient's group",
+                    actual=", ".join(known[:SHOWN]) + (" …" if len(known) > SHOWN else ""),
+                )
+
+    @property
+    def by_patient(self) -> pd.Series:
+        """patient_id -> mean log odds."""
+        means: pd.Series = pd.Series(self.logits).groupby(self.patients["patient_id"].array).mean()
+        return means
+
+
+def cross_fit(
+    rows: pd.DataFrame,
+    folds: Sequence[Mask],
+    score: Callable[[Mask, Mask], FloatArray],
+    also_seen: frozenset[str] = frozenset(),
+) -> OutOfFold:
+    """Let a new model score each fold that was trained on the others.
+
+    Parameters
+    ----------
+    rows : DataFrame
+        Training rows: patient_id, group_id.
+    folds : sequence of mask, shape (rows,)
+        The rows that each fold holds out; together all rows.
+    score : callable
+        From (rows to train on, rows to score) to the log odds of the latter.
+    also_seen : frozenset of str
+        Groups that every model sees besides, as in the choice of an epoch.
+    """
+    parts, logits, seen = [], [], []
+    for number, held_out in enumerate(folds):
+        logits.append(score(~held_out, held_out))
+        parts.append(rows.loc[held_out, ["patient_id", "group_id"]].assign(fold=number))
+        seen.append(frozenset(rows.loc[~held_out, "group_id"]) | also_seen)
+    return OutOfFold(pd.concat(parts, ignore_index=True), np.concatenate(logits), seen)
+
+
+def held_out(rows: pd.DataFrame, positive: Mask, folds: int, seed: int) -> list[Mask]:
+    """Masks of training rows, shape (rows,), one a fold; no group is divided.
+
+    Raises
+    ------
+    InvalidTableError
+        ``TOO_FEW_GROUPS``: a class has fewer groups than there are folds.
+    """
+    groups = rows["group_id"].to_numpy(str)
+    counts = [len(np.unique(groups[positive == side])) for side in (True, False)]
+    if min(counts) < folds:
+        raise InvalidTableError(
+            "TOO_FEW_GROUPS",
+            "The training rows are too few for inner folds.",
+            expected=f"{folds} independent groups of each class, or more",
+            actual=f"{counts[0]} positive, {counts[1]} others",
+        )
+    cutter = StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
+    place = np.arange(len(rows))
+    return [np.isin(place, out) for _, out in cutter.split(groups, positive, groups)]
