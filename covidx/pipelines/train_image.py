@@ -11,17 +11,17 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-import pandas as pd
 import torch
 
-from covidx.cards import card_digest
-from covidx.cohort import Splits, make_splits
+from covidx.cohort import make_splits
 from covidx.evaluate import Metrics, evaluate
-from covidx.files import sha256_json, write_json
-from covidx.imaging import BagCache, build_cache
+from covidx.files import write_json
+from covidx.imaging import build_cache
 from covidx.pipelines.cases import make_cases
-from covidx.pipelines.config import Recipe, TrainImage
+from covidx.pipelines.config import TrainImage
+from covidx.pipelines.fit_image import fit_image, training_folder
 from covidx.pipelines.grouping import group_prepared, save_thumbnails
+from covidx.pipelines.handovers import write_tables
 from covidx.pipelines.output import (
     draw_figures,
     make_bundle,
@@ -31,20 +31,16 @@ from covidx.pipelines.output import (
     write_model_card,
 )
 from covidx.pipelines.progress import Bars, silent
-from covidx.pipelines.sources import Cohort, Source, link, phantom_source, read_source
+from covidx.pipelines.sources import Source, link, phantom_source, read_source
 from covidx.report import write_report
-from covidx.runs import RunFolder, git_commit
+from covidx.runs import RunFolder
 from covidx.tables import (
-    CLINICAL,
-    MANIFEST,
-    MASKS,
     PREDICTIONS,
-    QUARANTINE,
     table_digest,
     write_table,
 )
 from covidx.tracking import tracked
-from covidx.training import SERVED, Fit, fit, predict_cache
+from covidx.training import SERVED, predict_cache
 
 __all__ = ["Trained", "train_image"]
 
@@ -108,7 +104,7 @@ def train_image(
             manifest = group_prepared(cohort.manifest, cache, cohort.store)
             splits = make_splits(manifest, seed=config.seed, parts=config.parts)
             rows = splits.assign(manifest, fold=0)
-            digests = _write_tables(run, cohort, cache, rows, splits)
+            digests = write_tables(run, cohort, cache, rows, splits)
             seen = rows.loc[rows["role"] != "test", "image_id"]
             save_thumbnails(run.path, cache, seen)
         for role, part in rows.groupby("role"):
@@ -116,7 +112,9 @@ def train_image(
         tracker.tags(digests)
 
         with run.step("train"):
-            fitted = _fit(config, recipe, cohort, cache, rows, digests, work)
+            folder = training_folder(work, recipe, config.seed, rows, digests)
+            fitted = fit_image(cache, rows, cohort.classes, recipe, config.seed, folder)
+            shutil.rmtree(folder)
         tracker.curves(fitted.curves)
         with run.step("evaluate"), bars("evaluate") as bar:
             draft = make_bundle(fitted.model, recipe, cohort, cache, rows, splits, run.run_id)
@@ -151,55 +149,3 @@ def train_image(
         for name in ("report.html", "metrics.json", "predictions.parquet"):
             tracker.file(run.path / name)
     return Trained(run.path, metrics, warnings)
-
-
-def _write_tables(
-    run: RunFolder, cohort: Cohort, cache: BagCache, rows: pd.DataFrame, splits: Splits
-) -> dict[str, str]:
-    """Write the hand-over tables into the run; returns the digests of what was trained on."""
-    manifest = rows.drop(columns=["fold", "role"])
-    write_table(manifest, run.path / "manifest.parquet", MANIFEST)
-    splits.save(run.path / "splits.parquet")
-    write_table(cohort.masks, run.path / "masks.parquet", MASKS)
-    if cohort.clinical is not None:
-        write_table(cohort.clinical, run.path / "clinical.parquet", CLINICAL)
-    refused = [
-        {"path": image_id, "kind": "quarantined", "code": code, "reason": reason}
-        for image_id, (code, reason) in cache.refused.items()
-    ]
-    quarantine = pd.concat([cohort.ingested.quarantine, pd.DataFrame(refused)], ignore_index=True)
-    write_table(quarantine, run.path / "quarantine.parquet", QUARANTINE)
-    card = cohort.source.card
-    digests = {
-        "dataset": cohort.source.name,
-        "card_sha256": "none" if card is None else card_digest(card),
-        "manifest_sha256": table_digest(manifest),
-        "split_sha256": splits.sha256,
-    }
-    run.record["data"] = digests
-    return digests
-
-
-def _fit(
-    config: TrainImage,
-    recipe: Recipe,
-    cohort: Cohort,
-    cache: BagCache,
-    rows: pd.DataFrame,
-    digests: dict[str, str],
-    work: Path,
-) -> Fit:
-    """Train; an interrupted training of the same data and recipe is taken up again."""
-    same = sha256_json(
-        {
-            "recipe": recipe.model_dump(mode="json"),
-            "seed": config.seed,
-            "code": git_commit(),
-            **digests,
-        }
-    )
-    folder = work / "training" / same[:16]
-    classes = (list(cohort.classes.names), cohort.classes.positive)
-    fitted = fit(cache, rows, classes, recipe.architecture, recipe.learning, config.seed, folder)
-    shutil.rmtree(folder)
-    return fitted
