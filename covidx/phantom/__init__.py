@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 from covidx.phantom.beam import DETECTORS, FILM, VIEWS, beam_digest
-from covidx.phantom.clinical import CLINICAL_COLUMNS, MEI_COLUMNS, SYMPTOM_COLUMNS
+from covidx.phantom.clinical import (
+    CLINICAL_COLUMNS,
+    MEI_COLUMNS,
+    PRESENTATION_COLUMNS,
+    SYMPTOM_COLUMNS,
+)
 from covidx.phantom.cohort import clinical_table, generate_cohort
 from covidx.phantom.effects import CLASSES, EFFECTS, GENERATOR_VERSION, effects_digest
 from covidx.phantom.patient import Patient, PhantomScan, draw_patient, render
@@ -18,6 +23,7 @@ __all__ = [
     "FILM",
     "GENERATOR_VERSION",
     "MEI_COLUMNS",
+    "PRESENTATION_COLUMNS",
     "SCANNERS",
     "SYMPTOM_COLUMNS",
     "VIEWS",

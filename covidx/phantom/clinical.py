@@ -1,14 +1,22 @@
-"""The clinical row: the twelve variables of Mei et al. (Nat Med 2020;26:1224), and symptoms that
-the formula of Menni et al. (Nat Med 2020;26:1037) asks for beyond them."""
+"""The clinical row: the twelve variables of Mei et al. (Nat Med 2020;26:1224), symptoms that the
+formula of Menni et al. (Nat Med 2020;26:1037) asks for beyond them, and what no model is given."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from covidx.phantom.effects import EFFECTS
-from covidx.phantom.lesions import sample
+from covidx.phantom.lesions import Disease, sample
 
-__all__ = ["CLINICAL_COLUMNS", "MEI_COLUMNS", "SYMPTOM_COLUMNS", "draw_clinical", "draw_symptoms"]
+__all__ = [
+    "CLINICAL_COLUMNS",
+    "MEI_COLUMNS",
+    "PRESENTATION_COLUMNS",
+    "SYMPTOM_COLUMNS",
+    "draw_clinical",
+    "draw_presentation",
+    "draw_symptoms",
+]
 
 MEI_COLUMNS = (
     "sex",
@@ -29,7 +37,11 @@ MEI_COLUMNS = (
 SYMPTOM_COLUMNS = ("loss_of_smell_or_taste", "fatigue", "skipped_meals")
 """Yes/no as 1/0."""
 
-CLINICAL_COLUMNS = (*MEI_COLUMNS, *SYMPTOM_COLUMNS)
+PRESENTATION_COLUMNS = ("days_since_onset", "ct_normal")
+"""Whole days from the first symptom to admission; 1 where the CT was read as normal, 0 where not.
+For strata: the card names neither as a feature."""
+
+CLINICAL_COLUMNS = (*MEI_COLUMNS, *SYMPTOM_COLUMNS, *PRESENTATION_COLUMNS)
 
 GROUPS = {
     "exposure": ("exposure",),
@@ -88,3 +100,21 @@ def draw_symptoms(rng: np.random.Generator, label: str) -> dict[str, str | float
     if rng.random() < EFFECTS.symptoms_missing:
         row = dict.fromkeys(SYMPTOM_COLUMNS)
     return row
+
+
+def draw_presentation(
+    rng: np.random.Generator, label: str, disease: Disease
+) -> dict[str, str | float | int | None]:
+    """Draw when a patient came, and say what the CT shows; unknown days are None.
+
+    The days are those of the disease, which its lesions follow; PCR-positives with a normal CT have
+    early ones of their own. The random stream is this function's alone.
+    """
+    effects, normal = EFFECTS.presentation, not disease.pattern
+    known = rng.random() >= effects.days_unknown
+    days = round(disease.days)
+    if normal and label == "covid-19":
+        bands = effects.normal_ct_days
+        first, last, _ = bands[rng.choice(len(bands), p=[share for *_, share in bands])]
+        days = int(rng.integers(first, last + 1))
+    return {"days_since_onset": days if known else None, "ct_normal": int(normal)}

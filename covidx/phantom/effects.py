@@ -41,12 +41,13 @@ __all__ = [
     "Habitus",
     "Mix",
     "PneumoniaPlace",
+    "Presentation",
     "Spread",
     "SymptomEffects",
     "effects_digest",
 ]
 
-GENERATOR_VERSION = 2
+GENERATOR_VERSION = 3
 """Raised when the same seed no longer gives the same bytes."""
 
 CLASSES = ("covid-19", "other-pneumonia", "normal")
@@ -84,7 +85,9 @@ class Extent:
     """
 
     days_since_onset: Spread = Spread(6.0, 0.6, 1.0, 20.0, log=True)
-    """Days. BERNHEIM: early 0-2, intermediate 3-5, late 6-12; the spread is a modelling choice."""
+    """Days, drawn in every class: how old the disease is, and so what is said on admission, but see
+    `Presentation`. BERNHEIM: early 0-2, intermediate 3-5, late 6-12; the spread, and that it is one
+    for all classes, are modelling choices."""
     lung_share: Spread = Spread(0.065, 0.75, 0.01, 0.30, log=True)
     """Ill share of lung volume. QCT: mean 4 % (early), 7 % (days 4-6), 5 % (late); the spread is a
     modelling choice that reaches severe cases."""
@@ -245,6 +248,22 @@ def _symptoms() -> dict[str, SymptomEffects]:
 
 
 @dataclass(frozen=True)
+class Presentation:
+    """When patients come: PCR-positives with a normal CT early, all others by `Extent`."""
+
+    normal_ct_days: tuple[tuple[int, int, float], ...] = (
+        (0, 2, 0.85),
+        (3, 5, 0.10),
+        (6, 12, 0.05),
+    )
+    """(first day, last day, share) of PCR-positives with a normal CT, days of a band alike. The
+    bands are BERNHEIM's; the shares are a modelling choice, set so that of all PCR-positives who
+    come on days 0-2 about 56 % have a normal CT (BERNHEIM: 20 of 36)."""
+    days_unknown: float = 0.06
+    """Share who cannot say, at random. Modelling choice."""
+
+
+@dataclass(frozen=True)
 class Effects:
     """All of it."""
 
@@ -264,6 +283,7 @@ class Effects:
     symptoms: dict[str, SymptomEffects] = field(default_factory=_symptoms)
     symptoms_missing: float = 0.03
     """Share without answers to the symptoms of MENNI, at random. Modelling choice."""
+    presentation: Presentation = field(default_factory=Presentation)
 
 
 EFFECTS = Effects()

@@ -8,7 +8,7 @@ from functools import lru_cache
 import numpy as np
 
 from covidx.phantom.anatomy import Anatomy, draw_anatomy, find_lungs, paint_lungs
-from covidx.phantom.clinical import draw_clinical, draw_symptoms
+from covidx.phantom.clinical import draw_clinical, draw_presentation, draw_symptoms
 from covidx.phantom.effects import CLASSES, EFFECTS
 from covidx.phantom.fields import Array, Grid, smooth_field
 from covidx.phantom.lesions import EFFUSION, Disease, draw_disease, paint_lesions, sample
@@ -20,7 +20,7 @@ __all__ = ["Patient", "PhantomScan", "draw_patient", "render"]
 
 # Streams of one patient's randomness: what is drawn in one cannot shift another.
 PERSON, SHAPE, DISEASE, BLOOD, SCAN, TEXTURE, LESION, NOISE, POSE, VIEW = range(10)
-MARKER, QUANTUM, LATERAL, SYMPTOMS = range(10, 14)
+MARKER, QUANTUM, LATERAL, SYMPTOMS, PRESENTATION = range(10, 15)
 
 
 @dataclass(frozen=True)
@@ -110,6 +110,7 @@ def draw_patient(seed: int, index: int) -> Patient:
     sex = "M" if rng.random() < EFFECTS.habitus.male else "F"
     age = round(sample(rng, EFFECTS.habitus.age_years))
     day = np.datetime64("2020-02-01") + int(rng.integers(0, 120))
+    disease = draw_disease(stream(seed, index, DISEASE), label)
     return Patient(
         seed=seed,
         index=index,
@@ -119,10 +120,11 @@ def draw_patient(seed: int, index: int) -> Patient:
         age=age,
         scanner=scanner,
         anatomy=draw_anatomy(stream(seed, index, SHAPE), sex, age),
-        disease=draw_disease(stream(seed, index, DISEASE), label),
+        disease=disease,
         clinical={
             **draw_clinical(stream(seed, index, BLOOD), label, sex, age),
             **draw_symptoms(stream(seed, index, SYMPTOMS), label),
+            **draw_presentation(stream(seed, index, PRESENTATION), label, disease),
         },
         study_date=str(day).replace("-", ""),
     )

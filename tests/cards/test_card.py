@@ -48,30 +48,28 @@ def test_a_wrong_card_is_refused(tmp_path: Path, text: str) -> None:
 
 
 def test_phantom_card_names_the_generators_columns() -> None:
-    from covidx.phantom.clinical import CLINICAL_COLUMNS
+    from covidx.phantom.clinical import CLINICAL_COLUMNS, MEI_COLUMNS, SYMPTOM_COLUMNS
     from covidx.phantom.effects import CLASSES, GENERATOR_VERSION
 
     card = load_card(Path("phantom"))
     named = [column.name for column in card.columns if column.table == "clinical.csv"]
     assert named == ["patient_id", *CLINICAL_COLUMNS]
+    assert card.clinical is not None
+    assert card.clinical.features == [*MEI_COLUMNS, *SYMPTOM_COLUMNS]
     assert card.classes == list(CLASSES)
     assert card.version == str(GENERATOR_VERSION)
 
 
 def test_phantom_rows_lie_within_the_cards_ranges() -> None:
-    import numpy as np
-
-    from covidx.phantom.clinical import draw_clinical, draw_symptoms
+    from covidx.phantom import draw_patient
 
     card = load_card(Path("phantom"))
     ranges = {c.name: (c.low, c.high) for c in card.columns if c.low is not None}
-    rng = np.random.default_rng(0)
-    for label in card.classes:
-        for _ in range(500):
-            row = draw_clinical(rng, label, "F", 50) | draw_symptoms(rng, label)
-            for name, (low, high) in ranges.items():
-                value = row[name]
-                assert value is None or low <= float(value) <= high, (name, value)
+    for index in range(1500):
+        row = draw_patient(0, index).clinical
+        for name, (low, high) in ranges.items():
+            value = row[name]
+            assert value is None or low <= float(value) <= high, (name, value)
 
 
 @pytest.mark.skipif(not COVID_CT.exists(), reason="../shared/data/covid-ct is absent")

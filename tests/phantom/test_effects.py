@@ -2,7 +2,7 @@
 
 from covidx.phantom import CLASSES, EFFECTS, effects_digest
 
-PINNED = "c23977094ca1ad82a87e304df45beb766557d5c251193d37f495d280a481531a"
+PINNED = "b776946f23080a1b00d56c9475fa66fec0903e6577aaec84ba52131917bba6b8"
 
 
 def test_changing_an_effect_size_needs_a_reason_in_the_changelog() -> None:
