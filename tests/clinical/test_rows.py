@@ -18,6 +18,7 @@ from covidx.errors import ConfigError, InvalidTableError, LeakageError
 from covidx.ingest import Identities
 
 CLINICAL = Path(__file__).parents[2] / "../shared/data/clinical"
+CHESTXRAY, HANNOVER = CLINICAL.parent / "covid-chestxray", CLINICAL.parent / "hannover"
 needs_data = pytest.mark.skipif(not CLINICAL.exists(), reason="../shared/data/clinical is absent")
 
 HEADER = "id,result,day,clinic,sex,temperature,wbc,cough,age,surprise"
@@ -261,6 +262,41 @@ def test_israel_as_its_readme_counts_it() -> None:
     lost = by_day.index[by_day == 1].strftime("%m-%d").tolist()
     assert lost[:6] == [f"03-{day}" for day in range(11, 17)]
     assert lost[6:] == [f"04-{day}" for day in range(15, 31)]
+
+
+@pytest.mark.skipif(not CHESTXRAY.exists(), reason="../shared/data/covid-chestxray is absent")
+def test_covid_chestxray_one_row_a_patient() -> None:
+    card = load_card(Path("covid-chestxray"))
+    rows = read_rows(CHESTXRAY / "metadata.csv", card)
+    assert rows.table["patient_id"].is_unique
+    assert (len(rows.table), int(rows.truth.sum())) == (321, 277)
+    assert rows.notes == [
+        "331 rows left out: of each patient that of the lowest offset",
+        "15 rows left out: label No Finding is of no class",
+        "4 rows left out: label ARDS is of no class",
+        "2 rows left out: label Lipoid is of no class",
+        "1 values of temperature outside 30 to 45 degree Celsius taken as unknown",
+        "1 values of lymphocyte_count outside 0 to 10 10^9/L taken as unknown",
+    ]
+    with pytest.raises(InvalidTableError, match="VALUE_IMPOSSIBLE"):
+        strict = [c.model_copy(update={"impossible": "refuse"}) for c in card.columns]
+        read_rows(CHESTXRAY / "metadata.csv", card.model_copy(update={"columns": strict}))
+    assert "pO2_saturation" not in rows.names  # two quantities under one name
+
+
+@pytest.mark.skipif(not HANNOVER.exists(), reason="../shared/data/hannover is absent")
+def test_hannover_who_came_to_intensive_care() -> None:
+    rows = read_rows(HANNOVER / "data.csv", load_card(Path("hannover")))
+    assert (len(rows.table), int(rows.truth.sum())) == (71, 29)
+    assert rows.classes.names == ("no-icu", "icu")
+    assert rows.notes == [
+        "172 rows left out: of each patient that of the highest admission_offset",
+        "1 values of crp_val outside 0 to 1000 mg/L taken as unknown",
+        "4 values of d-dimer_val outside 0 to 200 mg/L taken as unknown",
+        "2 values of po2_val outside 5 to 800 taken as unknown",
+    ]
+    with pytest.raises(LeakageError, match="FEATURE_IS_OUTCOME"):
+        choose_features(load_card(Path("hannover")), ["crp_val", "icu_release_offset"])
 
 
 @needs_data
