@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from covidx.config import Config, load_config
 from covidx.errors import ConfigError
@@ -39,6 +39,13 @@ class Column(Config):
     source_unit: str | None = Field(None, description="the unit in the file, if another")
     low: float | None = None
     high: float | None = None
+    impossible: Literal["refuse", "unknown"] = Field(
+        "refuse",
+        description=(
+            "what a value outside low to high is: a fault of the table, or, as the author of the "
+            "card judges, of another unit or mistyped: then it is unknown, and counted"
+        ),
+    )
     codes: dict[str, float | None] | None = Field(
         None, description="value in the table -> number; null is unknown"
     )
@@ -49,6 +56,13 @@ class Column(Config):
     timing: str | None = Field(
         None, description="when it was measured; outcome: known only after the diagnosis"
     )
+
+    @model_validator(mode="after")
+    def _fits(self) -> Column:
+        bounded = self.low is not None and self.high is not None and self.codes is None
+        if self.impossible == "unknown" and not bounded:
+            raise ValueError("impossible: unknown needs low and high, and is not for codes")
+        return self
 
 
 class ImageTable(Config):
@@ -79,22 +93,35 @@ class ImageTable(Config):
 
 
 class ClinicalTable(Config):
-    """How a CSV (zipped or not), XLSX or parquet file tells of patients, one row a patient.
+    """How a CSV (zipped or not), XLSX or parquet file tells of patients.
 
-    Every value but `table`, `labels` and `features` names a column of that file.
+    Every value but `table`, `take`, `labels` and `features` names a column of that file.
     """
 
     table: str = Field(description="the file, relative to the data's root")
     patient: str | None = Field(None, description="by default each row is a patient of its own")
     group: str | None = Field(None, description="column: what must not be divided")
+    order: str | None = Field(
+        None, description="column, a number or an ISO date: which of a patient's rows is taken"
+    )
+    take: Literal["lowest", "highest"] = Field("lowest", description="the row of that `order`")
     label: str | None = Field(None, description="absent where the labels lie in another table")
     labels: dict[str, str | None] = Field(
         default_factory=dict,
-        description="value in the table -> class; rows of no class (null) are left out",
+        description=(
+            "value in the table -> class; rows of no class (null) are left out; '' is an empty "
+            "cell, '*' any value that is not named"
+        ),
     )
     date: str | None = Field(None, description="column: ISO date, for splits by time and drift")
     site: str | None = Field(None, description="column: for splits by site")
     features: list[str] = Field(description="columns that a model is given unless told otherwise")
+
+    @model_validator(mode="after")
+    def _fits(self) -> ClinicalTable:
+        if self.order is not None and self.patient is None:
+            raise ValueError("order is of a patient's rows: name the column of the patient")
+        return self
 
 
 class DataCard(Config):

@@ -34,8 +34,8 @@ def decode(cells: pd.Series, column: Column, path: Path) -> pd.Series:
     ------
     InvalidTableError
         ``CODE_UNKNOWN``: a value that the card gives no code; ``VALUE_INVALID``: no number, or no
-        whole one where the card says integer; ``VALUE_IMPOSSIBLE``: outside the card's range.
-        Each names column, row and value.
+        whole one where the card says integer; ``VALUE_IMPOSSIBLE``: outside the card's range,
+        unless by the card it is unknown then. Each names column, row and value.
     ConfigError
         ``UNIT_UNKNOWN``.
     """
@@ -44,7 +44,9 @@ def decode(cells: pd.Series, column: Column, path: Path) -> pd.Series:
     else:
         numbers = pd.to_numeric(cells, errors="coerce").astype(float)
         hint = "Numbers have a decimal point; what is unknown is an empty cell."
-        wrong = (numbers.isna() & cells.notna()) | np.isinf(numbers)
+        wrong = numbers.isna() & cells.notna()
+        if column.impossible == "refuse":
+            wrong |= np.isinf(numbers)
         _refuse("VALUE_INVALID", "is no number", cells[wrong], column, path, "a number", hint)
     if column.source_unit is not None and column.unit is not None:
         values = convert(numbers.to_numpy(float), column.source_unit, column.unit)
@@ -55,7 +57,11 @@ def decode(cells: pd.Series, column: Column, path: Path) -> pd.Series:
     if column.type == "integer":
         odd = numbers.notna() & (numbers % 1 != 0)
         _refuse("VALUE_INVALID", "is no whole number", cells[odd], column, path, "a whole number")
-    _check_range(cells, numbers, column, path)
+    outside = _outside(numbers, column)
+    if column.impossible == "unknown":
+        return numbers.mask(outside)
+    if outside.any():
+        _refuse_impossible(cells[outside], numbers[outside], column, path)
     return numbers
 
 
@@ -70,22 +76,28 @@ def _by_code(cells: pd.Series, column: Column, path: Path) -> pd.Series:
     return said.map(codes).astype(float)
 
 
-def _check_range(cells: pd.Series, numbers: pd.Series, column: Column, path: Path) -> None:
+def _range(column: Column) -> tuple[float, float]:
     low = -np.inf if column.low is None else column.low
-    high = np.inf if column.high is None else column.high
+    return low, np.inf if column.high is None else column.high
+
+
+def _outside(numbers: pd.Series, column: Column) -> pd.Series:
+    low, high = _range(column)
     # A converted value may miss the end of the range by rounding.
-    outside = (numbers < low - ROUNDING) | (numbers > high + ROUNDING)
-    if not outside.any():
-        return
+    return (numbers < low - ROUNDING) | (numbers > high + ROUNDING)
+
+
+def _refuse_impossible(cells: pd.Series, numbers: pd.Series, column: Column, path: Path) -> None:
+    low, high = _range(column)
     hint = None
     if column.unit is not None and column.source_unit is None:
         for unit in convertible(column.unit):
-            values = convert(numbers[outside].to_numpy(float), unit, column.unit)
+            values = convert(numbers.to_numpy(float), unit, column.unit)
             if ((values >= low) & (values <= high)).all():
                 hint = f"They would fit in {unit}: if so, say source_unit: {unit} in the card."
                 break
     expected = f"{low:g} to {high:g} {column.unit or ''}".strip()
-    _refuse("VALUE_IMPOSSIBLE", "is impossible", cells[outside], column, path, expected, hint)
+    _refuse("VALUE_IMPOSSIBLE", "is impossible", cells, column, path, expected, hint)
 
 
 def _refuse(

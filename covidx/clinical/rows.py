@@ -13,6 +13,7 @@ import pandas as pd
 from covidx.cards import OUTCOME, ClinicalTable, Column, DataCard
 from covidx.clinical.decode import decode
 from covidx.clinical.read import read_cells
+from covidx.clinical.who import one_row_each, refuse_rows, who
 from covidx.cohort import Classes, read_labels
 from covidx.errors import ConfigError, InvalidTableError, LeakageError
 from covidx.ingest import Identities
@@ -152,7 +153,7 @@ def read_rows(
     how, chosen = _clinical(card), choose_features(card, features)
     identities = identities or Identities.for_card(card)
     cells = read_cells(path)
-    named = (how.patient, how.group, how.site, how.date, None if labels else how.label)
+    named = (how.patient, how.order, how.group, how.site, how.date, None if labels else how.label)
     needed = [name for name in (*named, *(c.name for c in chosen)) if name is not None]
     missing = [name for name in dict.fromkeys(needed) if name not in cells.columns]
     if missing:
@@ -165,49 +166,30 @@ def read_rows(
         )
     unknown = [name for name in cells.columns if name not in card.clinical_columns()]
     notes = [f"columns that the card does not describe, not used: {', '.join(unknown)}"]
-    table = _who(cells, how, path, identities)
+    cells, left_behind = one_row_each(cells, how, card.clinical_columns(), path)
+    table = who(cells, how, path, identities)
     said = _labels(cells, how, table["patient_id"], path, labels, identities)
     mapped, left_out = _classes_of_rows(said, how, path)
     table["label"] = np.where(mapped == card.positive, card.positive, _other(card))
-    table[[c.name for c in chosen]] = pd.DataFrame(
-        {c.name: decode(cells[c.name], c, path) for c in chosen}
-    )
+    numbers = {c.name: decode(cells[c.name], c, path) for c in chosen}
+    table[[c.name for c in chosen]] = pd.DataFrame(numbers)
+    taken = [_taken_as_unknown(cells[c.name], numbers[c.name], c) for c in chosen]
     classes = Classes((_other(card), card.positive), card.positive)
-    rows = ClinicalRows(table, chosen, classes, [*(notes if unknown else []), *left_out])
-    return rows.only(mapped.notna())
+    notes = [*(notes if unknown else []), *left_behind, *left_out, *filter(None, taken)]
+    return ClinicalRows(table, chosen, classes, notes).only(mapped.notna())
+
+
+def _taken_as_unknown(cells: pd.Series, numbers: pd.Series, column: Column) -> str | None:
+    n = int((cells.notna() & numbers.isna()).sum())
+    if column.impossible == "refuse" or not n:
+        return None
+    limits = f"{column.low:g} to {column.high:g} {column.unit or ''}".rstrip()
+    return f"{n} values of {column.name} outside {limits} taken as unknown"
 
 
 def _other(card: DataCard) -> str:
     others = [name for name in card.classes if name != card.positive]
     return others[0] if len(others) == 1 else REST
-
-
-def _who(
-    cells: pd.DataFrame, how: ClinicalTable, path: Path, identities: Identities
-) -> pd.DataFrame:
-    """Patient, group, site and date of each row."""
-    table = pd.DataFrame(index=cells.index)
-    if how.patient is None:
-        table["patient_id"] = [f"row-{line + 2}" for line in cells.index]
-    else:
-        nameless = cells.index[cells[how.patient].isna()]
-        _refuse_rows("PATIENT_MISSING", "Rows have no patient id.", nameless, path)
-        again = cells.index[cells[how.patient].duplicated()]
-        _refuse_rows("PATIENT_TWICE", "Patients have several rows.", again, path)
-        table["patient_id"] = cells[how.patient].map(identities.patient)
-    group, nobody = cells[how.group] if how.group else None, table["patient_id"]
-    table["group_id"] = nobody if group is None else group.map(identities.group).fillna(nobody)
-    site = cells[how.site].map(identities.site) if how.site else None
-    table["site"] = site if site is not None else pd.Series(None, table.index, dtype=object)
-    table["date"] = _dates(cells[how.date], path) if how.date else pd.NaT
-    return table
-
-
-def _dates(cells: pd.Series, path: Path) -> pd.Series:
-    dates = pd.to_datetime(cells, format="ISO8601", errors="coerce")
-    wrong = cells.index[dates.isna() & cells.notna()]
-    _refuse_rows("VALUE_INVALID", f"Column {cells.name}: no ISO date.", wrong, path)
-    return dates
 
 
 def _labels(
@@ -234,16 +216,19 @@ def _labels(
             path=path,
             hint="Give them with --labels (make: LABELS=labels.csv).",
         )
-    return cells[how.label]
+    said = cells[how.label]
+    return said.fillna("") if "" in how.labels else said
 
 
 def _classes_of_rows(
     said: pd.Series, how: ClinicalTable, path: Path
 ) -> tuple[pd.Series, list[str]]:
     """The class of each row, missing where it has none, and what that leaves out."""
-    known = how.labels or {str(name): str(name) for name in said.dropna().unique()}
+    known = dict(how.labels) or {str(name): str(name) for name in said.dropna().unique()}
+    if "*" in known:
+        known |= {name: known["*"] for name in said.dropna().unique() if name not in known}
     strange = said.index[said.notna() & ~said.isin(list(known))]
-    _refuse_rows("LABEL_UNKNOWN", f"Labels are none of {', '.join(known)}.", strange, path)
+    refuse_rows("LABEL_UNKNOWN", f"Labels are none of {', '.join(known)}.", strange, path)
     mapped = said.map(known)
     if not mapped.notna().any():
         raise InvalidTableError("NOTHING_LABELLED", "No row has a class.", path=path)
@@ -251,9 +236,3 @@ def _classes_of_rows(
     notes = [f"{n} rows left out: label {name} is of no class" for name, n in counts.items()]
     blank = int(said.isna().sum())
     return mapped, notes + ([f"{blank} rows left out: no label"] if blank else [])
-
-
-def _refuse_rows(code: str, message: str, lines: pd.Index, path: Path) -> None:
-    if len(lines):
-        shown = ", ".join(str(line + 2) for line in lines[:10]) + (" …" if len(lines) > 10 else "")
-        raise InvalidTableError(code, message, path=path, actual=f"rows {shown}")

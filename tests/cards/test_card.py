@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 import yaml
@@ -13,6 +15,7 @@ from covidx.tables import MANIFEST, read_csv
 
 SHARED = Path(__file__).parents[2] / "../shared/data"
 COVID_CT = SHARED / "covid-ct"
+HANNOVER = SHARED / "hannover"
 DARKCOVIDNET, CHESTXRAY = SHARED / "darkcovidnet", SHARED / "covid-chestxray"
 CARDS = sorted(path.stem for path in CARD_FOLDER.glob("*.yaml"))
 
@@ -28,7 +31,10 @@ def test_every_card_is_whole(name: str) -> None:
     assert all(column.meaning for column in card.columns)
     if card.images is not None:
         assert set(card.images.manifest) <= set(MANIFEST.columns)
-        assert set(card.images.labels.values()) - {None} == set(card.classes)
+        if card.images.label is not None:
+            assert set(card.images.labels.values()) - {None} == set(card.classes)
+    if card.clinical is not None and card.clinical.labels:
+        assert card.positive in set(card.clinical.labels.values()) <= {None, *card.classes}
 
 
 def test_a_card_has_one_digest(tmp_path: Path) -> None:
@@ -112,8 +118,16 @@ def _check_table(name: str, root: Path, originals: str = "original_sha256") -> p
     digests = "".join(f"{digest}\n" for digest in sorted(table[originals].dropna()))
     assert hashlib.sha256(digests.encode()).hexdigest() == card.hashes["originals"]
     for column in card.columns:
-        if column.low is not None:
-            values = table[column.name].astype(float)
+        if column.low is None or column.high is None:
+            continue
+        values = table[column.name].astype(float)
+        if "; published from" in column.meaning or ", published from" in column.meaning:
+            low, high = re.findall(r"published from ([\d.]+) to ([\d.]+)", column.meaning)[0]
+            known = values[np.isfinite(values)]
+            assert (known.min(), known.max()) == (float(low), float(high)), column.name
+            within = values.dropna().between(column.low, column.high)
+            assert within.all() == (column.impossible == "refuse"), column.name
+        else:
             assert (values.min(), values.max()) == (column.low, column.high), column.name
     if card.images.label is not None:
         assert set(table[card.images.label]) == set(card.images.labels)
@@ -179,6 +193,59 @@ def test_covid_chestxray_card_matches_its_data() -> None:
         assert (int((known & everywhere).sum()), int((known & ~everywhere).sum())) == counts
     named = table[table["image"].duplicated(keep=False) & table["image"].notna()]
     assert set(named["patientid"]) == {"285", "287", "339", "340"} and len(named) == 10
+
+
+@pytest.mark.skipif(not CHESTXRAY.exists(), reason="../shared/data/covid-chestxray is absent")
+def test_two_quantities_under_one_name_in_covid_chestxray() -> None:
+    table = read_csv(CHESTXRAY / "metadata.csv")
+    hannover = table["location"].str.startswith("Hannover Medical School", na=False)
+    values = table["pO2_saturation"].astype(float)
+    here, others = values[hannover].dropna(), values[~hannover].dropna()
+    assert (int(hannover.sum()), len(here), len(others)) == (92, 53, 64)
+    assert (here % 5 == 0).all() and (here.min(), here.max()) == (20, 340)
+    assert (others.min(), others.max(), int((here <= 100).sum())) == (50, 98, 48)
+    clear = set(table["patientid"][table["finding"] == "No Finding"])
+    ill = set(table["patientid"][table["finding"].str.startswith("COVID-19")])
+    assert (len(clear), len(clear & ill)) == (18, 14)
+
+
+@pytest.mark.skipif(not HANNOVER.exists(), reason="../shared/data/hannover is absent")
+def test_hannover_card_matches_its_data() -> None:
+    table = _check_table("hannover", HANNOVER)
+    assert (len(table), table["patient_id"].nunique()) == (243, 71)
+    assert table["modality"].value_counts().to_dict() == {"CR": 212, "DX": 31}
+    offset = table["icu_admission_offset"].astype(float)
+    icu, ap = offset.notna(), table["projection"] == "ap"
+    assert table[["age", "size", "weight"]].isna().all(axis=None)
+    assert (table["patient_id"][icu].nunique(), int(icu.sum())) == (29, 186)
+    assert table["patient_id"][table["death_offset"].notna()].nunique() == 5
+    assert (int((offset > 0).sum()), table["patient_id"][offset > 0].nunique()) == (7, 6)
+    assert (int(ap.sum()), int((ap & icu).sum()), int((~ap & icu).sum())) == (194, 179, 7)
+    first = table.iloc[
+        table["admission_offset"].astype(float).groupby(table["patient_id"]).idxmax()
+    ]
+    day = first["icu_admission_offset"].astype(float)
+    assert (int((day == 0).sum()), int((day > 0).sum()), int((day < 0).sum())) == (19, 6, 4)
+    late = first["crp_offset"].astype(float) >= day
+    assert (int(late.sum()), int((day.notna() & first["crp_val"].notna()).sum())) == (17, 23)
+    oxygen = first["po2_val"].astype(float)
+    assert (oxygen[day.notna()].median(), oxygen[day.isna()].median()) == (80, 40)
+    counts = {
+        name: int(np.isinf(table[name].astype(float)).sum())
+        for name in table.columns[table.columns.str.endswith("_val")]
+    }
+    assert {k: v for k, v in counts.items() if v} == {"crp_val": 2, "d-dimer_val": 8, "po2_val": 2}
+    factor = first["factor_xii_val"].notna()
+    assert (int((factor & day.notna()).sum()), int((factor & day.isna()).sum())) == (11, 1)
+
+
+@pytest.mark.skipif(not HANNOVER.exists(), reason="../shared/data/hannover is absent")
+def test_hannovers_films_are_read_without_a_label(tmp_path: Path) -> None:
+    from covidx.ingest import ingest
+
+    result = ingest(HANNOVER, tmp_path / "out", card=load_card(Path("hannover")))
+    assert len(result.manifest) == 243 and result.manifest["label"].isna().all()
+    assert result.manifest["view"].value_counts().to_dict() == {"ap": 194, "pa": 49}
 
 
 @pytest.mark.skipif(not DARKCOVIDNET.exists(), reason="../shared/data/darkcovidnet is absent")

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+from pydantic import ValidationError
 
-from covidx.cards import DataCard, load_card
+from covidx.cards import ClinicalTable, Column, DataCard, load_card
 from covidx.clinical import choose_features, read_rows
 from covidx.clinical.read import read_cells
 from covidx.errors import ConfigError, InvalidTableError, LeakageError
 from covidx.ingest import Identities
 
 CLINICAL = Path(__file__).parents[2] / "../shared/data/clinical"
+CHESTXRAY, HANNOVER = CLINICAL.parent / "covid-chestxray", CLINICAL.parent / "hannover"
 needs_data = pytest.mark.skipif(not CLINICAL.exists(), reason="../shared/data/clinical is absent")
 
 HEADER = "id,result,day,clinic,sex,temperature,wbc,cough,age,surprise"
@@ -166,6 +169,90 @@ def test_labels_from_another_table(card: DataCard, tmp_path: Path) -> None:
     assert "2 rows left out: no label" in rows.notes
 
 
+SEVERAL = (
+    f"{HEADER}\n7,pos,2020-03-03,a,M,,,1,41,x\n7,neg,2020-03-01,a,M,,,0,41,x\n"
+    "8,neg,,a,F,,,0,30,x\n8,pos,2020-03-09,a,F,,,1,30,x\n"
+    "9,neg,,b,F,,,0,50,x\n9,pos,,b,F,,,1,50,x\n"
+    "10,neg,2020-03-05,b,F,,,0,60,x\n10,pos,2020-03-05,b,F,,,1,60,x\n"
+)
+
+
+def _ordered(card: DataCard, **how: Any) -> DataCard:
+    assert card.clinical is not None
+    return card.model_copy(update={"clinical": card.clinical.model_copy(update=how)})
+
+
+@pytest.mark.parametrize(
+    ("how", "expected"),
+    [
+        # 7: the second by day; 8: the known day; 9 and 10, all alike: the first line.
+        ({"order": "day"}, ["neg", "pos", "neg", "neg"]),
+        ({"order": "day", "take": "highest"}, ["pos", "pos", "neg", "neg"]),
+        ({"order": "cough"}, ["neg", "neg", "neg", "neg"]),
+        ({"order": "cough", "take": "highest"}, ["pos", "pos", "pos", "pos"]),
+    ],
+)
+def test_one_row_of_a_patients_several(
+    card: DataCard, tmp_path: Path, how: dict[str, str], expected: list[str]
+) -> None:
+    rows = read_rows(_write(tmp_path, SEVERAL), _ordered(card, **how))
+    assert list(rows.table["patient_id"]) == ["7", "8", "9", "10"]
+    assert rows.truth.tolist() == [said == "pos" for said in expected]
+    assert rows.table["cough"].tolist() == [float(said == "pos") for said in expected]
+    take = how.get("take", "lowest")
+    assert rows.notes[-1] == f"4 rows left out: of each patient that of the {take} {how['order']}"
+
+
+def test_an_order_is_by_a_column_that_the_card_describes(card: DataCard, tmp_path: Path) -> None:
+    path = _write(tmp_path, SEVERAL)
+    with pytest.raises(ConfigError, match="ORDER_UNKNOWN"):
+        read_rows(path, _ordered(card, order="surprise"))
+    with pytest.raises(InvalidTableError, match="VALUE_INVALID"):
+        read_rows(
+            _write(tmp_path, SEVERAL.replace("surprise", "remark")), _ordered(card, order="remark")
+        )
+    with pytest.raises(ValidationError, match="column of the patient"):
+        ClinicalTable(table="t.csv", order="day", features=["age"])
+
+
+def test_values_of_another_unit_are_unknown_where_the_card_says_so(
+    card: DataCard, tmp_path: Path
+) -> None:
+    path = _write(tmp_path, GOOD.replace("5.2", "5200").replace(",7,", ",-inf,"))
+    columns = [
+        c.model_copy(update={"impossible": "unknown"}) if c.name in ("wbc", "temperature") else c
+        for c in card.columns
+    ]
+    rows = read_rows(path, card.model_copy(update={"columns": columns}))
+    assert rows.table["wbc"].isna().all()
+    np.testing.assert_allclose(rows.table["temperature"], [37.0, np.nan, np.nan])  # 212 F
+    assert rows.notes[-2:] == [
+        "1 values of temperature outside 34 to 43 degree Celsius taken as unknown",
+        "2 values of wbc outside 0 to 100 10^9/L taken as unknown",
+    ]
+    with pytest.raises(InvalidTableError, match="VALUE_INVALID"):  # no number is no unit
+        read_rows(
+            _write(tmp_path, GOOD.replace("5.2", "5·2")),
+            card.model_copy(update={"columns": columns}),
+        )
+    with pytest.raises(ValidationError, match="needs low and high"):
+        Column(name="x", meaning="x", impossible="unknown", low=0)
+
+
+def test_a_class_for_an_empty_cell_and_for_any_other_value(card: DataCard, tmp_path: Path) -> None:
+    labels = {"": "negative", "lost": None, "*": "covid-19"}
+    path = _write(tmp_path, GOOD.replace("212", "95").replace("10,neg", "10,"))
+    rows = read_rows(path, _ordered(card, labels=labels))
+    assert list(rows.table["label"]) == ["covid-19", "covid-19", "negative"]
+    (tmp_path / "labels.csv").write_text("patient_id,label\n007,pos\n")
+    with_labels = read_rows(
+        path,
+        _ordered(card, labels=labels),
+        labels=tmp_path / "labels.csv",
+    )
+    assert list(with_labels.table["patient_id"]) == ["007"]  # not named is not negative
+
+
 @needs_data
 def test_israel_as_its_readme_counts_it() -> None:
     rows = read_rows(CLINICAL / "israel-moh-tests.csv.zip", load_card(Path("israel-moh-tests")))
@@ -175,6 +262,41 @@ def test_israel_as_its_readme_counts_it() -> None:
     lost = by_day.index[by_day == 1].strftime("%m-%d").tolist()
     assert lost[:6] == [f"03-{day}" for day in range(11, 17)]
     assert lost[6:] == [f"04-{day}" for day in range(15, 31)]
+
+
+@pytest.mark.skipif(not CHESTXRAY.exists(), reason="../shared/data/covid-chestxray is absent")
+def test_covid_chestxray_one_row_a_patient() -> None:
+    card = load_card(Path("covid-chestxray"))
+    rows = read_rows(CHESTXRAY / "metadata.csv", card)
+    assert rows.table["patient_id"].is_unique
+    assert (len(rows.table), int(rows.truth.sum())) == (321, 277)
+    assert rows.notes == [
+        "331 rows left out: of each patient that of the lowest offset",
+        "15 rows left out: label No Finding is of no class",
+        "4 rows left out: label ARDS is of no class",
+        "2 rows left out: label Lipoid is of no class",
+        "1 values of temperature outside 30 to 45 degree Celsius taken as unknown",
+        "1 values of lymphocyte_count outside 0 to 10 10^9/L taken as unknown",
+    ]
+    with pytest.raises(InvalidTableError, match="VALUE_IMPOSSIBLE"):
+        strict = [c.model_copy(update={"impossible": "refuse"}) for c in card.columns]
+        read_rows(CHESTXRAY / "metadata.csv", card.model_copy(update={"columns": strict}))
+    assert "pO2_saturation" not in rows.names  # two quantities under one name
+
+
+@pytest.mark.skipif(not HANNOVER.exists(), reason="../shared/data/hannover is absent")
+def test_hannover_who_came_to_intensive_care() -> None:
+    rows = read_rows(HANNOVER / "data.csv", load_card(Path("hannover")))
+    assert (len(rows.table), int(rows.truth.sum())) == (71, 29)
+    assert rows.classes.names == ("no-icu", "icu")
+    assert rows.notes == [
+        "172 rows left out: of each patient that of the highest admission_offset",
+        "1 values of crp_val outside 0 to 1000 mg/L taken as unknown",
+        "4 values of d-dimer_val outside 0 to 200 mg/L taken as unknown",
+        "2 values of po2_val outside 5 to 800 taken as unknown",
+    ]
+    with pytest.raises(LeakageError, match="FEATURE_IS_OUTCOME"):
+        choose_features(load_card(Path("hannover")), ["crp_val", "icu_release_offset"])
 
 
 @needs_data

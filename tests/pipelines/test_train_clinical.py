@@ -226,7 +226,12 @@ def test_errors_have_a_code_and_leave_a_failed_run(
 @pytest.mark.skipif(not SHARED.exists(), reason="../shared/data/clinical is absent")
 @pytest.mark.parametrize(
     ("name", "card"),
-    [("einstein.xlsx", "einstein"), ("israel-moh-tests.csv.zip", "israel-moh-tests")],
+    [
+        ("einstein.xlsx", "einstein"),
+        ("israel-moh-tests.csv.zip", "israel-moh-tests"),
+        ("../covid-chestxray", "covid-chestxray"),
+        ("../hannover", "hannover"),
+    ],
 )
 def test_a_public_table_finds_its_card(name: str, card: str) -> None:
     assert find_table(SHARED / name, None, None).card.identifier == card

@@ -1,0 +1,113 @@
+"""Whose row it is: patient, group, site and date; and which of a patient's rows is taken."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import pandas as pd
+
+from covidx.cards import ClinicalTable, Column
+from covidx.clinical.decode import decode
+from covidx.errors import ConfigError, InvalidTableError
+from covidx.ingest import Identities
+
+__all__ = ["one_row_each", "patients_of", "refuse_rows", "who"]
+
+
+def one_row_each(
+    cells: pd.DataFrame, how: ClinicalTable, columns: Mapping[str, Column], path: Path
+) -> tuple[pd.DataFrame, list[str]]:
+    """Of each patient's rows the one that comes first by the card's `order`.
+
+    Parameters
+    ----------
+    cells : DataFrame
+        As `read_cells`.
+    how : ClinicalTable
+    columns : mapping
+        What the card says of each column.
+    path : Path
+        For errors.
+
+    Returns
+    -------
+    cells : DataFrame
+        In the order of the file. Of equal rows the first is taken; a known value comes before an
+        unknown one. Unchanged without `order`.
+    notes : list of str
+        How many rows that leaves out.
+
+    Raises
+    ------
+    ConfigError
+        ``ORDER_UNKNOWN``: the card names a patient's rows by a column that it does not describe.
+    InvalidTableError
+        As `decode`, or ``VALUE_INVALID``: no ISO date.
+    """
+    if how.order is None or how.patient is None:
+        return cells, []
+    column = columns.get(how.order)
+    if column is None:
+        raise ConfigError(
+            "ORDER_UNKNOWN",
+            "The card does not describe the column that orders a patient's rows.",
+            expected=", ".join(columns),
+            actual=how.order,
+        )
+    said = cells[how.order]
+    places = _dates(said, path) if column.type == "date" else decode(said, column, path)
+    sorted_lines = places.sort_values(
+        ascending=how.take == "lowest", kind="stable", na_position="last"
+    ).index
+    patients = cells.loc[sorted_lines, how.patient]
+    # Rows of no patient are left for `who` to refuse.
+    left_out = patients.index[patients.duplicated() & patients.notna()]
+    note = f"{len(left_out)} rows left out: of each patient that of the {how.take} {how.order}"
+    return cells.drop(index=left_out), [note] if len(left_out) else []
+
+
+def who(
+    cells: pd.DataFrame, how: ClinicalTable, path: Path, identities: Identities
+) -> pd.DataFrame:
+    """Patient, group, site and date of each row.
+
+    Raises
+    ------
+    InvalidTableError
+        ``PATIENT_MISSING``, ``PATIENT_TWICE``, ``VALUE_INVALID``.
+    """
+    table = pd.DataFrame({"patient_id": patients_of(cells, how.patient, path, identities)})
+    group, nobody = cells[how.group] if how.group else None, table["patient_id"]
+    table["group_id"] = nobody if group is None else group.map(identities.group).fillna(nobody)
+    site = cells[how.site].map(identities.site) if how.site else None
+    table["site"] = site if site is not None else pd.Series(None, table.index, dtype=object)
+    table["date"] = _dates(cells[how.date], path) if how.date else pd.NaT
+    return table
+
+
+def patients_of(
+    cells: pd.DataFrame, column: str | None, path: Path, identities: Identities
+) -> pd.Series:
+    """The patient of each row; without a column each row is a patient of its own, by its line."""
+    if column is None:
+        return pd.Series([f"row-{line + 2}" for line in cells.index], cells.index, dtype=object)
+    nameless = cells.index[cells[column].isna()]
+    refuse_rows("PATIENT_MISSING", "Rows have no patient id.", nameless, path)
+    again = cells.index[cells[column].duplicated()]
+    refuse_rows("PATIENT_TWICE", "Patients have several rows.", again, path)
+    return cells[column].map(identities.patient)
+
+
+def _dates(cells: pd.Series, path: Path) -> pd.Series:
+    dates = pd.to_datetime(cells, format="ISO8601", errors="coerce")
+    wrong = cells.index[dates.isna() & cells.notna()]
+    refuse_rows("VALUE_INVALID", f"Column {cells.name}: no ISO date.", wrong, path)
+    return dates
+
+
+def refuse_rows(code: str, message: str, lines: pd.Index, path: Path) -> None:
+    """Raise if there are such rows, naming the first by line."""
+    if len(lines):
+        shown = ", ".join(str(line + 2) for line in lines[:10]) + (" …" if len(lines) > 10 else "")
+        raise InvalidTableError(code, message, path=path, actual=f"rows {shown}")
