@@ -109,9 +109,7 @@ def clinical(
     if data is not None:
         source = find_table(data, None if card is None else load_card(card), labels)
     elif labels is not None or card is not None:
-        raise InvalidInputError(
-            "DATA_MISSING", "Labels or a card were given, but no data.", hint="Add --data."
-        )
+        raise _no_data()
     trained = train_clinical(settings, source, work=work, runs=runs, bars=terminal_bar)
     _tell_metrics(trained.metrics, trained.warnings)
     typer.echo("\n  model                 AUROC on the same test patients")
@@ -120,6 +118,56 @@ def clinical(
     folder = trained.folder
     typer.echo(f"\nreport   {folder / 'report.html'}\nbundle   {folder / 'bundle'}")
     typer.echo(f"\n{RESEARCH_NOTICE}")
+
+
+@train_app.command()
+def fusion(
+    data: Data = None,
+    labels: Annotated[Path | None, typer.Option(help="CSV: patient_id, label.")] = None,
+    clinical: Annotated[
+        Path | None,
+        typer.Option(
+            help="Clinical table of the same patients [the card's, in the data's folder]."
+        ),
+    ] = None,
+    card: Card = None,
+    config: Configuration = None,
+    change: Changes = None,
+    runs: Runs = Path("runs"),
+    work: Work = Path("data"),
+) -> None:
+    """Image and clinic of the same patients: P1, P2 and their fusion P3, and what each adds."""
+    from covidx.cards import load_card
+    from covidx.config import load_config
+    from covidx.pipelines.fusion_config import TRAIN_FUSION, TrainFusion, fusion_source
+    from covidx.pipelines.sources import find_card
+    from covidx.pipelines.train_fusion import train_fusion
+
+    settings = load_config(config or TRAIN_FUSION, TrainFusion, change or [])
+    source = None
+    if data is not None:
+        described = find_card(data) if card is None else load_card(card)
+        source = fusion_source(data, labels, clinical, described)
+    elif labels is not None or card is not None or clinical is not None:
+        raise _no_data()
+    trained = train_fusion(settings, source, work=work, runs=runs, bars=terminal_bar)
+    _tell_metrics(trained.metrics, trained.warnings)
+    typer.echo("\n  arm                   AUROC on the same test patients; P3 minus it")
+    for line in trained.arms:
+        minus = f"   {line.against.differences['auroc']}" if line.against else ""
+        typer.echo(f"  {line.name:<21} {line.metrics['auroc']}{minus}")
+    typer.echo("\n  P3 was given          AUROC on the test patients who have both")
+    for name, found in trained.missing.items():
+        typer.echo(f"  {name:<21} {found['auroc']}")
+    folder = trained.folder
+    typer.echo(f"\nreport   {folder / 'report.html'}\nbundle   {folder / 'bundle'}")
+    typer.echo(f"\n{RESEARCH_NOTICE}")
+
+
+def _no_data() -> InvalidInputError:
+    return InvalidInputError(
+        "DATA_MISSING", "Labels, a table or a card were given, but no data.", hint="Add --data."
+    )
 
 
 def _source(
@@ -133,9 +181,7 @@ def _source(
         described = find_card(data) if card is None else load_card(card)
         return Source(data, labels, described, positive=positive)
     if labels is not None or card is not None:
-        raise InvalidInputError(
-            "DATA_MISSING", "Labels or a card were given, but no data.", hint="Add --data."
-        )
+        raise _no_data()
     return None
 
 

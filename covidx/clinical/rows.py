@@ -20,6 +20,14 @@ from covidx.ingest import Identities
 
 __all__ = ["REST", "ClinicalRows", "choose_features", "read_rows"]
 
+STRATA = {
+    "age_years": "age_years",
+    "male": "sex",
+    "days_since_onset": "days_since_onset",
+    "ct_normal": "ct_normal",
+}
+"""Concept of a column -> the name under which evaluation divides patients by it."""
+
 REST = "rest"
 """The name of all classes but the positive one, where there are several."""
 
@@ -32,7 +40,8 @@ class ClinicalRows:
     ----------
     table : DataFrame
         patient_id, group_id, label, site and date (missing where the card names none), and the
-        features as floats, in the card's units; NaN is unknown.
+        features as floats, in the card's units; NaN is unknown. What else the card knows by a
+        concept of `STRATA`, under its concept.
     features : list of Column
     classes : Classes
         Two: the positive one, and the other or ``rest``.
@@ -49,6 +58,19 @@ class ClinicalRows:
     def names(self) -> list[str]:
         """The features' names."""
         return [column.name for column in self.features]
+
+    @property
+    def strata(self) -> pd.DataFrame:
+        """patient_id, and what patients may be divided by: age, sex, presentation, normal CT."""
+        found = self.table[["patient_id"]].copy()
+        for concept, name in STRATA.items():
+            if concept in self.table:
+                found[name] = self.table[concept]
+        if "sex" in found:
+            found["sex"] = found["sex"].map({1.0: "M", 0.0: "F"})
+        if "ct_normal" in found:
+            found["ct_normal"] = found["ct_normal"].map({1.0: "1", 0.0: "0"})
+        return found
 
     @property
     def truth(self) -> npt.NDArray[np.bool_]:
@@ -173,6 +195,10 @@ def read_rows(
     table["label"] = np.where(mapped == card.positive, card.positive, _other(card))
     numbers = {c.name: decode(cells[c.name], c, path) for c in chosen}
     table[[c.name for c in chosen]] = pd.DataFrame(numbers)
+    for column in card.clinical_columns().values():
+        concept = str(column.concept)
+        if concept in STRATA and column.name in cells and concept not in table:
+            table[concept] = decode(cells[column.name], column, path)
     taken = [_taken_as_unknown(cells[c.name], numbers[c.name], c) for c in chosen]
     classes = Classes((_other(card), card.positive), card.positive)
     notes = [*(notes if unknown else []), *left_behind, *left_out, *filter(None, taken)]
@@ -216,8 +242,8 @@ def _labels(
             path=path,
             hint="Give them with --labels (make: LABELS=labels.csv).",
         )
-    said = cells[how.label]
-    return said.fillna("") if "" in how.labels else said
+    own = cells[how.label]
+    return own.fillna("") if "" in how.labels else own
 
 
 def _classes_of_rows(

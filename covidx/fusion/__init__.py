@@ -1,7 +1,15 @@
 """P3: the image arm and the clinical arm of the same patients, fused; what each moved."""
 
 from covidx.fusion.arms import BOTH, CLINIC, IMAGE, PATTERNS, Arms, logit, sigmoid
-from covidx.fusion.bundle import Fuser, FusionBundle, FusionPredictor, save_fusion, score
+from covidx.fusion.bundle import (
+    CLINICAL_FOLDER,
+    IMAGE_FOLDER,
+    Fuser,
+    FusionBundle,
+    FusionPredictor,
+    save_fusion,
+    score,
+)
 from covidx.fusion.image import ImageArm, read_bag, read_images, with_image
 from covidx.fusion.joint import ImageTraining, JointFusion, fit_joint
 from covidx.fusion.late import LateFusion, Parts, fit_late
@@ -12,7 +20,9 @@ from covidx.fusion.unseen import Mask, OutOfFold, cross_fit, held_out
 __all__ = [
     "BOTH",
     "CLINIC",
+    "CLINICAL_FOLDER",
     "IMAGE",
+    "IMAGE_FOLDER",
     "PATTERNS",
     "Arms",
     "Fuser",

@@ -31,10 +31,17 @@ from covidx.models import BagClassifier
 from covidx.runs import versions
 from covidx.training import PARITY_TOLERANCE, Predictor, Threshold
 
-__all__ = ["CLINICAL", "IMAGE_FOLDER", "Fuser", "FusionBundle", "FusionPredictor", "save_fusion"]
+__all__ = [
+    "CLINICAL_FOLDER",
+    "IMAGE_FOLDER",
+    "Fuser",
+    "FusionBundle",
+    "FusionPredictor",
+    "save_fusion",
+]
 
 Fuser = LateFusion | JointFusion
-IMAGE_FOLDER, CLINICAL = "image", "clinical"
+IMAGE_FOLDER, CLINICAL_FOLDER = "image", "clinical"
 NETWORK = "network.safetensors"
 NOT_HASHED = {"run_id", "created", "versions", "sha256"}
 
@@ -112,8 +119,8 @@ class FusionPredictor:
         image = Predictor.load(folder / IMAGE_FOLDER)
         clinical, found = {}, {IMAGE_FOLDER: (bundle.image_sha256, image.bundle.sha256)}
         for name, digest in bundle.clinical_sha256.items():
-            part, clinical[name] = load_bundle(folder / CLINICAL / name)
-            found[f"{CLINICAL}/{name}"] = (digest, part.sha256)
+            part, clinical[name] = load_bundle(folder / CLINICAL_FOLDER / name)
+            found[f"{CLINICAL_FOLDER}/{name}"] = (digest, part.sha256)
         if bundle.network_sha256 is not None:
             path = folder / NETWORK
             actual = sha256_file(path) if path.is_file() else "missing"

@@ -142,7 +142,7 @@ def fit_joint(
         need_patients(truth[rows] > 0, BOTH, name)
     make_folder(folder)
     model = _start(recipe.kind, how, arms, train, image, seed)
-    numbers = arms.patients["patient_id"].map(image.classes).fillna(0).to_numpy(np.int64)
+    numbers = np.array(arms.patients["patient_id"].map(image.classes).fillna(0), dtype=np.int64)
     known = Known(
         torch.from_numpy(np.nan_to_num(arms.features)).float(),
         torch.from_numpy(arms.values.to_numpy(np.float64)).float(),
@@ -157,7 +157,7 @@ def fit_joint(
             image.cache, items[0], items[1], own.augmentation, own.slices, how.batch, seed
         )
     learner = JointLearner(model, known, image.how.backbone_rate, seed)
-    trained, *_ = run(learner, data, how.epochs, how.epochs, folder)
+    trained, *_ = run(learner, data, how.epochs, how.epochs, folder, bar=how.end_to_end)
     share = float(truth[train].mean())
     draft = JointFusion(trained, {}, float(np.log(share / (1 - share))))
     return replace(draft, lines=_calibrate(draft, arms, truth, validation, image))

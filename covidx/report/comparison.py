@@ -15,7 +15,7 @@ from covidx.report.figures import roc_points
 from covidx.report.html import render_page
 from covidx.report.words import metric_name, origin_text
 
-__all__ = ["draw_comparison", "write_comparison"]
+__all__ = ["draw_comparison", "roc_curves_figure", "write_comparison"]
 
 
 def draw_comparison(
@@ -25,7 +25,7 @@ def draw_comparison(
     n = len(systems[0].rows)
     title = f"Differences on the same test rows, n = {n}"
     figures = {
-        "roc.png": ("ROC curves", _rocs(systems)),
+        "roc.png": ("ROC curves", roc_curves_figure(systems)),
         "differences.png": ("Differences with intervals", difference_figure(found, title)),
     }
     for name, (_, figure) in figures.items():
@@ -66,7 +66,7 @@ def write_comparison(
     )
 
 
-def _rocs(systems: Sequence[System]) -> Figure:
+def roc_curves_figure(systems: Sequence[System]) -> Figure:
     rows = systems[0].rows
     positives = int(rows.truth.sum())
     figure, axes = square_figure(

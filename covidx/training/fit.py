@@ -146,7 +146,13 @@ def _targets(items: pd.DataFrame, role: str, names: list[str]) -> list[tuple[str
 
 
 def run(
-    learner: Any, data: lightning.LightningDataModule, epochs: int, patience: int, folder: Path
+    learner: Any,
+    data: lightning.LightningDataModule,
+    epochs: int,
+    patience: int,
+    folder: Path,
+    *,
+    bar: bool = True,
 ) -> tuple[Any, pd.DataFrame, int, int | None]:
     """Train `learner.model`, or take its training up again; what `Fit` holds.
 
@@ -159,14 +165,21 @@ def run(
     epochs, patience : int
     folder : Path
         Of its checkpoints.
+    bar : bool
+        Show a progress bar: of trainings that take more than seconds.
     """
     with locked(folder), _deterministic(), _quiet():
-        return _run(learner, data, epochs, patience, folder)
+        return _run(learner, data, (epochs, patience), folder, bar)
 
 
 def _run(
-    learner: Any, data: lightning.LightningDataModule, epochs: int, patience: int, folder: Path
+    learner: Any,
+    data: lightning.LightningDataModule,
+    limits: tuple[int, int],
+    folder: Path,
+    bar: bool,
 ) -> tuple[Any, pd.DataFrame, int, int | None]:
+    epochs, patience = limits
     best = ModelCheckpoint(
         folder,
         filename="best",
@@ -186,8 +199,9 @@ def _run(
             best,
             latest,
             _Patience("validation_loss", patience=patience),
-            RichProgressBar(leave=True),
+            *([RichProgressBar(leave=True)] if bar else []),
         ],
+        enable_progress_bar=bar,
         logger=False,
         enable_model_summary=False,
         num_sanity_val_steps=0,

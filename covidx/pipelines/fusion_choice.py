@@ -1,0 +1,165 @@
+"""Ways to fuse the arms: each fitted, the best on validation patients chosen, and saved as P3."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from sklearn.metrics import roc_auc_score
+
+from covidx.clinical import Fitted, load_bundle, save_bundle
+from covidx.evaluate import OperatingPoint, choose_operating_point
+from covidx.fusion import (
+    CLINICAL_FOLDER,
+    Arms,
+    Fuser,
+    FusionBundle,
+    FusionPredictor,
+    ImageTraining,
+    JointFusion,
+    LateFusion,
+    OutOfFold,
+    Recipe,
+    fit_joint,
+    fit_late,
+    predictions_of,
+    read_images,
+    save_fusion,
+    score,
+    sigmoid,
+    with_image,
+)
+from covidx.fusion.arms import FloatArray
+from covidx.pipelines.fusion_arms import ClinicalArm
+from covidx.pipelines.fusion_cohort import FusionCohort
+from covidx.training import Predictor, Threshold
+
+__all__ = ["Candidate", "fit_candidate", "save_p3"]
+
+
+@dataclass(frozen=True, eq=False)
+class Candidate:
+    """A fitted fusion, and the arms with the image features that it reads."""
+
+    recipe: Recipe
+    fuser: Fuser
+    arms: Arms
+
+    @property
+    def scores(self) -> FloatArray:
+        """Probability of the positive class, shape (n,)."""
+        return score(self.fuser, self.arms)
+
+    def validation_auroc(self, positive: str) -> float:
+        """AUROC of the validation patients: for choosing, not for reporting."""
+        patients, scores = self.arms.patients, self.scores
+        mine = (patients["role"] == "validation").to_numpy() & ~np.isnan(scores)
+        return float(roc_auc_score(patients.loc[mine, "label"] == positive, scores[mine]))
+
+
+def fit_candidate(
+    recipe: Recipe,
+    arms: Arms,
+    positive: str,
+    unseen: tuple[OutOfFold, ClinicalArm],
+    image: ImageTraining,
+    seed: int,
+    folder: Path,
+) -> Candidate:
+    """Fit one recipe; test patients are not looked at.
+
+    Parameters
+    ----------
+    recipe : Recipe
+    arms : Arms
+        All patients, with role.
+    positive : str
+    unseen : (OutOfFold, ClinicalArm)
+        What the arms said of training patients that they had not seen: for late and stacking.
+    image : ImageTraining
+        For networks.
+    seed : int
+    folder : Path
+        For checkpoints.
+    """
+    patients = arms.patients
+    truth = patients["label"] == positive
+    if recipe.learning is None:
+        by_image, clinic = unseen
+        train = (patients["role"] == "train").to_numpy()
+        by_patient = truth[train].set_axis(patients.loc[train, "patient_id"])
+        names = list(clinic.models) if recipe.kind == "stacking" else [clinic.best]
+        late = fit_late(by_patient, by_image, {name: clinic.unseen[name] for name in names})
+        return Candidate(recipe, late, arms)
+    learnt = (patients["role"] != "test").to_numpy()
+    known = np.asarray(truth[learnt], dtype=np.float64)
+    joint = fit_joint(recipe, arms.only(learnt), known, image, seed, folder)
+    if joint.bag is not None:
+        arms = with_image(arms, read_images(joint.bag, image.cache, image.images, 0))
+    return Candidate(recipe, joint, arms)
+
+
+def save_p3(
+    folder: Path,
+    chosen: Candidate,
+    clinic: ClinicalArm,
+    image: Predictor,
+    joined: FusionCohort,
+    facts: Mapping[str, str],
+) -> FusionPredictor:
+    """Set the thresholds of P2 and P3 on validation patients, save, and read back.
+
+    Parameters
+    ----------
+    folder : Path
+        The bundle's, with P1's in ``image``.
+    chosen : Candidate
+    clinic : ClinicalArm
+    image : Predictor
+        P1.
+    joined : FusionCohort
+    facts : mapping
+        run_id, dataset, domain and the digests.
+    """
+    classes, positive = list(joined.rows.classes.names), joined.rows.classes.positive
+    train = joined.patients[joined.patients["role"] == "train"]
+    counts = {name: int((train["label"] == name).sum()) for name in classes}
+    fuser = chosen.fuser
+    names = fuser.models if isinstance(fuser, LateFusion) else [clinic.best]
+    saved: dict[str, Fitted] = {}
+    digests: dict[str, str] = {}
+    for name in names:
+        said = sigmoid(chosen.arms.clinic[name].to_numpy(np.float64))
+        place = folder / CLINICAL_FOLDER / name
+        own = {key: facts[key] for key in CLINICAL_FACTS}
+        more = {"classes": classes, "positive": positive, "patients": counts, **own}
+        save_bundle(place, clinic.models[name], _point(chosen.arms, said, "p2", classes), more)
+        part, saved[name] = load_bundle(place)
+        digests[name] = part.sha256
+    point = _point(chosen.arms, chosen.scores, "p3", classes)
+    draft = FusionBundle(
+        recipe=chosen.recipe,
+        lines=dict(fuser.lines),
+        prior=fuser.prior if isinstance(fuser, JointFusion) else None,
+        classes=classes,
+        positive=positive,
+        threshold=Threshold(value=point.threshold, rule=point.rule, origin=point.origin),
+        patients=counts,
+        image_sha256=image.bundle.sha256,
+        clinical_sha256=digests,
+        **{key: facts[key] for key in ("run_id", "dataset", "domain", "split_sha256")},
+    )
+    return save_fusion(folder, draft, fuser, image, saved)
+
+
+CLINICAL_FACTS = ("run_id", "dataset", "domain", "card_sha256", "table_sha256", "split_sha256")
+
+
+def _point(arms: Arms, scores: FloatArray, arm: str, classes: Sequence[str]) -> OperatingPoint:
+    """Youden's threshold on the validation patients."""
+    validation = (arms.patients["role"] == "validation").to_numpy()
+    part = arms.only(validation)
+    table = predictions_of(part, scores[validation], arm=arm, classes=classes, run_id="draft")
+    return choose_operating_point(table, classes[1])

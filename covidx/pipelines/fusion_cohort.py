@@ -1,0 +1,116 @@
+"""The patients of both arms: who has an image, who has a clinical row, what must stay together."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+
+from covidx.clinical import ClinicalRows
+from covidx.cohort import Splits, group_images, make_splits
+from covidx.errors import InvalidTableError
+
+__all__ = ["FusionCohort", "join_arms"]
+
+SHOWN = 5
+
+
+@dataclass(frozen=True, eq=False)
+class FusionCohort:
+    """Both arms, with fold and role.
+
+    Parameters
+    ----------
+    patients : DataFrame
+        Every patient of either arm: patient_id, group_id, label (the rest or positive), fold, role.
+    images : DataFrame
+        Manifest rows, groups as in `patients`, with fold and role.
+    rows : ClinicalRows
+        The clinical rows, likewise; only those with a value that is known.
+    splits : Splits
+    notes : list of str
+        Who lacks an arm, what was left out.
+    """
+
+    patients: pd.DataFrame
+    images: pd.DataFrame
+    rows: ClinicalRows
+    splits: Splits
+    notes: list[str]
+
+
+def join_arms(manifest: pd.DataFrame, rows: ClinicalRows, *, seed: int, parts: int) -> FusionCohort:
+    """Join the arms by patient, and divide the patients.
+
+    Parameters
+    ----------
+    manifest : DataFrame
+        Labelled images, grouped.
+    rows : ClinicalRows
+    seed, parts : int
+        As in `make_splits`.
+
+    Raises
+    ------
+    InvalidTableError
+        ``NOBODY_HAS_BOTH``: no patient has an image and a clinical row; or as `make_splits`.
+    """
+    notes: list[str] = []
+    known = rows.table[rows.names].notna().any(axis=1)
+    if not known.all():
+        notes.append(f"{int((~known).sum())} clinical rows left out: none of their values is known")
+    rows = rows.only(known)
+    rest, positive = rows.classes.names
+    by_row = rows.table.set_index("patient_id")["label"]
+    binary = pd.Series(np.where(manifest["label"] == positive, positive, rest), manifest.index)
+    differs = manifest["patient_id"].map(by_row).fillna(binary) != binary
+    if differs.any():
+        notes.append(
+            f"{int(differs.sum())} images left out: their label is not their patient's, by the "
+            "clinical row"
+        )
+    manifest, binary = manifest[~differs].reset_index(drop=True), binary[~differs]
+    of_images = manifest[["patient_id", "group_id"]].assign(label=binary.to_numpy())
+    _one_label(of_images)
+    of_rows = rows.table[["patient_id", "group_id", "label"]]
+    both = set(of_images["patient_id"]) & set(of_rows["patient_id"])
+    if not both:
+        raise InvalidTableError(
+            "NOBODY_HAS_BOTH",
+            "No patient has both an image and a clinical row.",
+            expected=f"patient ids such as {of_images['patient_id'].iloc[0]}",
+            actual=", ".join(of_rows["patient_id"].head(SHOWN)),
+            hint="Are the patient ids of the table those of the images?",
+        )
+    told = pd.concat([of_images, of_rows], ignore_index=True)
+    told = group_images(told.assign(image_id=told.index.astype(str)))
+    patients = told.drop_duplicates("patient_id").sort_values("patient_id", ignore_index=True)
+    patients["image_id"] = patients["patient_id"]
+    splits = make_splits(patients, seed=seed, parts=parts)
+    patients = splits.assign(patients.drop(columns="image_id"), fold=0)
+    for what, own in (("image", of_images), ("clinical row", of_rows)):
+        n = int((~patients["patient_id"].isin(own["patient_id"])).sum())
+        notes += [f"{n} of {len(patients)} patients have no {what}"] if n else []
+    group = patients.set_index("patient_id")["group_id"]
+    manifest = manifest.assign(group_id=manifest["patient_id"].map(group))
+    table = rows.table.assign(group_id=rows.table["patient_id"].map(group))
+    return FusionCohort(
+        patients,
+        splits.assign(manifest, fold=0),
+        replace(rows, table=splits.assign(table, fold=0)),
+        splits,
+        notes,
+    )
+
+
+def _one_label(images: pd.DataFrame) -> None:
+    """Refuse a patient whose images say that the disease is there and is not."""
+    several = images.groupby("patient_id")["label"].nunique()
+    wrong = sorted(several.index[several > 1])
+    if wrong:
+        raise InvalidTableError(
+            "LABELS_CONFLICT",
+            "Images of one patient differ on the positive class, and no clinical row decides.",
+            actual=", ".join(wrong[:SHOWN]) + (" …" if len(wrong) > SHOWN else ""),
+        )

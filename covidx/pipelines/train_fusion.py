@@ -1,0 +1,300 @@
+"""Train and evaluate P3: the image arm and the clinical arm of the same patients, fused.
+
+The method, in the order of a paper: cohort of both arms, one division of the patients, P1, P2,
+their scores of training patients unseen, fusions and their choice on validation patients, what each
+arm adds on the same test patients, what a missing arm costs, what moved each score.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+
+from covidx.clinical import read_rows
+from covidx.evaluate import Metrics, evaluate
+from covidx.files import sha256_file, write_json
+from covidx.fusion import (
+    CLINIC,
+    IMAGE,
+    IMAGE_FOLDER,
+    Arms,
+    FusionPredictor,
+    ImageTraining,
+    JointFusion,
+    OutOfFold,
+    make_arms,
+    predictions_of,
+    read_images,
+    sigmoid,
+)
+from covidx.fusion.arms import FloatArray
+from covidx.imaging import build_cache
+from covidx.pipelines.fit_image import training_folder
+from covidx.pipelines.fusion_arms import ClinicalArm, ImageTrainer, train_clinical_arm
+from covidx.pipelines.fusion_choice import Candidate, fit_candidate, save_p3
+from covidx.pipelines.fusion_cohort import join_arms
+from covidx.pipelines.fusion_config import FusionSource, TrainFusion, phantom_arms
+from covidx.pipelines.fusion_output import (
+    CONTROL,
+    compare_arms,
+    draw_fusion_figures,
+    evaluate_arms,
+    facts_of,
+    missing_arms,
+    warnings_of,
+    write_contributions,
+)
+from covidx.pipelines.grouping import group_prepared, save_thumbnails
+from covidx.pipelines.handovers import write_tables
+from covidx.pipelines.output import make_bundle, write_bundle
+from covidx.pipelines.progress import Bars, silent
+from covidx.pipelines.sources import link, read_source
+from covidx.report.fusion import ArmLine, FusionPage, write_fusion_report
+from covidx.runs import RunFolder
+from covidx.tables import CLINICAL, PREDICTIONS, table_digest, write_table
+from covidx.tracking import tracked
+from covidx.training import Predictor
+
+__all__ = ["TrainedFusion", "train_fusion"]
+
+P3 = "p3"
+MAIN = (P3, IMAGE, CLINIC)
+WORDS = {
+    "late": "logistic regression on the log odds of P1 and P2",
+    "stacking": "logistic regression on the log odds of P1 and all clinical models",
+    "joint": "joint network of Mei et al.",
+    "gated": "gated network",
+}
+HOW_TOLD = {
+    False: "Exact: the score is a logistic regression on what the arms said, each told against its "
+    "mean over the training patients.",
+    True: "Shapley values of the two arms: the mean of what each adds to no arm and to the other.",
+}
+"""By whether P3 is a network."""
+
+
+@dataclass(frozen=True, eq=False)
+class TrainedFusion:
+    """Where the run lies, what P3 found beside its arms, what to know before reading it."""
+
+    folder: Path
+    metrics: Metrics
+    arms: list[ArmLine]
+    missing: dict[str, Metrics]
+    warnings: list[str]
+
+
+def train_fusion(
+    config: TrainFusion,
+    source: FusionSource | None = None,
+    *,
+    work: Path = Path("data"),
+    runs: Path = Path("runs"),
+    bars: Bars = silent,
+) -> TrainedFusion:
+    """Run the whole pipeline.
+
+    Parameters
+    ----------
+    config : TrainFusion
+    source : FusionSource, optional
+        Images, clinical table, labels and card; the embedded phantom cohort if not given.
+    work, runs : Path
+        Take stores and caches; the run's folder and MLflow's database.
+    bars : callable
+        Opens a progress bar by name.
+
+    Raises
+    ------
+    CovidxError
+        Whatever is wrong with the input, by code and place.
+    """
+    run = RunFolder("train_fusion", runs)
+    with run.closing(), tracked("train_fusion", run.run_id, runs) as tracker:
+        said = config.model_dump(mode="json")
+        run.record |= {"config": said, "mlflow_run_id": tracker.run_id}
+        run.record["machine"]["threads"] = torch.get_num_threads()
+        tracker.config({**said, "recipes": {r.name: r.kind for r in config.recipes}})
+        how_image, how_clinical = config.image_config, config.clinical_config
+        with run.step("cohort"):
+            source = source or phantom_arms(work, config, bars)
+            table = source.clinical
+            rows = read_rows(
+                table.table, table.card, labels=table.labels, features=how_clinical.features
+            )
+        with run.step("ingest"):
+            cohort = link(source.image, *read_source(source.image, work, bars), "exclude")
+            cohort = cohort.only(*how_image.select(cohort.manifest))
+        recipe = how_image.recipe(cohort.manifest)
+        with run.step("prepare"), bars("prepare") as bar:
+            cache = build_cache(
+                cohort.store, cohort.manifest, recipe.preprocessing, work / "cache", progress=bar
+            )
+        with run.step("split"):
+            manifest = group_prepared(cohort.manifest, cache, cohort.store)
+            joined = join_arms(manifest, rows, seed=config.seed, parts=config.parts)
+            digests = write_tables(run, cohort, cache, joined.images, joined.splits)
+            digests |= {"table_sha256": sha256_file(table.table), "domain": table.card.domain}
+            values = joined.rows.table[["patient_id", *joined.rows.names]]
+            write_table(values, run.path / "clinical.parquet", CLINICAL)
+            images = joined.images
+            seen = images.loc[images["role"] != "test", "image_id"]
+            save_thumbnails(run.path, cache, seen)
+        tracker.tags(digests)
+        for role, part in joined.patients.groupby("role"):
+            tracker.dataset(part, cohort.source.name, table_digest(part), str(role))
+
+        trainer = ImageTrainer(cohort, cache, recipe, joined, digests, config.seed, work)
+        with run.step("train P1"):
+            fitted = trainer.whole()
+            draft = make_bundle(
+                fitted.model, recipe, cohort, cache, images, joined.splits, run.run_id
+            )
+            image = write_bundle(run.path / "bundle" / IMAGE_FOLDER, draft)
+            image_unseen = trainer.unseen(config.inner_folds, bars)
+        tracker.curves(fitted.curves)
+        with run.step("train P2"):
+            clinic = train_clinical_arm(how_clinical, joined, config.inner_folds, bars)
+        with run.step("fuse"), bars("read images") as bar:
+            place = image.bundle.classes.index(image.bundle.positive)
+            arms = make_arms(
+                joined.patients,
+                read_images(image.model, cache, images, place, bar),
+                joined.rows.table.set_index("patient_id")[joined.rows.names],
+                clinic.models,
+            )
+            candidates = _candidates(config, arms, image, image_unseen, clinic, trainer)
+            positive = joined.rows.classes.positive
+            aurocs = {c.recipe.name: c.validation_auroc(positive) for c in candidates}
+            chosen = max(candidates, key=lambda one: aurocs[one.recipe.name])
+            facts = {"run_id": run.run_id, **digests}
+            bundle_folder = run.path / "bundle"
+            predictor = save_p3(bundle_folder, chosen, clinic, image, joined, facts)
+            bundle = predictor.bundle
+            trainer.forget()
+        with run.step("evaluate"), bars("evaluate") as bar:
+            scored = _scores(predictor, chosen.arms, candidates, clinic)
+            tables = {
+                name: predictions_of(
+                    unseen,
+                    scores,
+                    arm=name,
+                    classes=bundle.classes,
+                    run_id=run.run_id,
+                    split_sha256=joined.splits.sha256,
+                    bundle_sha256=bundle.sha256 if name == P3 else None,
+                )
+                for name, (unseen, scores) in scored.items()
+            }
+            main = pd.concat([tables[name] for name in MAIN], ignore_index=True)
+            write_table(main, run.path / "predictions.parquet", PREDICTIONS)
+            everything = pd.concat(list(tables.values()), ignore_index=True)
+            write_table(everything, run.path / "models.parquet", PREDICTIONS)
+            test = tables[P3][tables[P3]["role"] == "test"]
+            metrics = evaluate(test, positive, bundle.operating_point)
+            write_json(run.path / "metrics.json", metrics.to_json())
+            write_json(run.path / "confusion.json", metrics.confusion_json())
+            lines = compare_arms(everything, positive, _words(chosen, candidates, clinic, image))
+            write_json(run.path / "arms.json", [line.to_json() for line in lines])
+            tested = chosen.arms.only((chosen.arms.patients["role"] == "test").to_numpy())
+            missing = missing_arms(predictor, tested, bundle.classes)
+            write_json(run.path / "missing_arms.json", {k: m.to_json() for k, m in missing.items()})
+            moved = write_contributions(
+                run.path / "contributions.csv", predictor.fuser, tested, bundle
+            )
+            evaluate_arms(run.path, positive, joined.rows.strata)
+        with run.step("report"):
+            warnings = warnings_of(cohort, joined, lines, clinic.control is None)
+            figures = draw_fusion_figures(run.path / "figures", lines, moved)
+            title = f"train_fusion: {positive} against the rest"
+            page = FusionPage(
+                title,
+                warnings,
+                lines,
+                missing,
+                moved,
+                HOW_TOLD[isinstance(predictor.fuser, JointFusion)],
+                figures,
+                facts_of(run.record, joined, bundle, aurocs),
+            )
+            write_fusion_report(run.path / "report.html", page, metrics)
+        run.record["bundle_sha256"] = bundle.sha256
+        tracker.tags({"bundle_sha256": bundle.sha256, "run_folder": run.run_id})
+        tracker.tags({k: str(run.record[k]) for k in ("git_commit", "lock_sha256")})
+        tracker.estimates(metrics.estimates)
+        for line in lines:
+            tracker.estimates({f"{line.name}.auroc": line.metrics["auroc"]})
+        tracker.files(bundle_folder, "bundle")
+        tracker.files(run.path / "figures", "figures")
+        tracker.files(run.path / "evaluation", "evaluation")
+        for name in ("report.html", "metrics.json", "arms.json", "predictions.parquet"):
+            tracker.file(run.path / name)
+    return TrainedFusion(run.path, metrics, lines, missing, warnings)
+
+
+def _candidates(
+    config: TrainFusion,
+    arms: Arms,
+    image: Predictor,
+    image_unseen: OutOfFold,
+    clinic: ClinicalArm,
+    trainer: ImageTrainer,
+) -> list[Candidate]:
+    """Fit every recipe on the same patients."""
+    images, positive = trainer.joined.images, image.bundle.positive
+    numbers = {name: number for number, name in enumerate(image.bundle.classes)}
+    classes = images.drop_duplicates("patient_id").set_index("patient_id")["label"].map(numbers)
+    more = ImageTraining(image.model, trainer.cache, images, classes, trainer.recipe.learning)
+    digests = {**trainer.digests, "p1": image.bundle.sha256}
+    found = []
+    for recipe in config.recipes:
+        folder = training_folder(trainer.work, recipe, config.seed, images, digests)
+        unseen = (image_unseen, clinic)
+        found.append(fit_candidate(recipe, arms, positive, unseen, more, config.seed, folder))
+        if recipe.learning is not None:
+            trainer.folders.append(folder)
+    return found
+
+
+def _scores(
+    predictor: FusionPredictor,
+    arms: Arms,
+    candidates: list[Candidate],
+    clinic: ClinicalArm,
+) -> dict[str, tuple[Arms, FloatArray]]:
+    """Validation and test patients, and their scores, by arm."""
+    unseen = (arms.patients["role"] != "train").to_numpy()
+    part = arms.only(unseen)
+    found = {
+        P3: (part, predictor.score(part)),
+        IMAGE: (part, sigmoid(part.image)),
+        CLINIC: (part, sigmoid(part.clinic[clinic.best].to_numpy(np.float64))),
+    }
+    for one in candidates:
+        if one.recipe.name != predictor.bundle.recipe.name:
+            found[f"{P3}-{one.recipe.name}"] = (part, one.scores[unseen])
+    if clinic.control is not None:
+        there = part.has(CLINIC)
+        found[CONTROL] = (part, np.where(there, clinic.control.score(part.values), np.nan))
+    return found
+
+
+def _words(
+    chosen: Candidate, candidates: list[Candidate], clinic: ClinicalArm, image: Predictor
+) -> dict[str, str]:
+    """Arm -> what it is; in the order of the page."""
+    found = {
+        P3: WORDS[chosen.recipe.kind],
+        IMAGE: f"image: {image.bundle.architecture.backbone}",
+        CLINIC: f"clinical row: {clinic.best}",
+    }
+    for one in candidates:
+        if one is not chosen:
+            found[f"{P3}-{one.recipe.name}"] = WORDS[one.recipe.kind]
+    if clinic.control is not None:
+        found[CONTROL] = "knows which clinical values are missing, and nothing else"
+    return found
