@@ -1,5 +1,6 @@
 """Statistics on the predictions table alone; no model code is needed."""
 
+from covidx.evaluate.asked import Asked, Tables
 from covidx.evaluate.attributes import read_clinical
 from covidx.evaluate.auroc import auroc_estimate, delong
 from covidx.evaluate.bootstrap import Clusters, bootstrap, bootstrap_estimate
@@ -7,8 +8,9 @@ from covidx.evaluate.calibration import Bin, reliability
 from covidx.evaluate.compare import evaluate_folds, mean_of_folds_auroc, paired_difference
 from covidx.evaluate.drop import drops
 from covidx.evaluate.estimate import CONFIDENCE, Estimate, undefined
-from covidx.evaluate.evaluation import Asked, Evaluation, Tables, evaluate_study
+from covidx.evaluate.evaluation import Evaluation, evaluate_study
 from covidx.evaluate.foreign import Predictions, read_predictions
+from covidx.evaluate.incremental import Incremental
 from covidx.evaluate.metrics import Metrics, evaluate
 from covidx.evaluate.operating_point import OperatingPoint, choose_operating_point
 from covidx.evaluate.paired import Comparison, System, align, compare_systems
@@ -25,6 +27,7 @@ __all__ = [
     "Comparison",
     "Estimate",
     "Evaluation",
+    "Incremental",
     "Metrics",
     "OperatingPoint",
     "Predictions",

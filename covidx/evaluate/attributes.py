@@ -33,10 +33,14 @@ THICKNESS_BANDS = {
     "over 5 mm": np.inf,
 }
 """Name -> upper bound, which is in the band: usual protocols have 1, 1.5, 3 or 5 mm."""
+PRESENTATION_BANDS = {"early (up to 4 days)": 5, "late (5 days or more)": np.inf}
+"""Days since the first symptom: name -> upper bound, which is not in the band. Days 0-4 are the
+first stage of Pan et al. (Radiology 2020;295:715-721); one band for all later is our choice."""
 
 TEXT = ("sex", "manufacturer", "kernel", "view", "site")
 AGE = ("age", "age_years")
 """Names under which an age in years is known."""
+DAYS = "days_since_onset"
 
 
 def read_clinical(paths: Sequence[Path]) -> pd.DataFrame | None:
@@ -130,6 +134,10 @@ def strata_of(attributes: pd.DataFrame) -> dict[str, pd.Series]:
     for name in AGE:
         if name in attributes and "age band" not in found:
             found["age band"] = _bands(attributes[name], AGE_BANDS, right=False)
+    if DAYS in attributes:
+        days = pd.to_numeric(attributes[DAYS], errors="coerce")
+        # Who is admitted before the first symptom is neither early nor late.
+        found["presentation"] = _bands(days.where(days >= 0), PRESENTATION_BANDS, right=False)
     if "slice_thickness_mm" in attributes:
         thickness = attributes["slice_thickness_mm"]
         found["slice thickness"] = _bands(thickness, THICKNESS_BANDS, right=True)

@@ -12,7 +12,7 @@ from covidx.evaluate.operating_point import FIXED, OperatingPoint, Rule, choose_
 from covidx.evaluate.rows import SHOWN, Rows
 from covidx.tables import ROLES, probability_columns
 
-__all__ = ["Study", "ThresholdRule", "arms_of", "make_study"]
+__all__ = ["Study", "ThresholdRule", "arms_of", "make_study", "need_two_classes"]
 
 USUAL_POSITIVE = "covid-19"
 
@@ -169,7 +169,7 @@ def make_study(
     classes = list(probability_columns(rows))
     positive = positive or (USUAL_POSITIVE if USUAL_POSITIVE in classes else classes[0])
     study = Study(arm, positive, test, validation, how.point(validation, positive))
-    _need_two_classes(study.rows)
+    need_two_classes(study.rows)
     return study
 
 
@@ -202,7 +202,8 @@ def _need_apart(validation: pd.DataFrame, test: pd.DataFrame) -> None:
         )
 
 
-def _need_two_classes(rows: Rows) -> None:
+def need_two_classes(rows: Rows) -> None:
+    """Refuse rows of one class (``ONE_CLASS``)."""
     positives = int(rows.truth.sum())
     if positives in (0, len(rows)):
         raise InvalidTableError(

@@ -116,13 +116,13 @@ def _write(found: Evaluation, source: Input, out: Path, withheld: float) -> None
         for one in found.predictive
     ]
     write_json(out / "predictive_values.json", values)
-    curves = {arm: [one.to_json() for one in c] for arm, c in found.net_benefit.items()}
-    write_json(out / "decision_curve.json", curves)
+    curve = {found.study.arm: [one.to_json() for one in found.net_benefit]}
+    write_json(out / "decision_curve.json", curve)
     parts: dict[str, Any] = {
         "calibration": found.recalibrated and found.recalibrated.to_json(),
         "readers": [one.to_json() for one in found.readers],
         "normal_ct": found.normal_ct and found.normal_ct.to_json(),
-        "incremental": [one.to_json() for one in found.increments],
+        "incremental": found.incremental and found.incremental.to_json(),
         "subgroups": [one.to_json() for one in found.variables],
         "abstention": [one.to_json() for one in found.selective],
     }

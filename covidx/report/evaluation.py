@@ -19,9 +19,11 @@ from covidx.report.evaluation_figures import (
     recalibration_figure,
     risk_coverage_figure,
     subgroup_figure,
+    who,
 )
 from covidx.report.figures import confusion_figure, reliability_figure, roc_figure, score_figure
 from covidx.report.html import render_page
+from covidx.report.incremental import LIMITS, arms_curve_figure, arms_figure
 from covidx.report.words import HEADLINE, metric_name, origin_text, say
 
 __all__ = ["draw_evaluation", "marked_band", "metrics_csv", "metrics_json", "write_evaluation"]
@@ -70,7 +72,10 @@ def draw_evaluation(found: Evaluation, folder: Path, withheld: float) -> dict[st
         "scores.png": ("Scores by true class", score_figure(rows, metrics)),
         "confusion.png": ("Confusion matrix", confusion_figure(metrics)),
         "reliability.png": ("Reliability plot", reliability_figure(rows, metrics, **drawing)),
-        "decision_curve.png": ("Decision curve", decision_curve_figure(found.net_benefit, found)),
+        "decision_curve.png": (
+            "Decision curve",
+            decision_curve_figure({"the score": found.net_benefit}, metrics.positive, who(found)),
+        ),
     }
     if found.predictive:
         figure = predictive_figure(found.predictive, found)
@@ -84,6 +89,11 @@ def draw_evaluation(found: Evaluation, folder: Path, withheld: float) -> dict[st
         figures["recalibration.png"] = (text, recalibration_figure(found))
     if found.variables:
         figures["subgroups.png"] = ("AUROC by subgroup", subgroup_figure(found.variables, found))
+    if found.incremental is not None:
+        figures["arms.png"] = ("AUROC of every arm", arms_figure(found.incremental, rows))
+        if found.incremental.net_benefit:
+            figure = arms_curve_figure(found.incremental, rows)
+            figures["arms_decision_curve.png"] = ("Decision curves of all arms", figure)
     for name in FIGURES - set(figures):
         (folder / name).unlink(missing_ok=True)
     for name, (_, figure) in figures.items():
@@ -91,7 +101,14 @@ def draw_evaluation(found: Evaluation, folder: Path, withheld: float) -> dict[st
     return {name: text for name, (text, _) in figures.items()}
 
 
-FIGURES = {"predictive_values.png", "risk_coverage.png", "recalibration.png", "subgroups.png"}
+FIGURES = {
+    "predictive_values.png",
+    "risk_coverage.png",
+    "recalibration.png",
+    "subgroups.png",
+    "arms.png",
+    "arms_decision_curve.png",
+}
 """Figures that an evaluation may lack."""
 
 
@@ -125,7 +142,8 @@ def write_evaluation(
         found=found,
         figures=figures,
         marked=marked_band(found.selective, withheld),
-        helpful=_helpful(found.net_benefit[found.study.arm]),
+        helpful=_helpful(found.net_benefit),
+        limits=LIMITS,
         rule=RULE,
         cut=NEARLY_THE_LABEL,
         words=in_words,

@@ -23,6 +23,7 @@ __all__ = [
     "recalibration_figure",
     "risk_coverage_figure",
     "subgroup_figure",
+    "who",
 ]
 
 ARM_LINES = ((BLUE, "o"), (GREEN, "s"), ("#CC79A7", "^"), ("#56B4E9", "D"))
@@ -34,7 +35,7 @@ def predictive_figure(found: Sequence[PredictiveValues], evaluation: Evaluation)
     metrics = evaluation.metrics
     figure, axes = _wide(
         f"What a result means where {metrics.positive} is rarer or more frequent\n"
-        f"{_who(evaluation)}\nsensitivity and specificity held fixed"
+        f"{who(evaluation)}\nsensitivity and specificity held fixed"
     )
     x = [one.prevalence for one in found]
     for values, name, colour, mark in (
@@ -60,7 +61,7 @@ def risk_coverage_figure(
     """Share of wrong decisions against the share decided; the marked band as a dot."""
     figure, axes = _wide(
         "If the least sure cases are handed to a person\n"
-        f"{_who(evaluation)}\nbands chosen on validation rows"
+        f"{who(evaluation)}\nbands chosen on validation rows"
     )
     shown = [one for one in found if not np.isnan(one.risk.value)]
     shown = sorted(shown, key=lambda one: one.coverage.value)
@@ -86,19 +87,31 @@ def risk_coverage_figure(
 
 
 def decision_curve_figure(
-    found: Mapping[str, Sequence[NetBenefit]], evaluation: Evaluation
+    found: Mapping[str, Sequence[NetBenefit]], positive: str, who: str
 ) -> Figure:
-    """Net benefit of acting on the score of each arm, on everybody and on nobody."""
-    positive = evaluation.metrics.positive
-    figure, axes = _wide(f"Decision curve: acting on the score for {positive}\n{_who(evaluation)}")
-    x = [one.threshold for one in next(iter(found.values()))]
-    for (arm, curve), (colour, mark) in zip(found.items(), cycle(ARM_LINES)):
-        name = f"act on {arm}" if len(found) > 1 else "act on the score"
-        _line(axes, x, [one.model for one in curve], name, colour, mark)
-    every = [one.treat_all.value for one in next(iter(found.values()))]
-    axes.plot(x, every, color=ORANGE, linewidth=1.5, label="act on everybody")
+    """Net benefit of acting on each score, on everybody and on nobody.
+
+    Parameters
+    ----------
+    found : mapping
+        Name -> its curve; the interval is drawn where there is one curve alone.
+    positive, who : str
+        What is looked for, and in whom.
+    """
+    figure, axes = _wide(f"Decision curve: acting on the score for {positive}\n{who}")
+    first = next(iter(found.values()))
+    x = [one.threshold for one in first]
+    for (name, curve), (colour, mark) in zip(found.items(), cycle(ARM_LINES)):
+        if len(found) == 1:
+            _line(axes, x, [one.model for one in curve], f"act on {name}", colour, mark)
+            continue
+        # Bands over each other hide the lines; the page has the intervals in a table.
+        y = [one.model.value for one in curve]
+        axes.plot(x, y, color=colour, marker=mark, markersize=4, label=f"act on {name}")
+    every = [one.treat_all.value for one in first]
+    axes.plot(x, every, color=ORANGE, linewidth=1.5, linestyle="--", label="act on everybody")
     axes.axhline(0, color="black", linewidth=1.2, label="act on nobody")
-    top = max(0.05, evaluation.metrics.prevalence * 1.15)
+    top = max(0.05, first[0].treat_all.value * 1.2)
     axes.set_ylim(-0.35 * top, top)
     axes.set_xlim(0, 1)
     axes.set_xlabel("probability of disease from which you would act (threshold probability)")
@@ -114,7 +127,7 @@ def recalibration_figure(evaluation: Evaluation) -> Figure:
         raise ValueError("Nothing was recalibrated.")
     figure = Figure(figsize=(9.6, 5.2), layout="constrained", dpi=DPI)
     figure.suptitle(
-        f"Recalibration ({done.method}), fitted on {done.origin}\nshown on {_who(evaluation)}",
+        f"Recalibration ({done.method}), fitted on {done.origin}\nshown on {who(evaluation)}",
         fontsize=10,
     )
     panels = (
@@ -150,7 +163,7 @@ def subgroup_figure(found: Sequence[Variable], evaluation: Evaluation) -> Figure
     figure = Figure(figsize=(7.2, 1.3 + 0.24 * len(lines)), layout="constrained", dpi=DPI)
     axes = figure.add_subplot()
     axes.set_title(
-        f"AUROC by subgroup ({evaluation.metrics.positive}/all in brackets)\n{_who(evaluation)}",
+        f"AUROC by subgroup ({evaluation.metrics.positive}/all in brackets)\n{who(evaluation)}",
         fontsize=10,
     )
     whole = evaluation.metrics["auroc"].value
@@ -258,7 +271,8 @@ def _short(name: str, most: int = 24) -> str:
     return name if len(name) <= most else f"…{name[1 - most :]}"
 
 
-def _who(evaluation: Evaluation) -> str:
+def who(evaluation: Evaluation) -> str:
+    """Whom a figure shows."""
     metrics = evaluation.metrics
     positives = int(metrics.confusion[metrics.classes.index(metrics.positive)].sum())
     return (

@@ -19,6 +19,7 @@ from tests.cli.conftest import Call
 from tests.evaluate import reference as ref
 from tests.evaluate.reference import predictions, three_classes
 from tests.evaluate.test_evaluation import two_roles
+from tests.evaluate.test_incremental import CALLED, arm_rows, clinical
 
 QUICK = ("--resamples", "100")
 
@@ -96,13 +97,35 @@ def test_everything_at_once(covidx: Call, tables: Path) -> None:
     for name in ("calibration", "readers", "normal_ct", "incremental", "subgroups", "abstention"):
         json.loads((out / f"{name}.json").read_text())
     text = _page(out / "evaluation.html")
-    for words in ("Beside human readers", "Ada &amp; Co", "but a normal CT", "What this arm adds",
+    for words in ("Beside human readers", "Ada &amp; Co", "but a normal CT", "What each arm adds",
                   "Recalibration", "Subgroups", "Is acting on the score worth it",
                   "nearly the same variable"):  # fmt: skip
         assert words in text, words
     record = json.loads((out / "evaluation.json").read_text())
     assert len(record["inputs"]) == 3
     assert not [p for p in out.rglob("*") if ".tmp." in p.name]
+
+
+def test_what_each_of_three_arms_adds(covidx: Call, tmp_path: Path) -> None:
+    arms, out = tmp_path / "arms.parquet", tmp_path / "out"
+    write_table(pd.concat(map(arm_rows, CALLED)), arms, PREDICTIONS)
+    clinical().to_csv(tmp_path / "clinical.csv", index=False)
+    how = ("--threshold", "0.5", "--threshold-origin", "the maker", *QUICK)
+    answer = covidx(
+        "evaluate", arms, "--arm", "p3", "--clinical", tmp_path / "clinical.csv",
+        "--normal-ct", "ct_normal=1", "--out", out, *how,
+    )  # fmt: skip
+    assert answer.code == 0, answer.err
+    record = json.loads((out / "incremental.json").read_text())
+    assert (record["n"], record["left_out"]) == (20, {"p3": 4, "p1": 4, "p2": 0})
+    assert record["normal_ct"]["p2"]["normal CT"]["sensitivity"]["value"] == 1
+    assert json.loads((out / "metrics.json").read_text())["sensitivity"]["n"] == 12
+    assert "What each arm adds" in _page(out / "evaluation.html")
+    write_table(arm_rows("p3"), arms, PREDICTIONS)
+    assert covidx("evaluate", arms, "--out", out, *how).code == 0
+    assert not (out / "incremental.json").exists()
+    assert not (out / "figures" / "arms.png").exists()
+    assert "What each arm adds" not in _page(out / "evaluation.html")
 
 
 def test_another_systems_csv_and_what_was_assumed(covidx: Call, tables: Path) -> None:

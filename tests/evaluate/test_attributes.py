@@ -76,6 +76,23 @@ def test_an_age_as_text(age: str, band: str) -> None:
     assert strata_of(frame)["age band"].tolist()[0] == band
 
 
+@pytest.mark.parametrize(
+    ("days", "band"),
+    [
+        (0, "early (up to 4 days)"),
+        ("4", "early (up to 4 days)"),
+        (4.6, "early (up to 4 days)"),  # not yet the fifth day
+        (5, "late (5 days or more)"),
+        (400, "late (5 days or more)"),
+    ],
+)
+def test_when_a_patient_came(days: object, band: str) -> None:
+    frame = pd.DataFrame({"days_since_onset": [days, -1, None, "?"]})
+    found = strata_of(frame)["presentation"]
+    assert found[0] == band
+    assert found[1:].isna().all()
+
+
 def test_clinical_tables_side_by_side(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("patient_id,sex\np0,F\np1,M\n")
     (tmp_path / "b.csv").write_text("patient_id,finding\np1,normal\n")

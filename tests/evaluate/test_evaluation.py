@@ -50,7 +50,7 @@ def test_test_rows_alone_leave_out_what_needs_a_threshold() -> None:
     assert found.selective == []
     assert found.predictive == []
     assert set(found.left_out) == {"abstention", "predictive values by prevalence"}
-    assert len(found.net_benefit["p1"]) > 1
+    assert len(found.net_benefit) > 1
 
 
 def test_a_calibration_needs_validation_rows() -> None:
@@ -65,8 +65,8 @@ def test_the_decision_curve_takes_recalibrated_scores() -> None:
         _evaluated(table, Asked(calibrate=how, resamples=100)) for how in (None, "platt")
     )
     k = THRESHOLDS.index(0.35)
-    assert plain.net_benefit["p1"][k].model.value == 0  # no score reaches 0.35 before
-    assert mended.net_benefit["p1"][k].model.value > 0
+    assert plain.net_benefit[k].model.value == 0  # no score reaches 0.35 before
+    assert mended.net_benefit[k].model.value > 0
 
 
 def test_the_decision_curves_of_all_arms_stand_side_by_side() -> None:
@@ -76,26 +76,31 @@ def test_the_decision_curves_of_all_arms_stand_side_by_side() -> None:
     for how in (None, "platt"):
         asked = Asked(calibrate=how, resamples=100)
         found = evaluate_study(studies[0], asked, Tables(), others=studies[1:])
-        assert list(found.net_benefit) == ["p1", "p2"]
+        assert found.incremental is not None
+        curves = found.incremental.net_benefit
+        assert list(curves) == ["p1", "p2"]
+        # the same rows in another order: other draws, the same value
+        assert curves["p1"][k].model.value == pytest.approx(found.net_benefit[k].model.value)
         # as p2's own evaluation has it, which recalibrates p2 on its own validation rows
         own = evaluate_study(studies[1], asked, Tables())
-        assert found.net_benefit["p2"][k] == own.net_benefit["p2"][k]
-        assert (found.net_benefit["p2"][k].model.value > 0) == (how == "platt")
+        assert curves["p2"][k].model.value == pytest.approx(own.net_benefit[k].model.value)
+        assert (curves["p2"][k].model.value > 0) == (how == "platt")
 
 
 def test_what_an_arm_adds_to_the_others() -> None:
     table = pd.concat([two_roles(ref.SCORES_A), two_roles(ref.SCORES_B, "p2")])
     studies = [make_study(table, YOUDEN, arm=arm) for arm in ("p1", "p2")]
     found = evaluate_study(studies[0], QUICK, Tables(), others=studies[1:])
-    (one,) = found.increments
+    assert found.incremental is not None
+    (one,) = found.incremental.differences
     assert (one.first, one.second) == ("p1", "p2")
     assert one.differences["auroc"].value == pytest.approx(ref.PROC_A[0] - ref.PROC_B[0])
     fewer = pd.concat([two_roles(ref.SCORES_A), two_roles(ref.SCORES_B, "p2").iloc[4:]])
     studies = [make_study(fewer, YOUDEN, arm=arm) for arm in ("p1", "p2")]
     found = evaluate_study(studies[0], QUICK, Tables(), others=studies[1:])
-    assert found.increments == []
-    assert list(found.net_benefit) == ["p1"]
-    assert "u1" in found.left_out["what this arm adds to the others"]
+    assert found.incremental is not None
+    assert (found.incremental.n, found.incremental.lacking) == (58, {"p1": 2, "p2": 0})
+    assert found.left_out == {}
 
 
 def test_a_shortcut_is_warned_of() -> None:

@@ -41,6 +41,7 @@ from covidx.report.evaluation_figures import (
     recalibration_figure,
     risk_coverage_figure,
     subgroup_figure,
+    who,
 )
 from covidx.report.figures import roc_figure
 from tests.evaluate import reference as ref
@@ -80,15 +81,15 @@ def _words(figure: Figure) -> str:
 
 
 def test_every_figure_says_whom_it_shows(found: Evaluation) -> None:
-    who = "test rows, n = 60 patients (20 covid-19, 40 rest)"
+    expected = "test rows, n = 60 patients (20 covid-19, 40 rest)"
     for figure in (
         predictive_figure(found.predictive, found),
         risk_coverage_figure(found.selective, found, found.selective[4]),
-        decision_curve_figure(found.net_benefit, found),
+        decision_curve_figure({"the score": found.net_benefit}, "covid-19", who(found)),
         recalibration_figure(found),
         subgroup_figure(found.variables, found),
     ):
-        assert who in _words(figure)
+        assert expected in _words(figure)
 
 
 def test_the_risk_figure_marks_the_band(found: Evaluation) -> None:

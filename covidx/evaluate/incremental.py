@@ -1,0 +1,196 @@
+"""What each arm adds: all arms of a table side by side, on the patients that all of them have."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from functools import reduce
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from covidx.errors import InvalidTableError
+from covidx.evaluate.agreement import Agreement, agreements
+from covidx.evaluate.asked import Asked
+from covidx.evaluate.attributes import strata_of
+from covidx.evaluate.decision_curve import NetBenefit, decision_curve
+from covidx.evaluate.decisions import decision_family, undecided
+from covidx.evaluate.estimate import Estimate
+from covidx.evaluate.families import rank_family
+from covidx.evaluate.metrics import NO_THRESHOLD
+from covidx.evaluate.normal_ct import NormalCT, normal_ct, saying_normal
+from covidx.evaluate.paired import Comparison, System, align, compare_systems
+from covidx.evaluate.pending import Found, settle
+from covidx.evaluate.recalibrate import recalibrate
+from covidx.evaluate.study import Study, need_two_classes
+from covidx.evaluate.subgroups import Variable, subgroups
+
+__all__ = ["ARM_METRICS", "Incremental", "incremental"]
+
+ARM_METRICS = ("auroc", "sensitivity", "specificity")
+STRATA = ("age band", "sex", "presentation")
+"""Variables by whose strata the arms stand side by side."""
+
+
+@dataclass(frozen=True)
+class Incremental:
+    """Arms on the same test rows, the evaluated one first.
+
+    Parameters
+    ----------
+    n, positives : int
+        Rows that every arm has, and those of the positive class.
+    lacking : dict
+        Arm -> its test rows that are left out, since another arm lacks them.
+    arms : dict
+        Arm -> `ARM_METRICS`, at its own threshold.
+    differences : list of Comparison
+        The evaluated arm minus each other one.
+    agreements : list of Agreement
+        Of every pair of arms with a threshold.
+    normal_ct : dict
+        Arm -> the positives by what their CT shows; empty where that was not asked for.
+    strata : dict
+        Arm -> variables of `STRATA`, the same strata in every arm; empty where none is known.
+    net_benefit : dict
+        Arm -> decision curve.
+    left_out : dict
+        Part -> why it could not be given.
+    """
+
+    n: int
+    positives: int
+    lacking: dict[str, int]
+    arms: dict[str, dict[str, Estimate]]
+    differences: list[Comparison]
+    agreements: list[Agreement]
+    normal_ct: dict[str, NormalCT]
+    strata: dict[str, list[Variable]]
+    net_benefit: dict[str, list[NetBenefit]]
+    left_out: dict[str, str] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        """A JSON object."""
+        return {
+            "n": self.n,
+            "positives": self.positives,
+            "left_out": self.lacking,
+            "arms": {
+                arm: {name: one.to_json() for name, one in found.items()}
+                for arm, found in self.arms.items()
+            },
+            "differences": [one.to_json() for one in self.differences],
+            "agreement": [one.to_json() for one in self.agreements],
+            "normal_ct": {arm: one.to_json() for arm, one in self.normal_ct.items()},
+            "strata": {arm: [v.to_json() for v in found] for arm, found in self.strata.items()},
+            "decision_curves": {
+                arm: [one.to_json() for one in found] for arm, found in self.net_benefit.items()
+            },
+        }
+
+
+def incremental(
+    study: Study, others: Sequence[Study], asked: Asked, attributes: pd.DataFrame | None
+) -> Incremental:
+    """Put the arms side by side; methods as for one arm alone.
+
+    Parameters
+    ----------
+    study : Study
+        The evaluated arm.
+    others : sequence of Study
+        At least one.
+    asked : Asked
+    attributes : DataFrame, optional
+        One line a row of `study`.
+
+    Raises
+    ------
+    InvalidTableError
+        ``NO_COMMON_PATIENTS``, ``ONE_CLASS`` if these are of one class, or ``UNEQUAL_TRUTH``.
+    """
+    studies = [study, *others]
+    systems, lacking = _common(studies)
+    rows = systems[0].rows
+    need_two_classes(rows)
+    normal: dict[str, NormalCT] = {}
+    strata: dict[str, list[Variable]] = {}
+    if attributes is not None:
+        place = pd.Index(study.rows.units).get_indexer(pd.Index(rows.units))
+        known = attributes.iloc[place].reset_index(drop=True)
+        found = strata_of(known)
+        shown = {name: found[name] for name in STRATA if name in found}
+        if shown:
+            strata = {s.name: subgroups(s.rows, shown, s.point, **asked.drawing) for s in systems}
+        if asked.normal_ct is not None:
+            said = saying_normal(attributes, asked.normal_ct).iloc[place].reset_index(drop=True)
+            normal = {
+                s.name: normal_ct(s.rows, said, asked.normal_ct, s.point, **asked.drawing)
+                for s in systems
+            }
+    curves, left_out = _curves(studies, systems, asked)
+    return Incremental(
+        n=len(rows),
+        positives=int(rows.truth.sum()),
+        lacking=lacking,
+        arms={s.name: _figures(s, asked) for s in systems},
+        differences=compare_systems(systems, against_first=True, **asked.drawing),
+        agreements=agreements(systems, **asked.drawing),
+        normal_ct=normal,
+        strata=strata,
+        net_benefit=curves,
+        left_out=left_out,
+    )
+
+
+def _common(studies: Sequence[Study]) -> tuple[list[System], dict[str, int]]:
+    """The arms on the rows that all of them have, in one order; how many each then lacks."""
+    units = reduce(np.intersect1d, [s.rows.units for s in studies])
+    if not len(units):
+        raise InvalidTableError(
+            "NO_COMMON_PATIENTS",
+            "No test row is in every arm.",
+            expected="arms on the same patients, with the same unit_id",
+            actual=", ".join(f"{s.arm}: {s.rows.units[0]}" for s in studies),
+        )
+    kept = [s.rows.take(np.isin(s.rows.units, units)) for s in studies]
+    systems = [System(s.arm, rows, s.point) for s, rows in zip(studies, kept, strict=True)]
+    return align(systems), {s.arm: len(s.rows) - len(units) for s in studies}
+
+
+def _figures(system: System, asked: Asked) -> dict[str, Estimate]:
+    """An arm's `ARM_METRICS`."""
+    rows, point = system.rows, system.point
+    found: Found = {"auroc": rank_family(rows, rows.positive)["auroc"]}
+    if point is None:
+        found |= undecided(rows.truth, NO_THRESHOLD)
+    else:
+        found |= decision_family(system.called, rows.truth, rows.clusters, exact=asked.exact)
+    shown = settle({name: found[name] for name in ARM_METRICS}, rows.clusters, **asked.drawing)
+    if point is not None:
+        at, origin = point.threshold, point.text
+        for name in ARM_METRICS[1:]:
+            shown[name] = replace(shown[name], threshold=at, threshold_origin=origin)
+    return shown
+
+
+def _curves(
+    studies: Sequence[Study], systems: Sequence[System], asked: Asked
+) -> tuple[dict[str, list[NetBenefit]], dict[str, str]]:
+    """Decision curves, each arm recalibrated on its own validation rows if that was asked for."""
+    found, left_out = {}, {}
+    for study, system in zip(studies, systems, strict=True):
+        rows = system.rows
+        if asked.calibrate is not None:
+            if study.validation_rows is None:
+                left_out[f"decision curve of {study.arm}"] = "it has no rows to recalibrate it on"
+                continue
+            validation = study.validation_rows
+            try:
+                rows = recalibrate(validation, rows, asked.calibrate, **asked.drawing).rows
+            except InvalidTableError as error:  # of this arm alone
+                left_out[f"decision curve of {study.arm}"] = error.reason
+                continue
+        found[study.arm] = decision_curve(rows, **asked.drawing)
+    return found, left_out
