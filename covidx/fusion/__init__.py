@@ -12,7 +12,7 @@ from covidx.fusion.bundle import (
 )
 from covidx.fusion.image import ImageArm, read_bag, read_images, with_image
 from covidx.fusion.joint import ImageTraining, JointFusion, fit_joint
-from covidx.fusion.late import LateFusion, Parts, fit_late
+from covidx.fusion.late import LateFusion, Line, Parts, fit_late, fit_scale
 from covidx.fusion.patients import make_arms, predictions_of
 from covidx.fusion.recipe import JointLearning, Recipe
 from covidx.fusion.unseen import Mask, OutOfFold, cross_fit, held_out
@@ -33,6 +33,7 @@ __all__ = [
     "JointFusion",
     "JointLearning",
     "LateFusion",
+    "Line",
     "Mask",
     "OutOfFold",
     "Parts",
@@ -40,6 +41,7 @@ __all__ = [
     "cross_fit",
     "fit_joint",
     "fit_late",
+    "fit_scale",
     "held_out",
     "logit",
     "make_arms",

@@ -47,7 +47,8 @@ class Arms:
     patients : DataFrame
         One row a patient: patient_id, group_id, label, and in training fold and role.
     image : ndarray, shape (n,)
-        P1's log odds of the positive class; the mean over a patient's images. NaN: no image.
+        P1's log odds of the positive class, calibrated; of the mean over a patient's images. NaN:
+        no image.
     features : ndarray, shape (n, width)
         P1's features of the same images, mean again. NaN: no image.
     clinic : DataFrame, n rows

@@ -54,6 +54,7 @@ class FusionBundle(Config):
     kind: str = "fusion"
     recipe: Recipe
     lines: dict[str, Line] = Field(description="pattern of arms -> its logistic regression")
+    scale: Line = Field(description="calibrates P1's log odds; fitted on validation patients")
     prior: float | None = Field(None, description="of a network: log odds without any arm")
     classes: list[str] = Field(description="the rest, and the positive class")
     positive: str

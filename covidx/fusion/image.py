@@ -10,7 +10,8 @@ import numpy as np
 import pandas as pd
 import torch
 
-from covidx.fusion.arms import Arms, FloatArray, logit
+from covidx.fusion.arms import IMAGE, Arms, FloatArray, logit
+from covidx.fusion.late import Line
 from covidx.imaging import Bag, BagCache
 from covidx.models import BagClassifier
 from covidx.training import to_tensor
@@ -23,6 +24,11 @@ class ImageArm(NamedTuple):
 
     logits: pd.Series
     features: pd.DataFrame
+
+    def calibrated(self, scale: Line) -> ImageArm:
+        """The same with the log odds on another scale."""
+        told = scale.logits(pd.DataFrame({IMAGE: self.logits.to_numpy()}))
+        return self._replace(logits=pd.Series(told, self.logits.index))
 
 
 @torch.inference_mode()

@@ -91,7 +91,7 @@ class JointFusion:
     def told(self, arms: Arms, pattern: str) -> FloatArray:
         """Log odds as if patients had the arms of `pattern` alone, shape (n,)."""
         line, raw = self.lines[pattern], self.raw(arms, pattern)
-        return line.base + line.part(pd.DataFrame({RAW: raw}), [RAW])
+        return line.logits(pd.DataFrame({RAW: raw}))
 
     def parts(self, arms: Arms) -> Parts:
         """Shapley values of the two arms: the mean of what each adds, first or second.

@@ -15,7 +15,7 @@ from covidx.errors import InvalidTableError
 from covidx.fusion.arms import BOTH, CLINIC, IMAGE, PATTERNS, Arms, FloatArray
 from covidx.fusion.unseen import Mask, OutOfFold
 
-__all__ = ["LateFusion", "Line", "Parts", "fit_late", "fit_line", "need_patients"]
+__all__ = ["LateFusion", "Line", "Parts", "fit_late", "fit_line", "fit_scale", "need_patients"]
 
 FEWEST = 5
 """Training patients of each class from which a line is fitted. Modelling choice."""
@@ -48,6 +48,10 @@ class Line(Config):
     def base(self) -> float:
         """Log odds of a patient of whom every arm says the mean."""
         return self.intercept + sum(w * self.means[name] for name, w in self.weights.items())
+
+    def logits(self, scores: pd.DataFrame) -> FloatArray:
+        """Log odds, shape (n,)."""
+        return self.base + self.part(scores, list(self.weights))
 
     def part(self, scores: pd.DataFrame, names: Sequence[str]) -> FloatArray:
         """What some of the scores move, shape (n,)."""
@@ -125,6 +129,26 @@ def need_patients(positive: Mask, pattern: str, role: str) -> None:
             actual=f"{counts[0]} positive, {counts[1]} others",
             hint="P1 is the image, P2 the clinical row; are their patient ids the same?",
         )
+
+
+def fit_scale(logits: FloatArray, positive: Mask) -> Line:
+    """Platt's line from one network's log odds to calibrated ones, rising or flat.
+
+    Networks of the same recipe differ in scale and offset by chance. On one scale, what is learnt
+    from those that left a fold out holds for the one that was trained whole.
+
+    Parameters
+    ----------
+    logits : ndarray, shape (n,)
+        Of validation patients.
+    positive : mask, shape (n,)
+    """
+    line = fit_line(pd.DataFrame({IMAGE: logits}), positive)
+    if line.weights[IMAGE] >= 0:
+        return line
+    share = positive.mean()
+    flat = float(np.log(share / (1 - share)))
+    return line.model_copy(update={"intercept": flat, "weights": {IMAGE: 0.0}})
 
 
 def fit_line(scores: pd.DataFrame, positive: Mask) -> Line:

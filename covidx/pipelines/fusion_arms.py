@@ -7,10 +7,21 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from covidx.clinical import Fitted, best_of, fit_control, fit_recipe, refit
-from covidx.fusion import Mask, OutOfFold, cross_fit, held_out, logit, read_images
+from covidx.fusion import (
+    ImageArm,
+    Line,
+    Mask,
+    OutOfFold,
+    cross_fit,
+    fit_scale,
+    held_out,
+    logit,
+    read_images,
+)
 from covidx.fusion.arms import FloatArray
 from covidx.imaging import BagCache
 from covidx.pipelines.clinical_config import TrainClinical
@@ -75,7 +86,9 @@ class ImageTrainer:
             nonlocal done
             left_out = images["patient_id"].isin(train.loc[out, "patient_id"])
             fitted = self._on(images.assign(role=images["role"].mask(left_out, "test")))
-            scored = read_images(fitted.model, self.cache, images[left_out], place)
+            there = images[left_out | (images["role"] == "validation")]
+            scored = read_images(fitted.model, self.cache, there, place)
+            scored = scored.calibrated(self.scale(scored))
             done += 1
             bar(done, folds)
             found: FloatArray = scored.logits.reindex(train.loc[out, "patient_id"]).to_numpy()
@@ -86,6 +99,15 @@ class ImageTrainer:
         with bars("P1 without each fold") as bar:
             cut = held_out(train, positive, folds, self.seed)
             return cross_fit(train, cut, score, also_seen=stopped_on)
+
+    def scale(self, scored: ImageArm) -> Line:
+        """A network's calibration, on validation patients."""
+        patients = self.joined.patients
+        chosen = patients[
+            (patients["role"] == "validation") & patients["patient_id"].isin(scored.logits.index)
+        ]
+        positive = (chosen["label"] == self.cohort.classes.positive).to_numpy(bool)
+        return fit_scale(scored.logits[chosen["patient_id"]].to_numpy(np.float64), positive)
 
     def _on(self, rows: pd.DataFrame) -> Fit:
         folder = training_folder(self.work, self.recipe, self.seed, rows, self.digests)

@@ -20,6 +20,7 @@ from covidx.fusion import (
     ImageTraining,
     JointFusion,
     LateFusion,
+    Line,
     OutOfFold,
     Recipe,
     fit_joint,
@@ -105,7 +106,7 @@ def save_p3(
     folder: Path,
     chosen: Candidate,
     clinic: ClinicalArm,
-    image: Predictor,
+    p1: tuple[Predictor, Line],
     joined: FusionCohort,
     facts: Mapping[str, str],
 ) -> FusionPredictor:
@@ -117,12 +118,13 @@ def save_p3(
         The bundle's, with P1's in ``image``.
     chosen : Candidate
     clinic : ClinicalArm
-    image : Predictor
-        P1.
+    p1 : (Predictor, Line)
+        P1, and what calibrates it.
     joined : FusionCohort
     facts : mapping
         run_id, dataset, domain and the digests.
     """
+    image, scale = p1
     classes, positive = list(joined.rows.classes.names), joined.rows.classes.positive
     train = joined.patients[joined.patients["role"] == "train"]
     counts = {name: int((train["label"] == name).sum()) for name in classes}
@@ -142,6 +144,7 @@ def save_p3(
     draft = FusionBundle(
         recipe=chosen.recipe,
         lines=dict(fuser.lines),
+        scale=scale,
         prior=fuser.prior if isinstance(fuser, JointFusion) else None,
         classes=classes,
         positive=positive,

@@ -23,6 +23,7 @@ from covidx.fusion import (
     IMAGE_FOLDER,
     Arms,
     FusionPredictor,
+    ImageArm,
     ImageTraining,
     JointFusion,
     OutOfFold,
@@ -30,6 +31,7 @@ from covidx.fusion import (
     predictions_of,
     read_images,
     sigmoid,
+    with_image,
 )
 from covidx.fusion.arms import FloatArray
 from covidx.imaging import build_cache
@@ -161,9 +163,11 @@ def train_fusion(
             clinic = train_clinical_arm(how_clinical, joined, config.inner_folds, bars)
         with run.step("fuse"), bars("read images") as bar:
             place = image.bundle.classes.index(image.bundle.positive)
+            by_image = read_images(image.model, cache, images, place, bar)
+            scale = trainer.scale(by_image)
             arms = make_arms(
                 joined.patients,
-                read_images(image.model, cache, images, place, bar),
+                by_image.calibrated(scale),
                 joined.rows.table.set_index("patient_id")[joined.rows.names],
                 clinic.models,
             )
@@ -173,11 +177,11 @@ def train_fusion(
             chosen = max(candidates, key=lambda one: aurocs[one.recipe.name])
             facts = {"run_id": run.run_id, **digests}
             bundle_folder = run.path / "bundle"
-            predictor = save_p3(bundle_folder, chosen, clinic, image, joined, facts)
+            predictor = save_p3(bundle_folder, chosen, clinic, (image, scale), joined, facts)
             bundle = predictor.bundle
             trainer.forget()
         with run.step("evaluate"), bars("evaluate") as bar:
-            scored = _scores(predictor, chosen.arms, candidates, clinic)
+            scored = _scores(predictor, chosen.arms, candidates, clinic, by_image)
             tables = {
                 name: predictions_of(
                     unseen,
@@ -265,13 +269,14 @@ def _scores(
     arms: Arms,
     candidates: list[Candidate],
     clinic: ClinicalArm,
+    by_image: ImageArm,
 ) -> dict[str, tuple[Arms, FloatArray]]:
     """Validation and test patients, and their scores, by arm."""
     unseen = (arms.patients["role"] != "train").to_numpy()
     part = arms.only(unseen)
     found = {
         P3: (part, predictor.score(part)),
-        IMAGE: (part, sigmoid(part.image)),
+        IMAGE: (part, sigmoid(with_image(part, by_image).image)),  # as P1's own bundle says
         CLINIC: (part, sigmoid(part.clinic[clinic.best].to_numpy(np.float64))),
     }
     for one in candidates:
