@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ from covidx.cards import Column
 from covidx.clinical.units import convert, convertible
 from covidx.errors import InvalidTableError
 
-__all__ = ["decode"]
+__all__ = ["decode", "with_values"]
 
 ROUNDING = 1e-9
 SHOWN = 10
@@ -19,7 +20,7 @@ SHOWN = 10
 
 
 def decode(cells: pd.Series, column: Column, path: Path) -> pd.Series:
-    """The numbers of a column.
+    """The numbers of a column; of a category the place of each value among its values.
 
     Parameters
     ----------
@@ -39,8 +40,11 @@ def decode(cells: pd.Series, column: Column, path: Path) -> pd.Series:
     ConfigError
         ``UNIT_UNKNOWN``.
     """
-    if column.codes is not None:
-        numbers = _by_code(cells, column, path)
+    codes = column.codes
+    if column.type == "category":
+        codes = {value: float(place) for place, value in enumerate(column.values or [])}
+    if codes is not None:
+        numbers = _by_code(cells, codes, column, path)
     else:
         numbers = pd.to_numeric(cells, errors="coerce").astype(float)
         hint = "Numbers have a decimal point; what is unknown is an empty cell."
@@ -65,15 +69,28 @@ def decode(cells: pd.Series, column: Column, path: Path) -> pd.Series:
     return numbers
 
 
-def _by_code(cells: pd.Series, column: Column, path: Path) -> pd.Series:
-    assert column.codes is not None
-    # A spreadsheet may give the code 1 as 1.0.
-    said = cells.where(~cells.str.fullmatch(r"-?\d+\.0", na=False), cells.str[:-2])
-    unknown = said.notna() & ~said.isin(list(column.codes))
-    expected = ", ".join(column.codes)
+def with_values(column: Column, cells: pd.Series) -> Column:
+    """The column; a category whose card names no values gets those of the table."""
+    if column.type != "category" or column.values is not None:
+        return column
+    values = sorted(_plain(cells).dropna().unique())
+    return column.model_copy(update={"values": values})
+
+
+def _plain(cells: pd.Series) -> pd.Series:
+    """A spreadsheet may give the code 1 as 1.0."""
+    return cells.where(~cells.str.fullmatch(r"-?\d+\.0", na=False), cells.str[:-2])
+
+
+def _by_code(
+    cells: pd.Series, codes: Mapping[str, float | None], column: Column, path: Path
+) -> pd.Series:
+    said = _plain(cells)
+    unknown = said.notna() & ~said.isin(list(codes))
+    expected = ", ".join(codes)
     _refuse("CODE_UNKNOWN", "has no code in the card", cells[unknown], column, path, expected)
-    codes = {name: np.nan if code is None else code for name, code in column.codes.items()}
-    return said.map(codes).astype(float)
+    numbers = {name: np.nan if code is None else code for name, code in codes.items()}
+    return said.map(numbers).astype(float)
 
 
 def _range(column: Column) -> tuple[float, float]:

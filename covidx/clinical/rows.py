@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from covidx.cards import OUTCOME, ClinicalTable, Column, DataCard
-from covidx.clinical.decode import decode
+from covidx.clinical.decode import decode, with_values
 from covidx.clinical.read import read_cells
 from covidx.clinical.who import one_row_each, refuse_rows, who
 from covidx.cohort import Classes, read_labels
@@ -32,7 +32,8 @@ class ClinicalRows:
     ----------
     table : DataFrame
         patient_id, group_id, label, site and date (missing where the card names none), and the
-        features as floats, in the card's units; NaN is unknown.
+        features as floats, in the card's units; of a category the place among the column's values;
+        NaN is unknown.
     features : list of Column
     classes : Classes
         Two: the positive one, and the other or ``rest``.
@@ -171,6 +172,7 @@ def read_rows(
     said = _labels(cells, how, table["patient_id"], path, labels, identities)
     mapped, left_out = _classes_of_rows(said, how, path)
     table["label"] = np.where(mapped == card.positive, card.positive, _other(card))
+    chosen = [with_values(column, cells[column.name]) for column in chosen]
     numbers = {c.name: decode(cells[c.name], c, path) for c in chosen}
     table[[c.name for c in chosen]] = pd.DataFrame(numbers)
     taken = [_taken_as_unknown(cells[c.name], numbers[c.name], c) for c in chosen]
@@ -216,8 +218,7 @@ def _labels(
             path=path,
             hint="Give them with --labels (make: LABELS=labels.csv).",
         )
-    said = cells[how.label]
-    return said.fillna("") if "" in how.labels else said
+    return cells[how.label].fillna("") if "" in how.labels else cells[how.label]
 
 
 def _classes_of_rows(

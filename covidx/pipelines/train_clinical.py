@@ -259,7 +259,7 @@ def _write_explanations(
     write_json(folder / "odds_ratios.json", {name: one.to_json() for name, one in odds.items()})
     plain = {
         name: [
-            {"value": None if pd.isna(v) else float(v), "score": float(s)}
+            {"value": None if pd.isna(v) else v, "score": float(s)}
             for v, s in zip(curve["value"], curve["score"], strict=True)
         ]
         for name, curve in curves.items()

@@ -81,7 +81,11 @@ def dependence_figure(curves: Mapping[str, pd.DataFrame], units: Mapping[str, st
         axes = figure.add_subplot(1, count, place, sharey=shared)
         shared = shared or axes
         known = curve.dropna(subset="value")
-        axes.plot(known["value"], known["score"], color=BLUE, marker="o", markersize=3)
+        # The values of a category have no order: points without a line.
+        line = "-" if pd.api.types.is_numeric_dtype(known["value"]) else "none"
+        axes.plot(
+            known["value"], known["score"], color=BLUE, marker="o", markersize=3, linestyle=line
+        )
         unknown = curve.loc[curve["value"].isna(), "score"]
         if len(unknown):
             axes.axhline(
