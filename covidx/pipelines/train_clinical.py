@@ -36,6 +36,7 @@ from covidx.errors import InvalidTableError
 from covidx.evaluate import Metrics, choose_operating_point, evaluate
 from covidx.files import sha256_file, write_json
 from covidx.pipelines.clinical_config import ClinicalSource, TrainClinical, phantom_rows
+from covidx.pipelines.clinical_nested import nested_aurocs
 from covidx.pipelines.clinical_output import (
     compare_models,
     draw_clinical_figures,
@@ -125,6 +126,10 @@ def train_clinical(
             fitted, skipped = _fit_all(config, train, bar)
             control = fit_control(train, seed=config.seed, folds=config.inner_folds)
             best = best_of(fitted)
+        recipes = [one.recipe for one in fitted]
+        with run.step("nested"):
+            place = run.path / "nested.json"
+            outer = nested_aurocs(config, rows, recipes, control is not None, place)
         with run.step("evaluate"):
             bundle, best = _bundle(run, config, source, rows, best, digests)
             predictions = predictions_of(
@@ -159,7 +164,18 @@ def train_clinical(
             )
             facts = facts_of(run.record, source, rows, best, bundle)
             title = f"train_clinical: {metrics.positive} against the rest"
-            page = ClinicalPage(title, warnings, lines, importance, odds, weeks, figures, facts)
+            page = ClinicalPage(
+                title,
+                warnings,
+                lines,
+                importance,
+                odds,
+                weeks,
+                figures,
+                facts,
+                outer,
+                config.nested_folds,
+            )
             write_clinical_report(run.path / "report.html", page, metrics)
         run.record["bundle_sha256"] = bundle.sha256
         tracker.tags({"bundle_sha256": bundle.sha256, "run_folder": run.run_id})

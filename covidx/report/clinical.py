@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pandas as pd
@@ -53,6 +53,8 @@ class ClinicalPage:
     weeks: Sequence[Week]
     figures: Sequence[tuple[str, str]]
     facts: Sequence[tuple[str, str]]
+    nested: Mapping[str, Estimate] = field(default_factory=dict)
+    nested_folds: int = 0
 
 
 def importance_figure(losses: Mapping[str, Estimate]) -> Figure:
