@@ -1,5 +1,6 @@
 """The clinical model (P2): tables by data card, pipelines, nested validation, drift; no torch."""
 
+from covidx.clinical.apply import RowPrediction, predict_rows, predict_table, read_for
 from covidx.clinical.bundle import ClinicalBundle, load_bundle, save_bundle
 from covidx.clinical.dependence import partial_dependence
 from covidx.clinical.drift import Week, weekly
@@ -27,6 +28,7 @@ __all__ = [
     "Fitted",
     "Nested",
     "Recipe",
+    "RowPrediction",
     "SymptomFormula",
     "Week",
     "auroc_by_group",
@@ -45,8 +47,11 @@ __all__ = [
     "out_of_fold",
     "partial_dependence",
     "permutation_importance",
+    "predict_rows",
+    "predict_table",
     "predictions_of",
     "read_cells",
+    "read_for",
     "read_rows",
     "save_bundle",
     "weekly",

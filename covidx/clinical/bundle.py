@@ -50,6 +50,7 @@ class ClinicalBundle(Config):
     recipe: Recipe
     chosen: dict[str, Any]
     columns: list[Column]
+    patient_column: str | None = Field(None, description="its name in the training table")
     classes: list[str]
     positive: str
     threshold: float
@@ -96,7 +97,8 @@ def save_bundle(
     point : OperatingPoint
         Chosen on validation rows.
     facts : dict
-        classes, positive, dataset, domain, the digests, patients and run_id of the bundle.
+        patient_column, classes, positive, dataset, domain, the digests, patients and run_id of
+        the bundle.
     """
     make_folder(folder)
     with replacing(folder / PIPELINE) as temporary:

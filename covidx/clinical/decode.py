@@ -107,11 +107,16 @@ def _outside(numbers: pd.Series, column: Column) -> pd.Series:
 def _refuse_impossible(cells: pd.Series, numbers: pd.Series, column: Column, path: Path) -> None:
     low, high = _range(column)
     hint = None
-    if column.unit is not None and column.source_unit is None:
-        for unit in convertible(column.unit):
-            values = convert(numbers.to_numpy(float), unit, column.unit)
+    if column.unit is not None:
+        given = column.source_unit or column.unit
+        raw = convert(numbers.to_numpy(float), column.unit, given)
+        for unit in sorted({column.unit, *convertible(column.unit)} - {given}):
+            values = convert(raw, unit, column.unit)
             if ((values >= low) & (values <= high)).all():
-                hint = f"They would fit in {unit}: if so, say source_unit: {unit} in the card."
+                hint = (
+                    f"They would fit in {unit}, and not in {given}: convert them, or, if all are, "
+                    f"say source_unit: {unit} in the card."
+                )
                 break
     expected = f"{low:g} to {high:g} {column.unit or ''}".strip()
     _refuse("VALUE_IMPOSSIBLE", "is impossible", cells, column, path, expected, hint)

@@ -35,6 +35,7 @@ from covidx.clinical import (
 from covidx.errors import InvalidTableError
 from covidx.evaluate import Metrics, choose_operating_point, evaluate
 from covidx.files import sha256_file, write_json
+from covidx.pipelines.clinical_card import write_clinical_model_card
 from covidx.pipelines.clinical_config import ClinicalSource, TrainClinical, phantom_rows
 from covidx.pipelines.clinical_nested import nested_aurocs
 from covidx.pipelines.clinical_output import (
@@ -176,6 +177,7 @@ def train_clinical(
                 outer,
                 config.nested_folds,
             )
+            write_clinical_model_card(run.path / "bundle", bundle, best, metrics, warnings)
             write_clinical_report(run.path / "report.html", page, metrics)
         run.record["bundle_sha256"] = bundle.sha256
         tracker.tags({"bundle_sha256": bundle.sha256, "run_folder": run.run_id})
@@ -224,7 +226,9 @@ def _bundle(
     scored = predictions_of(validation, best.score(validation.table), run_id=run.run_id)
     point = choose_operating_point(scored, rows.classes.positive, rule=config.operating_point)
     trained = rows.table.loc[rows.table["role"] == "train", "label"].value_counts()
+    assert source.card.clinical is not None
     facts = {
+        "patient_column": source.card.clinical.patient,
         "classes": list(rows.classes.names),
         "positive": rows.classes.positive,
         "patients": {name: int(trained.get(name, 0)) for name in rows.classes.names},
