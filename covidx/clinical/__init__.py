@@ -1,6 +1,14 @@
 """The clinical model (P2): tables by data card, pipelines, nested validation, drift; no torch."""
 
-from covidx.clinical.apply import RowPrediction, predict_rows, predict_table, read_for
+from pathlib import Path
+
+from covidx.clinical.apply import (
+    RowPrediction,
+    numbers_for,
+    predict_rows,
+    predict_table,
+    read_for,
+)
 from covidx.clinical.bundle import ClinicalBundle, load_bundle, save_bundle
 from covidx.clinical.dependence import partial_dependence
 from covidx.clinical.drift import Week, weekly
@@ -17,11 +25,15 @@ from covidx.clinical.recipe import CONTROLS, Recipe
 from covidx.clinical.rows import REST, ClinicalRows, choose_features, read_rows
 from covidx.clinical.split import Division, divide
 
+SERVED = Path(__file__).with_name("served.py")
+"""The script that MLflow serves a clinical bundle from."""
+
 __all__ = [
     "ARM",
     "CONTROLS",
     "FORMULA",
     "REST",
+    "SERVED",
     "ClinicalBundle",
     "ClinicalRows",
     "Division",
@@ -43,6 +55,7 @@ __all__ = [
     "make_pipeline",
     "missingness_warning",
     "nested",
+    "numbers_for",
     "odds_ratios",
     "out_of_fold",
     "partial_dependence",

@@ -92,7 +92,7 @@ def read_for(bundle: ClinicalBundle, path: Path, identities: Identities) -> pd.D
     return numbers_for(bundle, cells, path).assign(patient_id=patients)
 
 
-def numbers_for(bundle: ClinicalBundle, cells: pd.DataFrame, path: Path) -> pd.DataFrame:
+def numbers_for(bundle: ClinicalBundle, cells: pd.DataFrame, path: Path | None) -> pd.DataFrame:
     """The bundle's columns from cells as text.
 
     Raises

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -70,6 +70,12 @@ class ClinicalBundle(Config):
     run_id: str
     created: str
     versions: dict[str, str]
+
+    @property
+    def input_types(self) -> dict[str, Literal["double", "string"]]:
+        """Column -> type of its cells in a table."""
+        words = {c.name for c in self.columns if c.codes is not None or c.type == "category"}
+        return {c.name: "string" if c.name in words else "double" for c in self.columns}
 
     @property
     def operating_point(self) -> OperatingPoint:

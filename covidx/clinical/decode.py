@@ -19,7 +19,7 @@ SHOWN = 10
 """Faults named in an error."""
 
 
-def decode(cells: pd.Series, column: Column, path: Path) -> pd.Series:
+def decode(cells: pd.Series, column: Column, path: Path | None) -> pd.Series:
     """The numbers of a column; of a category the place of each value among its values.
 
     Parameters
@@ -28,7 +28,7 @@ def decode(cells: pd.Series, column: Column, path: Path) -> pd.Series:
         As `read_cells`; missing is unknown and stays NaN.
     column : Column
         Codes, unit, and the range of what is possible.
-    path : Path
+    path : Path or None
         For errors.
 
     Raises
@@ -83,7 +83,7 @@ def _plain(cells: pd.Series) -> pd.Series:
 
 
 def _by_code(
-    cells: pd.Series, codes: Mapping[str, float | None], column: Column, path: Path
+    cells: pd.Series, codes: Mapping[str, float | None], column: Column, path: Path | None
 ) -> pd.Series:
     said = _plain(cells)
     unknown = said.notna() & ~said.isin(list(codes))
@@ -104,7 +104,9 @@ def _outside(numbers: pd.Series, column: Column) -> pd.Series:
     return (numbers < low - ROUNDING) | (numbers > high + ROUNDING)
 
 
-def _refuse_impossible(cells: pd.Series, numbers: pd.Series, column: Column, path: Path) -> None:
+def _refuse_impossible(
+    cells: pd.Series, numbers: pd.Series, column: Column, path: Path | None
+) -> None:
     low, high = _range(column)
     hint = None
     if column.unit is not None:
@@ -127,7 +129,7 @@ def _refuse(
     what: str,
     wrong: pd.Series,
     column: Column,
-    path: Path,
+    path: Path | None,
     expected: str,
     hint: str | None = None,
 ) -> None:

@@ -15,6 +15,7 @@ import pandas as pd
 
 from covidx.cards import card_digest
 from covidx.clinical import (
+    SERVED,
     ClinicalBundle,
     ClinicalRows,
     Fitted,
@@ -183,7 +184,7 @@ def train_clinical(
         tracker.tags({"bundle_sha256": bundle.sha256, "run_folder": run.run_id})
         tracker.tags({k: str(run.record[k]) for k in ("git_commit", "lock_sha256")})
         tracker.estimates(metrics.estimates)
-        tracker.files(run.path / "bundle", "bundle")
+        tracker.model(run.path / "bundle", SERVED, bundle.classes, bundle.input_types)
         tracker.files(run.path / "figures", "figures")
         for name in ("report.html", "metrics.json", "models.json", "predictions.parquet"):
             tracker.file(run.path / name)

@@ -31,7 +31,7 @@ HEADER = "id,sex,temperature,wbc,cough,age,surprise"
 GOOD = f"{HEADER}\n7,M,98.6,5.2,1,41,x\n\n8,?,,,0,30,y\n"
 
 
-def _bundle(folder: Path, card: DataCard) -> tuple[ClinicalBundle, Fitted]:
+def small_bundle(folder: Path, card: DataCard) -> tuple[ClinicalBundle, Fitted]:
     """A model of the small card's columns, trained on forty made-up patients."""
     rng = np.random.default_rng(0)
     lines = [
@@ -55,7 +55,7 @@ def _write(folder: Path, text: str) -> Path:
 
 
 def test_rows_are_read_in_the_bundles_units(card: DataCard, tmp_path: Path) -> None:
-    bundle, _ = _bundle(tmp_path, card)
+    bundle, _ = small_bundle(tmp_path, card)
     table = read_for(bundle, _write(tmp_path, GOOD), Identities.public())
     assert list(table["patient_id"]) == ["7", "8"] and list(table.index) == [0, 2]
     np.testing.assert_allclose(table["temperature"], [37.0, np.nan])
@@ -89,7 +89,7 @@ def test_rows_are_read_in_the_bundles_units(card: DataCard, tmp_path: Path) -> N
 def test_what_does_not_fit_is_refused_and_answered(
     card: DataCard, tmp_path: Path, change: tuple[str, str], code: str, told: list[str]
 ) -> None:
-    bundle, fitted = _bundle(tmp_path, card)
+    bundle, fitted = small_bundle(tmp_path, card)
     path = _write(tmp_path, GOOD.replace(*change, 1))
     with pytest.raises(InvalidTableError) as caught:
         read_for(bundle, path, Identities.public())
@@ -101,7 +101,7 @@ def test_what_does_not_fit_is_refused_and_answered(
 
 
 def test_scores_are_those_of_the_model(card: DataCard, tmp_path: Path) -> None:
-    bundle, fitted = _bundle(tmp_path, card)
+    bundle, fitted = small_bundle(tmp_path, card)
     path = _write(tmp_path, GOOD)
     one, two = predict_table(bundle, fitted, path, Identities.public())
     by_hand = pd.DataFrame(
@@ -117,7 +117,7 @@ def test_scores_are_those_of_the_model(card: DataCard, tmp_path: Path) -> None:
 
 
 def test_a_score_is_called_positive_from_the_threshold_on(card: DataCard, tmp_path: Path) -> None:
-    bundle, fitted = _bundle(tmp_path, card)
+    bundle, fitted = small_bundle(tmp_path, card)
     path = _write(tmp_path, GOOD)
     score = next(predict_table(bundle, fitted, path, Identities.public())).score
     for threshold, called in ((score, "covid-19"), (np.nextafter(score, 1), "not covid-19")):

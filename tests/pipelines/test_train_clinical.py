@@ -69,6 +69,10 @@ def test_the_run_is_whole(phantom: Phantom) -> None:
     record = json.loads((phantom.folder / "run.json").read_text())
     assert record["state"] == "finished" and record["data"]["dataset"] == "phantom"
     assert not list(phantom.folder.rglob("*.pkl"))
+    (logged,) = (phantom.folder.parents[1] / "mlartifacts").rglob("MLmodel")
+    assert "wbc_10e9_l" in logged.read_text() and "prob_covid-19" in logged.read_text()
+    kept = next(logged.parent.rglob("bundle.json")).read_bytes()
+    assert kept == (phantom.folder / "bundle" / "bundle.json").read_bytes()
     assert "drift.json" not in names  # the phantom has no dates
     assert "nested.json" not in names  # none was asked for
 
