@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import Any, Literal
 
 import mlflow
 import mlflow.data.pandas_dataset
@@ -87,19 +87,30 @@ class Tracker:
         """Log one file."""
         mlflow.log_artifact(str(path), place)
 
-    def model(self, bundle: Path, script: Path, classes: list[str]) -> None:
+    def model(
+        self,
+        bundle: Path,
+        script: Path,
+        classes: list[str],
+        columns: Mapping[str, Literal["double", "string"]] | None = None,
+    ) -> None:
         """Log a bundle as a pyfunc: code (`script`) around the bundle's files, no pickle.
 
-        It takes a table with a column ``path`` and gives the probability of each class.
+        It takes a table with a column ``path``, or with `columns` (name -> type), and gives the
+        probability of each class.
         """
+        inputs: list[ColSpec | TensorSpec] = [
+            ColSpec(kind, name) for name, kind in (columns or {"path": "string"}).items()
+        ]
         outputs: list[ColSpec | TensorSpec] = [ColSpec("double", f"prob_{n}") for n in classes]
-        outputs += [ColSpec("string", name) for name in ("path", "decision", "problem")]
+        outputs += [ColSpec("string", "path")] if columns is None else []
+        outputs += [ColSpec("string", name) for name in ("decision", "problem")]
         with _quiet():
             mlflow.pyfunc.log_model(
                 name="model",
                 python_model=str(script),
                 artifacts={"bundle": str(bundle)},
-                signature=ModelSignature(Schema([ColSpec("string", "path")]), Schema(outputs)),
+                signature=ModelSignature(Schema(inputs), Schema(outputs)),
                 pip_requirements=[f"covidx=={__version__}"],
                 metadata={"notice": RESEARCH_NOTICE},
             )

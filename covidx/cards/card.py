@@ -34,7 +34,7 @@ class Column(Config):
 
     name: str
     meaning: str
-    type: Literal["text", "number", "integer", "flag", "date"] = "text"
+    type: Literal["text", "number", "integer", "flag", "date", "category"] = "text"
     unit: str | None = None
     source_unit: str | None = Field(None, description="the unit in the file, if another")
     low: float | None = None
@@ -49,6 +49,10 @@ class Column(Config):
     codes: dict[str, float | None] | None = Field(
         None, description="value in the table -> number; null is unknown"
     )
+    values: list[str] | None = Field(
+        None,
+        description="of a category: the values that it may have; by default those of the table",
+    )
     concept: str | None = Field(None, description="what it is called in every data set")
     table: str | None = Field(
         None, description="the file it lies in; by default the image or the clinical table"
@@ -62,6 +66,10 @@ class Column(Config):
         bounded = self.low is not None and self.high is not None and self.codes is None
         if self.impossible == "unknown" and not bounded:
             raise ValueError("impossible: unknown needs low and high, and is not for codes")
+        if self.type != "category" and self.values is not None:
+            raise ValueError("values are of a column of type category")
+        if self.type == "category" and (self.codes or self.low or self.high or self.unit):
+            raise ValueError("a category has no order: no codes, no range, no unit")
         return self
 
 

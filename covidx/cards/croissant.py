@@ -70,6 +70,7 @@ TYPES = {
     "integer": "sc:Integer",
     "flag": "sc:Integer",  # 0, 1 or empty; sc:Boolean has no empty
     "date": "sc:Date",
+    "category": "sc:Text",
 }
 
 

@@ -28,14 +28,16 @@ class ModelFacts(Config):
     positive: str
     classes: list[str]
     modality: str
-    units: Literal["hu", "unproven", "display"]
+    units: Literal["hu", "unproven", "display"] | None = Field(
+        None, description="of an image's intensities; none for clinical rows"
+    )
     domain: Literal["real", "simulated"]
     card_identifier: str
     card_sha256: str
     patients_by_class: dict[str, int] = Field(description="training patients")
     manufacturers: list[str] = Field(default_factory=list)
     slice_thickness_mm: tuple[float, float] | None = Field(None, description="least and greatest")
-    preprocessing: list[str] = Field(description="steps, in order, in words")
+    preprocessing: list[str] = Field(description="steps, in order, or columns, in words")
     threshold: float
     threshold_origin: str
     metrics: dict[str, dict[str, Any]] = Field(default_factory=dict)
@@ -68,7 +70,7 @@ def model_card(facts: ModelFacts) -> str:
         f"## Intended use\n\n{facts.intended_use}",
         f"## Model\n\n{_list(_model(facts))}",
         f"## Trained on\n\n{_list(_training(facts))}",
-        "## Preprocessing\n\n"
+        ("## Columns\n\n" if facts.units is None else "## Preprocessing\n\n")
         + "\n".join(f"{i}. {step}" for i, step in enumerate(facts.preprocessing, start=1)),
         f"## Results\n\n{_results(facts)}",
         f"## Known limits\n\n{_list(_limits(facts))}",
@@ -86,7 +88,8 @@ def _model(facts: ModelFacts) -> list[str]:
     rest = ", ".join(name for name in facts.classes if name != facts.positive)
     return [
         f"Architecture: {facts.architecture}",
-        f"Input: {facts.modality}, intensities {_units(facts.units)}",
+        f"Input: {facts.modality}"
+        + (f", intensities {_units(facts.units)}" if facts.units is not None else ""),
         f"Classes: {', '.join(facts.classes)}; **{facts.positive}** is positive, against {rest}",
         f"Threshold: {facts.threshold:.4g}, by {facts.threshold_origin}",
         *([f"Bundle: `{facts.bundle_sha256}`"] if facts.bundle_sha256 else []),
@@ -100,19 +103,26 @@ def _training(facts: ModelFacts) -> list[str]:
     return [
         f"Data set: {facts.card_identifier}, **{facts.domain}** (card `{facts.card_sha256}`)",
         f"Patients: {sum(facts.patients_by_class.values())} ({counts})",
-        f"Manufacturers: {', '.join(facts.manufacturers) or 'unknown'}",
+        *(
+            [f"Manufacturers: {', '.join(facts.manufacturers) or 'unknown'}"]
+            if facts.units is not None
+            else []
+        ),
         *([f"Slice thickness: {low_high[0]:g} to {low_high[1]:g} mm"] if low_high else []),
     ]
 
 
 def _limits(facts: ModelFacts) -> list[str]:
-    limits = [
-        "A score on input outside the domain above (other modality, intensities, thickness or "
-        "scanner) is not interpretable."
-    ]
+    other = "modality, intensities, thickness or scanner"
+    if facts.units is None:
+        other = "patients, units, assays or habits of measuring"
+    limits = [f"A score on input outside the domain above (other {other}) is not interpretable."]
     if facts.domain == "simulated":
-        limits.append("Trained on simulated patients: a score on a real scan is not interpretable.")
-    if facts.units != "hu":
+        real = "patient" if facts.units is None else "scan"
+        limits.append(
+            f"Trained on simulated patients: a score on a real {real} is not interpretable."
+        )
+    if facts.units not in ("hu", None):
         limits.append(
             "Intensities are not proven Hounsfield units: windows and crops leave traces."
         )

@@ -9,12 +9,15 @@ import typer
 
 from covidx.cli.answers import as_csv, as_json, as_table
 from covidx.cli.progress import terminal_bar
+from covidx.cli.rows import is_clinical, predict_tables
 from covidx.constants import RESEARCH_NOTICE
 from covidx.errors import InvalidInputError, StoreError
 from covidx.files import make_folder, replacing
 
 if TYPE_CHECKING:
+    from covidx.cards import DataCard
     from covidx.evaluate import Metrics
+    from covidx.ingest import Identities
     from covidx.pipelines.config import TrainImage
     from covidx.pipelines.sources import Source
     from covidx.pipelines.train_image import Trained
@@ -250,39 +253,59 @@ def _tell_metrics(metrics: Metrics, notes: list[str]) -> None:
 def predict(
     bundle: Annotated[Path, typer.Argument(help="Model bundle.")],
     paths: Annotated[
-        list[Path], typer.Argument(help="A DICOM study's folder, a NIfTI or picture file, each.")
+        list[Path],
+        typer.Argument(
+            help="A DICOM study's folder, a NIfTI or picture file, each; or tables of rows."
+        ),
     ],
     format: Annotated[  # noqa: A002
         Literal["table", "csv", "json"], typer.Option(help="What to print.")
     ] = "table",
     out: Annotated[Path | None, typer.Option(help="Write there instead.")] = None,
     card: Annotated[
-        Path | None, typer.Option(help="Data card of pictures with a table (path, or known name).")
+        Path | None,
+        typer.Option(help="Data card (path, or known name): pictures with a table, or public ids."),
     ] = None,
 ) -> None:
-    """Score images with a trained bundle; exit code 1 where an image has no score."""
+    """Score images or clinical rows with a trained bundle; exit code 1 where one has no score."""
     from covidx.cards import load_card
     from covidx.ingest import Identities
-    from covidx.training import Predictor, predict_path
 
     if out is not None:
         _check_writable(out)
     described = None if card is None else load_card(card)
     identities = Identities.for_card(described)
-    predictor = Predictor.load(bundle)
-    found: list[Prediction] = []
-    with terminal_bar("predict") as bar:
-        for done, path in enumerate(paths, 1):
-            found += predict_path(predictor, path, identities=identities, card=described)
-            bar(done, len(paths))
-    text = {"table": as_table, "csv": as_csv, "json": as_json}[format](found, predictor.bundle)
+    if is_clinical(bundle):
+        text, whole = predict_tables(bundle, paths, format, identities)
+    else:
+        text, whole = _predict_images(bundle, paths, format, identities, described)
     if out is None:
         typer.echo(text)
     else:
         with replacing(out) as temporary:
             temporary.write_text(text + "\n", encoding="utf-8")
-    if any(one.problem for one in found):
+    if not whole:
         raise typer.Exit(1)
+
+
+def _predict_images(
+    bundle: Path,
+    paths: list[Path],
+    format: Literal["table", "csv", "json"],  # noqa: A002
+    identities: Identities,
+    card: DataCard | None,
+) -> tuple[str, bool]:
+    """What is said of the images, and whether all of them have a score."""
+    from covidx.training import Predictor, predict_path
+
+    predictor = Predictor.load(bundle)
+    found: list[Prediction] = []
+    with terminal_bar("predict") as bar:
+        for done, path in enumerate(paths, 1):
+            found += predict_path(predictor, path, identities=identities, card=card)
+            bar(done, len(paths))
+    text = {"table": as_table, "csv": as_csv, "json": as_json}[format](found, predictor.bundle)
+    return text, not any(one.problem for one in found)
 
 
 def _check_writable(out: Path) -> None:

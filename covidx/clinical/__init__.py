@@ -1,5 +1,14 @@
 """The clinical model (P2): tables by data card, pipelines, nested validation, drift; no torch."""
 
+from pathlib import Path
+
+from covidx.clinical.apply import (
+    RowPrediction,
+    numbers_for,
+    predict_rows,
+    predict_table,
+    read_for,
+)
 from covidx.clinical.bundle import ClinicalBundle, load_bundle, parity_rows, save_bundle
 from covidx.clinical.dependence import partial_dependence
 from covidx.clinical.drift import Week, weekly
@@ -16,17 +25,22 @@ from covidx.clinical.recipe import CONTROLS, Recipe
 from covidx.clinical.rows import REST, ClinicalRows, choose_features, read_rows
 from covidx.clinical.split import Division, divide
 
+SERVED = Path(__file__).with_name("served.py")
+"""The script that MLflow serves a clinical bundle from."""
+
 __all__ = [
     "ARM",
     "CONTROLS",
     "FORMULA",
     "REST",
+    "SERVED",
     "ClinicalBundle",
     "ClinicalRows",
     "Division",
     "Fitted",
     "Nested",
     "Recipe",
+    "RowPrediction",
     "SymptomFormula",
     "Week",
     "auroc_by_group",
@@ -41,13 +55,17 @@ __all__ = [
     "make_pipeline",
     "missingness_warning",
     "nested",
+    "numbers_for",
     "odds_ratios",
     "out_of_fold",
     "parity_rows",
     "partial_dependence",
     "permutation_importance",
+    "predict_rows",
+    "predict_table",
     "predictions_of",
     "read_cells",
+    "read_for",
     "read_rows",
     "refit",
     "save_bundle",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -50,6 +50,7 @@ class ClinicalBundle(Config):
     recipe: Recipe
     chosen: dict[str, Any]
     columns: list[Column]
+    patient_column: str | None = Field(None, description="its name in the training table")
     classes: list[str]
     positive: str
     threshold: float
@@ -69,6 +70,12 @@ class ClinicalBundle(Config):
     run_id: str
     created: str
     versions: dict[str, str]
+
+    @property
+    def input_types(self) -> dict[str, Literal["double", "string"]]:
+        """Column -> type of its cells in a table."""
+        words = {c.name for c in self.columns if c.codes is not None or c.type == "category"}
+        return {c.name: "string" if c.name in words else "double" for c in self.columns}
 
     @property
     def operating_point(self) -> OperatingPoint:
@@ -96,7 +103,8 @@ def save_bundle(
     point : OperatingPoint
         Chosen on validation rows.
     facts : dict
-        classes, positive, dataset, domain, the digests, patients and run_id of the bundle.
+        patient_column, classes, positive, dataset, domain, the digests, patients and run_id of
+        the bundle.
     """
     make_folder(folder)
     with replacing(folder / PIPELINE) as temporary:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -11,15 +12,15 @@ from covidx.cards import Column
 from covidx.clinical.units import convert, convertible
 from covidx.errors import InvalidTableError
 
-__all__ = ["decode"]
+__all__ = ["decode", "with_values"]
 
 ROUNDING = 1e-9
 SHOWN = 10
 """Faults named in an error."""
 
 
-def decode(cells: pd.Series, column: Column, path: Path) -> pd.Series:
-    """The numbers of a column.
+def decode(cells: pd.Series, column: Column, path: Path | None) -> pd.Series:
+    """The numbers of a column; of a category the place of each value among its values.
 
     Parameters
     ----------
@@ -27,7 +28,7 @@ def decode(cells: pd.Series, column: Column, path: Path) -> pd.Series:
         As `read_cells`; missing is unknown and stays NaN.
     column : Column
         Codes, unit, and the range of what is possible.
-    path : Path
+    path : Path or None
         For errors.
 
     Raises
@@ -39,8 +40,11 @@ def decode(cells: pd.Series, column: Column, path: Path) -> pd.Series:
     ConfigError
         ``UNIT_UNKNOWN``.
     """
-    if column.codes is not None:
-        numbers = _by_code(cells, column, path)
+    codes = column.codes
+    if column.type == "category":
+        codes = {value: float(place) for place, value in enumerate(column.values or [])}
+    if codes is not None:
+        numbers = _by_code(cells, codes, column, path)
     else:
         numbers = pd.to_numeric(cells, errors="coerce").astype(float)
         hint = "Numbers have a decimal point; what is unknown is an empty cell."
@@ -65,15 +69,28 @@ def decode(cells: pd.Series, column: Column, path: Path) -> pd.Series:
     return numbers
 
 
-def _by_code(cells: pd.Series, column: Column, path: Path) -> pd.Series:
-    assert column.codes is not None
-    # A spreadsheet may give the code 1 as 1.0.
-    said = cells.where(~cells.str.fullmatch(r"-?\d+\.0", na=False), cells.str[:-2])
-    unknown = said.notna() & ~said.isin(list(column.codes))
-    expected = ", ".join(column.codes)
+def with_values(column: Column, cells: pd.Series) -> Column:
+    """The column; a category whose card names no values gets those of the table."""
+    if column.type != "category" or column.values is not None:
+        return column
+    values = sorted(_plain(cells).dropna().unique())
+    return column.model_copy(update={"values": values})
+
+
+def _plain(cells: pd.Series) -> pd.Series:
+    """A spreadsheet may give the code 1 as 1.0."""
+    return cells.where(~cells.str.fullmatch(r"-?\d+\.0", na=False), cells.str[:-2])
+
+
+def _by_code(
+    cells: pd.Series, codes: Mapping[str, float | None], column: Column, path: Path | None
+) -> pd.Series:
+    said = _plain(cells)
+    unknown = said.notna() & ~said.isin(list(codes))
+    expected = ", ".join(codes)
     _refuse("CODE_UNKNOWN", "has no code in the card", cells[unknown], column, path, expected)
-    codes = {name: np.nan if code is None else code for name, code in column.codes.items()}
-    return said.map(codes).astype(float)
+    numbers = {name: np.nan if code is None else code for name, code in codes.items()}
+    return said.map(numbers).astype(float)
 
 
 def _range(column: Column) -> tuple[float, float]:
@@ -87,14 +104,21 @@ def _outside(numbers: pd.Series, column: Column) -> pd.Series:
     return (numbers < low - ROUNDING) | (numbers > high + ROUNDING)
 
 
-def _refuse_impossible(cells: pd.Series, numbers: pd.Series, column: Column, path: Path) -> None:
+def _refuse_impossible(
+    cells: pd.Series, numbers: pd.Series, column: Column, path: Path | None
+) -> None:
     low, high = _range(column)
     hint = None
-    if column.unit is not None and column.source_unit is None:
-        for unit in convertible(column.unit):
-            values = convert(numbers.to_numpy(float), unit, column.unit)
+    if column.unit is not None:
+        given = column.source_unit or column.unit
+        raw = convert(numbers.to_numpy(float), column.unit, given)
+        for unit in sorted({column.unit, *convertible(column.unit)} - {given}):
+            values = convert(raw, unit, column.unit)
             if ((values >= low) & (values <= high)).all():
-                hint = f"They would fit in {unit}: if so, say source_unit: {unit} in the card."
+                hint = (
+                    f"They would fit in {unit}, and not in {given}: convert them, or, if all are, "
+                    f"say source_unit: {unit} in the card."
+                )
                 break
     expected = f"{low:g} to {high:g} {column.unit or ''}".strip()
     _refuse("VALUE_IMPOSSIBLE", "is impossible", cells, column, path, expected, hint)
@@ -105,7 +129,7 @@ def _refuse(
     what: str,
     wrong: pd.Series,
     column: Column,
-    path: Path,
+    path: Path | None,
     expected: str,
     hint: str | None = None,
 ) -> None:

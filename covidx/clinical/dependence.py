@@ -23,22 +23,28 @@ def partial_dependence(
     name : str
         A feature.
     points : int
-        Values tried: all that occur if they are so few, else quantiles of 5 to 95 %.
+        Values tried: all that occur if they are so few, or of a category, else quantiles of 5 to
+        95 %.
 
     Returns
     -------
     DataFrame
-        value and score, by ascending value; where the column has gaps, a last row with value NaN
-        says the mean score if it is unknown in every row. Values that do not go together with the
-        rest of a row (an old patient's with a child's) count as much as those that do.
+        value (a word for a category) and score, by ascending value; where the column has gaps, a
+        last row with value NaN says the mean score if it is unknown in every row. Values that do
+        not go together with the rest of a row (an old patient's with a child's) count as much as
+        those that do.
     """
     known = rows.table[name].dropna().to_numpy(float)
     values = np.unique(known)
-    if len(values) > points:
+    column = next(column for column in rows.features if column.name == name)
+    if len(values) > points and column.type != "category":
         values = np.unique(np.quantile(known, np.linspace(0.05, 0.95, points)))
     tried = [*values.tolist(), *([np.nan] if len(known) < len(rows.table) else [])]
     scores = [float(np.nanmean(_at(fitted, rows, name, value))) for value in tried]
-    return pd.DataFrame({"value": tried, "score": scores})
+    frame = pd.DataFrame({"value": tried, "score": scores})
+    if column.values is not None:
+        frame["value"] = frame["value"].map(dict(enumerate(column.values)))
+    return frame
 
 
 def _at(fitted: Fitted, rows: ClinicalRows, name: str, value: float) -> np.ndarray:

@@ -123,11 +123,12 @@ class Week:
         }
 
 
-def psi(before: FloatArray, now: FloatArray) -> float:
+def psi(before: FloatArray, now: FloatArray, places: int | None = None) -> float:
     """Population stability index of known values: sum of (q - p) ln(q / p) over bins.
 
-    Bins are the values themselves where the reference has at most 10, else its deciles. NaN where
-    either side has no known value.
+    Bins are the values themselves where the reference has at most 10, else its deciles; those of a
+    category are its `places`, whether the reference has them or not. NaN where either side has no
+    known value.
 
     >>> round(psi(np.array([0.0, 1.0]), np.array([0.0, 0.0, 0.0, 1.0])), 4)  # 0.25 ln 1.5 - ...
     0.2747
@@ -136,7 +137,9 @@ def psi(before: FloatArray, now: FloatArray) -> float:
     if not len(before) or not len(now):
         return float("nan")
     levels = np.unique(before)
-    if len(levels) > BINS:
+    if places is not None:
+        edges = np.arange(1, places) - 0.5
+    elif len(levels) > BINS:
         edges = np.unique(np.quantile(before, np.linspace(0, 1, BINS + 1)[1:-1]))
     else:
         edges = (levels[:-1] + levels[1:]) / 2
@@ -149,13 +152,15 @@ def psi(before: FloatArray, now: FloatArray) -> float:
     return float(((q - p) * np.log(q / p)).sum())
 
 
-def column_drift(name: str, before: pd.Series, now: pd.Series) -> ColumnDrift:
+def column_drift(
+    name: str, before: pd.Series, now: pd.Series, places: int | None = None
+) -> ColumnDrift:
     """Compare a column with its reference."""
     return ColumnDrift(
         name,
         float(now.isna().mean()),
         float(before.isna().mean()),
-        psi(before.to_numpy(float), now.to_numpy(float)),
+        psi(before.to_numpy(float), now.to_numpy(float), places),
     )
 
 
@@ -189,7 +194,15 @@ def weekly(
     for monday in sorted(start.dropna().unique()):
         here = (start == monday).to_numpy()
         week = rows.only(here)
-        columns = [column_drift(name, train.table[name], week.table[name]) for name in rows.names]
+        columns = [
+            column_drift(
+                one.name,
+                train.table[one.name],
+                week.table[one.name],
+                None if one.values is None else len(one.values),
+            )
+            for one in rows.features
+        ]
         lost = tuple(column.name for column in columns if column.state == "lost")
         found.append(
             Week(

@@ -37,7 +37,8 @@ def formula_inputs(features: Sequence[Column]) -> dict[str, str]:
     InvalidTableError
         ``FORMULA_INPUT_MISSING``: the table does not measure all of them. None is guessed.
     """
-    found = {column.concept: column.name for column in features if column.concept in FORMULA}
+    measured = [column for column in features if column.type != "category"]
+    found = {column.concept: column.name for column in measured if column.concept in FORMULA}
     missing = [concept for concept in FORMULA if concept not in found]
     if missing:
         raise InvalidTableError(

@@ -12,6 +12,7 @@ from scipy.special import ndtri
 from statsmodels.discrete.discrete_model import Logit
 from statsmodels.tools.sm_exceptions import ConvergenceWarning, HessianInversionWarning
 
+from covidx.cards import Column
 from covidx.clinical.rows import ClinicalRows
 from covidx.evaluate import CONFIDENCE, Estimate, undefined
 
@@ -36,7 +37,8 @@ def odds_ratios(rows: ClinicalRows) -> dict[str, Estimate]:
     Returns
     -------
     dict
-        Per standard deviation for a number, yes against no for a column of 0 and 1. Where groups
+        Per standard deviation for a number, yes against no for a column of 0 and 1, each value of a
+        category against the most frequent one. Where groups
         have several rows the variance is cluster-robust. Undefined, with the reason, for a yes
         or a no that only one class has (it is left out of the regression), and for all where the
         regression has no solution (columns that determine each other).
@@ -59,13 +61,10 @@ def odds_ratios(rows: ClinicalRows) -> dict[str, Estimate]:
 def _design(rows: ClinicalRows) -> pd.DataFrame:
     columns: dict[str, pd.Series] = {}
     patterns: list[tuple[npt.NDArray[np.bool_], list[str]]] = []
-    for name in rows.names:
-        values = rows.table[name]
+    for column in rows.features:
+        name, values = column.name, rows.table[column.name]
         gaps = values.isna()
-        filled = values.fillna(values.median()) if not gaps.all() else values.fillna(0.0)
-        if not set(filled.unique()) <= {0.0, 1.0} and filled.std() > 0:
-            filled = (filled - filled.mean()) / filled.std(ddof=0)
-        columns[name] = filled
+        columns |= _of_category(column, values) if column.values else {name: _of_number(values)}
         if gaps.sum() < FEWEST:
             continue
         for pattern, names in patterns:
@@ -77,6 +76,23 @@ def _design(rows: ClinicalRows) -> pd.DataFrame:
     for pattern, names in patterns:
         columns[f"{', '.join(names)} missing"] = pd.Series(pattern.astype(float))
     return pd.DataFrame(columns)
+
+
+def _of_number(values: pd.Series) -> pd.Series:
+    filled = values.fillna(values.median()) if values.notna().any() else values.fillna(0.0)
+    if not set(filled.unique()) <= {0.0, 1.0} and filled.std() > 0:
+        return (filled - filled.mean()) / filled.std(ddof=0)
+    return filled
+
+
+def _of_category(column: Column, values: pd.Series) -> dict[str, pd.Series]:
+    """Each value against the most frequent one, which gaps are filled with."""
+    names = dict(enumerate(column.values or []))
+    usual = names.pop(int(values.mode().iloc[0])) if values.notna().any() else "unknown"
+    return {
+        f"{column.name}: {name} against {usual}": (values == place).astype(float)
+        for place, name in names.items()
+    }
 
 
 def _parts(column: pd.Series, rows: ClinicalRows) -> bool:

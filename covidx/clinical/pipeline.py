@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
+from sklearn.compose import ColumnTransformer
 from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
 from sklearn.experimental import enable_iterative_imputer  # noqa: F401
 from sklearn.feature_selection import SelectKBest, f_classif
@@ -12,7 +14,7 @@ from sklearn.impute import IterativeImputer, MissingIndicator, SimpleImputer
 from sklearn.linear_model import LogisticRegression
 from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import Pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from sklearn.svm import SVC
 
 from covidx.cards import Column
@@ -55,6 +57,17 @@ SCALED = ("logistic", "svm", "mlp")
 """Kinds that want their columns on one scale."""
 
 
+def _one_hot(features: Sequence[Column]) -> ColumnTransformer:
+    """A yes or no for each value of a category; where it is unknown, no for all of them."""
+    values = {c.name: c.values for c in features if c.type == "category" and c.values}
+    places = [np.arange(len(known), dtype=float) for known in values.values()]
+    encoder = OneHotEncoder(categories=places, handle_unknown="ignore", sparse_output=False)
+    numbers = [column.name for column in features if column.type != "category"]
+    return ColumnTransformer(
+        [("values", encoder, list(values)), ("numbers", "passthrough", numbers)]
+    )
+
+
 def make_pipeline(recipe: Recipe, features: Sequence[Column], seed: int) -> Pipeline:
     """Build the pipeline, unfitted; it takes a table with the features' columns.
 
@@ -68,6 +81,8 @@ def make_pipeline(recipe: Recipe, features: Sequence[Column], seed: int) -> Pipe
     if recipe.kind == "menni":
         return Pipeline([(MODEL, SymptomFormula(formula_inputs(features)))])
     steps: list[tuple[str, Any]] = []
+    if recipe.missing != "only" and any(column.type == "category" for column in features):
+        steps.append(("categories", _one_hot(features)))
     if recipe.missing != "native":
         steps.append(("missing", IMPUTERS[recipe.missing](seed)))
     if recipe.kind in SCALED:

@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from covidx.cards import OUTCOME, ClinicalTable, Column, DataCard
-from covidx.clinical.decode import decode
+from covidx.clinical.decode import decode, with_values
 from covidx.clinical.read import read_cells
 from covidx.clinical.who import one_row_each, refuse_rows, who
 from covidx.cohort import Classes, read_labels
@@ -40,8 +40,8 @@ class ClinicalRows:
     ----------
     table : DataFrame
         patient_id, group_id, label, site and date (missing where the card names none), and the
-        features as floats, in the card's units; NaN is unknown. What else the card knows by a
-        concept of `STRATA`, under its concept.
+        features as floats, in the card's units; of a category the place among the column's values;
+        NaN is unknown. What else the card knows by a concept of `STRATA`, under its concept.
     features : list of Column
     classes : Classes
         Two: the positive one, and the other or ``rest``.
@@ -193,6 +193,7 @@ def read_rows(
     said = _labels(cells, how, table["patient_id"], path, labels, identities)
     mapped, left_out = _classes_of_rows(said, how, path)
     table["label"] = np.where(mapped == card.positive, card.positive, _other(card))
+    chosen = [with_values(column, cells[column.name]) for column in chosen]
     numbers = {c.name: decode(cells[c.name], c, path) for c in chosen}
     table[[c.name for c in chosen]] = pd.DataFrame(numbers)
     for column in card.clinical_columns().values():
@@ -242,8 +243,7 @@ def _labels(
             path=path,
             hint="Give them with --labels (make: LABELS=labels.csv).",
         )
-    own = cells[how.label]
-    return own.fillna("") if "" in how.labels else own
+    return cells[how.label].fillna("") if "" in how.labels else cells[how.label]
 
 
 def _classes_of_rows(

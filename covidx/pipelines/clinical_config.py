@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from covidx.cards import CARD_FOLDER, DataCard, load_card
 from covidx.clinical import Division, Recipe
@@ -42,8 +42,16 @@ class TrainClinical(Config):
     require: list[str]
     division: Division
     inner_folds: int = Field(ge=2)
+    nested_folds: int = Field(ge=0)
     operating_point: Literal["youden"]
     recipes: list[Recipe] = Field(min_length=1)
+
+    @field_validator("nested_folds")
+    @classmethod
+    def _several(cls, folds: int) -> int:
+        if folds == 1:
+            raise ValueError("one outer fold tests nothing: 0 for none, or 2 and more")
+        return folds
 
 
 @dataclass(frozen=True)

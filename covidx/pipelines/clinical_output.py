@@ -39,6 +39,7 @@ __all__ = [
     "facts_of",
     "require",
     "warnings_of",
+    "what_it_is",
 ]
 
 
@@ -92,7 +93,7 @@ def compare_models(
         lines.append(
             ModelLine(
                 one.recipe.name,
-                _what(one),
+                what_it_is(one),
                 one.inner_auroc,
                 auroc_by_group(test.only(known), scores[known]),
                 difference,
@@ -114,7 +115,7 @@ def compare_models(
     return lines
 
 
-def _what(one: Fitted) -> str:
+def what_it_is(one: Fitted) -> str:
     """A model in a few words."""
     recipe = one.recipe
     if recipe.kind == "menni":
@@ -212,7 +213,7 @@ def facts_of(
         ("Rows", f"{len(rows.table)}: {labels}"),
         ("Division", f"by {how['by']}{windows}, seed {record['config']['seed']}: {counts} rows"),
         ("Features", ", ".join(f"{name} ({gaps[name]:.0%} missing)" for name in rows.names)),
-        ("P2", f"{best.recipe.name}: {_what(best)}"),
+        ("P2", f"{best.recipe.name}: {what_it_is(best)}"),
         (
             "Choice",
             f"of {len(record['config']['recipes'])} recipes, by mean AUROC of "

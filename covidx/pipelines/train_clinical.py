@@ -15,6 +15,7 @@ import pandas as pd
 
 from covidx.cards import card_digest
 from covidx.clinical import (
+    SERVED,
     ClinicalBundle,
     ClinicalRows,
     Fitted,
@@ -35,7 +36,9 @@ from covidx.clinical import (
 from covidx.errors import InvalidTableError
 from covidx.evaluate import Metrics, choose_operating_point, evaluate
 from covidx.files import sha256_file, write_json
+from covidx.pipelines.clinical_card import write_clinical_model_card
 from covidx.pipelines.clinical_config import ClinicalSource, TrainClinical, phantom_rows
+from covidx.pipelines.clinical_nested import nested_aurocs
 from covidx.pipelines.clinical_output import (
     compare_models,
     draw_clinical_figures,
@@ -125,6 +128,10 @@ def train_clinical(
             fitted, skipped = _fit_all(config, train, bar)
             control = fit_control(train, seed=config.seed, folds=config.inner_folds)
             best = best_of(fitted)
+        recipes = [one.recipe for one in fitted]
+        with run.step("nested"):
+            place = run.path / "nested.json"
+            outer = nested_aurocs(config, rows, recipes, control is not None, place)
         with run.step("evaluate"):
             bundle, best = _bundle(run, config, source, rows, best, digests)
             predictions = predictions_of(
@@ -159,13 +166,25 @@ def train_clinical(
             )
             facts = facts_of(run.record, source, rows, best, bundle)
             title = f"train_clinical: {metrics.positive} against the rest"
-            page = ClinicalPage(title, warnings, lines, importance, odds, weeks, figures, facts)
+            page = ClinicalPage(
+                title,
+                warnings,
+                lines,
+                importance,
+                odds,
+                weeks,
+                figures,
+                facts,
+                outer,
+                config.nested_folds,
+            )
+            write_clinical_model_card(run.path / "bundle", bundle, best, metrics, warnings)
             write_clinical_report(run.path / "report.html", page, metrics)
         run.record["bundle_sha256"] = bundle.sha256
         tracker.tags({"bundle_sha256": bundle.sha256, "run_folder": run.run_id})
         tracker.tags({k: str(run.record[k]) for k in ("git_commit", "lock_sha256")})
         tracker.estimates(metrics.estimates)
-        tracker.files(run.path / "bundle", "bundle")
+        tracker.model(run.path / "bundle", SERVED, bundle.classes, bundle.input_types)
         tracker.files(run.path / "figures", "figures")
         for name in ("report.html", "metrics.json", "models.json", "predictions.parquet"):
             tracker.file(run.path / name)
@@ -208,7 +227,9 @@ def _bundle(
     scored = predictions_of(validation, best.score(validation.table), run_id=run.run_id)
     point = choose_operating_point(scored, rows.classes.positive, rule=config.operating_point)
     trained = rows.table.loc[rows.table["role"] == "train", "label"].value_counts()
+    assert source.card.clinical is not None
     facts = {
+        "patient_column": source.card.clinical.patient,
         "classes": list(rows.classes.names),
         "positive": rows.classes.positive,
         "patients": {name: int(trained.get(name, 0)) for name in rows.classes.names},
@@ -259,7 +280,7 @@ def _write_explanations(
     write_json(folder / "odds_ratios.json", {name: one.to_json() for name, one in odds.items()})
     plain = {
         name: [
-            {"value": None if pd.isna(v) else float(v), "score": float(s)}
+            {"value": None if pd.isna(v) else v, "score": float(s)}
             for v, s in zip(curve["value"], curve["score"], strict=True)
         ]
         for name, curve in curves.items()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pandas as pd
@@ -53,6 +53,8 @@ class ClinicalPage:
     weeks: Sequence[Week]
     figures: Sequence[tuple[str, str]]
     facts: Sequence[tuple[str, str]]
+    nested: Mapping[str, Estimate] = field(default_factory=dict)
+    nested_folds: int = 0
 
 
 def importance_figure(losses: Mapping[str, Estimate]) -> Figure:
@@ -81,7 +83,11 @@ def dependence_figure(curves: Mapping[str, pd.DataFrame], units: Mapping[str, st
         axes = figure.add_subplot(1, count, place, sharey=shared)
         shared = shared or axes
         known = curve.dropna(subset="value")
-        axes.plot(known["value"], known["score"], color=BLUE, marker="o", markersize=3)
+        # The values of a category have no order: points without a line.
+        line = "-" if pd.api.types.is_numeric_dtype(known["value"]) else "none"
+        axes.plot(
+            known["value"], known["score"], color=BLUE, marker="o", markersize=3, linestyle=line
+        )
         unknown = curve.loc[curve["value"].isna(), "score"]
         if len(unknown):
             axes.axhline(

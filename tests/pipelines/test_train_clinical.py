@@ -69,7 +69,12 @@ def test_the_run_is_whole(phantom: Phantom) -> None:
     record = json.loads((phantom.folder / "run.json").read_text())
     assert record["state"] == "finished" and record["data"]["dataset"] == "phantom"
     assert not list(phantom.folder.rglob("*.pkl"))
+    (logged,) = (phantom.folder.parents[1] / "mlartifacts").rglob("MLmodel")
+    assert "wbc_10e9_l" in logged.read_text() and "prob_covid-19" in logged.read_text()
+    kept = next(logged.parent.rglob("bundle.json")).read_bytes()
+    assert kept == (phantom.folder / "bundle" / "bundle.json").read_bytes()
     assert "drift.json" not in names  # the phantom has no dates
+    assert "nested.json" not in names  # none was asked for
 
 
 def test_predictions_say_what_metrics_say(phantom: Phantom) -> None:
@@ -195,6 +200,24 @@ def test_a_model_of_who_was_measured_is_called_that(
     assert result.exit_code == 0, result.output + str(result.exception)
     assert "may have learned who was measured" in " ".join(result.output.split())
     assert "menni was left out" in result.output and "cough" in result.output
+
+
+def test_nested_folds_stand_beside_the_one_division(tmp_path: Path) -> None:
+    few = ["--set", "phantom.patients=150", "--set", "inner_folds=3"]
+    result = _train(tmp_path, *few, "--set", "nested_folds=3")
+    assert result.exit_code == 0, result.output + str(result.exception)
+    run = tmp_path / "runs" / "train_clinical" / "latest"
+    found = json.loads((run / "nested.json").read_text())
+    assert (found["outer_folds"], found["inner_folds"]) == (3, 3)
+    for name in ("P2", "missingness control"):
+        assert found[name]["auroc"]["n"] == 150 and len(found[name]["chosen_by_fold"]) == 3
+    assert set(found["P2"]["chosen_by_fold"]) <= {"logistic", "boosting"}
+    # The phantom's gaps are at random, its values are not.
+    assert found["P2"]["auroc"]["low"] > found["missingness control"]["auroc"]["value"]
+    page = (run / "report.html").read_text()
+    assert "Nested cross-validation, 3 outer folds" in page
+    assert f"{found['P2']['auroc']['value']:.3f}" in page
+    assert _code(_train(tmp_path, "--set", "nested_folds=1")) == "CONFIG_INVALID"
 
 
 def _code(result: Result) -> str:

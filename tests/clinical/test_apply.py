@@ -1,0 +1,149 @@
+"""New patients' tables and a bundle: read as in training, refused by column and row, scored."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.special import expit
+
+from covidx.cards import Column, DataCard
+from covidx.clinical import (
+    ClinicalBundle,
+    Fitted,
+    Recipe,
+    fit_recipe,
+    load_bundle,
+    predict_table,
+    read_for,
+    read_rows,
+    save_bundle,
+)
+from covidx.clinical.formula import FORMULA
+from covidx.errors import InvalidTableError
+from covidx.ingest import Identities
+from tests.clinical.made_up import made_up
+from tests.clinical.test_bundle import FACTS, POINT
+
+HEADER = "id,sex,temperature,wbc,cough,age,surprise"
+GOOD = f"{HEADER}\n7,M,98.6,5.2,1,41,x\n\n8,?,,,0,30,y\n"
+
+
+def small_bundle(folder: Path, card: DataCard) -> tuple[ClinicalBundle, Fitted]:
+    """A model of the small card's columns, trained on forty made-up patients."""
+    rng = np.random.default_rng(0)
+    lines = [
+        f"{i},{'pos' if i % 2 else 'neg'},2020-03-01,a,{'MF'[i % 3 == 0]},"
+        f"{97 + i % 2 + rng.random():.1f},{5 + rng.random():.1f},{i % 2},{30 + i},"
+        for i in range(40)
+    ]
+    (folder / "train.csv").write_text(
+        "id,result,day,clinic,sex,temperature,wbc,cough,age,surprise\n" + "\n".join(lines) + "\n"
+    )
+    rows = read_rows(folder / "train.csv", card)
+    fitted = fit_recipe(Recipe(name="logistic", kind="logistic"), rows, seed=0, folds=3)
+    save_bundle(folder / "bundle", fitted, POINT, FACTS | {"patient_column": "id"})
+    return load_bundle(folder / "bundle")
+
+
+def _write(folder: Path, text: str) -> Path:
+    path = folder / "new.csv"
+    path.write_text(text)
+    return path
+
+
+def test_rows_are_read_in_the_bundles_units(card: DataCard, tmp_path: Path) -> None:
+    bundle, _ = small_bundle(tmp_path, card)
+    table = read_for(bundle, _write(tmp_path, GOOD), Identities.public())
+    assert list(table["patient_id"]) == ["7", "8"] and list(table.index) == [0, 2]
+    np.testing.assert_allclose(table["temperature"], [37.0, np.nan])
+    np.testing.assert_allclose(table["sex"], [1, np.nan])
+    assert set(table) == {"patient_id", "sex", "temperature", "wbc", "cough", "age"}
+    nameless = read_for(
+        bundle, _write(tmp_path, GOOD.replace("id,", "other,")), Identities.public()
+    )
+    assert list(nameless["patient_id"]) == ["row-2", "row-4"]
+    private = read_for(bundle, _write(tmp_path, GOOD), Identities(b"0" * 32))
+    assert private["patient_id"].str.fullmatch(r"P-[0-9a-f]{12}").all()
+    spreadsheet = tmp_path / "new.xlsx"
+    pd.read_csv(_write(tmp_path, GOOD.replace("\n\n", "\n")), dtype=str).to_excel(
+        spreadsheet, index=False
+    )
+    again = read_for(bundle, spreadsheet, Identities.public()).reset_index(drop=True)
+    pd.testing.assert_frame_equal(again, table.reset_index(drop=True))
+
+
+@pytest.mark.parametrize(
+    ("change", "code", "told"),
+    [
+        (("wbc", "leukocytes"), "COLUMN_MISSING", ["wbc", "as in the training table"]),
+        ((",M,", ",male,"), "CODE_UNKNOWN", ["sex", "row 2: male"]),
+        (("5.2", "5200"), "VALUE_IMPOSSIBLE", ["wbc", "row 2: 5200", "fit in cell/uL"]),
+        (("98.6", "37.0"), "VALUE_IMPOSSIBLE", ["row 2: 37.0", "fit in degree Celsius, and not"]),
+        (("\n8,", "\n7,"), "PATIENT_TWICE", ["rows 4"]),
+        (("\n8,", "\n,"), "PATIENT_MISSING", ["rows 4"]),
+    ],
+)
+def test_what_does_not_fit_is_refused_and_answered(
+    card: DataCard, tmp_path: Path, change: tuple[str, str], code: str, told: list[str]
+) -> None:
+    bundle, fitted = small_bundle(tmp_path, card)
+    path = _write(tmp_path, GOOD.replace(*change, 1))
+    with pytest.raises(InvalidTableError) as caught:
+        read_for(bundle, path, Identities.public())
+    assert caught.value.code == code
+    assert all(text in str(caught.value) for text in told), str(caught.value)
+    (answer,) = predict_table(bundle, fitted, path, Identities.public())
+    assert answer.problem is not None and answer.problem.startswith(f"{code}: ")
+    assert answer.score is None and answer.row is None and answer.threshold == 0.4
+
+
+def test_scores_are_those_of_the_model(card: DataCard, tmp_path: Path) -> None:
+    bundle, fitted = small_bundle(tmp_path, card)
+    path = _write(tmp_path, GOOD)
+    one, two = predict_table(bundle, fitted, path, Identities.public())
+    by_hand = pd.DataFrame(
+        {"sex": [1.0], "temperature": [37.0], "wbc": [5.2], "cough": [1.0], "age": [41.0]}
+    )
+    assert one.score == pytest.approx(fitted.model.predict_proba(by_hand)[0, 1])
+    assert one.decision == "covid-19" and one.unknown == () and one.row == 2
+    assert two.decision == "not covid-19" and two.row == 4
+    assert two.unknown == ("sex", "temperature", "wbc")
+    assert sum(two.probabilities.values()) == pytest.approx(1)
+    assert one.threshold_origin == "youden on validation, n = 40 (20 positive)"
+    assert "Research use only" in one.to_json()["notice"]
+
+
+def test_a_score_is_called_positive_from_the_threshold_on(card: DataCard, tmp_path: Path) -> None:
+    bundle, fitted = small_bundle(tmp_path, card)
+    path = _write(tmp_path, GOOD)
+    score = next(predict_table(bundle, fitted, path, Identities.public())).score
+    for threshold, called in ((score, "covid-19"), (np.nextafter(score, 1), "not covid-19")):
+        moved = bundle.model_copy(update={"threshold": threshold})
+        found = next(predict_table(moved, fitted, path, Identities.public()))
+        assert found.decision == called
+
+
+def test_the_formula_says_what_it_lacks(tmp_path: Path) -> None:
+    rows = made_up(40)
+    columns = [
+        Column(name=f"{name}?", meaning=name, type="number", concept=name) for name in FORMULA
+    ]
+    table = rows.table.assign(**{column.name: 1.0 for column in columns})
+    formula = fit_recipe(
+        Recipe(name="menni", kind="menni"),
+        type(rows)(table, columns, rows.classes, []),
+        seed=0,
+    )
+    save_bundle(tmp_path / "bundle", formula, POINT, FACTS)
+    bundle, fitted = load_bundle(tmp_path / "bundle")
+    names = ",".join(column.name for column in columns)
+    path = _write(tmp_path, f"{names}\n40,1,1,0,0,0\n40,1,,0,,0\n")
+    one, two = predict_table(bundle, fitted, path, Identities.public())
+    assert one.score == pytest.approx(expit(-1.32 - 0.01 * 40 + 0.44 + 1.75))
+    assert two.score is None and two.decision is None and two.patient_id == "row-3"
+    assert two.problem == (
+        "INPUT_UNKNOWN: the formula has no answer without loss_of_smell_or_taste?, fatigue?"
+    )
