@@ -15,6 +15,7 @@ from pydantic import Field, ValidationError
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
+from covidx.cards import Column
 from covidx.clinical import Fitted, load_bundle, parity_rows
 from covidx.config import Config
 from covidx.constants import RESEARCH_NOTICE, SCHEMA_VERSION
@@ -137,7 +138,8 @@ class FusionPredictor:
                     actual=actual,
                     hint="Take an undamaged copy.",
                 )
-        predictor = cls(bundle, image, clinical, _fuser(folder, bundle, image))
+        columns = next(iter(clinical.values())).features
+        predictor = cls(bundle, image, clinical, _fuser(folder, bundle, image, columns))
         _check_parity(predictor, folder)
         return predictor
 
@@ -181,7 +183,7 @@ def save_fusion(
     return FusionPredictor.load(folder)
 
 
-def _fuser(folder: Path, bundle: FusionBundle, image: Predictor) -> Fuser:
+def _fuser(folder: Path, bundle: FusionBundle, image: Predictor, columns: list[Column]) -> Fuser:
     if bundle.network_sha256 is None:
         return LateFusion(list(bundle.clinical_sha256), bundle.lines)
     how, model = bundle.recipe.learning, image.model
@@ -202,7 +204,7 @@ def _fuser(folder: Path, bundle: FusionBundle, image: Predictor) -> Fuser:
         ) from error
     if own is not None:
         own.to(memory_format=torch.channels_last)
-    return JointFusion(joint.eval(), bundle.lines, bundle.prior)
+    return JointFusion(joint.eval(), columns, bundle.lines, bundle.prior)
 
 
 def _parity_arms(image: Predictor, clinical: Mapping[str, Fitted]) -> Arms:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,14 +11,16 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import torch
+from torch import Tensor
 
+from covidx.cards import Column
 from covidx.files import make_folder
 from covidx.fusion.arms import BOTH, CLINIC, IMAGE, PATTERNS, Arms, FloatArray
 from covidx.fusion.image import read_images, with_image
 from covidx.fusion.late import Line, Parts, fit_line, need_patients
 from covidx.fusion.learn import Joint, JointLearner, Known, RowData, there_of
 from covidx.fusion.network import FusionNetwork
-from covidx.fusion.recipe import JointLearning, Recipe
+from covidx.fusion.recipe import Recipe
 from covidx.imaging import BagCache
 from covidx.models import BagClassifier
 from covidx.training import BagData, Learning, run
@@ -63,6 +65,8 @@ class JointFusion:
     ----------
     model : Joint
         With P1's network where it was trained on: image features are then that one's.
+    columns : list of Column
+        Of the clinical values.
     lines : mapping
         Pattern -> line on the network's output; fitted on validation patients.
     prior : float
@@ -70,6 +74,7 @@ class JointFusion:
     """
 
     model: Joint
+    columns: list[Column]
     lines: Mapping[str, Line]
     prior: float
 
@@ -83,7 +88,7 @@ class JointFusion:
         """What the network gives as if patients had the arms of `pattern` alone, shape (n,)."""
         network = self.model.network.eval()
         features = torch.from_numpy(np.nan_to_num(arms.features)).float()
-        values = torch.from_numpy(arms.values.to_numpy(np.float64)).float()
+        values = _numbers(arms.values, self.columns)
         there = there_of(pattern != CLINIC, pattern != IMAGE, len(arms))
         found: FloatArray = network(features, values, there).double().numpy()
         return found
@@ -112,8 +117,27 @@ class JointFusion:
         return Parts(np.full(n, self.prior), moved_image, moved_clinic)
 
 
+def _numbers(values: pd.DataFrame, columns: Sequence[Column]) -> Tensor:
+    """Clinical values as the network takes them: of a category a yes or no for each value."""
+    parts = []
+    for column in columns:
+        place = values[column.name].to_numpy(np.float64)
+        if column.type == "category":
+            names = np.arange(len(column.values or []))
+            parts.append(np.where(np.isnan(place)[:, None], np.nan, place[:, None] == names))
+        else:
+            parts.append(place[:, None])
+    return torch.from_numpy(np.concatenate(parts, axis=1)).float()
+
+
 def fit_joint(
-    recipe: Recipe, arms: Arms, truth: FloatArray, image: ImageTraining, seed: int, folder: Path
+    recipe: Recipe,
+    arms: Arms,
+    columns: list[Column],
+    truth: FloatArray,
+    image: ImageTraining,
+    seed: int,
+    folder: Path,
 ) -> JointFusion:
     """Train on the patients of role train who have both arms; calibrate on those of validation.
 
@@ -123,6 +147,8 @@ def fit_joint(
         Of kind joint or gated.
     arms : Arms
         Training and validation patients, with features of P1.
+    columns : list of Column
+        Of the clinical values.
     truth : ndarray, shape (n,)
         1 positive, 0 rest.
     image : ImageTraining
@@ -141,11 +167,14 @@ def fit_joint(
     for name, rows in zip(ROLES, (train, validation), strict=True):
         need_patients(truth[rows] > 0, BOTH, name)
     make_folder(folder)
-    model = _start(recipe.kind, how, arms, train, image, seed)
+    values = _numbers(arms.values, columns)
+    width = arms.features.shape[1]
+    torch.manual_seed(seed)
+    model = _start(recipe, values[train], width, image)
     numbers = np.array(arms.patients["patient_id"].map(image.classes).fillna(0), dtype=np.int64)
     known = Known(
         torch.from_numpy(np.nan_to_num(arms.features)).float(),
-        torch.from_numpy(arms.values.to_numpy(np.float64)).float(),
+        values,
         torch.from_numpy(truth).float(),
         torch.from_numpy(numbers),
     )
@@ -159,26 +188,16 @@ def fit_joint(
     learner = JointLearner(model, known, image.how.backbone_rate, seed)
     trained, *_ = run(learner, data, how.epochs, how.epochs, folder, bar=how.end_to_end)
     share = float(truth[train].mean())
-    draft = JointFusion(trained, {}, float(np.log(share / (1 - share))))
+    draft = JointFusion(trained, columns, {}, float(np.log(share / (1 - share))))
     return replace(draft, lines=_calibrate(draft, arms, truth, validation, image))
 
 
-def _start(
-    kind: str,
-    how: JointLearning,
-    arms: Arms,
-    train: IntArray,
-    image: ImageTraining,
-    seed: int,
-) -> Joint:
-    """The network before training; imputation is of the training rows."""
-    values = arms.values.iloc[train].to_numpy(np.float64)
-    medians = np.nan_to_num(arms.values.iloc[train].median().to_numpy(np.float64))
-    gaps = torch.from_numpy(np.isnan(values).any(axis=0))
-    torch.manual_seed(seed)
-    network = FusionNetwork(
-        kind, how, arms.features.shape[1], torch.from_numpy(medians).float(), gaps
-    )
+def _start(recipe: Recipe, values: Tensor, width: int, image: ImageTraining) -> Joint:
+    """The network before training; medians and gaps are of the training rows."""
+    assert recipe.learning is not None
+    how = recipe.learning
+    medians = values.nanquantile(0.5, dim=0).nan_to_num()
+    network = FusionNetwork(recipe.kind, how, width, medians, values.isnan().any(dim=0))
     return Joint(network, deepcopy(image.model) if how.end_to_end else None)
 
 

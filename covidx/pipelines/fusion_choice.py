@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from sklearn.metrics import roc_auc_score
@@ -96,7 +97,8 @@ def fit_candidate(
         return Candidate(recipe, late, arms)
     learnt = (patients["role"] != "test").to_numpy()
     known = np.asarray(truth[learnt], dtype=np.float64)
-    joint = fit_joint(recipe, arms.only(learnt), known, image, seed, folder)
+    columns = unseen[1].models[unseen[1].best].features
+    joint = fit_joint(recipe, arms.only(learnt), columns, known, image, seed, folder)
     if joint.bag is not None:
         arms = with_image(arms, read_images(joint.bag, image.cache, image.images, 0))
     return Candidate(recipe, joint, arms)
@@ -109,6 +111,7 @@ def save_p3(
     p1: tuple[Predictor, Line],
     joined: FusionCohort,
     facts: Mapping[str, str],
+    patient_column: str | None,
 ) -> FusionPredictor:
     """Set the thresholds of P2 and P3 on validation patients, save, and read back.
 
@@ -123,6 +126,8 @@ def save_p3(
     joined : FusionCohort
     facts : mapping
         run_id, dataset, domain and the digests.
+    patient_column : str, optional
+        Of the clinical table.
     """
     image, scale = p1
     classes, positive = list(joined.rows.classes.names), joined.rows.classes.positive
@@ -136,7 +141,8 @@ def save_p3(
         said = sigmoid(chosen.arms.clinic[name].to_numpy(np.float64))
         place = folder / CLINICAL_FOLDER / name
         own = {key: facts[key] for key in CLINICAL_FACTS}
-        more = {"classes": classes, "positive": positive, "patients": counts, **own}
+        more: dict[str, Any] = {"classes": classes, "positive": positive, "patients": counts, **own}
+        more["patient_column"] = patient_column
         save_bundle(place, clinic.models[name], _point(chosen.arms, said, "p2", classes), more)
         part, saved[name] = load_bundle(place)
         digests[name] = part.sha256

@@ -177,7 +177,15 @@ def train_fusion(
             chosen = max(candidates, key=lambda one: aurocs[one.recipe.name])
             facts = {"run_id": run.run_id, **digests}
             bundle_folder = run.path / "bundle"
-            predictor = save_p3(bundle_folder, chosen, clinic, (image, scale), joined, facts)
+            predictor = save_p3(
+                bundle_folder,
+                chosen,
+                clinic,
+                (image, scale),
+                joined,
+                facts,
+                _patient_column(source),
+            )
             bundle = predictor.bundle
             trainer.forget()
         with run.step("evaluate"), bars("evaluate") as bar:
@@ -238,6 +246,11 @@ def train_fusion(
         for name in ("report.html", "metrics.json", "arms.json", "predictions.parquet"):
             tracker.file(run.path / name)
     return TrainedFusion(run.path, metrics, lines, missing, warnings)
+
+
+def _patient_column(source: FusionSource) -> str | None:
+    how = source.clinical.card.clinical
+    return None if how is None else how.patient
 
 
 def _candidates(

@@ -13,6 +13,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 from torch import nn
 
+from covidx.cards import Column
 from covidx.errors import InvalidTableError
 from covidx.fusion import (
     BOTH,
@@ -31,6 +32,10 @@ from covidx.fusion.network import FusionNetwork, GatedHead, JointHead
 from covidx.training import Learning
 from tests.fusion.made_up import arms
 
+COLUMNS = [
+    Column(name="crp", meaning="CRP", type="number"),
+    Column(name="age", meaning="age", type="number"),
+]
 QUICK = JointLearning(width=16, hidden=16, epochs=15, batch=32)
 NO_IMAGES = ImageTraining(
     None,  # type: ignore[arg-type]
@@ -49,7 +54,7 @@ def _fit(folder: Path, kind: str, found: Arms, how: JointLearning = QUICK) -> Jo
     learnt = (found.patients["role"] != "test").to_numpy()
     recipe = Recipe(name="one", kind=kind, learning=how)  # type: ignore[arg-type]
     part = found.only(learnt)
-    return fit_joint(recipe, part, _truth(part), NO_IMAGES, 0, folder)
+    return fit_joint(recipe, part, COLUMNS, _truth(part), NO_IMAGES, 0, folder)
 
 
 @pytest.fixture(scope="module", params=["joint", "gated"])
@@ -113,6 +118,24 @@ def test_unknown_values_are_the_medians_of_training_and_an_indicator(tmp_path: P
     unknown = Arms(*_with(fresh, fresh.values.assign(age=np.nan)))
     median = Arms(*_with(fresh, fresh.values.assign(age=float(network.medians[1]))))
     assert score(trained, unknown) == pytest.approx(score(trained, median), abs=1e-6)
+
+
+def test_a_category_is_a_yes_or_no_for_each_value(tmp_path: Path) -> None:
+    """Its places have no order: the middle one may be the ill one."""
+    found, chance = arms(1500, clinic=0.0), np.random.default_rng(3)
+    ill = _truth(found) > 0
+    place = np.where(ill, 1.0, chance.choice([0.0, 2.0], 1500))
+    values = found.values.assign(crp=np.where(np.arange(1500) % 10 == 0, np.nan, place))
+    ward = Column(name="crp", meaning="ward", type="category", values=["a", "b", "c"])
+    recipe = Recipe(name="one", kind="joint", learning=QUICK)
+    whole = Arms(*_with(found, values))
+    learnt = (found.patients["role"] != "test").to_numpy()
+    part = whole.only(learnt)
+    trained = fit_joint(recipe, part, [ward, COLUMNS[1]], _truth(part), NO_IMAGES, 0, tmp_path)
+    assert len(trained.model.network.medians) == 4
+    test = whole.only(~learnt).restricted(CLINIC)
+    told = score(trained, test)
+    assert roc_auc_score(_truth(test), told) > 0.9
 
 
 def _with(found: Arms, values: pd.DataFrame) -> tuple[object, ...]:
