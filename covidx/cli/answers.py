@@ -12,7 +12,7 @@ from covidx.constants import RESEARCH_NOTICE
 if TYPE_CHECKING:
     from covidx.training import Bundle, Prediction
 
-__all__ = ["as_csv", "as_json", "as_table"]
+__all__ = ["as_csv", "as_json", "as_table", "strict"]
 
 
 def as_table(found: list[Prediction], bundle: Bundle) -> str:
@@ -83,7 +83,7 @@ def as_csv(found: list[Prediction], bundle: Bundle) -> str:
 
 def as_json(found: list[Prediction], bundle: Bundle) -> str:
     """A list of objects; what is not a number is null, as JSON has no NaN."""
-    plain = [_strict(_with_bundle(one, bundle)) for one in found]
+    plain = [strict(_with_bundle(one, bundle)) for one in found]
     return json.dumps(plain, indent=2, allow_nan=False)
 
 
@@ -93,11 +93,12 @@ def _with_bundle(one: Prediction, bundle: Bundle) -> dict[str, Any]:
     return {**one.to_json(), "trained_on": trained_on, "bundle_sha256": bundle.sha256}
 
 
-def _strict(value: Any) -> Any:
+def strict(value: Any) -> Any:
+    """The same as JSON may hold it."""
     if isinstance(value, dict):
-        return {str(key): _strict(item) for key, item in value.items()}
+        return {str(key): strict(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_strict(item) for item in value]
+        return [strict(item) for item in value]
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return value

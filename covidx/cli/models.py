@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from covidx.cli.answers import as_csv, as_json, as_table
+from covidx.cli.patients import predict_fused
 from covidx.cli.progress import terminal_bar
-from covidx.cli.rows import is_clinical, predict_tables
+from covidx.cli.rows import kind_of, predict_tables
 from covidx.constants import RESEARCH_NOTICE
 from covidx.errors import InvalidInputError, StoreError
 from covidx.files import make_folder, replacing
@@ -253,11 +254,15 @@ def _tell_metrics(metrics: Metrics, notes: list[str]) -> None:
 def predict(
     bundle: Annotated[Path, typer.Argument(help="Model bundle.")],
     paths: Annotated[
-        list[Path],
+        list[Path] | None,
         typer.Argument(
-            help="A DICOM study's folder, a NIfTI or picture file, each; or tables of rows."
+            help="A DICOM study's folder, a NIfTI or picture file, each. Of P2: tables."
         ),
-    ],
+    ] = None,
+    clinical: Annotated[
+        Path | None,
+        typer.Option(help="Of a fusion bundle: the clinical table of the same patients."),
+    ] = None,
     format: Annotated[  # noqa: A002
         Literal["table", "csv", "json"], typer.Option(help="What to print.")
     ] = "table",
@@ -267,7 +272,7 @@ def predict(
         typer.Option(help="Data card (path, or known name): pictures with a table, or public ids."),
     ] = None,
 ) -> None:
-    """Score images or clinical rows with a trained bundle; exit code 1 where one has no score."""
+    """Score images, clinical rows or both with a bundle; exit code 1 where one has no score."""
     from covidx.cards import load_card
     from covidx.ingest import Identities
 
@@ -275,8 +280,12 @@ def predict(
         _check_writable(out)
     described = None if card is None else load_card(card)
     identities = Identities.for_card(described)
-    if is_clinical(bundle):
+    kind, paths = kind_of(bundle), paths or []
+    _check_asked(kind, paths, clinical)
+    if kind == "clinical":
         text, whole = predict_tables(bundle, paths, format, identities)
+    elif kind == "fusion":
+        text, whole = predict_fused(bundle, paths, clinical, format, identities, described)
     else:
         text, whole = _predict_images(bundle, paths, format, identities, described)
     if out is None:
@@ -306,6 +315,25 @@ def _predict_images(
             bar(done, len(paths))
     text = {"table": as_table, "csv": as_csv, "json": as_json}[format](found, predictor.bundle)
     return text, not any(one.problem for one in found)
+
+
+def _check_asked(kind: str, paths: list[Path], clinical: Path | None) -> None:
+    """Refuse a call that asks about nothing, or gives a table to a model that takes none."""
+    if not paths and (clinical is None or kind != "fusion"):
+        raise InvalidInputError(
+            "NOTHING_ASKED",
+            "There is nothing to score.",
+            expected="studies, pictures or tables"
+            + (", or --clinical" if kind == "fusion" else ""),
+        )
+    if clinical is not None and kind != "fusion":
+        raise InvalidInputError(
+            "CLINICAL_NOT_TAKEN",
+            f"A bundle of kind {kind} takes no clinical table beside images.",
+            expected="a bundle of train_fusion",
+            actual=clinical,
+            hint="A clinical bundle takes tables as its arguments.",
+        )
 
 
 def _check_writable(out: Path) -> None:

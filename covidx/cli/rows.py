@@ -15,16 +15,16 @@ if TYPE_CHECKING:
     from covidx.clinical import ClinicalBundle, RowPrediction
     from covidx.ingest import Identities
 
-__all__ = ["is_clinical", "predict_tables"]
+__all__ = ["kind_of", "predict_tables"]
 
 
-def is_clinical(bundle: Path) -> bool:
-    """Whether a folder holds the bundle of a clinical model, by its own word."""
+def kind_of(bundle: Path) -> str:
+    """What a bundle is of, by its own word: ``clinical``, ``fusion``, else ``image``."""
     try:
         said = read_json(bundle / "bundle.json")
     except StoreError:
-        return False
-    return isinstance(said, dict) and said.get("kind") == "clinical"
+        return "image"
+    return str(said.get("kind", "image")) if isinstance(said, dict) else "image"
 
 
 def predict_tables(

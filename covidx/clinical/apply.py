@@ -79,7 +79,8 @@ def read_for(bundle: ClinicalBundle, path: Path, identities: Identities) -> pd.D
     -------
     DataFrame
         patient_id (``row-2``, ``row-3``, ... where the table has no column of patients) and the
-        bundle's columns as floats, in its units. The index is the line in the file less 2.
+        bundle's columns as floats, in its units. The index is the line in the file less 2; its
+        ``attrs["named"]`` says whether the table names patients.
 
     Raises
     ------
@@ -89,7 +90,9 @@ def read_for(bundle: ClinicalBundle, path: Path, identities: Identities) -> pd.D
     cells = read_cells(path)
     column = bundle.patient_column if bundle.patient_column in cells.columns else None
     patients = patients_of(cells, column, path, identities)
-    return numbers_for(bundle, cells, path).assign(patient_id=patients)
+    found = numbers_for(bundle, cells, path).assign(patient_id=patients)
+    found.attrs["named"] = column is not None
+    return found
 
 
 def numbers_for(bundle: ClinicalBundle, cells: pd.DataFrame, path: Path | None) -> pd.DataFrame:

@@ -14,6 +14,7 @@ from covidx.fusion.image import ImageArm, read_bag, read_images, with_image
 from covidx.fusion.joint import ImageTraining, JointFusion, fit_joint
 from covidx.fusion.late import LateFusion, Line, Parts, fit_late, fit_scale
 from covidx.fusion.patients import make_arms, predictions_of
+from covidx.fusion.predict import PatientPrediction, predict_patients
 from covidx.fusion.recipe import JointLearning, Recipe
 from covidx.fusion.unseen import Mask, OutOfFold, cross_fit, held_out
 
@@ -37,6 +38,7 @@ __all__ = [
     "Mask",
     "OutOfFold",
     "Parts",
+    "PatientPrediction",
     "Recipe",
     "cross_fit",
     "fit_joint",
@@ -45,6 +47,7 @@ __all__ = [
     "held_out",
     "logit",
     "make_arms",
+    "predict_patients",
     "predictions_of",
     "read_bag",
     "read_images",

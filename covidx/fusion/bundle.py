@@ -16,7 +16,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from covidx.cards import Column
-from covidx.clinical import Fitted, load_bundle, parity_rows
+from covidx.clinical import ClinicalBundle, Fitted, load_bundle, parity_rows
 from covidx.config import Config
 from covidx.constants import RESEARCH_NOTICE, SCHEMA_VERSION
 from covidx.errors import BundleError, StoreError
@@ -86,10 +86,23 @@ class FusionBundle(Config):
 
 @dataclass(frozen=True, eq=False)
 class FusionPredictor:
-    """P3 in memory, ready to score."""
+    """P3 in memory, ready to score.
+
+    Parameters
+    ----------
+    bundle : FusionBundle
+    image : Predictor
+        P1.
+    rows : ClinicalBundle
+        P2's: how clinical rows are read.
+    clinical : dict
+        Clinical models by name, P2 first.
+    fuser : LateFusion or JointFusion
+    """
 
     bundle: FusionBundle
     image: Predictor
+    rows: ClinicalBundle
     clinical: dict[str, Fitted]
     fuser: Fuser
 
@@ -119,10 +132,11 @@ class FusionPredictor:
                 "BUNDLE_INVALID", "This is no bundle of P3.", path=folder, actual=error
             ) from error
         image = Predictor.load(folder / IMAGE_FOLDER)
-        clinical, found = {}, {IMAGE_FOLDER: (bundle.image_sha256, image.bundle.sha256)}
+        parts, clinical = {}, {}
+        found = {IMAGE_FOLDER: (bundle.image_sha256, image.bundle.sha256)}
         for name, digest in bundle.clinical_sha256.items():
-            part, clinical[name] = load_bundle(folder / CLINICAL_FOLDER / name)
-            found[f"{CLINICAL_FOLDER}/{name}"] = (digest, part.sha256)
+            parts[name], clinical[name] = load_bundle(folder / CLINICAL_FOLDER / name)
+            found[f"{CLINICAL_FOLDER}/{name}"] = (digest, parts[name].sha256)
         if bundle.network_sha256 is not None:
             path = folder / NETWORK
             actual = sha256_file(path) if path.is_file() else "missing"
@@ -138,8 +152,9 @@ class FusionPredictor:
                     actual=actual,
                     hint="Take an undamaged copy.",
                 )
-        columns = next(iter(clinical.values())).features
-        predictor = cls(bundle, image, clinical, _fuser(folder, bundle, image, columns))
+        rows = next(iter(parts.values()))
+        fuser = _fuser(folder, bundle, image, rows.columns)
+        predictor = cls(bundle, image, rows, clinical, fuser)
         _check_parity(predictor, folder)
         return predictor
 

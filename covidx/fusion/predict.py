@@ -1,0 +1,292 @@
+"""New patients and a bundle of P3: images and clinical rows, joined by patient, and scored."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from covidx.cards import DataCard
+from covidx.clinical import read_for
+from covidx.constants import RESEARCH_NOTICE
+from covidx.errors import CovidxError, InvalidInputError, InvalidTableError
+from covidx.fusion.arms import Arms, sigmoid
+from covidx.fusion.bundle import FusionPredictor
+from covidx.fusion.image import ImageArm, read_bag
+from covidx.fusion.patients import make_arms
+from covidx.imaging import prepare
+from covidx.ingest import Identities, ReadImage, read_images
+from covidx.training import outside_domain
+
+__all__ = ["PatientPrediction", "predict_patients"]
+
+SHOWN = 3
+
+
+@dataclass(frozen=True)
+class PatientPrediction:
+    """The answer for one patient, or why there is none.
+
+    Parameters
+    ----------
+    patient_id : str or None
+        None where an image could not be read, so that nobody knows whose it is.
+    paths : tuple of str
+        Where the images lie.
+    row : int or None
+        Line of the clinical table, where the header is line 1.
+    score : float or None
+        P3's probability of the positive class.
+    decision : str or None
+    arms_used : str
+        ``p1+p2``, ``p1`` or ``p2``: which arms spoke.
+    p1, p2 : float or None
+        What each arm says by itself, P1 calibrated.
+    base, image, clinic : float or None
+        Log odds: of nobody in particular, and what each arm moved; they sum to the score's.
+    threshold : float
+    threshold_origin : str
+    unknown : tuple of str
+        Clinical values that are unknown.
+    outside : tuple of str
+        Why the score may not be interpreted.
+    problem : str or None
+        Why there is no score, or why an image does not count, beginning with a code.
+    receipts : tuple of dict
+        How the images came about.
+    """
+
+    patient_id: str | None
+    paths: tuple[str, ...]
+    row: int | None
+    score: float | None
+    decision: str | None
+    arms_used: str
+    p1: float | None
+    p2: float | None
+    base: float | None
+    image: float | None
+    clinic: float | None
+    threshold: float
+    threshold_origin: str
+    unknown: tuple[str, ...]
+    outside: tuple[str, ...]
+    problem: str | None
+    receipts: tuple[dict[str, Any], ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain values, with the research-only notice."""
+        told = {k: list(v) if isinstance(v, tuple) else v for k, v in vars(self).items()}
+        interpretable = self.score is not None and not self.outside
+        return {**told, "interpretable": interpretable, "notice": RESEARCH_NOTICE}
+
+
+@dataclass(eq=False)
+class _Seen:
+    """What the images of one patient gave so far."""
+
+    paths: list[str] = field(default_factory=list)
+    logits: list[float] = field(default_factory=list)
+    features: list[Any] = field(default_factory=list)
+    outside: list[str] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+    receipts: list[dict[str, Any]] = field(default_factory=list)
+
+
+def predict_patients(
+    predictor: FusionPredictor,
+    paths: Sequence[Path],
+    table: Path | None,
+    *,
+    identities: Identities,
+    card: DataCard | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> list[PatientPrediction]:
+    """Score every patient who has an image, a clinical row, or both.
+
+    Parameters
+    ----------
+    predictor : FusionPredictor
+    paths : sequence of Path
+        DICOM folders or files, NIfTI, PNG or JPEG; what cannot be read is answered too.
+    table : Path, optional
+        Clinical rows, with the columns, codes and units of the training table. One row without a
+        patient id belongs to the one patient of the images.
+    identities : Identities
+        How patient ids are shown.
+    card : DataCard, optional
+        Of pictures with a table.
+    progress : callable, optional
+        Called with (paths done, paths in all).
+
+    Raises
+    ------
+    InvalidTableError
+        ``PATIENT_COLUMN_MISSING``, or as `read_for`: a missing column, an unknown code, a value of
+        another unit.
+    InvalidInputError
+        ``NOBODY_HAS_BOTH``: no row is of a patient of the images.
+    """
+    rows = None if table is None else read_for(predictor.rows, table, identities)
+    seen: dict[str, _Seen] = {}
+    unread: list[PatientPrediction] = []
+    for done, path in enumerate(paths, 1):
+        unread += _read(predictor, path, seen, identities, card)
+        if progress is not None:
+            progress(done, len(paths))
+    values = pd.DataFrame(columns=[c.name for c in predictor.rows.columns], dtype=float)
+    lines: dict[str, int] = {}
+    if rows is not None and table is not None:
+        rows = _joined(rows, seen, predictor.rows.patient_column, table)
+        lines = dict(zip(rows["patient_id"], (rows.index + 2).tolist(), strict=True))
+        values = rows.set_index("patient_id")[list(values.columns)]
+    who = list(dict.fromkeys([*seen, *values.index]))
+    return [*_answers(predictor, who, seen, values, lines), *unread]
+
+
+def _read(
+    predictor: FusionPredictor,
+    path: Path,
+    seen: dict[str, _Seen],
+    identities: Identities,
+    card: DataCard | None,
+) -> list[PatientPrediction]:
+    """Add the images of a path to their patients; returns an answer for what has no patient."""
+    asked, found = str(path), 0
+    try:
+        reader = read_images(path, identities=identities, card=card)
+        for image in reader:
+            found += 1
+            _add(predictor, seen.setdefault(str(image.fields["patient_id"]), _Seen()), asked, image)
+    except CovidxError as error:
+        return [_answer(predictor, paths=(asked,), problem=f"{error.code}: {error.reason}")]
+    left = reader.quarantine
+    if found:  # what was set aside (a localizer, another kernel) is no failure then
+        left = left[left["kind"] == "quarantined"]
+    if found and left.empty:
+        return []
+    codes = left.groupby("code", sort=True)["reason"].first() if len(left) else pd.Series(dtype=str)
+    why = "; ".join(f"{code}: {reason}" for code, reason in codes.items())
+    problem = why or "NO_IMAGES: there is no image here"
+    return [_answer(predictor, paths=(asked,), problem=problem)]
+
+
+def _add(predictor: FusionPredictor, seen: _Seen, asked: str, image: ReadImage) -> None:
+    p1 = predictor.image
+    if asked not in seen.paths:
+        seen.paths.append(asked)
+    seen.receipts.append(image.receipt.to_json())
+    seen.outside += outside_domain(p1.bundle, image.fields)
+    try:
+        bag = prepare(image.volume, p1.bundle.preprocessing)
+    except CovidxError as error:
+        seen.problems.append(f"{error.code}: {error.reason}")
+        return
+    place = p1.bundle.classes.index(p1.bundle.positive)
+    logit, features = read_bag(p1.model, bag, place)
+    if predictor.reader is not p1.model:
+        _, features = read_bag(predictor.reader, bag, place)
+    seen.logits.append(logit)
+    seen.features.append(features)
+
+
+def _joined(
+    rows: pd.DataFrame, seen: dict[str, _Seen], column: str | None, table: Path
+) -> pd.DataFrame:
+    """The rows with the patients of the images."""
+    named = rows.attrs["named"]
+    if not named and seen:
+        if len(rows) > 1 or len(seen) > 1:
+            raise InvalidTableError(
+                "PATIENT_COLUMN_MISSING",
+                "The clinical table does not say whose its rows are.",
+                path=table,
+                expected=f"a column {column or 'of patient ids'}, or one row for one patient",
+                actual=f"{len(rows)} rows, images of {len(seen)} patients",
+            )
+        return rows.assign(patient_id=list(seen))
+    if seen and not set(rows["patient_id"]) & set(seen):
+        raise InvalidInputError(
+            "NOBODY_HAS_BOTH",
+            "No row of the clinical table is of a patient of the images.",
+            path=table,
+            expected=f"patient ids such as {next(iter(seen))}",
+            actual=", ".join(rows["patient_id"].head(SHOWN)),
+            hint="Are the ids those of the DICOM files (PatientID)? Shown are pseudonyms.",
+        )
+    return rows
+
+
+def _answers(
+    predictor: FusionPredictor,
+    who: list[str],
+    seen: dict[str, _Seen],
+    values: pd.DataFrame,
+    lines: dict[str, int],
+) -> list[PatientPrediction]:
+    arms = _arms(predictor, who, seen, values)
+    scores, parts = predictor.score(arms), predictor.fuser.parts(arms)
+    spoke, bundle = arms.spoke, predictor.bundle
+    first = arms.clinic.iloc[:, 0].to_numpy(np.float64)
+    said = {"p1": sigmoid(arms.image), "p2": sigmoid(first)} | parts._asdict()
+    found = []
+    for place, patient in enumerate(who):
+        own = seen.get(patient, _Seen())
+        known: dict[str, Any] = {
+            "patient_id": patient,
+            "paths": tuple(own.paths),
+            "row": lines.get(patient),
+            "outside": tuple(dict.fromkeys(own.outside)),
+            "problem": "; ".join(own.problems) or None,
+            "receipts": tuple(own.receipts),
+            "arms_used": str(spoke[place]),
+        }
+        if patient in lines:
+            gaps = arms.values.iloc[place].isna()
+            known["unknown"] = tuple(str(name) for name in gaps.index[gaps])
+        score = float(scores[place])
+        if np.isnan(score):
+            known["problem"] = known["problem"] or "NO_ARM: no image, and no value is known"
+            found.append(_answer(predictor, **known))
+            continue
+        known |= {n: float(v[place]) for n, v in said.items() if not np.isnan(v[place])}
+        called = score >= bundle.threshold.value
+        decision = bundle.positive if called else f"not {bundle.positive}"
+        found.append(_answer(predictor, **known, score=score, decision=decision))
+    return found
+
+
+def _arms(
+    predictor: FusionPredictor, who: list[str], seen: dict[str, _Seen], values: pd.DataFrame
+) -> Arms:
+    there = {patient: own for patient, own in seen.items() if own.logits}
+    width = int(predictor.reader.backbone.num_features)  # type: ignore[arg-type]
+    features = [np.mean(own.features, axis=0) for own in there.values()]
+    image = ImageArm(
+        pd.Series([float(np.mean(own.logits)) for own in there.values()], list(there), float),
+        pd.DataFrame(np.reshape(features, (len(there), width)), list(there)),
+    ).calibrated(predictor.bundle.scale)
+    return make_arms(pd.DataFrame({"patient_id": who}), image, values, predictor.clinical)
+
+
+def _answer(predictor: FusionPredictor, **known: Any) -> PatientPrediction:
+    point = predictor.bundle.threshold
+    numbers = ("score", "p1", "p2", "base", "image", "clinic")
+    blank: dict[str, Any] = dict.fromkeys(numbers) | {
+        "patient_id": None,
+        "paths": (),
+        "row": None,
+        "decision": None,
+        "arms_used": "",
+        "threshold": point.value,
+        "threshold_origin": f"{point.rule} on {point.origin}",
+        "unknown": (),
+        "outside": (),
+        "problem": None,
+        "receipts": (),
+    }
+    return PatientPrediction(**(blank | known))
