@@ -102,7 +102,8 @@ def numbers_for(bundle: ClinicalBundle, cells: pd.DataFrame, path: Path | None) 
     ------
     InvalidTableError
         ``COLUMN_MISSING``: what is unknown of everyone is a column of empty cells, not an absent
-        one; or as `decode`.
+        one; or as `decode`. ``VALUE_IMPOSSIBLE`` also where the card takes such values as unknown:
+        it judged the training table, and nobody has judged this one.
     """
     missing = [column.name for column in bundle.columns if column.name not in cells.columns]
     if missing:
@@ -114,7 +115,8 @@ def numbers_for(bundle: ClinicalBundle, cells: pd.DataFrame, path: Path | None) 
             actual=", ".join(map(str, cells.columns)),
             hint="Name them as in the training table; leave what is unknown empty.",
         )
-    return pd.DataFrame({c.name: decode(cells[c.name], c, path) for c in bundle.columns})
+    strict = [column.model_copy(update={"impossible": "refuse"}) for column in bundle.columns]
+    return pd.DataFrame({c.name: decode(cells[c.name], c, path) for c in strict})
 
 
 def predict_table(

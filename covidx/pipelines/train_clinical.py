@@ -10,9 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import pandas as pd
-
 from covidx.cards import card_digest
 from covidx.clinical import (
     SERVED,
@@ -31,13 +28,13 @@ from covidx.clinical import (
     predictions_of,
     read_rows,
     save_bundle,
-    weekly,
 )
 from covidx.errors import InvalidTableError
 from covidx.evaluate import Metrics, choose_operating_point, evaluate
 from covidx.files import sha256_file, write_json
 from covidx.pipelines.clinical_card import write_clinical_model_card
 from covidx.pipelines.clinical_config import ClinicalSource, TrainClinical, phantom_rows
+from covidx.pipelines.clinical_explain import some_of, unseen_weeks, write_explanations
 from covidx.pipelines.clinical_nested import nested_aurocs
 from covidx.pipelines.clinical_output import (
     compare_models,
@@ -54,8 +51,6 @@ from covidx.tracking import tracked
 
 __all__ = ["TrainedClinical", "train_clinical"]
 
-EXPLAINED = 5000
-"""Test rows that importance and dependence are worked out on, at most, drawn by the seed."""
 SHOWN_CURVES = 4
 
 
@@ -150,15 +145,15 @@ def train_clinical(
             others = [one for one in fitted if one.recipe.name != best.recipe.name]
             lines = compare_models(run, best, others, control, rows, splits.sha256)
         with run.step("explain"):
-            explained = _some(tested, config.seed)
+            explained = some_of(tested, config.seed)
             importance = permutation_importance(best, explained, seed=config.seed)
             curves = {
                 name: partial_dependence(best, explained, name)
                 for name in list(importance)[:SHOWN_CURVES]
             }
             odds = odds_ratios(train)
-            weeks = _weeks(config, whole, rows, train, best)
-            _write_explanations(run.path, importance, odds, curves, weeks)
+            weeks = unseen_weeks(config, whole, rows, train, best)
+            write_explanations(run.path, importance, odds, curves, weeks)
         with run.step("report"):
             warnings = warnings_of(source, rows, lines, control is None, skipped)
             figures = draw_clinical_figures(
@@ -241,50 +236,3 @@ def _bundle(
     return bundle, Fitted(
         loaded.recipe, loaded.features, loaded.model, loaded.chosen, best.inner_auroc
     )
-
-
-def _some(rows: ClinicalRows, seed: int) -> ClinicalRows:
-    """At most `EXPLAINED` of the rows."""
-    n = len(rows.table)
-    if n <= EXPLAINED:
-        return rows
-    chosen = np.random.default_rng(seed).permutation(n)[:EXPLAINED]
-    return rows.only(np.isin(np.arange(n), chosen))
-
-
-def _weeks(
-    config: TrainClinical,
-    whole: ClinicalRows,
-    rows: ClinicalRows,
-    train: ClinicalRows,
-    best: Fitted,
-) -> list[Week]:
-    """Drift on rows that the model has not seen: after training by date, else the test rows."""
-    unseen = rows.only(rows.table["role"] == "test")
-    if config.division.train is not None:
-        last = pd.Timestamp(config.division.train[1]) + pd.Timedelta(days=1)
-        later = whole.only(whole.table["date"] >= last)
-        known = set(train.table["group_id"])
-        unseen = later.only(~later.table["group_id"].isin(known))
-    if unseen.table["date"].isna().all():
-        return []
-    validation = rows.only(rows.table["role"] == "validation")
-    return weekly(best, train, validation, unseen)
-
-
-def _write_explanations(
-    folder: Path, importance: Any, odds: Any, curves: dict[str, pd.DataFrame], weeks: list[Week]
-) -> None:
-    estimates = {name: one.to_json() for name, one in importance.items()}
-    write_json(folder / "importance.json", estimates)
-    write_json(folder / "odds_ratios.json", {name: one.to_json() for name, one in odds.items()})
-    plain = {
-        name: [
-            {"value": None if pd.isna(v) else v, "score": float(s)}
-            for v, s in zip(curve["value"], curve["score"], strict=True)
-        ]
-        for name, curve in curves.items()
-    }
-    write_json(folder / "partial_dependence.json", plain)
-    if weeks:
-        write_json(folder / "drift.json", [week.to_json() for week in weeks])

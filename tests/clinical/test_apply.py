@@ -100,6 +100,19 @@ def test_what_does_not_fit_is_refused_and_answered(
     assert answer.score is None and answer.row is None and answer.threshold == 0.4
 
 
+def test_what_the_card_took_as_unknown_is_refused_of_a_new_patient(
+    card: DataCard, tmp_path: Path
+) -> None:
+    lenient = [
+        c.model_copy(update={"impossible": "unknown"}) if c.name == "wbc" else c
+        for c in card.columns
+    ]
+    bundle, _ = small_bundle(tmp_path, card.model_copy(update={"columns": lenient}))
+    assert {c.name: c.impossible for c in bundle.columns}["wbc"] == "unknown"
+    with pytest.raises(InvalidTableError, match="VALUE_IMPOSSIBLE"):
+        read_for(bundle, _write(tmp_path, GOOD.replace("5.2", "5200")), Identities.public())
+
+
 def test_scores_are_those_of_the_model(card: DataCard, tmp_path: Path) -> None:
     bundle, fitted = small_bundle(tmp_path, card)
     path = _write(tmp_path, GOOD)

@@ -202,6 +202,42 @@ def test_a_model_of_who_was_measured_is_called_that(
     assert "menni was left out" in result.output and "cough" in result.output
 
 
+def test_a_category_goes_through_the_pipeline_in_words(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COVIDX_KEY", str(tmp_path / "secret" / "key"))
+    path, described = _dated(tmp_path)
+    table = pd.read_csv(path)
+    rng = np.random.default_rng(0)
+    told = (table["label"] == "covid-19") & (rng.random(len(table)) < 0.8)
+    others = rng.choice(["bones", "heart", "lungs"], len(table), p=[0.7, 0.2, 0.1])
+    table["ward"] = np.where(told, "lungs", others)
+    table.loc[::10, "ward"] = None
+    table.to_csv(path, index=False)
+    card = yaml.safe_load(described.read_text())
+    card["columns"].append({"name": "ward", "meaning": "ward", "type": "category"})
+    card["clinical"]["features"] = ["ward", "age_years"]
+    described.write_text(yaml.safe_dump(card))
+    result = _train(tmp_path, "--data", str(path), "--card", str(described))
+    assert result.exit_code == 0, result.output + str(result.exception)
+    run = tmp_path / "runs" / "train_clinical" / "latest"
+    curve = json.loads((run / "partial_dependence.json").read_text())["ward"]
+    assert [one["value"] for one in curve] == ["bones", "heart", "lungs", None]
+    assert max(curve, key=lambda one: one["score"])["value"] == "lungs"
+    odds = json.loads((run / "odds_ratios.json").read_text())
+    assert {name for name in odds if name.startswith("ward:")} == {
+        "ward: heart against bones",
+        "ward: lungs against bones",
+    }
+    assert odds["ward: lungs against bones"]["low"] > 1
+    assert "`ward`, ward: bones, heart, lungs" in (run / "bundle" / "MODEL_CARD.md").read_text()
+    new = tmp_path / "new.csv"
+    new.write_text("ward,age_years\nlungs,40\nkidneys,40\n")
+    answer = CliRunner().invoke(app, ["predict", str(run / "bundle"), str(new)])
+    assert answer.exit_code == 1 and "CODE_UNKNOWN" in answer.output
+    assert "row 3: kidneys" in answer.output
+
+
 def test_nested_folds_stand_beside_the_one_division(tmp_path: Path) -> None:
     few = ["--set", "phantom.patients=150", "--set", "inner_folds=3"]
     result = _train(tmp_path, *few, "--set", "nested_folds=3")
