@@ -40,6 +40,12 @@ train-clinical: setup ## A clinical table: the phantom's rows, or DATA=table [LA
 	$(BIN)/covidx train clinical $(if $(DATA),--data '$(DATA)') $(if $(LABELS),--labels '$(LABELS)') \
 	  $(if $(CARD),--card '$(CARD)') $(foreach change,$(SET),--set '$(change)')
 
+.PHONY: train-fusion
+train-fusion: setup ## Images and a clinical table fused: the phantom, or DATA=folder LABELS=csv CLINICAL=table CARD=card [SET=]
+	$(BIN)/covidx train fusion $(if $(DATA),--data '$(DATA)') $(if $(LABELS),--labels '$(LABELS)') \
+	  $(if $(CLINICAL),--clinical '$(CLINICAL)') $(if $(CARD),--card '$(CARD)') \
+	  $(foreach change,$(SET),--set '$(change)')
+
 .PHONY: evaluate
 evaluate: setup ## A trained run on a second data set: RUN=train_cxr/latest TEST=folder [LABELS= CARD= MAP="label=class ..."]
 	$(BIN)/covidx external-test 'runs/$(RUN)' --data '$(TEST)' $(if $(LABELS),--labels '$(LABELS)') \

@@ -24,6 +24,7 @@ NAMES = (
     "fuzz",
     "phantom",
     "phantom-cxr",
+    "fusion",
     "covid-ct",
     "covid-ct-image",
     "darkcovidnet",
@@ -116,6 +117,14 @@ def _phantom(at: Places) -> None:
         record_controls(render_controls(PATIENTS, SEED), at.results)
 
 
+def _fusion(at: Places) -> None:
+    from benchmarks.fusion import fusion
+
+    bundle = _bundle(at, "train_fusion")
+    if bundle is not None:
+        fusion(bundle.parent, at.work, at.results)
+
+
 def _phantom_cxr(at: Places) -> None:
     from benchmarks.phantom_cxr import phantom_cxr
 
@@ -191,6 +200,7 @@ MEASURED: dict[str, Callable[[Places], None]] = {
     "fuzz": _fuzz,
     "phantom": _phantom,
     "phantom-cxr": _phantom_cxr,
+    "fusion": _fusion,
 }
 
 

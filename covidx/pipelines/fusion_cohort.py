@@ -10,8 +10,9 @@ import pandas as pd
 from covidx.clinical import ClinicalRows
 from covidx.cohort import Splits, group_images, make_splits
 from covidx.errors import InvalidTableError
+from covidx.ingest import IngestResult
 
-__all__ = ["FusionCohort", "join_arms"]
+__all__ = ["FusionCohort", "join_arms", "labelled"]
 
 SHOWN = 5
 
@@ -38,6 +39,15 @@ class FusionCohort:
     rows: ClinicalRows
     splits: Splits
     notes: list[str]
+
+
+def labelled(ingested: IngestResult, rows: ClinicalRows) -> IngestResult:
+    """Images of which nothing says the label take that of their patient's clinical row."""
+    manifest = ingested.manifest
+    if manifest["label"].notna().any():
+        return ingested
+    by_row = rows.table.set_index("patient_id")["label"]
+    return replace(ingested, manifest=manifest.assign(label=manifest["patient_id"].map(by_row)))
 
 
 def join_arms(manifest: pd.DataFrame, rows: ClinicalRows, *, seed: int, parts: int) -> FusionCohort:

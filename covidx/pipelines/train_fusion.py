@@ -38,7 +38,7 @@ from covidx.imaging import build_cache
 from covidx.pipelines.fit_image import training_folder
 from covidx.pipelines.fusion_arms import ClinicalArm, ImageTrainer, train_clinical_arm
 from covidx.pipelines.fusion_choice import Candidate, fit_candidate, save_p3
-from covidx.pipelines.fusion_cohort import join_arms
+from covidx.pipelines.fusion_cohort import join_arms, labelled
 from covidx.pipelines.fusion_config import FusionSource, TrainFusion, phantom_arms
 from covidx.pipelines.fusion_output import (
     CONTROL,
@@ -129,7 +129,8 @@ def train_fusion(
                 table.table, table.card, labels=table.labels, features=how_clinical.features
             )
         with run.step("ingest"):
-            cohort = link(source.image, *read_source(source.image, work, bars), "exclude")
+            store, ingested = read_source(source.image, work, bars)
+            cohort = link(source.image, store, labelled(ingested, rows), "exclude")
             cohort = cohort.only(*how_image.select(cohort.manifest))
         recipe = how_image.recipe(cohort.manifest)
         with run.step("prepare"), bars("prepare") as bar:

@@ -1,0 +1,196 @@
+"""P3 on fresh phantom patients, beside P1 and P2; and P3 trained on shuffled clinical rows.
+
+The patients are drawn and rendered in memory from a seed that no training uses. It proves that the
+plumbing carries both arms' signal, not skill: given the class, the phantom's clinical rows are
+independent of its images, which makes fusion look better than it would be.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from benchmarks.phantom import in_processes
+from benchmarks.results import RESULTS, Result, record, result_of
+from covidx.clinical import numbers_for
+from covidx.config import load_config
+from covidx.errors import InvalidInputError
+from covidx.evaluate import Estimate, auroc_estimate, paired_difference, wilson_estimate
+from covidx.fusion import CLINIC, IMAGE, FusionPredictor, ImageArm, make_arms, read_bag, sigmoid
+from covidx.imaging import Bag, Preprocessing, prepare
+from covidx.phantom import draw_patient, render
+from covidx.pipelines.fusion_config import (
+    TRAIN_FUSION,
+    FusionSource,
+    TrainFusion,
+    phantom_arms,
+)
+from covidx.pipelines.progress import silent
+from covidx.pipelines.train_fusion import train_fusion
+from covidx.volume import Volume
+
+__all__ = ["PATIENTS", "SEED", "FreshPatient", "fusion", "results_of", "shuffled", "table_of"]
+
+COMMAND = "python -m benchmarks fusion"
+PATIENTS, SEED = 600, 11
+"""Fixed here; another seed than any training's (checked against train_fusion.yaml)."""
+POSITIVE = "covid-19"
+ARMS = ("p1", "p2", "p3")
+
+
+@dataclass(frozen=True, eq=False)
+class FreshPatient:
+    """A patient's truth, clinical row as text, and bag of slices."""
+
+    patient_id: str
+    label: str
+    normal_ct: bool
+    row: dict[str, str | float | int | None]
+    bag: Bag
+
+
+def _one(how: Preprocessing, seed: int, index: int) -> FreshPatient:
+    patient = draw_patient(seed, index)
+    scan = render(patient)
+    bag = prepare(Volume(scan.hu, "CT", "hu", "proven", scan.affine), how)
+    return FreshPatient(patient.patient_id, patient.label, patient.normal_ct, patient.clinical, bag)
+
+
+def table_of(
+    predictor: FusionPredictor, fresh: list[FreshPatient], shuffle: int | None = None
+) -> pd.DataFrame:
+    """One row a patient: label, normal_ct, and the score of each arm.
+
+    Parameters
+    ----------
+    predictor : FusionPredictor
+    fresh : list of FreshPatient
+    shuffle : int, optional
+        Seed; clinical rows are dealt out anew among the patients.
+    """
+    names = [one.patient_id for one in fresh]
+    place = predictor.image.bundle.classes.index(POSITIVE)
+    read = [read_bag(predictor.image.model, one.bag, place) for one in fresh]
+    cells = pd.DataFrame([one.row for one in fresh], dtype=object)
+    values = numbers_for(predictor.rows, cells.astype(str).where(cells.notna()), None)
+    if shuffle is not None:
+        order = np.random.default_rng(shuffle).permutation(len(values))
+        values = values.iloc[order]
+    image = ImageArm(
+        pd.Series([logits for logits, _ in read], names),
+        pd.DataFrame([features for _, features in read], names),
+    )
+    arms = make_arms(
+        pd.DataFrame({"patient_id": names}),
+        image.calibrated(predictor.bundle.scale),
+        values.set_axis(names),
+        predictor.clinical,
+    )
+    table = pd.DataFrame(
+        {
+            "label": [one.label for one in fresh],
+            "normal_ct": [one.normal_ct for one in fresh],
+            "p1": sigmoid(image.logits.to_numpy()),
+            "p2": sigmoid(arms.clinic.iloc[:, 0].to_numpy(np.float64)),
+            "p3": predictor.score(arms),
+        }
+    )
+    for pattern in (IMAGE, CLINIC):
+        table[f"p3 of {pattern} alone"] = predictor.score(arms.restricted(pattern))
+    return table
+
+
+def results_of(table: pd.DataFrame, predictor: FusionPredictor) -> dict[str, Result]:
+    """AUROC of each arm, what P3 adds, and the positives with a normal CT that are found."""
+    truth = (table["label"] == POSITIVE).to_numpy()
+    own = f"fresh phantom patients; P3 is {predictor.bundle.recipe.name}"
+    own += f"; bundle {predictor.bundle.sha256[:12]}"
+    found = {}
+    for arm in ARMS:
+        auroc = auroc_estimate(table[arm].to_numpy(), truth)
+        found[f"fusion_{arm}_auroc"] = result_of(auroc, own, COMMAND)
+    for arm in ("p1", "p2"):
+        found[f"fusion_p3_minus_{arm}"] = result_of(
+            _difference(table, arm), f"above 0; paired bootstrap; {own}", COMMAND
+        )
+    for arm in (f"{IMAGE} alone", f"{CLINIC} alone"):
+        auroc = auroc_estimate(table[f"p3 of {arm}"].to_numpy(), truth)
+        told = f"P3 as if the other arm were missing; with both {found['fusion_p3_auroc'].value}"
+        found[f"fusion_p3_of_{arm.replace(' ', '_')}_auroc"] = result_of(auroc, told, COMMAND)
+    thresholds = {
+        "p1": predictor.image.bundle.threshold.value,
+        "p3": predictor.bundle.threshold.value,
+    }
+    normal = truth & table["normal_ct"].to_numpy()
+    for arm, threshold in thresholds.items():
+        called = (table[arm] >= threshold).to_numpy()
+        share = wilson_estimate(int((called & normal).sum()), int(normal.sum()))
+        alarms = wilson_estimate(int((called & ~truth).sum()), int((~truth).sum()))
+        limit = "at least 0.5" if arm == "p3" else "few"
+        told = f"{limit}; PCR-positives with a normal CT; false alarms among the rest: {alarms}"
+        found[f"normal_ct_positives_found_{arm}"] = result_of(share, f"{told}; {own}", COMMAND)
+    return found
+
+
+def _difference(table: pd.DataFrame, arm: str) -> Estimate:
+    truth = (table["label"] == POSITIVE).to_numpy()
+    return paired_difference(
+        table["p3"].to_numpy(), table[arm].to_numpy(), truth, np.arange(len(table)).astype(str)
+    )
+
+
+def fusion(
+    run: Path, work: Path, results: Path = RESULTS, *, patients: int = PATIENTS, seed: int = SEED
+) -> pd.DataFrame:
+    """Score fresh patients with a run's bundle, then with one trained on shuffled clinical rows.
+
+    Parameters
+    ----------
+    run : Path
+        A finished run of ``train_fusion`` on the phantom.
+    work : Path
+        Takes the cohort and the run on shuffled rows.
+    results : Path
+    patients, seed : int
+    """
+    predictor = FusionPredictor.load(run / "bundle")
+    if predictor.bundle.domain != "simulated":
+        raise InvalidInputError(
+            "NOT_A_PHANTOM_BUNDLE", "This bundle was not trained on the phantom.", path=run
+        )
+    config = load_config(TRAIN_FUSION, TrainFusion)
+    if seed == config.phantom.seed:
+        raise InvalidInputError(
+            "SEED_OF_TRAINING", "Fresh patients need another seed than training's.", actual=seed
+        )
+    fresh = in_processes(partial(_one, predictor.image.bundle.preprocessing, seed), patients)
+    table = table_of(predictor, fresh)
+    found = results_of(table, predictor)
+    for name, result in found.items():
+        print(f"  {name:<34} {result.value} ({result.low} to {result.high})  n = {result.n}")
+    record(found, results)
+    blind = FusionPredictor.load(shuffled(config, work) / "bundle")
+    difference = _difference(table_of(blind, fresh, shuffle=seed), "p1")
+    told = "not below 0 beyond noise; clinical rows dealt out anew in training and test; "
+    told += f"P3 is {blind.bundle.recipe.name}"
+    record({"fusion_shuffled_p3_minus_p1": result_of(difference, told, COMMAND)}, results)
+    print(f"  shuffled: P3 minus P1 {difference}")
+    return table
+
+
+def shuffled(config: TrainFusion, work: Path) -> Path:
+    """The run of the same pipeline on clinical rows that are dealt out anew among the patients."""
+    source = phantom_arms(work, config, silent)
+    table = pd.read_csv(source.clinical.table, dtype=str)
+    others = table.columns.drop("patient_id")
+    order = np.random.default_rng(config.seed).permutation(len(table))
+    table[others] = table[others].to_numpy()[order]
+    place = work / "benchmarks" / "shuffled-clinical.csv"
+    place.parent.mkdir(parents=True, exist_ok=True)
+    table.to_csv(place, index=False)
+    mixed = FusionSource(source.image, replace(source.clinical, table=place))
+    return train_fusion(config, mixed, work=work, runs=work / "benchmarks" / "runs").folder
