@@ -37,6 +37,7 @@ from covidx.fusion.arms import FloatArray
 from covidx.imaging import build_cache
 from covidx.pipelines.fit_image import training_folder
 from covidx.pipelines.fusion_arms import ClinicalArm, ImageTrainer, train_clinical_arm
+from covidx.pipelines.fusion_card import write_fusion_model_card
 from covidx.pipelines.fusion_choice import Candidate, fit_candidate, save_p3
 from covidx.pipelines.fusion_cohort import join_arms, labelled
 from covidx.pipelines.fusion_config import FusionSource, TrainFusion, phantom_arms
@@ -235,6 +236,8 @@ def train_fusion(
                 facts_of(run.record, joined, bundle, aurocs),
             )
             write_fusion_report(run.path / "report.html", page, metrics)
+            what = WORDS[chosen.recipe.kind]
+            write_fusion_model_card(bundle_folder, predictor, what, metrics, warnings)
         run.record["bundle_sha256"] = bundle.sha256
         tracker.tags({"bundle_sha256": bundle.sha256, "run_folder": run.run_id})
         tracker.tags({k: str(run.record[k]) for k in ("git_commit", "lock_sha256")})

@@ -88,6 +88,7 @@ def test_the_run_is_whole(fused: Fused) -> None:
         "evaluation/evaluation.html",
         "evaluation/incremental.json",
         "bundle/bundle.json",
+        "bundle/MODEL_CARD.md",
         "bundle/image/weights.safetensors",
         "figures/contributions.png",
         "splits.parquet",
