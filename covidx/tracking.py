@@ -8,7 +8,7 @@ import signal
 import socket
 import threading
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -93,18 +93,19 @@ class Tracker:
         script: Path,
         classes: list[str],
         columns: Mapping[str, Literal["double", "string"]] | None = None,
+        told: Sequence[str] = (),
     ) -> None:
         """Log a bundle as a pyfunc: code (`script`) around the bundle's files, no pickle.
 
         It takes a table with a column ``path``, or with `columns` (name -> type), and gives the
-        probability of each class.
+        probability of each class, decision and problem, and what else is `told` in words.
         """
         inputs: list[ColSpec | TensorSpec] = [
             ColSpec(kind, name) for name, kind in (columns or {"path": "string"}).items()
         ]
         outputs: list[ColSpec | TensorSpec] = [ColSpec("double", f"prob_{n}") for n in classes]
         outputs += [ColSpec("string", "path")] if columns is None else []
-        outputs += [ColSpec("string", name) for name in ("decision", "problem")]
+        outputs += [ColSpec("string", name) for name in ("decision", "problem", *told)]
         with _quiet():
             mlflow.pyfunc.log_model(
                 name="model",

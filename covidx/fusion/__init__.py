@@ -1,5 +1,7 @@
 """P3: the image arm and the clinical arm of the same patients, fused; what each moved."""
 
+from pathlib import Path
+
 from covidx.fusion.arms import BOTH, CLINIC, IMAGE, PATTERNS, Arms, logit, sigmoid
 from covidx.fusion.bundle import (
     CLINICAL_FOLDER,
@@ -14,9 +16,12 @@ from covidx.fusion.image import ImageArm, read_bag, read_images, with_image
 from covidx.fusion.joint import ImageTraining, JointFusion, fit_joint
 from covidx.fusion.late import LateFusion, Line, Parts, fit_late, fit_scale
 from covidx.fusion.patients import make_arms, predictions_of
-from covidx.fusion.predict import PatientPrediction, predict_patients
+from covidx.fusion.predict import PatientPrediction, predict_one, predict_patients
 from covidx.fusion.recipe import JointLearning, Recipe
 from covidx.fusion.unseen import Mask, OutOfFold, cross_fit, held_out
+
+SERVED = Path(__file__).with_name("served.py")
+"""The script that MLflow serves a bundle from."""
 
 __all__ = [
     "BOTH",
@@ -25,6 +30,7 @@ __all__ = [
     "IMAGE",
     "IMAGE_FOLDER",
     "PATTERNS",
+    "SERVED",
     "Arms",
     "Fuser",
     "FusionBundle",
@@ -47,6 +53,7 @@ __all__ = [
     "held_out",
     "logit",
     "make_arms",
+    "predict_one",
     "predict_patients",
     "predictions_of",
     "read_bag",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from covidx.cards import DataCard
-from covidx.clinical import read_for
+from covidx.clinical import numbers_for, read_for
 from covidx.constants import RESEARCH_NOTICE
 from covidx.errors import CovidxError, InvalidInputError, InvalidTableError
 from covidx.fusion.arms import Arms, sigmoid
@@ -22,7 +22,7 @@ from covidx.imaging import prepare
 from covidx.ingest import Identities, ReadImage, read_images
 from covidx.training import outside_domain
 
-__all__ = ["PatientPrediction", "predict_patients"]
+__all__ = ["PatientPrediction", "predict_one", "predict_patients"]
 
 SHOWN = 3
 
@@ -148,6 +148,43 @@ def predict_patients(
     return [*_answers(predictor, who, seen, values, lines), *unread]
 
 
+def predict_one(
+    predictor: FusionPredictor, path: Path | None, cells: pd.DataFrame, identities: Identities
+) -> PatientPrediction:
+    """Score one patient.
+
+    Parameters
+    ----------
+    predictor : FusionPredictor
+    path : Path, optional
+        The patient's images; what cannot be read is told as a problem.
+    cells : DataFrame, 1 row
+        The clinical row as text.
+    identities : Identities
+
+    Raises
+    ------
+    InvalidInputError
+        ``SEVERAL_PATIENTS``: the images are of more than one.
+    InvalidTableError
+        As `numbers_for`.
+    """
+    values = numbers_for(predictor.rows, cells, None)
+    seen: dict[str, _Seen] = {}
+    unread = [] if path is None else _read(predictor, path, seen, identities, None)
+    if len(seen) > 1:
+        raise InvalidInputError(
+            "SEVERAL_PATIENTS",
+            "The images beside a clinical row are of several patients.",
+            path=path,
+            actual=f"{len(seen)} patients",
+        )
+    who = next(iter(seen), "row")
+    (found,) = _answers(predictor, [who], seen, values.set_axis([who]), {})
+    problems = [one.problem for one in (*unread, found) if one.problem]
+    return replace(found, problem="; ".join(problems) or None)
+
+
 def _read(
     predictor: FusionPredictor,
     path: Path,
@@ -245,7 +282,7 @@ def _answers(
             "receipts": tuple(own.receipts),
             "arms_used": str(spoke[place]),
         }
-        if patient in lines:
+        if patient in values.index:
             gaps = arms.values.iloc[place].isna()
             known["unknown"] = tuple(str(name) for name in gaps.index[gaps])
         score = float(scores[place])

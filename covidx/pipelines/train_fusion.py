@@ -21,6 +21,7 @@ from covidx.fusion import (
     CLINIC,
     IMAGE,
     IMAGE_FOLDER,
+    SERVED,
     Arms,
     FusionPredictor,
     ImageArm,
@@ -244,7 +245,8 @@ def train_fusion(
         tracker.estimates(metrics.estimates)
         for line in lines:
             tracker.estimates({f"{line.name}.auroc": line.metrics["auroc"]})
-        tracker.files(bundle_folder, "bundle")
+        columns = {"path": "string", **predictor.rows.input_types}
+        tracker.model(bundle_folder, SERVED, bundle.classes, columns, told=["arms_used"])
         tracker.files(run.path / "figures", "figures")
         tracker.files(run.path / "evaluation", "evaluation")
         for name in ("report.html", "metrics.json", "arms.json", "predictions.parquet"):

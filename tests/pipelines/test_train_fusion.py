@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import mlflow
 import numpy as np
 import pandas as pd
 import pytest
@@ -25,6 +26,7 @@ from covidx.cohort import Splits
 from covidx.errors import BundleError
 from covidx.fusion import FusionPredictor
 from covidx.tables import CLINICAL, MANIFEST, PREDICTIONS, read_table
+from covidx.tracking import tracking_uri
 from tests.pipelines.hospital import SECRET, export, hospital_id
 
 P1 = '["volume.learning.epochs=1","volume.learning.slices=4","volume.preprocessing.slices=8"]'
@@ -254,6 +256,22 @@ def test_in_words_and_as_csv(fused: Fused, tmp_path: Path) -> None:
     )
     (row,) = csv.DictReader(io.StringIO(result.stdout))
     assert row["arms_used"] == "p1" and row["paths"] == str(study)
+
+
+def test_the_logged_model_gives_the_scores_of_the_bundle(fused: Fused) -> None:
+    (folder,) = (fused.run.parents[1] / "mlartifacts").rglob("MLmodel")
+    mlflow.set_tracking_uri(tracking_uri(fused.run.parents[1]))
+    model = mlflow.pyfunc.load_model(str(folder.parent))
+    who, study = next(iter(_studies(fused).items()))
+    rows = _rows(fused, [who]).drop(columns=["patient_id", "days_since_onset", "ct_normal"])
+    words = ["sex"]
+    rows = rows.astype(dict.fromkeys(rows.columns.difference(words), float))
+    both = pd.concat([rows.assign(path=str(study)), rows.assign(path=None)])
+    found = model.predict(both)
+    expected = fused.test_rows("p3").loc[who, "prob_covid-19"]
+    assert found["prob_covid-19"].iloc[0] == pytest.approx(expected, abs=1e-5)
+    assert found["arms_used"].tolist() == ["p1+p2", "p2"]
+    assert list(found) == model.metadata.signature.outputs.input_names()
 
 
 def test_tables_belong_to_fusion_bundles(fused: Fused) -> None:
