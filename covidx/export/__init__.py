@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from covidx.export.codes import FINDINGS, MEASURES, Algorithm
 from covidx.export.derive import save
+from covidx.export.masks import read_mask, write_on_source_grid
+from covidx.export.measures import Measure, read_segmentation, volumes_ml
 from covidx.export.parametric import parametric_map
-from covidx.export.report import Measure, measurement_report, volumes_ml
+from covidx.export.report import measurement_report
 from covidx.export.segmentation import fractional_segmentation, segmentation
 from covidx.export.source import Mode, Source, read_source
 
@@ -19,8 +21,11 @@ __all__ = [
     "fractional_segmentation",
     "measurement_report",
     "parametric_map",
+    "read_mask",
+    "read_segmentation",
     "read_source",
     "save",
     "segmentation",
     "volumes_ml",
+    "write_on_source_grid",
 ]

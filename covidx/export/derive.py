@@ -14,7 +14,7 @@ from pydicom.uid import UID, generate_uid
 import covidx
 from covidx.errors import InvalidSeriesError
 from covidx.export.codes import Algorithm
-from covidx.export.source import Mode
+from covidx.export.locate import is_copy
 from covidx.files import make_folder, replacing
 from covidx.ingest.quiet import quiet
 
@@ -69,17 +69,17 @@ def deriving() -> Iterator[None]:
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise InvalidSeriesError(
             "HEADER_UNFIT",
-            "No object can be derived from these headers: one has a value that DICOM does not allow.",
+            "No object can be derived from these headers: a value is none that DICOM allows.",
             actual=type(error).__name__,
             hint="dciodvfy (dicom3tools) says what is wrong with a file of the series.",
         ) from None
 
 
-def save(made: SOPClass, out: Path, mode: Mode) -> Path:
-    """Write an object, atomically; one with original identity for its owner alone."""
+def save(made: SOPClass, out: Path) -> Path:
+    """Write an object, atomically; one whose identity was not removed for its owner alone."""
     make_folder(out.absolute().parent)
     with replacing(out) as temporary, quiet():
-        if mode == "original":
+        if not is_copy(made):
             temporary.touch(mode=0o600)
         made.save_as(temporary, enforce_file_format=True)
     return out

@@ -18,7 +18,7 @@ FloatArray = NDArray[np.float64]
 
 GRID_TOLERANCE = 0.1
 """Voxels by which a corner of a mask may lie beside that of its series: what headers of other
-programs round away, and far less than the one voxel of a mask that was shifted. Modelling choice."""
+programs round away, and far less than the voxel by which masks are shifted. Modelling choice."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,7 +89,7 @@ def no_grid(mask: Volume | NDArray[Any], grids: list[Grid]) -> InvalidInputError
         placed = mask.geometry == "proven"
         actual = Grid(shape, mask.affine if placed else None).words()
     else:
-        actual = Grid(np.shape(mask), None).words()  # type: ignore[arg-type]
+        actual = Grid(np.shape(mask), None).words()
     return InvalidInputError(
         "MASK_GRID",
         "The mask is not on the grid of its series.",

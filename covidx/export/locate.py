@@ -10,6 +10,7 @@ import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from pydicom import dcmread
 from pydicom.dataset import Dataset, FileDataset
@@ -102,7 +103,7 @@ def originals_of(copies: Sequence[Instance]) -> tuple[Instance, ...]:
     if root is None:
         raise _missing(path.parent, 0, f"copies in the folder that holds {COPIES}")
     linkage = read_linkage(root).dropna(subset="instances").set_index("path")
-    found = []
+    found: list[Instance] = []
     for copy in copies:
         name = copy.path.absolute().relative_to(root).as_posix()
         if name not in linkage.index:
@@ -113,7 +114,7 @@ def originals_of(copies: Sequence[Instance]) -> tuple[Instance, ...]:
     return tuple(found)
 
 
-def _instances(paths: Sequence[str], plane_ids: Sequence[str]) -> tuple[Instance, ...]:
+def _instances(paths: Any, plane_ids: Any) -> tuple[Instance, ...]:
     return tuple(Instance(Path(p), str(i)) for p, i in zip(paths, plane_ids, strict=True))
 
 
@@ -129,7 +130,7 @@ def read_header(instance: Instance) -> FileDataset:
         with quiet():
             ds = dcmread(instance.path, stop_before_pixels=True, force=True)
     except OSError:
-        raise _missing(None, "an instance that cannot be read", "every file of the series") from None
+        raise _missing(None, "a file that cannot be read", "every file of the series") from None
     if text_of(ds, "SOPInstanceUID") != instance.plane_id.partition("#")[0]:
         raise _missing(None, "another instance in its place", "every file of the series")
     return ds

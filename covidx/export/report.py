@@ -5,13 +5,11 @@ Its identity is that of the Segmentation: there is nothing else to read.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from typing import Any
 
-import numpy as np
 from highdicom.coding_schemes import CodingSchemeIdentificationItem
-from highdicom.seg import Segmentation, segread
+from highdicom.seg import Segmentation
 from highdicom.sr import (
     AlgorithmIdentification,
     CodedConcept,
@@ -33,15 +31,15 @@ from pydicom.sr.coding import Code
 
 import covidx
 from covidx.errors import InvalidInputError
-from covidx.export.codes import FINDINGS, LUNG, MEASURES, OWN_SCHEME, Algorithm, unit_code
+from covidx.export.codes import FINDINGS, LUNG, OWN_SCHEME, Algorithm, unit_code
 from covidx.export.derive import derived_uid, deriving, equipment, new_series
+from covidx.export.measures import Measure, volumes_ml
 
-__all__ = ["Measure", "measurement_report", "segread", "volumes_ml"]
+__all__ = ["measurement_report"]
 
-IMAGING, REPORT = Code("363679005", "SCT", "Imaging procedure"), Code(
-    "126000", "DCM", "Imaging Measurement Report"
-)
-DEVICE = Code("121007", "DCM", "Device")
+IMAGING = Code("363679005", "SCT", "Imaging procedure")
+REPORT = Code("126000", "DCM", "Imaging Measurement Report")
+DEVICE = CodedConcept("121007", "DCM", "Device")
 PROCEDURES = {
     "1.2.840.10008.5.1.4.1.1.2": Code("77477000", "SCT", "Computed tomography"),
     "1.2.840.10008.5.1.4.1.1.1": Code("168537006", "SCT", "Plain radiography"),
@@ -49,83 +47,6 @@ PROCEDURES = {
 """By how the SOP class of the source starts."""
 STUDY = "study"
 """What a measure of no segment is tracked as."""
-
-
-@dataclass(frozen=True)
-class Measure:
-    """A number of a segment, or of the whole study.
-
-    Parameters
-    ----------
-    name : str
-        In `MEASURES`, or any with a code of its own.
-    value : float
-        Finite.
-    segment : str, optional
-        Name in `FINDINGS`; of the whole study if not given.
-    unit : str, optional
-        UCUM; that of `MEASURES` if not given.
-    code : Code, optional
-        Of a name that is not in `MEASURES`.
-
-    Raises
-    ------
-    InvalidInputError
-        ``MEASURE_UNKNOWN``, ``MEASURE_VALUE`` or ``MEASURE_UNIT``.
-    """
-
-    name: str
-    value: float
-    segment: str | None = None
-    unit: str | None = None
-    code: Code | None = None
-
-    def __post_init__(self) -> None:
-        if (self.code is None) != (self.name in MEASURES):
-            raise InvalidInputError(
-                "MEASURE_UNKNOWN",
-                "A measure has either a name that is known here, or a code.",
-                expected=f"{', '.join(MEASURES)}, or another name with a code",
-                actual=self.name,
-            )
-        if not math.isfinite(self.value):
-            raise InvalidInputError(
-                "MEASURE_VALUE", "A measure is no number.", expected="finite", actual=self.value
-            )
-        known = MEASURES[self.name][1] if self.name in MEASURES else self.unit
-        if not known or self.unit not in (None, known):
-            raise InvalidInputError(
-                "MEASURE_UNIT",
-                f"The measure {self.name} has another unit, or none.",
-                expected=known or "a unit of UCUM",
-                actual=self.unit,
-            )
-        object.__setattr__(self, "unit", known)
-
-    @property
-    def concept(self) -> Code:
-        """Its code."""
-        return self.code or MEASURES[self.name][0]
-
-
-def volumes_ml(seg: Segmentation) -> dict[int, float]:
-    """Volume in ml of each segment, by number: voxels times their size; fractions count as such.
-
-    Empty for a radiograph, whose pixels have no depth.
-    """
-    if "FrameOfReferenceUID" not in seg:
-        return {}
-    shared = seg.SharedFunctionalGroupsSequence[0]
-    spacing = shared.PixelMeasuresSequence[0]
-    voxel = float(np.prod(spacing.PixelSpacing)) * float(spacing.SpacingBetweenSlices) / 1000
-    full = float(seg.get("MaximumFractionalValue", 1))
-    found = {int(number): 0.0 for number in seg.segment_numbers}
-    for index, groups in enumerate(seg.PerFrameFunctionalGroupsSequence):
-        item = groups if "SegmentIdentificationSequence" in groups else shared
-        number = int(item.SegmentIdentificationSequence[0].ReferencedSegmentNumber)
-        frame = seg.get_stored_frame(index + 1)
-        found[number] += float(frame.sum(dtype=np.float64)) / full * voxel
-    return found
 
 
 def measurement_report(seg: Segmentation, measures: Sequence[Measure] = ()) -> ComprehensiveSR:
@@ -162,7 +83,7 @@ def measurement_report(seg: Segmentation, measures: Sequence[Measure] = ()) -> C
         )
     with deriving():
         volumes = volumes_ml(seg)
-        groups = [
+        groups: list[Any] = [
             _of_segment(seg, number, _with_volume(name, volumes.get(number), measures))
             for name, number in names.items()
         ]
@@ -229,7 +150,9 @@ def _of_segment(
     )
 
 
-def _of_study(seg: Segmentation, measures: Sequence[Measure]) -> MeasurementsAndQualitativeEvaluations:
+def _of_study(
+    seg: Segmentation, measures: Sequence[Measure]
+) -> MeasurementsAndQualitativeEvaluations:
     """TID 1501: of both lungs."""
     series = str(seg.ReferencedSeriesSequence[0].SeriesInstanceUID)
     algorithm = _algorithm(seg, 1)

@@ -96,9 +96,10 @@ class Source:
         if found is None:
             raise no_grid(mask, [self.own, self.straight])
         _, rows, columns = self.own.shape
-        starts = np.rint(self.shifts).astype(int)  # (slices, 2)
-        moved = [one[r : r + rows, c : c + columns] for one, (c, r) in zip(found, starts, strict=True)]
-        return np.stack(moved)
+        starts = np.rint(self.shifts).astype(int)  # (slices, 2): (column, row)
+        return np.stack(
+            [found[k, r : r + rows, c : c + columns] for k, (c, r) in enumerate(starts)]
+        )
 
     def as_frames(self, array: NDArray[Any]) -> NDArray[Any]:
         """An array (slices, ...) as one with a plane for each frame of the image, in its order."""
