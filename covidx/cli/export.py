@@ -7,12 +7,10 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from covidx.errors import InvalidInputError, InvalidTableError
+from covidx.errors import InvalidInputError
 
 if TYPE_CHECKING:
-    from pydicom.sr.coding import Code
-
-    from covidx.export import Algorithm, Measure
+    from covidx.export import Algorithm
 
 __all__ = ["export_app"]
 
@@ -35,7 +33,6 @@ Name = Annotated[str, typer.Option("--algorithm", help="Name of what made it.")]
 Version = Annotated[str, typer.Option("--algorithm-version", help="Of the algorithm.")]
 FamilyName = Literal["network", "threshold", "manual"]
 Family = Annotated[FamilyName, typer.Option(help="Of algorithms.")]
-MEASURE_COLUMNS = ("segment", "name", "value")
 
 
 @export_app.command()
@@ -110,9 +107,9 @@ def sr(
 
     Its identity is that of the Segmentation.
     """
-    from covidx.export import measurement_report, read_segmentation, save
+    from covidx.export import measurement_report, read_measures, read_segmentation, save
 
-    found = _measures(measures) if measures else []
+    found = read_measures(measures) if measures else []
     made = measurement_report(read_segmentation(segmentation), found)
     save(made, out)
     typer.echo(f"report: {out}")
@@ -149,37 +146,3 @@ def _segments(given: list[str]) -> dict[int, str]:
             actual=", ".join(given),
         )
     return {label: name for label, (_, _, name) in zip(labels, pairs, strict=True)}
-
-
-def _measures(path: Path) -> list[Measure]:
-    from covidx.export import Measure
-    from covidx.tables import read_csv
-
-    table = read_csv(path)
-    missing = sorted(set(MEASURE_COLUMNS) - set(table.columns))
-    if missing:
-        raise InvalidTableError(
-            "COLUMNS_MISSING", "The table lacks columns.", path=path, expected=", ".join(missing)
-        )
-    found = []
-    for line, row in table.astype(object).where(table.notna(), None).iterrows():
-        try:
-            value, code = float(str(row["value"])), _code(row.get("code"))
-        except ValueError as error:
-            raise InvalidTableError(
-                "MEASURE_FORM",
-                "A row has no number as value, or a code of another form.",
-                path=f"{path}:{int(str(line)) + 2}",
-                expected="a number; SCHEME:VALUE:MEANING",
-            ) from error
-        found.append(Measure(str(row["name"]), value, row["segment"], row.get("unit"), code))
-    return found
-
-
-def _code(text: str | None) -> Code | None:
-    from pydicom.sr.coding import Code
-
-    if text is None:
-        return None
-    scheme, value, meaning = text.split(":", 2)
-    return Code(value, scheme, meaning)

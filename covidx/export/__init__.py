@@ -5,7 +5,7 @@ from __future__ import annotations
 from covidx.export.codes import FINDINGS, MEASURES, Algorithm
 from covidx.export.derive import save
 from covidx.export.masks import read_mask, write_on_source_grid
-from covidx.export.measures import Measure, read_segmentation, volumes_ml
+from covidx.export.measures import Measure, read_measures, read_segmentation, volumes_ml
 from covidx.export.parametric import parametric_map
 from covidx.export.report import measurement_report
 from covidx.export.segmentation import fractional_segmentation, segmentation
@@ -22,6 +22,7 @@ __all__ = [
     "measurement_report",
     "parametric_map",
     "read_mask",
+    "read_measures",
     "read_segmentation",
     "read_source",
     "save",

@@ -25,6 +25,7 @@ __all__ = ["Instance", "is_copy", "of_folder", "of_receipt", "originals_of", "re
 
 COPIES = "deidentify.json"
 """What `deidentify` writes into the folder of its copies."""
+EVERY = "every file of the series"
 
 
 @dataclass(frozen=True)
@@ -130,9 +131,12 @@ def read_header(instance: Instance) -> FileDataset:
         with quiet():
             ds = dcmread(instance.path, stop_before_pixels=True, force=True)
     except OSError:
-        raise _missing(None, "a file that cannot be read", "every file of the series") from None
+        raise _missing(None, "a file that cannot be read", EVERY) from None
+    for name in ("SOPClassUID", "SOPInstanceUID"):  # some files have them in their meta alone
+        if not text_of(ds, name):
+            setattr(ds, name, text_of(getattr(ds, "file_meta", ds), f"MediaStorage{name}"))
     if text_of(ds, "SOPInstanceUID") != instance.plane_id.partition("#")[0]:
-        raise _missing(None, "another instance in its place", "every file of the series")
+        raise _missing(None, "another instance in its place", EVERY)
     return ds
 
 

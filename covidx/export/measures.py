@@ -10,11 +10,14 @@ import numpy as np
 from highdicom.seg import Segmentation, segread
 from pydicom.sr.coding import Code
 
-from covidx.errors import InvalidInputError
+from covidx.errors import InvalidInputError, InvalidTableError
 from covidx.export.codes import MEASURES
 from covidx.ingest.quiet import quiet
+from covidx.tables import read_csv
 
-__all__ = ["Measure", "read_segmentation", "volumes_ml"]
+__all__ = ["Measure", "read_measures", "read_segmentation", "volumes_ml"]
+
+COLUMNS = ("segment", "name", "value")
 
 
 @dataclass(frozen=True)
@@ -72,6 +75,55 @@ class Measure:
     def concept(self) -> Code:
         """Its code."""
         return self.code or MEASURES[self.name][0]
+
+
+def read_measures(path: Path) -> list[Measure]:
+    """Measures from a CSV with the columns segment, name and value, and maybe unit and code.
+
+    Parameters
+    ----------
+    path : Path
+        An empty segment stands for the whole study; a code is ``SCHEME:VALUE:MEANING``.
+
+    Raises
+    ------
+    InvalidTableError
+        ``TABLE_UNREADABLE``, ``COLUMNS_MISSING`` or ``MEASURE_FORM``.
+    InvalidInputError
+        As `Measure`.
+    """
+    table = read_csv(path)
+    missing = [name for name in COLUMNS if name not in table.columns]
+    if missing:
+        raise InvalidTableError(
+            "COLUMNS_MISSING",
+            "The table lacks columns.",
+            path=path,
+            expected=", ".join(COLUMNS),
+            actual=", ".join(table.columns),
+        )
+    found = []
+    for line, row in enumerate(table.to_dict("records")):
+        cells = {str(k): v.strip() for k, v in row.items() if isinstance(v, str)}
+        try:
+            value, code = float(cells["value"]), _code(cells.get("code"))
+        except (KeyError, ValueError) as error:
+            raise InvalidTableError(
+                "MEASURE_FORM",
+                "A row has no number as value, or a code of another form.",
+                path=f"{path}:{int(table.index[line]) + 2}",
+                expected="a number; SCHEME:VALUE:MEANING",
+            ) from error
+        name, unit = cells.get("name", ""), cells.get("unit")
+        found.append(Measure(name, value, cells.get("segment"), unit, code))
+    return found
+
+
+def _code(text: str | None) -> Code | None:
+    if text is None:
+        return None
+    scheme, value, meaning = text.split(":", 2)
+    return Code(value, scheme, meaning)
 
 
 def read_segmentation(path: Path) -> Segmentation:

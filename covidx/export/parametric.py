@@ -19,6 +19,7 @@ from covidx.volume import Volume
 
 __all__ = ["parametric_map"]
 
+RATHER = "Make a fractional segmentation: covidx export seg --fractional."
 PROBABILITY = Code("122157", "DCM", "Probability")
 
 
@@ -39,13 +40,18 @@ def parametric_map(
     Raises
     ------
     InvalidInputError
-        ``MASK_GRID``, ``MASK_VALUES``, ``FINDING_UNKNOWN``, or ``FRAMES_PARTIAL`` where the slices
-        are some of the frames of their file: the others would be mapped as 0.
+        ``MASK_GRID``, ``MASK_VALUES``, ``FINDING_UNKNOWN``, ``MAP_OF_RADIOGRAPH``, or
+        ``FRAMES_PARTIAL`` where the slices are some of the frames of their file: the others would
+        be mapped as 0.
     InvalidSeriesError
         ``HEADER_UNFIT``.
     """
     array = checked_probability(source.on_own_grid(probability))
     label = finding(name).label
+    if source.own.affine is None:
+        raise InvalidInputError(
+            "MAP_OF_RADIOGRAPH", "highdicom makes no map of an image without a place.", hint=RATHER
+        )
     frames = source.as_frames(array)
     if len(frames) != len(array):
         raise InvalidInputError(
@@ -53,7 +59,7 @@ def parametric_map(
             "The series is a part of a multi-frame file.",
             expected=f"a map of {len(frames)} frames",
             actual=f"{len(array)} slices",
-            hint="A fractional segmentation leaves frames out: covidx export seg --fractional.",
+            hint=RATHER,
         )
     with deriving():
         made = ParametricMap(

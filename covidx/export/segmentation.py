@@ -114,7 +114,7 @@ def _made(
             _description(number, name, shown, series, algorithm)
             for number, (name, shown) in enumerate(segments, start=1)
         ]
-        return Segmentation(
+        made = Segmentation(
             source_images=source.images,
             pixel_array=source.as_frames(array),
             segmentation_type=kind,
@@ -124,6 +124,9 @@ def _made(
             **new_series(0, "segmentation"),
             **equipment(algorithm),
         )
+        if source.own.affine is None:  # PS3.3 C.7.6.1, type 2C: nothing else says where it lies
+            made.PatientOrientation = source.images[0].get("PatientOrientation", "")
+        return made
 
 
 def _description(

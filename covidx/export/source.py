@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from copy import deepcopy
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -15,6 +14,7 @@ from pydicom.uid import ExplicitVRLittleEndian
 
 from covidx.errors import InvalidInputError, InvalidSeriesError
 from covidx.export.grid import Grid, no_grid, turned
+from covidx.export.headers import make_alike, make_ready
 from covidx.export.locate import (
     Instance,
     is_copy,
@@ -25,7 +25,6 @@ from covidx.export.locate import (
 )
 from covidx.ingest import DEFAULT_RETAIN, Identities
 from covidx.ingest.deid.dataset import deidentify_dataset
-from covidx.ingest.dicom.attributes import text_of
 from covidx.ingest.dicom.geometry import stack_geometry
 from covidx.ingest.dicom.header import Header, headers_of
 from covidx.ingest.dicom.resample import straight_grid
@@ -38,8 +37,6 @@ __all__ = ["Mode", "Source", "read_source"]
 Mode = Literal["pseudonymous", "original"]
 """Whose identity an object has: that of the copies that `covidx deidentify` makes, for research; or
 that of the originals, to go back to the PACS that they came from."""
-
-GROUPS = ("PlaneOrientationSequence", "PixelMeasuresSequence")
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,8 +129,8 @@ def read_source(series: Path, mode: Mode, *, identities: Identities | None = Non
         ``MODE_UNKNOWN``, ``RECEIPT_NEEDS_ORIGINAL``, ``RECEIPT_INVALID``, ``ORIGINALS_MISSING``,
         ``SOURCE_MISSING``, ``SOURCE_EMPTY``, ``SOURCE_NOT_DICOM`` or ``KEY_EXPOSED``.
     InvalidSeriesError
-        As ingest refuses the series; ``SERIES_SEVERAL``, ``SERIES_UNEVEN``, ``FRAMES_SCATTERED`` or
-        ``FRAME_OF_REFERENCE_ABSENT``.
+        As ingest refuses the series; ``SERIES_SEVERAL``, ``SERIES_UNEVEN``, ``FRAMES_SCATTERED``,
+        ``UIDS_ABSENT`` or ``FRAME_OF_REFERENCE_ABSENT``.
     StoreError
         ``LINKAGE_MISSING``.
     """
@@ -163,9 +160,9 @@ def read_source(series: Path, mode: Mode, *, identities: Identities | None = Non
         ids = identities or Identities.keyed()
         images = [_pseudonymous(ds, ids) for ds in images]
     for ds in images:
-        _make_ready(ds)
+        make_ready(ds)
     if own.affine is not None:
-        _make_alike(images, frames, own.affine)
+        make_alike(images, frames, own.affine)
     return Source(mode, tuple(images), frames, own, straight, shifts)
 
 
@@ -213,42 +210,3 @@ def _pseudonymous(ds: FileDataset, identities: Identities) -> FileDataset:
     with quiet():
         deidentify_dataset(ds, identities, DEFAULT_RETAIN)
     return ds
-
-
-EMPTY = ("PatientBirthDate", "PatientSex", "AccessionNumber", "StudyID", "StudyDate", "StudyTime")
-"""Attributes of type 2, which a header may lack all the same."""
-
-
-def _make_ready(ds: Dataset) -> None:
-    """Refuse a header that places nothing; say of what it lacks that it is unknown."""
-    if not text_of(ds, "FrameOfReferenceUID") and text_of(ds, "Modality") not in RADIOGRAPHS:
-        raise InvalidSeriesError(
-            "FRAME_OF_REFERENCE_ABSENT",
-            "The series names no frame of reference, so nothing can be placed in it.",
-            expected="FrameOfReferenceUID (PS3.3 C.7.4.1)",
-        )
-    for name in EMPTY:
-        if name not in ds:
-            setattr(ds, name, "")
-
-
-def _make_alike(
-    images: Sequence[Dataset], frames: tuple[int, ...], affine: NDArray[np.float64]
-) -> None:
-    """Give all slices the orientation of the first, which is theirs within covidx's tolerance, and
-    the spacing that was proven: what a scanner says of it may be wrong."""
-    across = np.linalg.norm(np.cross(affine[:3, 0], affine[:3, 1]))
-    spacing = f"{abs(np.linalg.det(affine[:3, :3])) / across:.10g}"
-    if not frames:
-        for ds in images:
-            ds.ImageOrientationPatient = images[0].ImageOrientationPatient
-            ds.SpacingBetweenSlices = spacing
-            if "SliceThickness" not in ds:
-                ds.SliceThickness = None
-        return
-    shared = images[0].SharedFunctionalGroupsSequence[0]
-    for name in GROUPS:
-        given = images[0].PerFrameFunctionalGroupsSequence[frames[0]].get(name)
-        if given:
-            setattr(shared, name, deepcopy(given))
-    shared.PixelMeasuresSequence[0].SpacingBetweenSlices = spacing
