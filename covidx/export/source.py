@@ -129,8 +129,8 @@ def read_source(series: Path, mode: Mode, *, identities: Identities | None = Non
         ``MODE_UNKNOWN``, ``RECEIPT_NEEDS_ORIGINAL``, ``RECEIPT_INVALID``, ``ORIGINALS_MISSING``,
         ``SOURCE_MISSING``, ``SOURCE_EMPTY``, ``SOURCE_NOT_DICOM`` or ``KEY_EXPOSED``.
     InvalidSeriesError
-        As ingest refuses the series; ``SERIES_SEVERAL``, ``SERIES_UNEVEN``, ``FRAMES_SCATTERED``,
-        ``UIDS_ABSENT`` or ``FRAME_OF_REFERENCE_ABSENT``.
+        As ingest refuses the series; ``SERIES_SEVERAL``, ``SERIES_UNEVEN``, ``ORIGINALS_CHANGED``,
+        ``FRAMES_SCATTERED``, ``UIDS_ABSENT`` or ``FRAME_OF_REFERENCE_ABSENT``.
     StoreError
         ``LINKAGE_MISSING``.
     """
@@ -196,6 +196,12 @@ def _grids(planes: Sequence[Header]) -> tuple[Grid, Grid | None, NDArray[np.floa
             expected="a series that ingest takes without --resample",
             actual=error.code,
         ) from error
+    if geometry.places != tuple((index,) for index in range(len(planes))):
+        raise InvalidSeriesError(
+            "ORIGINALS_CHANGED",
+            "The slices do not lie in the order in which they were read.",
+            hint="Ingest or deidentify the series again.",
+        )
     own = Grid(shape, geometry.affine)
     if not geometry.tilt_deg:
         return own, None, None

@@ -66,7 +66,8 @@ def receipt(originals: Path, tmp_path: Path) -> Path:
 def objects(series: Path, mode: Mode, out: Path) -> list[Path]:
     source = read_source(series, mode)
     mask = np.zeros(source.own.shape, np.uint8)
-    mask[1:, 4, 5] = 1
+    for index in range(1, len(mask)):
+        mask[index, 4, index] = 1
     seg = segmentation(mask, {1: "opacity"}, source, NETWORK)
     made = (seg, parametric_map(mask, "opacity", source, NETWORK), measurement_report(seg))
     return [save(one, out / f"{n}.dcm") for n, one in enumerate(made)]
@@ -98,8 +99,7 @@ def test_pseudonymous_objects_belong_to_the_copies(
             assert stat.S_IMODE(path.stat().st_mode) & 0o044
         seg = dcmread(paths[0])
         assert seg.FrameOfReferenceUID == one.FrameOfReferenceUID
-        for frame in frames_of(seg):
-            assert list(frame.position) == list(heads[frame.source].ImagePositionPatient)
+        check_frames(seg, heads)
 
 
 @pytest.mark.parametrize("series", ["originals", "copies", "receipt"])
@@ -115,10 +115,17 @@ def test_original_objects_belong_to_the_originals(
         assert ds.PatientBirthDate == "19500228"
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
     seg = dcmread(paths[0])
+    check_frames(seg, heads)
+
+
+def check_frames(seg: Dataset, heads: dict[str, Dataset]) -> None:
+    """Each slice but the lowest has its mark in the column of its number; they lie 5 mm apart."""
     frames = list(frames_of(seg))
     assert len(frames) == len(heads) - 1
     for frame in frames:
-        assert list(frame.position) == list(heads[frame.source].ImagePositionPatient)
+        position = list(heads[frame.source].ImagePositionPatient)
+        assert list(frame.position) == position
+        assert np.argwhere(frame.values).tolist() == [[4, (position[2] - 100) / 5]]
 
 
 def test_copies_need_neither_key_nor_linkage(copies: Path, tmp_path: Path) -> None:
@@ -176,6 +183,16 @@ def test_originals_that_are_gone_or_others_are_missed_without_a_name(
         read_source(receipt, "original")
     assert caught.value.code == "ORIGINALS_MISSING"
     assert leaks(str(caught.value).encode(), SECRETS) == []
+
+
+def test_originals_that_changed_places(originals: Path, receipt: Path) -> None:
+    for path in originals.iterdir():
+        ds = dcmread(path)
+        ds.ImagePositionPatient[2] = -ds.ImagePositionPatient[2]
+        ds.save_as(path)
+    with pytest.raises(CovidxError) as caught:
+        read_source(receipt, "original")
+    assert caught.value.code == "ORIGINALS_CHANGED"
 
 
 def test_copies_without_their_linkage(copies: Path, receipt: Path, tmp_path: Path) -> None:
