@@ -149,16 +149,16 @@ def read_source(series: Path, mode: Mode, *, identities: Identities | None = Non
             actual=f"{len(instances)} slices in {len(files)} files",
         )
     images = [read_header(instance) for instance in (instances[:1] if frames else instances)]
-    if mode == "original" and is_copy(images[0]):
+    if mode == "original" and any(map(is_copy, images)):
         raise InvalidInputError("ORIGINALS_MISSING", "The linkage leads to a copy.")
     planes = [headers_of(ds, Path())[0] for ds in images]
     if frames:
         every = headers_of(images[0], Path())
         planes = [every[frame] for frame in frames]
     own, straight, shifts = _grids(planes)
-    if mode == "pseudonymous" and not is_copy(images[0]):
+    if mode == "pseudonymous" and not all(map(is_copy, images)):
         ids = identities or Identities.keyed()
-        images = [_pseudonymous(ds, ids) for ds in images]
+        images = [ds if is_copy(ds) else _pseudonymous(ds, ids) for ds in images]
     for ds in images:
         make_ready(ds)
     if own.affine is not None:
