@@ -1,8 +1,7 @@
 """What segments and measurements are called in DICOM: each name once, with its code.
 
-SNOMED CT (SCT) and DICOM's own codes (DCM) as in PS3.16, context groups 6104, 7151 and 7469. No
-scheme known here has a code of an overall opacity beside DCM's, nor any of the scores: those stand
-in covidx's own scheme, 99COVIDX, which every report names.
+SNOMED CT (SCT), and DICOM's own code (DCM) of an opacity of whatever kind (PS3.16 CID 6104). Share
+and scores have a code in neither: those stand in covidx's own scheme, which every report names.
 """
 
 from __future__ import annotations

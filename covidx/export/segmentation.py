@@ -44,13 +44,21 @@ def segmentation(
     Raises
     ------
     InvalidInputError
-        ``MASK_GRID``, ``MASK_VALUES``, ``SEGMENTS_UNNAMED`` or ``FINDING_UNKNOWN``.
+        ``MASK_GRID``, ``MASK_VALUES``, ``SEGMENTS_UNNAMED``, ``SEGMENT_TWICE`` or
+        ``FINDING_UNKNOWN``.
     InvalidSeriesError
         ``HEADER_UNFIT``.
     """
     array = source.on_own_grid(mask)
     if array.dtype.kind not in "iub" or not segments:
         raise _bad_values("whole numbers, each with a name", array.dtype)
+    if len(set(segments.values())) < len(segments):
+        raise InvalidInputError(
+            "SEGMENT_TWICE",
+            "Two labels have one name, and nothing would tell their segments apart.",
+            expected="a name for each label",
+            actual=dict(segments),
+        )
     found = {int(label) for label in np.unique(array)} - {0}
     if not found <= set(segments):
         raise InvalidInputError(

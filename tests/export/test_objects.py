@@ -290,6 +290,19 @@ def test_real_series_of_a_hospital(real_data: Path, dciodvfy: None, tmp_path: Pa
             assert faults(save(made, tmp_path / "seg.dcm")) == [], (name, mode)
 
 
+def test_objects_beside_their_series_are_no_part_of_it(tmp_path: Path) -> None:
+    folder = series.write(series.SERIES["axial"], tmp_path / "series")
+    source = read_source(folder, "original")
+    mask = np.ones(source.own.shape, np.uint8)
+    seg = segmentation(mask, {1: "lung"}, source, NETWORK)
+    for number, made in enumerate(
+        (seg, parametric_map(mask, "lung", source, NETWORK), measurement_report(seg))
+    ):
+        save(made, folder / f"{number}.dcm")
+    again = read_source(folder, "original")
+    assert [i.SOPInstanceUID for i in again.images] == [i.SOPInstanceUID for i in source.images]
+
+
 def test_a_part_of_a_multi_frame_file_has_no_map(tmp_path: Path) -> None:
     single = series.write(series.SERIES["axial"], tmp_path / "single")
     source = read_source(series.legacy_converted(single, tmp_path / "enhanced"), "original")

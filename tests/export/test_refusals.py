@@ -46,6 +46,7 @@ MASKS: list[tuple[str, Callable[[Source], Any]]] = [
     ("MASK_VALUES", lambda s: segmentation(of(0.5, float), {1: "lung"}, s, NETWORK)),
     ("MASK_VALUES", lambda s: segmentation(of(1), {}, s, NETWORK)),
     ("MASK_GRID", lambda s: segmentation(of(1)[1:], {1: "lung"}, s, NETWORK)),
+    ("SEGMENT_TWICE", lambda s: segmentation(of(1), {1: "lung", 2: "lung"}, s, NETWORK)),
     ("FINDING_UNKNOWN", lambda s: segmentation(of(1), {1: "covid"}, s, NETWORK)),
     ("FINDING_UNKNOWN", lambda s: parametric_map(of(1), "covid", s, NETWORK)),
     ("MASK_VALUES", lambda s: fractional_segmentation(of(1.01, float), "lung", s, NETWORK)),
