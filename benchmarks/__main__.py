@@ -16,6 +16,7 @@ from covidx.errors import CovidxError
 NAMES = (
     "timing",
     "dcm2niix",
+    "dciodvfy",
     "evaluate",
     "einstein",
     "israel",
@@ -61,6 +62,12 @@ def _dcm2niix(at: Places) -> None:
     from benchmarks.dcm2niix_report import measure
 
     measure(at.data, at.results)
+
+
+def _dciodvfy(at: Places) -> None:
+    from benchmarks.dciodvfy import dciodvfy_errors
+
+    record(dciodvfy_errors(), at.results)
 
 
 def _evaluate(at: Places) -> None:
@@ -194,6 +201,7 @@ def _measure(name: str, at: Places) -> None:
 MEASURED: dict[str, Callable[[Places], None]] = {
     "timing": _timing,
     "dcm2niix": _dcm2niix,
+    "dciodvfy": _dciodvfy,
     "evaluate": _evaluate,
     "speed": _speed,
     "kill": _kill,

@@ -158,6 +158,25 @@ def fetch(
         raise typer.Exit(1)
 
 
+@pacs_app.command()
+def send(
+    files: Annotated[list[Path], typer.Argument(help="DICOM files, such as covidx export makes.")],
+    url: Url = None,
+) -> None:
+    """Send DICOM files to the PACS; exit code 1 where it did not store one."""
+    from covidx.ingest.pacs.dicomweb import Server
+    from covidx.ingest.pacs.send import send_files
+
+    with terminal_bar("send") as bar:
+        rows = send_files(Server.from_environment(url), files, progress=bar)
+    failed = [row for row in rows if row.code]
+    typer.echo(f"{len(rows)} files = {len(rows) - len(failed)} stored + {len(failed)} failed")
+    for row in failed:
+        typer.echo(f"  {row.code}: {row.path}: {row.reason}")
+    if failed:
+        raise typer.Exit(1)
+
+
 def _column(path: Path | None, name: str) -> list[str]:
     """The filled cells of a column of a person's CSV."""
     if path is None:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["evenly", "unsheared"]
+__all__ = ["evenly", "straight_grid", "unsheared"]
 
 FloatArray = NDArray[np.float64]
 
@@ -41,20 +41,46 @@ def unsheared(
     affine : ndarray, shape (4, 4)
         Its third column is along the normal.
     """
+    straight, shifts, shape = straight_grid(array.shape, affine, heights)
+    added = np.subtract(shape, array.shape)[1:]  # (rows, columns)
+    moved = np.empty(shape, array.dtype)
+    for index, (column, row) in enumerate(shifts):
+        shifted = _shifted(array[index], (row, column), added)
+        moved[index] = _rounded(np.where(np.isnan(shifted), fill, shifted), array)
+    return moved, straight
+
+
+def straight_grid(
+    shape: tuple[int, ...], affine: FloatArray, heights: FloatArray
+) -> tuple[FloatArray, FloatArray, tuple[int, int, int]]:
+    """The grid onto which `unsheared` brings a stack.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        (slices, rows, columns) of the stack.
+    affine, heights : ndarray
+        As for `unsheared`.
+
+    Returns
+    -------
+    affine : ndarray, shape (4, 4)
+        Its third column is along the normal.
+    shifts : ndarray, shape (slices, 2)
+        Pixels, (column, row), at which each slice's first pixel lies in it; none is negative.
+    shape : tuple of int
+        (slices, rows + shift, columns + shift).
+    """
     across = affine[:3, :2]  # (3, 2): one column further, one row further
     per_step, *_ = np.linalg.lstsq(across, affine[:3, 2], rcond=None)  # pixels, (column, row)
     shifts = heights[:, None] * per_step  # (slices, 2)
     low, high = np.floor(shifts.min(0) + WHOLE), np.ceil(shifts.max(0) - WHOLE)
-    added = (high - low).astype(int)
-    slices, rows, columns = array.shape
-    moved = np.empty((slices, rows + added[1], columns + added[0]), array.dtype)
-    for index, (column, row) in enumerate(shifts - low):
-        shifted = _shifted(array[index], (row, column), added[::-1])
-        moved[index] = _rounded(np.where(np.isnan(shifted), fill, shifted), array)
+    columns, rows = (high - low).astype(int)
     straight = affine.copy()
     straight[:3, 2] -= across @ per_step
     straight[:3, 3] += across @ low
-    return moved, _as_stored(straight)
+    larger = (shape[0], shape[1] + int(rows), shape[2] + int(columns))
+    return _as_stored(straight), shifts - low, larger
 
 
 def _shifted(

@@ -1,0 +1,32 @@
+"""Masks and measurements as DICOM that a PACS takes: SEG, SR and Parametric Map, by highdicom."""
+
+from __future__ import annotations
+
+from covidx.export.codes import FINDINGS, MEASURES, Algorithm
+from covidx.export.derive import save
+from covidx.export.masks import read_mask, write_on_source_grid
+from covidx.export.measures import Measure, read_measures, read_segmentation, volumes_ml
+from covidx.export.parametric import parametric_map
+from covidx.export.report import measurement_report
+from covidx.export.segmentation import fractional_segmentation, segmentation
+from covidx.export.source import Mode, Source, read_source
+
+__all__ = [
+    "FINDINGS",
+    "MEASURES",
+    "Algorithm",
+    "Measure",
+    "Mode",
+    "Source",
+    "fractional_segmentation",
+    "measurement_report",
+    "parametric_map",
+    "read_mask",
+    "read_measures",
+    "read_segmentation",
+    "read_source",
+    "save",
+    "segmentation",
+    "volumes_ml",
+    "write_on_source_grid",
+]

@@ -1,0 +1,166 @@
+"""Numbers of a segment or of a study: given by whoever measured, or counted in a Segmentation."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from highdicom.seg import Segmentation, segread
+from pydicom.sr.coding import Code
+
+from covidx.errors import InvalidInputError, InvalidTableError
+from covidx.export.codes import MEASURES
+from covidx.ingest.quiet import quiet
+from covidx.tables import read_csv
+
+__all__ = ["Measure", "read_measures", "read_segmentation", "volumes_ml"]
+
+COLUMNS = ("segment", "name", "value")
+
+
+@dataclass(frozen=True)
+class Measure:
+    """A number of a segment, or of the whole study.
+
+    Parameters
+    ----------
+    name : str
+        In `MEASURES`, or any with a code of its own.
+    value : float
+        Finite.
+    segment : str, optional
+        Name in `FINDINGS`; of the whole study if not given.
+    unit : str, optional
+        UCUM; that of `MEASURES` if not given.
+    code : Code, optional
+        Of a name that is not in `MEASURES`.
+
+    Raises
+    ------
+    InvalidInputError
+        ``MEASURE_UNKNOWN``, ``MEASURE_VALUE`` or ``MEASURE_UNIT``.
+    """
+
+    name: str
+    value: float
+    segment: str | None = None
+    unit: str | None = None
+    code: Code | None = None
+
+    def __post_init__(self) -> None:
+        if (self.code is None) != (self.name in MEASURES):
+            raise InvalidInputError(
+                "MEASURE_UNKNOWN",
+                "A measure has either a name that is known here, or a code.",
+                expected=f"{', '.join(MEASURES)}, or another name with a code",
+                actual=self.name,
+            )
+        if not math.isfinite(self.value):
+            raise InvalidInputError(
+                "MEASURE_VALUE", "A measure is no number.", expected="finite", actual=self.value
+            )
+        known = MEASURES[self.name][1] if self.name in MEASURES else self.unit
+        if not known or self.unit not in (None, known):
+            raise InvalidInputError(
+                "MEASURE_UNIT",
+                f"The measure {self.name} has another unit, or none.",
+                expected=known or "a unit of UCUM",
+                actual=self.unit,
+            )
+        object.__setattr__(self, "unit", known)
+
+    @property
+    def concept(self) -> Code:
+        """Its code."""
+        return self.code or MEASURES[self.name][0]
+
+
+def read_measures(path: Path) -> list[Measure]:
+    """Measures from a CSV with the columns segment, name and value, and maybe unit and code.
+
+    Parameters
+    ----------
+    path : Path
+        An empty segment stands for the whole study; a code is ``SCHEME:VALUE:MEANING``.
+
+    Raises
+    ------
+    InvalidTableError
+        ``TABLE_UNREADABLE``, ``COLUMNS_MISSING`` or ``MEASURE_FORM``.
+    InvalidInputError
+        As `Measure`.
+    """
+    table = read_csv(path)
+    missing = [name for name in COLUMNS if name not in table.columns]
+    if missing:
+        raise InvalidTableError(
+            "COLUMNS_MISSING",
+            "The table lacks columns.",
+            path=path,
+            expected=", ".join(COLUMNS),
+            actual=", ".join(table.columns),
+        )
+    found = []
+    for line, row in enumerate(table.to_dict("records")):
+        cells = {str(k): v.strip() for k, v in row.items() if isinstance(v, str)}
+        try:
+            value, code = float(cells["value"]), _code(cells.get("code"))
+        except (KeyError, ValueError) as error:
+            raise InvalidTableError(
+                "MEASURE_FORM",
+                "A row has no number as value, or a code of another form.",
+                path=f"{path}:{int(table.index[line]) + 2}",
+                expected="a number; SCHEME:VALUE:MEANING",
+            ) from error
+        name, unit = cells.get("name", ""), cells.get("unit")
+        found.append(Measure(name, value, cells.get("segment"), unit, code))
+    return found
+
+
+def _code(text: str | None) -> Code | None:
+    if text is None:
+        return None
+    scheme, value, meaning = text.split(":", 2)
+    return Code(value, scheme, meaning)
+
+
+def read_segmentation(path: Path) -> Segmentation:
+    """Read a DICOM Segmentation.
+
+    Raises
+    ------
+    InvalidInputError
+        ``NOT_A_SEGMENTATION``.
+    """
+    try:
+        with quiet():
+            return segread(path)
+    except Exception as error:  # pydicom and highdicom raise what they like, and quote values
+        raise InvalidInputError(
+            "NOT_A_SEGMENTATION",
+            "This is no DICOM Segmentation that can be read.",
+            path=path,
+            actual=type(error).__name__,
+        ) from None
+
+
+def volumes_ml(seg: Segmentation) -> dict[int, float]:
+    """Volume in ml of each segment, by number: voxels times their size; fractions count as such.
+
+    Empty for a radiograph, whose pixels have no depth.
+    """
+    if "FrameOfReferenceUID" not in seg:
+        return {}
+    shared = seg.SharedFunctionalGroupsSequence[0]
+    spacing = shared.PixelMeasuresSequence[0]
+    voxel = float(np.prod(spacing.PixelSpacing)) * float(spacing.SpacingBetweenSlices) / 1000
+    full = float(seg.get("MaximumFractionalValue", 1))
+    found = {int(number): 0.0 for number in seg.segment_numbers}
+    for index, groups in enumerate(seg.PerFrameFunctionalGroupsSequence):
+        item = groups if "SegmentIdentificationSequence" in groups else shared
+        number = int(item.SegmentIdentificationSequence[0].ReferencedSegmentNumber)
+        frame = seg.get_stored_frame(index + 1)
+        found[number] += float(frame.sum(dtype=np.float64)) / full * voxel
+    return found
