@@ -16,6 +16,7 @@ from covidx.errors import CovidxError
 NAMES = (
     "timing",
     "dcm2niix",
+    "lungs",
     "evaluate",
     "einstein",
     "israel",
@@ -60,6 +61,12 @@ def _dcm2niix(at: Places) -> None:
     from benchmarks.dcm2niix_report import measure
 
     measure(at.data, at.results)
+
+
+def _lungs(at: Places) -> None:
+    from benchmarks.lungs import lungs
+
+    lungs(at.data, at.results)
 
 
 def _evaluate(at: Places) -> None:
@@ -185,6 +192,7 @@ def _measure(name: str, at: Places) -> None:
 MEASURED: dict[str, Callable[[Places], None]] = {
     "timing": _timing,
     "dcm2niix": _dcm2niix,
+    "lungs": _lungs,
     "evaluate": _evaluate,
     "speed": _speed,
     "kill": _kill,

@@ -26,7 +26,9 @@ def severity(
     lungs: Annotated[
         Path | None,
         typer.Option(
-            exists=True, dir_okay=False, help="NIfTI: 1 right, 2 left [found by threshold]."
+            exists=True,
+            dir_okay=False,
+            help="NIfTI: 1 right, 2 left; without it, found by threshold.",
         ),
     ] = None,
     lobes: Annotated[
@@ -43,7 +45,7 @@ def severity(
     ] = None,
     classes: Annotated[
         bool,
-        typer.Option(help="Opacities: 1 ground glass, 2 consolidation, 3 effusion [by HU]."),
+        typer.Option(help="Opacities: 1 ground glass, 2 consolidation, 3 effusion; else by HU."),
     ] = False,
     format: Annotated[Literal["table", "json"], typer.Option(help="Format.")] = "table",  # noqa: A002
 ) -> None:
@@ -92,7 +94,7 @@ def _as_table(found: Severity, lungs_by: str) -> str:
             f"lungs by {lungs_by}; ground glass from consolidation by {found.split_by}; "
             f"{found.outside_ml:.1f} ml of opacity lie outside of the lungs",
             "",
-            f"CT severity score  {found.score} of 25 points, by {found.zones_are}: "
+            f"CT severity score  {found.score} of 25 points, by {found.zones_are}:\n  "
             + ", ".join(f"{zone.name} {zone.points}" for zone in found.zones),
             f"Corona score       {found.corona_cm3:.1f} cm3, weighted by {found.corona_weights}",
             *(

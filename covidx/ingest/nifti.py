@@ -18,6 +18,7 @@ from isal import igzip
 from isal.isal_zlib import IsalError
 from nibabel.filebasedimages import ImageFileError
 from nibabel.spatialimages import HeaderDataError
+from nibabel.wrapstruct import WrapStructError
 from numpy.typing import NDArray
 
 from covidx.constants import FORM_TOLERANCE_MM, MAX_IMAGE_BYTES
@@ -39,6 +40,7 @@ DAMAGED: tuple[type[Exception], ...] = (
     ValueError,
     ImageFileError,
     HeaderDataError,
+    WrapStructError,
     IsalError,  # type: ignore[assignment]  # its stub takes the class for an instance
 )
 """What a broken file makes nibabel and ISA-L raise."""

@@ -39,6 +39,8 @@ THIRDS = ("lower third", "middle third", "upper third")
 HALVES = ("lower half", "upper half")
 STAND_IN = "thirds of the right lung and halves of the left, in place of lobes"
 Box = tuple[slice, ...]
+OUTSIDE_SHARE = 0.05
+"""Share of the opacities that may lie outside of the lungs before it is said."""
 CUT_SHARE = 0.1
 """Share of the largest slice of lung from which the first or last slice is said to cut it."""
 
@@ -122,7 +124,7 @@ def measure_severity(volume: Volume, masks: Masks) -> Severity:
         lower=count.region(places.third == 0),
         split_by="classes" if masks.classes else f"HU, consolidation from {CONSOLIDATION_HU:g} on",
         outside_ml=outside * volume.voxel_ml,
-        flags=_flags(lungs),
+        flags=_flags(lungs, outside / max(int(np.count_nonzero(opaque)), 1)),
     )
 
 
@@ -189,8 +191,8 @@ def _corona(count: _Count, masks: Masks, volume: Volume, box: Box) -> float:
     return float(values[box][ill].sum(dtype=np.float64)) * count.voxel_ml
 
 
-def _flags(lungs: NDArray[Any]) -> tuple[str, ...]:
-    """What a reader has to know of the lungs' mask; slices run to the head."""
+def _flags(lungs: NDArray[Any], outside: float) -> tuple[str, ...]:
+    """What a reader has to know of the lungs' mask, whose slices run to the head."""
     found = [f"no {name} in the mask" for side, name in SIDES.items() if not (lungs == side).any()]
     area = np.count_nonzero(lungs, axis=(1, 2))
     found += [
@@ -198,4 +200,6 @@ def _flags(lungs: NDArray[Any]) -> tuple[str, ...]:
         for end, slice_ in (("base", 0), ("top", -1))
         if area[slice_] > CUT_SHARE * area.max()
     ]
+    if outside > OUTSIDE_SHARE:
+        found.append(f"{outside:.0%} of the opacities lie outside of the lungs and are not counted")
     return tuple(found)

@@ -64,8 +64,12 @@ def test_volumes_and_shares_of_each_lung_and_third() -> None:
     assert parts["right lung, middle third"].opacity_ml == 0
     assert parts["left lung, upper third"].share == pytest.approx(100 * 4 / 48)
     assert len(found.parts) == 9
-    assert found.outside_ml == pytest.approx(1.0)
+    assert found.outside_ml == pytest.approx(1.0)  # of 23
     assert found.flags == ()
+    opacities = opacities.copy()
+    opacities[8, 7, 14] = 1
+    said = "8% of the opacities lie outside of the lungs and are not counted"  # 2 of 24
+    assert measured(opacities).flags == (said,)
 
 
 def test_ground_glass_and_consolidation_by_hu() -> None:
