@@ -17,8 +17,8 @@ __all__ = ["ct_volumes_lungs", "lungs", "phantom_lungs"]
 COMMAND = "python -m benchmarks lungs"
 PATIENTS, SEED = 20, 2021
 """Fixed here; the method was settled on patients of another seed."""
-TOLERANCE_MM = 3.0
-"""Of the surface Dice: about a voxel of the real volumes."""
+TOLERANCE_MM = 3.5
+"""Of the surface Dice: just above the widest voxel of the real volumes (3.3 mm)."""
 
 
 def lungs(data: Path, results: Path = RESULTS) -> None:

@@ -72,7 +72,7 @@ def segment_lungs(volume: Volume) -> Labels:
     whole = np.zeros_like(sides)
     for side in (RIGHT, LEFT):
         lung = filled(closed(sides == side, CLOSING_MM, mm))
-        lung |= fill_dents(lung, hu, sides, mm)
+        lung = filled(lung | fill_dents(lung, hu, sides, mm))
         whole[lung & (whole == 0) & ~airways & ((sides == 0) | (sides == side))] = side
     return _as_given(_draw_border(whole, airways, upright.array, step), volume)
 

@@ -38,8 +38,17 @@ def opened(mask: Mask, radius_mm: float, spacing_mm: Spacing) -> Mask:
 
 
 def filled(mask: Mask) -> Mask:
-    """Each slice without its holes."""
-    return np.stack([ndimage.binary_fill_holes(one) for one in mask])
+    """Holes in a slice filled, from the lowest slice upwards, where most of it has mask beneath.
+
+    So a solid focus is filled, and the top of the diaphragm, which lung surrounds too, is not.
+    """
+    found = mask.copy()
+    for z in range(1, len(mask)):
+        holes, n = ndimage.label(ndimage.binary_fill_holes(mask[z]) & ~mask[z])
+        if n:
+            beneath = ndimage.mean(found[z - 1], holes, np.arange(n + 1))
+            found[z] |= (holes > 0) & (beneath > 0.5)[holes]
+    return found
 
 
 def _disc(radius_mm: float, spacing_mm: Spacing) -> tuple[Mask, int, int]:

@@ -90,6 +90,17 @@ def test_gas_in_the_bowel_and_in_the_table_is_no_lung() -> None:
     np.testing.assert_array_equal(segment_lungs(changed(hu)), round_labels())
 
 
+def test_a_solid_focus_is_lung_and_the_top_of_the_diaphragm_is_not() -> None:
+    hu = np.array(round_chest().array)
+    hu[3:5, 50:70, 25:45] = 40  # 40 mm wide, with lung above and beneath
+    hu[:3, 50:70, 75:95] = 40  # comes up from beneath the scan
+    found, truth = segment_lungs(changed(hu)), round_labels()
+    truth[:3, 50:70, 75:95] = 0
+    np.testing.assert_array_equal(found == 1, truth == 1)
+    assert not found[:3, 53:67, 78:92].any()
+    assert dice(found == 2, truth == 2) > 0.996  # corners are closed
+
+
 @pytest.mark.parametrize("index", [1, 2, 3])
 def test_sides_of_the_phantom(index: int) -> None:
     truth, found = scan(index).lung, segment_lungs(ct(scan(index)))
