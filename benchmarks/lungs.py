@@ -15,8 +15,8 @@ from covidx.volume import Volume
 __all__ = ["ct_volumes_lungs", "lungs", "phantom_lungs"]
 
 COMMAND = "python -m benchmarks lungs"
-PATIENTS, SEED = 20, 2021
-"""Fixed here; the method was settled on patients of another seed."""
+PATIENTS, SEED = 20, 4242
+"""Fixed here; the method was settled on patients of other seeds."""
 TOLERANCE_MM = 3.5
 """Of the surface Dice: just above the widest voxel of the real volumes (3.3 mm)."""
 
