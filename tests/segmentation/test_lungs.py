@@ -81,6 +81,35 @@ def test_the_trachea_and_its_branches_are_left_out() -> None:
     np.testing.assert_array_equal(found[4:], round_labels()[4:])
 
 
+def notched() -> NDArray[np.int16]:
+    """A notch in the right lung's medial side, 14 mm high, which the closing would fill."""
+    hu = np.array(round_chest().array)
+    hu[:, 51:58, 43:50] = 40
+    return hu
+
+
+def test_an_airway_in_a_notch_of_the_lung_is_left_out() -> None:
+    hu = notched()
+    hu[4:, 53:57, 44:48] = -1000
+    found = segment_lungs(changed(hu))
+    assert (found[:4, 53:57, 44:46] == 1).all()
+    assert not found[4:, 53:57, 44:48].any()
+
+
+def test_a_tongue_of_one_lung_in_a_notch_of_the_other_keeps_its_side() -> None:
+    hu = notched()
+    hu[:, 53:57, 45:75] = -800
+    found = segment_lungs(changed(hu))
+    assert (found[:, 53:57, 45:75] == 2).all()
+
+
+@pytest.mark.parametrize(("hu", "filled"), [(40, True), (200, False)])
+def test_a_dent_of_consolidation_is_filled_and_one_of_bone_is_not(hu: int, filled: bool) -> None:
+    array = np.array(round_chest(20).array)
+    array[8:11, 52:68, 20:28] = hu  # 32 x 16 mm, at the wall; 30 mm high
+    assert (segment_lungs(changed(array))[8:11, 54:66, 21:27] == 1).mean() == filled
+
+
 def test_gas_in_the_bowel_and_in_the_table_is_no_lung() -> None:
     hu = np.array(round_chest().array)
     hu[0, 102:108, 45:75] = -900
