@@ -73,7 +73,7 @@ def segment_lungs(volume: Volume) -> Labels:
     for side in (RIGHT, LEFT):
         lung = filled(closed(sides == side, CLOSING_MM, mm))
         lung = filled(lung | fill_dents(lung, hu, sides, mm))
-        whole[lung & (whole == 0) & ~airways & ((sides == 0) | (sides == side))] = side
+        whole[lung & (whole == 0) & ((sides == 0) | (sides == side))] = side
     return _as_given(_draw_border(whole, airways, upright.array, step), volume)
 
 
