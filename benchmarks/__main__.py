@@ -17,6 +17,7 @@ NAMES = (
     "timing",
     "dcm2niix",
     "dciodvfy",
+    "lungs",
     "evaluate",
     "einstein",
     "israel",
@@ -68,6 +69,12 @@ def _dciodvfy(at: Places) -> None:
     from benchmarks.dciodvfy import dciodvfy_errors
 
     record(dciodvfy_errors(), at.results)
+
+
+def _lungs(at: Places) -> None:
+    from benchmarks.lungs import lungs
+
+    lungs(at.data, at.results)
 
 
 def _evaluate(at: Places) -> None:
@@ -202,6 +209,7 @@ MEASURED: dict[str, Callable[[Places], None]] = {
     "timing": _timing,
     "dcm2niix": _dcm2niix,
     "dciodvfy": _dciodvfy,
+    "lungs": _lungs,
     "evaluate": _evaluate,
     "speed": _speed,
     "kill": _kill,

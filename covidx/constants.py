@@ -7,7 +7,9 @@ __all__ = [
     "AIR_HU",
     "AIR_SHARE",
     "AXIAL_TOLERANCE_DEG",
+    "BONE_HU",
     "COLOUR_TOLERANCE",
+    "CONSOLIDATION_HU",
     "COVERAGE_SHARE",
     "DIRECTION_TOLERANCE",
     "DISPLAY_MAX",
@@ -55,6 +57,14 @@ recommend a width of 1,500 and a level of -600 to -700)."""
 LUNG_AIR_HU = -500.0
 """HU below which a voxel inside the body counts as aerated lung or airway
 (Hu, Hoffman, Reinhardt, IEEE TMI 2001;20:490, choose about midway between lung and soft tissue)."""
+
+CONSOLIDATION_HU = -300.0
+"""HU from which an opacity counts as consolidation, below as ground glass: of eight thresholds the
+one that served best in BMC Infect Dis 2021, doi:10.1186/s12879-021-06556-z (47 patients)."""
+
+BONE_HU = 150.0
+"""HU from which a voxel is bone, in a CT without contrast: above muscle and blood (about 50), below
+most cancellous bone (100 to 300). Modelling choice."""
 
 MIN_LUNG_ML = 1000.0
 """ml of aerated lung below which a CT is said to show no lungs. Modelling choice: adult lungs hold

@@ -12,7 +12,7 @@ import pytest
 
 from covidx.errors import CovidxError
 from covidx.ingest import Identities, from_nibabel, read_images, read_series, to_nibabel
-from covidx.ingest.nifti import read_stored, write_nifti
+from covidx.ingest.nifti import read_nifti, read_stored, write_nifti
 from covidx.volume import Volume
 
 AFFINE = np.array([[-0.75, 0, 0, 10], [0, -0.5, 0, 20], [0, 0, 5, 100], [0, 0, 0, 1.0]])
@@ -218,3 +218,10 @@ def test_truncated_files_are_refused(tmp_path: Path) -> None:
         with pytest.raises(CovidxError) as caught:
             read_series(tmp_path / name)
         assert caught.value.code == "NIFTI_UNREADABLE"
+
+
+def test_a_file_shorter_than_a_header_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "mask.nii").write_bytes(b"no image")
+    with pytest.raises(CovidxError) as caught:
+        read_nifti(tmp_path / "mask.nii")
+    assert caught.value.code == "NIFTI_UNREADABLE"

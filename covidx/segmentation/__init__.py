@@ -1,0 +1,33 @@
+"""Lungs on CT, how well masks agree, and how much lung is ill; no network library."""
+
+from __future__ import annotations
+
+from covidx.segmentation.grid import check_values, on_grid
+from covidx.segmentation.lungs import check_ct, segment_lungs
+from covidx.segmentation.measure import LOBES, Masks, measure_severity
+from covidx.segmentation.metrics import MaskScores, compare_masks, dice, surface_distances
+from covidx.segmentation.severity import Part, Region, Severity, Zone, points
+from covidx.segmentation.sides import LEFT, RIGHT
+from covidx.segmentation.summary import summarise
+
+__all__ = [
+    "LEFT",
+    "LOBES",
+    "RIGHT",
+    "MaskScores",
+    "Masks",
+    "Part",
+    "Region",
+    "Severity",
+    "Zone",
+    "check_ct",
+    "check_values",
+    "compare_masks",
+    "dice",
+    "measure_severity",
+    "on_grid",
+    "points",
+    "segment_lungs",
+    "summarise",
+    "surface_distances",
+]

@@ -1,0 +1,74 @@
+"""Masks that must lie on a volume's grid, in whatever order their voxels are stored."""
+
+from __future__ import annotations
+
+from itertools import product
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from covidx.constants import FORM_TOLERANCE_MM
+from covidx.errors import InvalidInputError
+from covidx.volume import Volume
+
+__all__ = ["check_values", "on_grid"]
+
+
+def on_grid(mask: Volume, volume: Volume, name: str) -> NDArray[Any]:
+    """The values of a mask in the order of ``volume.canonical()``.
+
+    Parameters
+    ----------
+    mask, volume : Volume
+        Both with a proven geometry.
+    name : str
+        What the mask is called in an error.
+
+    Raises
+    ------
+    InvalidInputError
+        ``MASK_SHAPE``, ``MASK_UNPLACED``, or ``MASK_ELSEWHERE``: a corner of the grid lies more
+        than `constants.FORM_TOLERANCE_MM` from the volume's.
+    """
+    if mask.geometry != "proven":
+        raise _refused("MASK_UNPLACED", name, "positions and orientations", mask.geometry)
+    mask, volume = mask.canonical(), volume.canonical()
+    if mask.array.shape != volume.array.shape:
+        raise _refused("MASK_SHAPE", name, volume.array.shape, mask.array.shape)
+    assert mask.affine is not None and volume.affine is not None
+    ends = [(0, n - 1) for n in reversed(volume.array.shape)]  # (column, row, slice)
+    corners = np.array([(*corner, 1) for corner in product(*ends)], dtype=np.float64)
+    apart = float(np.linalg.norm(corners @ (mask.affine - volume.affine).T, axis=1).max())
+    if apart > FORM_TOLERANCE_MM:
+        within = f"corners within {FORM_TOLERANCE_MM} mm"
+        raise _refused("MASK_ELSEWHERE", name, within, f"{apart:.1f} mm apart")
+    return mask.array
+
+
+def check_values(values: NDArray[Any], allowed: tuple[int, ...], name: str, means: str) -> None:
+    """Refuse a mask with other values than these.
+
+    Raises
+    ------
+    InvalidInputError
+        ``MASK_VALUES``.
+    """
+    wrong = np.unique(values[~np.isin(values, allowed)])
+    if len(wrong):
+        raise InvalidInputError(
+            "MASK_VALUES",
+            f"The mask of the {name} holds other values than it may.",
+            expected=means,
+            actual=", ".join(f"{value:g}" for value in wrong[:5]),
+        )
+
+
+def _refused(code: str, name: str, expected: object, actual: object) -> InvalidInputError:
+    return InvalidInputError(
+        code,
+        f"The mask of the {name} does not lie on the grid of the volume.",
+        expected=expected,
+        actual=actual,
+        hint="Make the mask on the volume itself, or resample it onto its grid first.",
+    )

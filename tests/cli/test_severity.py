@@ -1,0 +1,90 @@
+"""``covidx severity``: a table for a person, JSON for a program, and every mistake by its code."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from covidx.constants import RESEARCH_NOTICE
+from covidx.ingest.nifti import write_nifti
+from covidx.phantom import draw_patient, render
+from covidx.phantom.lesions import EFFUSION
+from covidx.volume import Volume
+from tests.cli.conftest import Call
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A phantom patient's CT and truth as NIfTI."""
+    folder = tmp_path_factory.mktemp("severity")
+    found = render(draw_patient(2024, 3))
+    assert (found.lesion == 2).any()
+    arrays = {"ct": found.hu, "lungs": found.lung, "classes": found.lesion, "lobes": found.lobe}
+    ill = (found.lesion > 0) & (found.lesion != EFFUSION)
+    arrays["opacities"] = ill.astype(np.uint8)
+    arrays["short"] = found.lung[1:]
+    for name, array in arrays.items():
+        volume = Volume(array.copy(), "OT", "unproven", "proven", found.affine)
+        write_nifti(volume, folder / f"{name}.nii.gz")
+    (folder / "broken.nii.gz").write_bytes(b"no image")
+    return folder
+
+
+def call(covidx: Call, files: Path, line: str) -> tuple[int, str, str]:
+    words = [str(files / f"{w}.nii.gz") if w.isalpha() else w for w in line.split()]
+    answer = covidx("severity", *words)
+    return answer.code, answer.out, answer.err
+
+
+def test_json_tells_what_the_truth_tells(covidx: Call, files: Path) -> None:
+    line = "ct --lungs lungs --opacities classes --classes --lobes lobes --format=json"
+    code, out, _ = call(covidx, files, line)
+    said = json.loads(out)
+    found = render(draw_patient(2024, 3))
+    ml, lung = found.grid.voxel_ml, found.lung > 0
+    whole = said["parts"][0]
+    assert code == 0
+    assert whole["lung"]["value"] == pytest.approx(lung.sum() * ml, abs=0.01)
+    assert whole["lung"]["unit"] == "ml"
+    assert whole["consolidation"]["value"] == pytest.approx(
+        ((found.lesion == 2) & lung).sum() * ml, abs=0.01
+    )
+    assert said["ct_severity_score"]["zones_are"] == "lobes"
+    assert said["lungs_by"] == "mask"
+    assert said["notice"] == RESEARCH_NOTICE
+
+
+def test_the_table_and_lungs_found_by_threshold(covidx: Call, files: Path) -> None:
+    code, out, _ = call(covidx, files, "ct --opacities opacities")
+    assert code == 0
+    assert "lungs by threshold" in out and "both lungs" in out
+    assert "of 25 points, by thirds of the right lung" in out
+    assert " cm3, weighted by 1" in out and "outer third" in out
+    assert out.rstrip().endswith(RESEARCH_NOTICE)
+    _, alike, _ = call(covidx, files, "ct --lungs lungs --opacities opacities")
+    volumes = [float(text.split("both lungs")[1].split()[0]) for text in (out, alike)]
+    assert volumes[0] == pytest.approx(volumes[1], rel=0.03)
+
+
+MISTAKES = [
+    ("ct --lungs short --opacities opacities", "MASK_SHAPE"),
+    ("ct --lungs lungs --opacities lobes", "MASK_VALUES"),
+    ("ct --lungs broken --opacities opacities", "NIFTI_UNREADABLE"),
+    ("lungs --lungs lungs --opacities opacities", "NOT_CT"),
+    ("nowhere --lungs lungs --opacities opacities", "SOURCE_MISSING"),
+]
+
+
+@pytest.mark.parametrize(("line", "code"), MISTAKES, ids=[code for _, code in MISTAKES])
+def test_a_mistake_ends_with_its_code(covidx: Call, files: Path, line: str, code: str) -> None:
+    status, out, err = call(covidx, files, line)
+    assert status == 2
+    assert f"[{code}]" in err and "Traceback" not in err and not out
+
+
+def test_a_mask_that_is_not_there_is_a_usage_error(covidx: Call, files: Path) -> None:
+    status, _, err = call(covidx, files, "ct --lungs lungs --opacities nowhere")
+    assert status == 2 and "does not exist" in err

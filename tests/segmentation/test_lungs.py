@@ -1,0 +1,196 @@
+"""Right and left lung: by hand, on the phantom, and beside masks of real patients."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from covidx.errors import InvalidInputError
+from covidx.ingest import read_series
+from covidx.segmentation import dice, segment_lungs
+from covidx.volume import Volume
+
+from .conftest import ct, round_chest, round_labels, scan
+
+
+def changed(hu: NDArray[np.int16]) -> Volume:
+    return replace(round_chest(), array=hu)
+
+
+def test_two_half_discs_are_found_to_the_voxel() -> None:
+    np.testing.assert_array_equal(segment_lungs(round_chest()), round_labels())
+
+
+@pytest.mark.parametrize("order", [(0, 1, 2), (2, 1, 0), (1, 2, 0)])
+@pytest.mark.parametrize("flips", [(), (0,), (2,), (0, 1, 2)])
+def test_sides_are_the_patients_in_any_order_of_voxels(
+    order: tuple[int, int, int], flips: tuple[int, ...]
+) -> None:
+    volume, labels = round_chest(), round_labels()
+    axes = [2 - i for i in reversed(order)]  # of the affine: (column, row, slice)
+    array = np.flip(volume.array.transpose(order), flips)
+    assert volume.affine is not None
+    affine = volume.affine.copy()
+    affine[:, :3] = affine[:, axes]
+    for i in flips:
+        affine[:3, 3] += affine[:3, 2 - i] * (array.shape[i] - 1)
+        affine[:3, 2 - i] *= -1
+    turned = replace(volume, array=array.copy(), affine=affine)
+    wanted = np.flip(labels.transpose(order), flips)
+    np.testing.assert_array_equal(segment_lungs(turned), wanted)
+
+
+def test_a_fine_grid_is_thinned_and_its_border_drawn_on_it() -> None:
+    labels = round_labels().repeat(2, axis=1).repeat(2, axis=2)
+    labels[:, 60:180, 98:100] = 1  # two fine columns more, one coarse
+    hu = np.asarray(round_chest().array).repeat(2, axis=1).repeat(2, axis=2)
+    hu[labels > 0] = -800
+    hu[:, 60:180, 99] = 40  # and half of it is wall
+    labels[:, 60:180, 99] = 0
+    found = segment_lungs(Volume(hu, "CT", "hu", "proven", np.diag([-1.0, -1.0, 10.0, 1.0])))
+    assert (found[:, 62:178, 98] == 1).all() and not found[:, 70:170, 99].any()
+    assert dice(found > 0, labels > 0) > 0.998  # corners of the coarse border are closed
+
+
+def test_lungs_that_touch_are_parted_where_they_touch() -> None:
+    hu = np.array(round_chest().array)
+    hu[2:7, 25:28, 50:70] = -800  # 6 mm high, from lung to lung
+    found, truth = segment_lungs(changed(hu)), round_labels()
+    assert (found[2:7, 25:28, 50:60] == 1).all() and (found[2:7, 25:28, 60:70] == 2).all()
+    np.testing.assert_array_equal(found[:, 32:], truth[:, 32:])
+
+
+def test_one_lung_alone_is_not_parted() -> None:
+    hu = np.array(round_chest(20).array)
+    hu[:, :, 60:110] = 40
+    with pytest.raises(InvalidInputError, match="LUNGS_NOT_SEPARATED"):
+        segment_lungs(changed(hu))
+
+
+def test_the_trachea_and_its_branches_are_left_out() -> None:
+    hu = np.array(round_chest().array)
+    hu[4:, 50:58, 56:64] = -1000  # 16 x 16 mm, down to between the lungs
+    hu[3, 50:58, 48:72] = -1000  # divides, and runs into both lungs
+    found = segment_lungs(changed(hu))
+    assert not found[4:, :, 52:68].any()
+    np.testing.assert_array_equal(found[4:], round_labels()[4:])
+
+
+def notched() -> NDArray[np.int16]:
+    """A notch in the right lung's medial side, 14 mm high, which the closing would fill."""
+    hu = np.array(round_chest().array)
+    hu[:, 51:58, 43:50] = 40
+    return hu
+
+
+def test_an_airway_in_a_notch_of_the_lung_is_left_out() -> None:
+    hu = notched()
+    hu[4:, 53:57, 44:48] = -1000
+    found = segment_lungs(changed(hu))
+    assert (found[:4, 53:57, 44:46] == 1).all()
+    assert not found[4:, 53:57, 44:48].any()
+
+
+def test_a_tongue_of_one_lung_in_a_notch_of_the_other_keeps_its_side() -> None:
+    hu = notched()
+    hu[:, 53:57, 45:75] = -800
+    found = segment_lungs(changed(hu))
+    assert (found[:, 53:57, 45:75] == 2).all()
+
+
+@pytest.mark.parametrize(("hu", "filled"), [(40, True), (200, False)])
+def test_a_dent_of_consolidation_is_filled_and_one_of_bone_is_not(hu: int, filled: bool) -> None:
+    array = np.array(round_chest(20).array)
+    array[8:11, 52:68, 20:28] = hu  # 32 x 16 mm, at the wall; 30 mm high
+    assert (segment_lungs(changed(array))[8:11, 54:66, 21:27] == 1).mean() == filled
+
+
+def test_gas_in_the_bowel_and_in_the_table_is_no_lung() -> None:
+    hu = np.array(round_chest().array)
+    hu[0, 102:108, 45:75] = -900
+    hu[:, 116:117, 30:90] = 200
+    hu[:, 117:119, 30:90] = -900
+    hu[:, 116:119, [30, 89]] = hu[:, 119, 30:90] = 200
+    np.testing.assert_array_equal(segment_lungs(changed(hu)), round_labels())
+
+
+def test_a_solid_focus_is_lung_and_the_top_of_the_diaphragm_is_not() -> None:
+    hu = np.array(round_chest().array)
+    hu[3:5, 50:70, 25:45] = 40  # 40 mm wide, with lung above and beneath
+    hu[:3, 50:70, 75:95] = 40  # comes up from beneath the scan
+    found, truth = segment_lungs(changed(hu)), round_labels()
+    truth[:3, 50:70, 75:95] = 0
+    np.testing.assert_array_equal(found == 1, truth == 1)
+    assert not found[:3, 53:67, 78:92].any()
+    assert dice(found == 2, truth == 2) > 0.996  # corners are closed
+
+
+@pytest.mark.parametrize("index", [1, 2, 3])
+def test_sides_of_the_phantom(index: int) -> None:
+    truth, found = scan(index).lung, segment_lungs(ct(scan(index)))
+    for side in (1, 2):
+        assert dice(found == side, truth == side) > 0.96
+
+
+def test_consolidation_at_the_pleura_is_lung() -> None:
+    phantom = scan(3)
+    side = phantom.lung == 1
+    columns = np.indices(side.shape)[2]
+    # A ball of 18 mm about the outermost voxel of the right lung's middle slice.
+    middle = side.shape[0] // 2
+    assert phantom.affine[0, 0] < 0  # columns run to the left
+    outermost = np.where(side[middle], columns[middle], 999)
+    row, column = np.unravel_index(outermost.argmin(), outermost.shape)
+    grid = phantom.grid
+    steps = np.array([grid.step_mm, grid.pixel_mm, grid.pixel_mm])
+    away = (np.indices(side.shape).T - (middle, row, column)) * steps
+    ball = (np.linalg.norm(away, axis=-1).T <= 18.0) & side
+    hu = phantom.hu.copy()
+    hu[ball] = 30
+    found = segment_lungs(replace(ct(phantom), array=hu))
+    assert (found[ball] == 1).mean() > 0.75
+    before = segment_lungs(ct(phantom))
+    added = np.count_nonzero(found & ~ball) - np.count_nonzero(before & ~ball)
+    assert added < 0.01 * np.count_nonzero(before)  # the wall is no lung
+
+
+REAL = ["id001", "id002", "id003", "id004"]
+
+
+@pytest.mark.parametrize("name", REAL)
+def test_overlap_with_masks_of_real_patients(shared: Path, name: str) -> None:
+    image = nib.load(shared / "ct-volumes" / f"{name}-128x128x64.nii.gz")
+    mask = nib.load(shared / "ct-volumes" / f"{name}-128x128x64-msk.nii.gz")
+    hu = np.asarray(image.dataobj).transpose(2, 1, 0)  # (slices, rows, columns)
+    truth = np.asarray(mask.dataobj).transpose(2, 1, 0) > 127  # 0..255, interpolated
+    affine = np.asarray(image.affine)
+    found = segment_lungs(Volume(hu.astype(np.float32), "CT", "hu", "proven", affine))
+    assert dice(found > 0, truth) > 0.97
+    x = np.einsum("i,i...->...", affine[0, 2::-1], np.indices(found.shape))
+    assert x[found == 1].mean() > x[found == 2].mean() + 80  # RAS: the right lung
+
+
+def test_an_abdomen_has_no_lungs(shared: Path) -> None:
+    with pytest.raises(InvalidInputError, match="NO_LUNGS"):
+        segment_lungs(read_series(shared / "dicom" / "abdomen-ct-siemens"))
+
+
+ILL = [
+    ("NOT_CT", {"modality": "MR"}),
+    ("SINGLE_SLICE", {"array": round_chest(7).array}),
+    ("GEOMETRY_UNPROVEN", {"geometry": "spacing_only"}),
+    ("HU_UNPROVEN", {"units": "unproven"}),
+    ("NO_LUNGS", {"array": np.full((10, 120, 120), 40, np.int16)}),
+]
+
+
+@pytest.mark.parametrize(("code", "change"), ILL, ids=[code for code, _ in ILL])
+def test_what_is_no_chest_ct_is_refused(code: str, change: dict[str, object]) -> None:
+    with pytest.raises(InvalidInputError) as caught:
+        segment_lungs(replace(round_chest(), **change))  # type: ignore[arg-type]
+    assert caught.value.code == code
