@@ -128,8 +128,9 @@ def results_of(table: pd.DataFrame, predictor: FusionPredictor) -> dict[str, Res
     normal = truth & table["normal_ct"].to_numpy()
     for arm, threshold in thresholds.items():
         called = (table[arm] >= threshold).to_numpy()
-        share = wilson_estimate(int((called & normal).sum()), int(normal.sum()))
-        alarms = wilson_estimate(int((called & ~truth).sum()), int((~truth).sum()))
+        nobody = "no such patient"
+        share = wilson_estimate(int((called & normal).sum()), int(normal.sum()), nobody)
+        alarms = wilson_estimate(int((called & ~truth).sum()), int((~truth).sum()), nobody)
         limit = "at least 0.5" if arm == "p3" else "few"
         told = f"{limit}; PCR-positives with a normal CT; false alarms among the rest: {alarms}"
         found[f"normal_ct_positives_found_{arm}"] = result_of(share, f"{told}; {own}", COMMAND)
