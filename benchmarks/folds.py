@@ -15,12 +15,12 @@ import pandas as pd
 import covidx
 from benchmarks.results import commit_now
 from covidx.cohort import Splits, make_splits
-from covidx.evaluate import OperatingPoint
+from covidx.evaluate import OperatingPoint, OperatingRule
 from covidx.files import make_folder, read_json, sha256_json, write_json
 from covidx.imaging import BagCache
 from covidx.pipelines.config import Recipe
 from covidx.pipelines.grouping import group_prepared
-from covidx.pipelines.output import make_bundle
+from covidx.pipelines.output import make_bundle, with_threshold
 from covidx.pipelines.sources import Cohort
 from covidx.runs import versions
 from covidx.tables import PREDICTIONS, read_table, table_digest, write_table
@@ -143,7 +143,8 @@ def _run_fold(study: Study, fold: int, folder: Path, train: Train) -> None:
         study.cache, rows, classes, recipe.architecture, recipe.learning, study.seed, checkpoints
     )
     run_id = f"{cohort.source.name}-{study.key}"
-    predictor = make_bundle(fitted.model, recipe, cohort, study.cache, rows, study.splits, run_id)
+    draft = make_bundle(fitted.model, recipe, cohort, rows, study.splits, run_id)
+    predictor = with_threshold(draft, study.cache, rows, OperatingRule(rule="youden"))
     predictions = predict_cache(predictor, study.cache, rows[rows["role"] != "train"], run_id)
     write_table(predictions, folder / "predictions.parquet", PREDICTIONS)
     point = predictor.bundle.operating_point

@@ -12,7 +12,11 @@ from covidx.evaluate.evaluation import Evaluation, evaluate_study
 from covidx.evaluate.foreign import Predictions, read_predictions
 from covidx.evaluate.incremental import Incremental, on_common_rows
 from covidx.evaluate.metrics import Metrics, evaluate
-from covidx.evaluate.operating_point import OperatingPoint, choose_operating_point
+from covidx.evaluate.operating_point import (
+    OperatingPoint,
+    OperatingRule,
+    choose_operating_point,
+)
 from covidx.evaluate.paired import Comparison, System, align, compare_systems
 from covidx.evaluate.proportions import wilson, wilson_estimate
 from covidx.evaluate.readers import read_reads
@@ -30,6 +34,7 @@ __all__ = [
     "Incremental",
     "Metrics",
     "OperatingPoint",
+    "OperatingRule",
     "Predictions",
     "Rows",
     "Study",

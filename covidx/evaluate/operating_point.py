@@ -9,13 +9,15 @@ from typing import Literal
 
 import numpy as np
 import pandas as pd
+from pydantic import model_validator
 
+from covidx.config import Config
 from covidx.errors import InvalidTableError, LeakageError
 from covidx.evaluate.bootstrap import FloatArray, IntArray
 from covidx.evaluate.rows import Rows
 from covidx.evaluate.weighted import BoolArray
 
-__all__ = ["OperatingPoint", "choose_operating_point"]
+__all__ = ["OperatingPoint", "OperatingRule", "choose_operating_point"]
 
 Rule = Literal["youden", "sensitivity", "specificity", "cost"]
 FIXED = "fixed"
@@ -74,6 +76,23 @@ class OperatingPoint:
     def decide(self, scores: FloatArray) -> BoolArray:
         """Which scores are called positive, shape (rows,)."""
         return scores >= self.threshold
+
+
+class OperatingRule(Config):
+    """How a pipeline chooses its threshold on validation rows; as in `choose_operating_point`."""
+
+    rule: Rule
+    target: float | None = None
+    prevalence: float | None = None
+
+    @model_validator(mode="after")
+    def _complete(self) -> OperatingRule:
+        _check_target(self.rule, self.target, self.prevalence)
+        return self
+
+    def choose(self, validation: pd.DataFrame, positive: str) -> OperatingPoint:
+        """The threshold that `choose_operating_point` finds by this rule."""
+        return choose_operating_point(validation, positive, **self.model_dump())
 
 
 def choose_operating_point(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 from pydantic import Field, field_validator
 
@@ -12,6 +11,7 @@ from covidx.cards import CARD_FOLDER, DataCard, load_card
 from covidx.clinical import Division, Recipe
 from covidx.config import Config
 from covidx.errors import InvalidInputError
+from covidx.evaluate import OperatingRule
 from covidx.files import make_folder, replacing, sha256_file
 from covidx.phantom import clinical_table
 
@@ -43,7 +43,7 @@ class TrainClinical(Config):
     division: Division
     inner_folds: int = Field(ge=2)
     nested_folds: int = Field(ge=0)
-    operating_point: Literal["youden"]
+    operating_point: OperatingRule
     recipes: list[Recipe] = Field(min_length=1)
 
     @field_validator("nested_folds")

@@ -11,6 +11,7 @@ from pydantic import Field
 from covidx.config import Config
 from covidx.constants import LATERAL_VIEWS
 from covidx.errors import InvalidInputError
+from covidx.evaluate import OperatingRule
 from covidx.imaging import Preprocessing
 from covidx.models import Architecture
 from covidx.training import Learning
@@ -47,7 +48,7 @@ class TrainImage(Config):
     phantom: PhantomCohort
     parts: int = Field(ge=3)
     unmatched: Literal["refuse", "exclude"]
-    operating_point: Literal["youden"]
+    operating_point: OperatingRule
 
     def select(self, manifest: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
         """The images that the pipeline is for, and a line for each kind that is left out.

@@ -1,4 +1,4 @@
-"""Ways to fuse the arms: each fitted, the best on validation patients chosen, and saved as P3."""
+"""Ways to fuse the arms: each fitted, one chosen on validation patients, and saved as P3."""
 
 from __future__ import annotations
 
@@ -10,10 +10,9 @@ from typing import Any
 
 import numpy as np
 from scipy.special import expit
-from sklearn.metrics import roc_auc_score
 
 from covidx.clinical import Fitted, load_bundle, save_bundle
-from covidx.evaluate import OperatingPoint, choose_operating_point
+from covidx.evaluate import OperatingPoint, OperatingRule, delong
 from covidx.fusion import (
     CLINICAL_FOLDER,
     Arms,
@@ -38,7 +37,7 @@ from covidx.pipelines.fusion_arms import ClinicalArm
 from covidx.pipelines.fusion_cohort import FusionCohort
 from covidx.training import Predictor, Threshold
 
-__all__ = ["Candidate", "fit_candidate", "save_p3"]
+__all__ = ["Candidate", "choose", "fit_candidate", "save_p3"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,12 +52,6 @@ class Candidate:
     def scores(self) -> FloatArray:
         """Probability of the positive class, shape (n,)."""
         return score(self.fuser, self.arms)
-
-    def validation_auroc(self, positive: str) -> float:
-        """AUROC of the validation patients: for choosing, not for reporting."""
-        patients, scores = self.arms.patients, self.scores
-        mine = (patients["role"] == "validation").to_numpy() & ~np.isnan(scores)
-        return float(roc_auc_score(patients.loc[mine, "label"] == positive, scores[mine]))
 
 
 def fit_candidate(
@@ -104,14 +97,45 @@ def fit_candidate(
     return Candidate(recipe, joint, arms)
 
 
+def choose(candidates: Sequence[Candidate], positive: str) -> tuple[Candidate, dict[str, float]]:
+    """The simplest fusion that is as good as the best, as far as the validation patients can tell.
+
+    The first whose AUROC lies within one standard error of the highest (the rule of one standard
+    error: Breiman et al., Classification and Regression Trees, 1984, section 3.4.3). On few
+    patients the best is best by chance.
+
+    Parameters
+    ----------
+    candidates : sequence of Candidate
+        Of the same patients, from simple to complex.
+    positive : str
+
+    Returns
+    -------
+    chosen : Candidate
+    aurocs : dict
+        Recipe -> AUROC on validation patients: for choosing, not for reporting.
+    """
+    patients = candidates[0].arms.patients
+    scores = np.stack([one.scores for one in candidates])
+    mine = (patients["role"] == "validation").to_numpy() & ~np.isnan(scores).any(axis=0)
+    truth = (patients.loc[mine, "label"] == positive).to_numpy(bool)
+    values, covariance = delong(scores[:, mine], truth)
+    best = int(np.argmax(values))
+    enough = values[best] - np.sqrt(np.nan_to_num(covariance[best, best]))
+    chosen = candidates[int(np.argmax(values >= enough))]
+    names = [one.recipe.name for one in candidates]
+    return chosen, {name: float(value) for name, value in zip(names, values, strict=True)}
+
+
 def save_p3(
     folder: Path,
     chosen: Candidate,
     clinic: ClinicalArm,
     p1: tuple[Predictor, Line],
     joined: FusionCohort,
-    facts: Mapping[str, str],
-    patient_column: str | None,
+    facts: Mapping[str, Any],
+    rule: OperatingRule,
 ) -> FusionPredictor:
     """Set the thresholds of P2 and P3 on validation patients, save, and read back.
 
@@ -125,9 +149,9 @@ def save_p3(
         P1, and what calibrates it.
     joined : FusionCohort
     facts : mapping
-        run_id, dataset, domain and the digests.
-    patient_column : str, optional
-        Of the clinical table.
+        run_id, dataset, domain, the digests, and patient_column of the clinical table, or None.
+    rule : OperatingRule
+        Of the thresholds.
     """
     image, scale = p1
     classes, positive = list(joined.rows.classes.names), joined.rows.classes.positive
@@ -141,12 +165,12 @@ def save_p3(
         said = expit(chosen.arms.clinic[name].to_numpy(np.float64))
         place = folder / CLINICAL_FOLDER / name
         own = {key: facts[key] for key in CLINICAL_FACTS}
-        more: dict[str, Any] = {"classes": classes, "positive": positive, "patients": counts, **own}
-        more["patient_column"] = patient_column
-        save_bundle(place, clinic.models[name], _point(chosen.arms, said, "p2", classes), more)
+        more = {"classes": classes, "positive": positive, "patients": counts, **own}
+        point = _point(rule, chosen.arms, said, "p2", classes)
+        save_bundle(place, clinic.models[name], point, more)
         part, saved[name] = load_bundle(place)
         digests[name] = part.sha256
-    point = _point(chosen.arms, chosen.scores, "p3", classes)
+    point = _point(rule, chosen.arms, chosen.scores, "p3", classes)
     draft = FusionBundle(
         recipe=chosen.recipe,
         lines=dict(fuser.lines),
@@ -163,12 +187,22 @@ def save_p3(
     return save_fusion(folder, draft, fuser, image, saved)
 
 
-CLINICAL_FACTS = ("run_id", "dataset", "domain", "card_sha256", "table_sha256", "split_sha256")
+CLINICAL_FACTS = (
+    "run_id",
+    "dataset",
+    "domain",
+    "card_sha256",
+    "table_sha256",
+    "split_sha256",
+    "patient_column",
+)
 
 
-def _point(arms: Arms, scores: FloatArray, arm: str, classes: Sequence[str]) -> OperatingPoint:
-    """Youden's threshold on the validation patients."""
+def _point(
+    rule: OperatingRule, arms: Arms, scores: FloatArray, arm: str, classes: Sequence[str]
+) -> OperatingPoint:
+    """The threshold on the validation patients."""
     validation = (arms.patients["role"] == "validation").to_numpy()
     part = arms.only(validation)
     table = predictions_of(part, scores[validation], arm=arm, classes=classes, run_id="draft")
-    return choose_operating_point(table, classes[1])
+    return rule.choose(table, classes[1])

@@ -11,6 +11,7 @@ from pydantic import Field
 from covidx.cards import DataCard
 from covidx.config import Config, load_config
 from covidx.errors import ConfigError, InvalidInputError
+from covidx.evaluate import OperatingRule
 from covidx.fusion import Recipe
 from covidx.pipelines.clinical_config import (
     TRAIN_CLINICAL,
@@ -41,19 +42,20 @@ class TrainFusion(Config):
     phantom: PhantomCohort
     parts: int = Field(ge=3)
     inner_folds: int = Field(ge=2)
-    operating_point: Literal["youden"]
+    operating_point: OperatingRule
     p1: list[str]
     p2: list[str]
     recipes: list[Recipe] = Field(min_length=1)
 
     @property
     def image_config(self) -> TrainImage:
-        """P1's, with this one's seed and phantom."""
+        """P1's, with this one's seed, phantom and rule of the threshold."""
         own = self.phantom
         shared = [
             f"seed={self.seed}",
             f"phantom.patients={own.patients}",
             f"phantom.seed={own.seed}",
+            *self._point,
         ]
         if self.image == "ct":
             return load_config(TRAIN_CT, TrainCT, [*shared, *self.p1])
@@ -61,8 +63,13 @@ class TrainFusion(Config):
 
     @property
     def clinical_config(self) -> TrainClinical:
-        """P2's, with this one's seed."""
-        return load_config(TRAIN_CLINICAL, TrainClinical, [f"seed={self.seed}", *self.p2])
+        """P2's, with this one's seed and rule of the threshold."""
+        shared = [f"seed={self.seed}", *self._point]
+        return load_config(TRAIN_CLINICAL, TrainClinical, [*shared, *self.p2])
+
+    @property
+    def _point(self) -> list[str]:
+        return [f"operating_point={self.operating_point.model_dump_json(exclude_none=True)}"]
 
 
 @dataclass(frozen=True)

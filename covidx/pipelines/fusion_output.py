@@ -93,7 +93,7 @@ def facts_of(
         ("Clinical values", ", ".join(f"{n} ({gaps[n]:.0%} missing)" for n in joined.rows.names)),
         (
             "Choice",
-            "AUROC on validation patients: "
+            "the first within one standard error of the highest AUROC on validation patients: "
             + ", ".join(f"{name} {value:.3f}" for name, value in validation.items()),
         ),
         ("P3", f"{bundle.recipe.name} of P1 and {', '.join(bundle.clinical_sha256)}"),

@@ -13,6 +13,7 @@ from scipy.special import expit
 from covidx.evaluate import (
     Asked,
     Metrics,
+    OperatingRule,
     ThresholdRule,
     compare_systems,
     evaluate,
@@ -122,6 +123,7 @@ def judge(
     arms: Arms,
     scored: Mapping[str, tuple[str, FloatArray]],
     joined: FusionCohort,
+    rule: OperatingRule,
 ) -> Found:
     """Write predictions, metrics, arms, missing arms, contributions and the evaluation.
 
@@ -135,7 +137,10 @@ def judge(
     scored : mapping
         As `scores_by_arm`.
     joined : FusionCohort
+    rule : OperatingRule
+        Of every arm's threshold.
     """
+    how = ThresholdRule(rule.rule, rule.target, rule.prevalence)
     bundle, role = predictor.bundle, arms.patients["role"].to_numpy(str)
     unseen = arms.only(role != "train")
     tables = {
@@ -159,17 +164,19 @@ def judge(
     write_json(run.path / "metrics.json", metrics.to_json())
     write_json(run.path / "confusion.json", metrics.confusion_json())
     words = {name: what for name, (what, _) in scored.items()}
-    lines = _compare_arms(everything, bundle.positive, words)
+    lines = _compare_arms(everything, bundle.positive, how, words)
     write_json(run.path / "arms.json", [line.to_json() for line in lines])
     tested = arms.only(role == "test")
     missing = _missing_arms(predictor, tested)
     write_json(run.path / "missing_arms.json", {k: m.to_json() for k, m in missing.items()})
     moved = _write_contributions(run.path / "contributions.csv", predictor, tested)
-    _evaluate_arms(run.path, bundle.positive, joined.rows.strata)
+    _evaluate_arms(run.path, bundle.positive, how, joined.rows.strata)
     return Found(metrics, lines, missing, moved)
 
 
-def _compare_arms(table: pd.DataFrame, positive: str, what: Mapping[str, str]) -> list[ArmLine]:
+def _compare_arms(
+    table: pd.DataFrame, positive: str, how: ThresholdRule, what: Mapping[str, str]
+) -> list[ArmLine]:
     """Every arm on the test patients whom all of them have, in the order of `what`.
 
     Parameters
@@ -177,10 +184,11 @@ def _compare_arms(table: pd.DataFrame, positive: str, what: Mapping[str, str]) -
     table : DataFrame
         Predictions of several arms, with validation rows.
     positive : str
+    how : ThresholdRule
     what : mapping
         Arm -> what it is, in words; P3 first.
     """
-    studies = [make_study(table, ThresholdRule(), arm=name, positive=positive) for name in what]
+    studies = [make_study(table, how, arm=name, positive=positive) for name in what]
     systems, _ = on_common_rows(studies)
     minus = {one.second: one for one in compare_systems(systems, against_first=True)}
     lines = []
@@ -224,7 +232,7 @@ def _write_contributions(path: Path, predictor: FusionPredictor, arms: Arms) -> 
     return table
 
 
-def _evaluate_arms(run: Path, positive: str, beside: pd.DataFrame) -> None:
+def _evaluate_arms(run: Path, positive: str, how: ThresholdRule, beside: pd.DataFrame) -> None:
     """The incremental value of P3, as `covidx evaluate` gives it, into ``evaluation/``.
 
     Parameters
@@ -232,6 +240,7 @@ def _evaluate_arms(run: Path, positive: str, beside: pd.DataFrame) -> None:
     run : Path
         With ``predictions.parquet`` and ``manifest.parquet``.
     positive : str
+    how : ThresholdRule
     beside : DataFrame
         patient_id, and what else is known of patients: age_years, ct_normal, ...
     """
@@ -248,7 +257,7 @@ def _evaluate_arms(run: Path, positive: str, beside: pd.DataFrame) -> None:
             manifest=run / "manifest.parquet",
             clinical=clinical,
         ),
-        ThresholdRule(),
+        how,
         Asked(normal_ct="ct_normal=1" if said else None),
         run / "evaluation",
     )

@@ -11,7 +11,7 @@ import pandas as pd
 
 from covidx.cards import ModelFacts, card_digest, write_model_card
 from covidx.cohort import Splits
-from covidx.evaluate import Metrics, Rows, choose_operating_point
+from covidx.evaluate import Metrics, OperatingRule, Rows
 from covidx.imaging import BagCache
 from covidx.models import BagClassifier
 from covidx.pipelines.config import Recipe
@@ -43,6 +43,7 @@ __all__ = [
     "make_bundle",
     "report_facts",
     "report_warnings",
+    "with_threshold",
     "write_bundle",
     "write_image_model_card",
 ]
@@ -52,18 +53,17 @@ def make_bundle(
     model: BagClassifier,
     recipe: Recipe,
     cohort: Cohort,
-    cache: BagCache,
     rows: pd.DataFrame,
     splits: Splits,
     run_id: str,
 ) -> Predictor:
-    """Choose the threshold on validation rows; the bundle is complete but for its hashes.
+    """A bundle, complete but for its threshold (`with_threshold`) and hashes.
 
     Parameters
     ----------
     model : BagClassifier
         Trained.
-    recipe, cohort, cache, splits
+    recipe, cohort, splits
         What it was trained with.
     rows : DataFrame
         Manifest rows with fold and role.
@@ -80,11 +80,18 @@ def make_bundle(
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         versions=versions(),
     )
-    validation = rows[rows["role"] == "validation"]
-    scored = predict_cache(Predictor(bundle, model), cache, validation, run_id)
-    point = choose_operating_point(scored, cohort.classes.positive)
-    bundle = bundle.model_copy(update={"threshold": Threshold.of(point)})
     return Predictor(bundle, model)
+
+
+def with_threshold(
+    draft: Predictor, cache: BagCache, rows: pd.DataFrame, rule: OperatingRule
+) -> Predictor:
+    """The same bundle with its threshold, chosen on the validation rows of `rows`."""
+    bundle = draft.bundle
+    validation = rows[rows["role"] == "validation"]
+    scored = predict_cache(draft, cache, validation, bundle.run_id)
+    point = Threshold.of(rule.choose(scored, bundle.positive))
+    return Predictor(bundle.model_copy(update={"threshold": point}), draft.model)
 
 
 def write_bundle(folder: Path, predictor: Predictor) -> Predictor:

@@ -30,7 +30,7 @@ from covidx.clinical import (
     save_bundle,
 )
 from covidx.errors import InvalidTableError
-from covidx.evaluate import Metrics, choose_operating_point, evaluate
+from covidx.evaluate import Metrics, evaluate
 from covidx.files import sha256_file, write_json
 from covidx.pipelines.clinical_card import write_clinical_model_card
 from covidx.pipelines.clinical_config import ClinicalSource, TrainClinical, phantom_rows
@@ -218,7 +218,7 @@ def _bundle(
     """Choose the threshold, save, and read back, so that all that follows uses what was saved."""
     validation = rows.only(rows.table["role"] == "validation")
     scored = predictions_of(validation, best.score(validation.table), run_id=run.run_id)
-    point = choose_operating_point(scored, rows.classes.positive, rule=config.operating_point)
+    point = config.operating_point.choose(scored, rows.classes.positive)
     trained = rows.table.loc[rows.table["role"] == "train", "label"].value_counts()
     assert source.card.clinical is not None
     facts = {

@@ -29,14 +29,14 @@ from covidx.imaging import build_cache
 from covidx.pipelines.fit_image import training_folder
 from covidx.pipelines.fusion_arms import ClinicalArm, ImageTrainer, train_clinical_arm
 from covidx.pipelines.fusion_card import write_fusion_model_card
-from covidx.pipelines.fusion_choice import Candidate, fit_candidate, save_p3
+from covidx.pipelines.fusion_choice import Candidate, choose, fit_candidate, save_p3
 from covidx.pipelines.fusion_cohort import join_arms, labelled
 from covidx.pipelines.fusion_config import FusionSource, TrainFusion, phantom_arms
 from covidx.pipelines.fusion_output import draw_fusion_figures, facts_of, warnings_of
 from covidx.pipelines.fusion_results import KINDS, judge, scores_by_arm
 from covidx.pipelines.grouping import group_prepared, save_thumbnails
 from covidx.pipelines.handovers import write_tables
-from covidx.pipelines.output import make_bundle, write_bundle
+from covidx.pipelines.output import make_bundle, with_threshold, write_bundle
 from covidx.pipelines.progress import Bars, silent
 from covidx.pipelines.sources import link, read_source
 from covidx.pipelines.telling import tell_bundle
@@ -131,9 +131,8 @@ def train_fusion(
         trainer = ImageTrainer(cohort, cache, recipe, joined, digests, config.seed, work)
         with run.step("train P1"):
             fitted = trainer.whole()
-            draft = make_bundle(
-                fitted.model, recipe, cohort, cache, images, joined.splits, run.run_id
-            )
+            draft = make_bundle(fitted.model, recipe, cohort, images, joined.splits, run.run_id)
+            draft = with_threshold(draft, cache, images, config.operating_point)
             image = write_bundle(run.path / "bundle" / IMAGE_FOLDER, draft)
             image_unseen = trainer.unseen(config.inner_folds, bars)
         tracker.curves(fitted.curves)
@@ -151,9 +150,8 @@ def train_fusion(
             )
             candidates = _candidates(config, arms, image, image_unseen, clinic, trainer)
             positive = joined.rows.classes.positive
-            aurocs = {c.recipe.name: c.validation_auroc(positive) for c in candidates}
-            chosen = max(candidates, key=lambda one: aurocs[one.recipe.name])
-            facts = {"run_id": run.run_id, **digests}
+            chosen, aurocs = choose(candidates, positive)
+            facts = {"run_id": run.run_id, "patient_column": _patient_column(source), **digests}
             bundle_folder = run.path / "bundle"
             predictor = save_p3(
                 bundle_folder,
@@ -162,14 +160,14 @@ def train_fusion(
                 (image, scale),
                 joined,
                 facts,
-                _patient_column(source),
+                config.operating_point,
             )
             bundle = predictor.bundle
             trainer.forget()
         with run.step("evaluate"):
             others = [one for one in candidates if one is not chosen]
             scored = scores_by_arm(predictor, chosen.arms, others, clinic, by_image)
-            found = judge(run, predictor, chosen.arms, scored, joined)
+            found = judge(run, predictor, chosen.arms, scored, joined, config.operating_point)
         with run.step("report"):
             warnings = warnings_of(cohort, joined, found.arms, clinic.control is None)
             page = FusionPage(

@@ -27,6 +27,7 @@ from covidx.pipelines.output import (
     make_bundle,
     report_facts,
     report_warnings,
+    with_threshold,
     write_bundle,
     write_image_model_card,
 )
@@ -118,7 +119,8 @@ def train_image(
             shutil.rmtree(folder)
         tracker.curves(fitted.curves)
         with run.step("evaluate"), bars("evaluate") as bar:
-            draft = make_bundle(fitted.model, recipe, cohort, cache, rows, splits, run.run_id)
+            draft = make_bundle(fitted.model, recipe, cohort, rows, splits, run.run_id)
+            draft = with_threshold(draft, cache, rows, config.operating_point)
             predictor = write_bundle(run.path / "bundle", draft)
             bundle = predictor.bundle
             predictions = predict_cache(predictor, cache, rows, run.run_id, bar)

@@ -17,7 +17,7 @@ from covidx.cards import CARD_FOLDER, load_card
 from covidx.cli import app
 from covidx.clinical import load_bundle
 from covidx.cohort import Splits
-from covidx.errors import CovidxError, InvalidInputError
+from covidx.errors import ConfigError, CovidxError, InvalidInputError
 from covidx.evaluate import Rows, auroc_estimate, choose_operating_point
 from covidx.phantom import clinical_table
 from covidx.pipelines.clinical_config import find_table
@@ -236,6 +236,29 @@ def test_a_category_goes_through_the_pipeline_in_words(
     answer = CliRunner().invoke(app, ["predict", str(run / "bundle"), str(new)])
     assert answer.exit_code == 1 and "CODE_UNKNOWN" in answer.output
     assert "row 3: kidneys" in answer.output
+
+
+def test_a_threshold_for_a_sensitivity(tmp_path: Path) -> None:
+    rule = "operating_point={rule: sensitivity, target: 0.95}"
+    result = _train(tmp_path, "--set", "phantom.patients=100", "--set", rule)
+    assert result.exit_code == 0, result.output
+    run = tmp_path / "runs" / "train_clinical" / "latest"
+    bundle, _ = load_bundle(run / "bundle")
+    assert bundle.threshold_rule == "sensitivity >= 0.95"
+    table = read_table(run / "predictions.parquet", PREDICTIONS)
+    mine = table[(table["role"] == "validation") & (table["label"] == "covid-19")]
+    assert (mine["prob_covid-19"] >= bundle.threshold).mean() >= 0.95
+
+
+@pytest.mark.parametrize(
+    "rule",
+    ["{rule: sensitivity}", "{rule: youden, target: 0.9}", "{rule: best}", "youden"],
+    ids=["no target", "one too many", "unknown", "not a mapping"],
+)
+def test_a_rule_that_makes_no_sense_is_refused(tmp_path: Path, rule: str) -> None:
+    result = _train(tmp_path, "--set", f"operating_point={rule}")
+    assert isinstance(result.exception, ConfigError)
+    assert "operating_point" in str(result.exception)
 
 
 def test_nested_folds_stand_beside_the_one_division(tmp_path: Path) -> None:

@@ -40,7 +40,8 @@ FUSIONS = (
     "{name: end-to-end, kind: gated, learning: {epochs: 1, batch: 4, end_to_end: true}}]"
 )
 LATE_ALONE = "[{name: late, kind: late}]"
-SMALL = ["phantom.patients=60", f"p1={P1}", f"p2={P2}", "inner_folds=2", "parts=4"]
+POINT = "operating_point={rule: sensitivity, target: 0.9}"
+SMALL = ["phantom.patients=60", f"p1={P1}", f"p2={P2}", "inner_folds=2", "parts=4", POINT]
 
 
 def _train(folder: Path, changes: list[str], *arguments: str) -> Result:
@@ -102,6 +103,20 @@ def test_the_run_is_whole(fused: Fused) -> None:
     read_table(fused.run / "clinical.parquet", CLINICAL)
     assert not list(fused.work.rglob("*.ckpt"))
     assert not [path for path in fused.run.rglob("*") if path.suffix in (".pkl", ".pt")]
+
+
+def test_one_rule_for_the_threshold_of_every_arm(fused: Fused) -> None:
+    predictor = FusionPredictor.load(fused.bundle)
+    (clinical,) = (fused.bundle / "clinical").glob("*/bundle.json")
+    assert predictor.bundle.threshold.rule == "sensitivity >= 0.9"
+    assert predictor.image.bundle.threshold.rule == "sensitivity >= 0.9"
+    assert json.loads(clinical.read_text())["threshold_rule"] == "sensitivity >= 0.9"
+    for name, arm in (("p1", predictor.image.bundle), ("p3", predictor.bundle)):
+        table = read_table(fused.run / "predictions.parquet", PREDICTIONS)
+        mine = table[(table["arm"] == name) & (table["role"] == "validation")]
+        found = mine.loc[mine["label"] == "covid-19", "prob_covid-19"] >= arm.threshold.value
+        assert found.mean() >= 0.9
+    assert "sensitivity &gt;= 0.9" in (fused.run / "evaluation/evaluation.html").read_text()
 
 
 def test_every_arm_has_the_same_test_patients(fused: Fused) -> None:
