@@ -20,6 +20,8 @@ from scipy.special import expit, logit
 from sklearn.metrics import roc_auc_score
 from typer.testing import CliRunner, Result
 
+import benchmarks.fusion
+import benchmarks.phantom
 from covidx.cards import CARD_FOLDER
 from covidx.cli import app
 from covidx.cohort import Splits
@@ -242,6 +244,26 @@ def test_mistakes_in_a_clinical_row(fused: Fused, tmp_path: Path, spoil: Any, co
     assert code in str(result.exception)
     if code == "VALUE_IMPOSSIBLE":
         assert "degree Fahrenheit" in str(result.exception)
+
+
+def test_the_benchmark_in_memory_scores_as_the_run_did(fused: Fused) -> None:
+    predictor = FusionPredictor.load(fused.bundle)
+    how = predictor.image.bundle.preprocessing
+    fresh = [benchmarks.phantom._one(how, 2020, index) for index in range(12)]
+    found = benchmarks.fusion.table_of(predictor, fresh)
+    found.index = [one.patient_id for one in fresh]
+    written = read_table(fused.run / "predictions.parquet", PREDICTIONS)
+    seen = 0
+    for arm, rows in written.groupby("arm"):
+        mine = rows.set_index("patient_id")["prob_covid-19"]
+        both = mine.index.intersection(found.index)
+        np.testing.assert_allclose(found.loc[both, arm], mine[both], rtol=0, atol=1e-6)
+        seen += len(both)
+    assert seen >= 3
+    mixed = benchmarks.fusion.table_of(predictor, fresh, shuffle=1)
+    assert (mixed["p1"].to_numpy() == found["p1"].to_numpy()).all()
+    assert sorted(mixed["p2"]) == pytest.approx(sorted(found["p2"]))
+    assert (mixed["p2"].to_numpy() != found["p2"].to_numpy()).any()
 
 
 def test_an_unreadable_study_is_answered_and_the_clinic_speaks(

@@ -1,0 +1,62 @@
+"""P3 on fresh phantom patients: differences on the same patients, normal CTs at own thresholds."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from benchmarks import fusion
+
+
+def predictor(p1: float, p3: float) -> Any:
+    def bundle(threshold: float) -> SimpleNamespace:
+        value = SimpleNamespace(value=threshold)
+        recipe = SimpleNamespace(name="late")
+        return SimpleNamespace(threshold=value, recipe=recipe, sha256="ab" * 32)
+
+    own = bundle(p3)
+    own.image = SimpleNamespace(bundle=bundle(p1))
+    return SimpleNamespace(bundle=own, image=own.image)
+
+
+def table() -> pd.DataFrame:
+    """Eight patients: of the four positives two have a normal CT."""
+    scores = {
+        "p1": [0.9, 0.8, 0.2, 0.1, 0.7, 0.3, 0.2, 0.1],
+        "p2": [0.6, 0.4, 0.6, 0.7, 0.5, 0.5, 0.3, 0.2],
+        "p3": [0.9, 0.8, 0.6, 0.4, 0.5, 0.3, 0.2, 0.1],
+    }
+    found = pd.DataFrame(scores).assign(
+        label=["covid-19"] * 4 + ["normal"] * 4,
+        normal_ct=[False, False, True, True, True, True, True, True],
+    )
+    for arm in ("p1", "p2"):
+        found[f"p3 of {arm} alone"] = found[arm]
+    return found
+
+
+def test_what_is_found_is_counted_at_each_arms_own_threshold() -> None:
+    found = fusion.results_of(table(), predictor(0.5, 0.45))
+    assert found["normal_ct_positives_found_p1"].value == 0
+    assert found["normal_ct_positives_found_p3"].value == 0.5
+    assert found["normal_ct_positives_found_p3"].n == 2
+    assert "0.25" in found["normal_ct_positives_found_p3"].against  # one false alarm of four
+    assert found["fusion_p1_auroc"].value == 10 / 16
+    assert found["fusion_p3_auroc"].value == pytest.approx(15 / 16, abs=1e-4)
+    assert found["fusion_p3_of_p2_alone_auroc"].value == found["fusion_p2_auroc"].value
+
+
+def test_differences_are_of_the_same_patients() -> None:
+    rows = table()
+    found = fusion.results_of(rows, predictor(0.5, 0.5))
+    for arm in ("p1", "p2"):
+        one = found[f"fusion_p3_minus_{arm}"]
+        assert one.value == pytest.approx(
+            found["fusion_p3_auroc"].value - found[f"fusion_{arm}_auroc"].value, abs=1e-3
+        )
+        assert one.low <= one.value <= one.high and one.n == len(rows)
+    assert np.isfinite(found["fusion_p3_minus_p1"].low)
