@@ -10,13 +10,14 @@ import pandas as pd
 import pytest
 
 from benchmarks import fusion
+from covidx.evaluate import OperatingPoint
 
 
 def predictor(p1: float, p3: float) -> Any:
     def bundle(threshold: float) -> SimpleNamespace:
-        value = SimpleNamespace(value=threshold)
+        point = OperatingPoint(threshold, "youden", "validation, n = 10")
         recipe = SimpleNamespace(name="late")
-        return SimpleNamespace(threshold=value, recipe=recipe, sha256="ab" * 32)
+        return SimpleNamespace(operating_point=point, recipe=recipe, sha256="ab" * 32)
 
     own = bundle(p3)
     own.image = SimpleNamespace(bundle=bundle(p1))
@@ -39,12 +40,37 @@ def table() -> pd.DataFrame:
     return found
 
 
-def test_what_is_found_is_counted_at_each_arms_own_threshold() -> None:
-    found = fusion.results_of(table(), predictor(0.5, 0.45))
-    assert found["normal_ct_positives_found_p1"].value == 0
-    assert found["normal_ct_positives_found_p3"].value == 0.5
-    assert found["normal_ct_positives_found_p3"].n == 2
-    assert "0.25" in found["normal_ct_positives_found_p3"].against  # one false alarm of four
+def validation() -> pd.DataFrame:
+    """Ten patients an arm; a specificity of 0.828 of six others is met from 0.35 on."""
+    scores = [0.05, 0.1, 0.15, 0.2, 0.25, 0.45, 0.6, 0.7, 0.8, 0.9]
+    labels = ["normal"] * 6 + ["covid-19"] * 4
+    rows = {
+        "unit_id": [f"u{k}" for k in range(10)],
+        "patient_id": [f"u{k}" for k in range(10)],
+        "group_id": [f"u{k}" for k in range(10)],
+        "level": "patient",
+        "role": "validation",
+        "fold": 0,
+        "run_id": "r",
+        "split_sha256": None,
+        "bundle_sha256": None,
+        "arms_used": "p1+p2",
+        "label": labels,
+        "prob_normal": 1 - np.array(scores),
+        "prob_covid-19": scores,
+    }
+    return pd.concat([pd.DataFrame(rows).assign(arm=arm) for arm in ("p1", "p3")])
+
+
+def test_what_is_found_is_counted_at_youdens_and_at_the_published_specificity() -> None:
+    found = fusion.results_of(table(), predictor(0.5, 0.45), validation())
+    at = "normal_ct_positives_found"
+    assert found[f"{at}_p1_at_youden"].value == 0
+    assert found[f"{at}_p3_at_youden"].value == 0.5
+    assert "0.25" in found[f"{at}_p3_at_youden"].against  # one false alarm of four
+    assert found[f"{at}_p1"].value == 0
+    assert found[f"{at}_p3"].value == 1.0 and found[f"{at}_p3"].n == 2
+    assert "specificity >= 0.828" in found[f"{at}_p3"].against
     assert found["fusion_p1_auroc"].value == 10 / 16
     assert found["fusion_p3_auroc"].value == pytest.approx(15 / 16, abs=1e-4)
     assert found["fusion_p3_of_p2_alone_auroc"].value == found["fusion_p2_auroc"].value
@@ -52,7 +78,7 @@ def test_what_is_found_is_counted_at_each_arms_own_threshold() -> None:
 
 def test_differences_are_of_the_same_patients() -> None:
     rows = table()
-    found = fusion.results_of(rows, predictor(0.5, 0.5))
+    found = fusion.results_of(rows, predictor(0.5, 0.5), validation())
     for arm in ("p1", "p2"):
         one = found[f"fusion_p3_minus_{arm}"]
         assert one.value == pytest.approx(
