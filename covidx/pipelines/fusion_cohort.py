@@ -80,9 +80,17 @@ def join_arms(manifest: pd.DataFrame, rows: ClinicalRows, *, seed: int, parts: i
             f"{int(differs.sum())} images left out: their label is not their patient's, by the "
             "clinical row"
         )
-    manifest, binary = manifest[~differs].reset_index(drop=True), binary[~differs]
+    manifest, binary = manifest[~differs], binary[~differs]
+    several = binary.groupby(manifest["patient_id"]).transform("nunique") > 1
+    if several.any():
+        names = sorted(manifest.loc[several, "patient_id"].unique())
+        notes.append(
+            f"{int(several.sum())} images of {len(names)} patients left out: they differ on the "
+            f"positive class, and no clinical row decides ({', '.join(names[:SHOWN])}"
+            f"{', …' if len(names) > SHOWN else ''})"
+        )
+    manifest, binary = manifest[~several].reset_index(drop=True), binary[~several]
     of_images = manifest[["patient_id", "group_id"]].assign(label=binary.to_numpy())
-    _one_label(of_images)
     of_rows = rows.table[["patient_id", "group_id", "label"]]
     both = set(of_images["patient_id"]) & set(of_rows["patient_id"])
     if not both:
@@ -112,15 +120,3 @@ def join_arms(manifest: pd.DataFrame, rows: ClinicalRows, *, seed: int, parts: i
         splits,
         notes,
     )
-
-
-def _one_label(images: pd.DataFrame) -> None:
-    """Refuse a patient whose images say that the disease is there and is not."""
-    several = images.groupby("patient_id")["label"].nunique()
-    wrong = sorted(several.index[several > 1])
-    if wrong:
-        raise InvalidTableError(
-            "LABELS_CONFLICT",
-            "Images of one patient differ on the positive class, and no clinical row decides.",
-            actual=", ".join(wrong[:SHOWN]) + (" …" if len(wrong) > SHOWN else ""),
-        )
