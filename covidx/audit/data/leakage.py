@@ -17,7 +17,7 @@ KEYS = {
     "uid": "series or instance UIDs",
     "study": "studies",
     "patient": "patients",
-    "group": "groups (sources, families of copies)",
+    "group": "groups or sources",
 }
 HASH_SURE = "Certain, as far as the ids are right."
 PIXELS_SURE = (

@@ -105,7 +105,7 @@ def read_listing(
     root = path.parent if images is None else images
     table["dataset"] = dataset
     table["line"] = raw.index[named] + first
-    table["place"] = dataset + " " + table["line"].astype(str)
+    table["place"] = dataset + " line " + table["line"].astype(str)
     table["file"] = [str(root / name) for name in table["path"]]
     return Listing(table.reset_index(drop=True), taken, int((~named).sum()))
 

@@ -1,0 +1,211 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+from PIL import Image, ImageOps
+from typer.testing import CliRunner
+
+from covidx.audit.data import audit_data
+from covidx.cli import app
+from covidx.errors import CovidxError, InvalidInputError
+from tests.audit.cohorts import clean
+
+FAULTS = {
+    "patient": "patient_across_roles",
+    "copy across roles": "copies_across_roles",
+    "two patients": "copies_across_patients",
+    "two labels": "copies_across_labels",
+    "manufacturer": "label_by_manufacturer",
+    "age": "label_by_age",
+    "format": "label_by_format",
+    "broken": "unread_images",
+}
+
+
+@pytest.fixture
+def cohort(tmp_path):
+    return clean(tmp_path)
+
+
+def audit(tmp_path, cohort, **more):
+    cohort.to_csv(tmp_path / "table.csv", index=False)
+    return audit_data([tmp_path / "table.csv"], [str(tmp_path / "table.csv")], **more)
+
+
+def faults(found):
+    return {finding.name for finding in found.findings if finding.verdict == "fail"}
+
+
+def test_a_clean_table_passes(tmp_path, cohort):
+    found = audit(tmp_path, cohort)
+    assert faults(found) == set()
+    assert found.verdict == "pass"
+    notes = [finding.name for finding in found.findings if finding.verdict == "note"]
+    assert notes == ["repeated_groups"]  # two images a patient
+
+
+def plant_flaw(folder, cohort, flaw):
+    """One flaw, and nothing else changed."""
+    if flaw == "patient":  # one of two images of patient 0 goes to test
+        cohort.loc[1, "role"] = "test"
+    elif flaw in ("copy across roles", "two patients"):
+        other = cohort.index[(cohort["role"] == "test") & (cohort["label"] == "covid-19")][0]
+        if flaw == "two patients":
+            other = 8 if cohort.loc[16, "role"] != "train" else 16  # both train, both COVID
+        with Image.open(folder / cohort.loc[0, "image"]) as image:
+            ImageOps.mirror(image).crop((10, 5, 250, 251)).save(folder / cohort.loc[other, "image"])
+    elif flaw == "two labels":
+        cohort["label"] = cohort["label"].astype(object)
+        cohort.loc[1, "label"] = "normal"
+        with Image.open(folder / cohort.loc[0, "image"]) as image:
+            image.save(folder / cohort.loc[1, "image"])
+    elif flaw == "manufacturer":
+        cohort["manufacturer"] = cohort["label"].map({"covid-19": "Alpha", "normal": "Beta"})
+    elif flaw == "age":
+        cohort["age"] += (cohort["label"] == "covid-19") * 30
+    elif flaw == "format":
+        cohort["format"] = cohort["label"].map({"covid-19": "JPEG", "normal": "PNG"})
+    elif flaw == "broken":
+        (folder / cohort.loc[3, "image"]).write_bytes(b"broken")
+
+
+@pytest.mark.parametrize("flaw", FAULTS)
+def test_a_flaw_is_found_and_named(tmp_path, cohort, flaw):
+    plant_flaw(tmp_path, cohort, flaw)
+    found = audit(tmp_path, cohort)
+    expected = {FAULTS[flaw]}
+    if flaw == "copy across roles":  # another role is another patient here
+        expected.add("copies_across_patients")
+    assert faults(found) == expected
+    finding = next(one for one in found.findings if one.name == FAULTS[flaw])
+    assert finding.looked_for and finding.found and finding.how_sure and finding.to_do
+
+
+def test_evidence_names_lines_and_no_patient(tmp_path, cohort):
+    cohort.loc[1, "role"] = "test"
+    found = audit(tmp_path, cohort)
+    finding = next(one for one in found.findings if one.name == "patient_across_roles")
+    name = tmp_path.name
+    assert finding.rows == [
+        {"fold": "0", "train": f"{name} line 2", "validation": "", "test": f"{name} line 3"}
+    ]
+    assert "patient 0" not in json.dumps([one.to_json() for one in found.findings])
+
+
+def test_a_patient_in_two_classes_is_a_note(tmp_path, cohort):
+    cohort.loc[1, "label"] = "normal"
+    found = audit(tmp_path, cohort)
+    assert found.verdict == "pass"
+    finding = next(one for one in found.findings if one.name == "patient_with_two_labels")
+    assert finding.verdict == "note"
+    assert [row["labels"] for row in finding.rows] == ["covid-19, normal"]
+
+
+def test_a_copy_in_another_data_set(tmp_path):
+    paths = []
+    for place, name in enumerate(("first", "second")):
+        (tmp_path / name).mkdir()
+        table = clean(tmp_path / name, 6).iloc[place * 6 : place * 6 + 6]  # no picture in both
+        paths.append(tmp_path / name / "table.csv")
+        table.to_csv(paths[-1], index=False)
+    assert audit_data(paths).verdict == "pass"
+    with Image.open(tmp_path / "first" / "p0-0.png") as image:
+        image.save(tmp_path / "second" / "p3-0.png")
+    found = audit_data(paths)
+    assert faults(found) == {"copies_across_datasets"}
+    assert found.findings[0].rows[0]["copy"] == "second line 2"
+
+
+def test_ids_of_two_data_sets_are_not_the_same_patients(tmp_path):
+    paths = []
+    for name, label in (("first", "covid-19"), ("second", "normal")):
+        (tmp_path / name).mkdir()
+        clean(tmp_path / name, 2).iloc[:1].assign(label=label).to_csv(tmp_path / name / "t.csv")
+        paths.append(tmp_path / name / "t.csv")
+    found = {one.name: one.verdict for one in audit_data(paths).findings}
+    assert found["patient_with_two_labels"] == "pass"
+
+
+def test_text_files_of_ids(tmp_path, cohort):
+    """As COVID-CT's: a file name a line, the role in the file's name."""
+    cohort.to_csv(tmp_path / "table.csv", index=False)
+    (tmp_path / "trainCT.txt").write_text("\n".join(cohort["image"][:40]) + "\n")
+    (tmp_path / "held-out.txt").write_text("\n".join(cohort["image"][39:]))
+    splits = [str(tmp_path / "trainCT.txt"), f"test={tmp_path / 'held-out.txt'}"]
+    found = audit_data([tmp_path / "table.csv"], splits)
+    assert faults(found) == {"image_across_roles", "patient_across_roles"}
+
+
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        (lambda t: t.drop(columns="patient_id"), "NO_GROUP_COLUMN"),
+        (lambda t: t.drop(columns="image"), "NO_IMAGE_COLUMN"),
+        (lambda t: t.assign(image=None), "TABLE_EMPTY"),
+        (lambda t: t.assign(image=t["image"] + ".gone"), "NO_IMAGE_READ"),
+        (lambda t: t.drop(columns="role"), "SPLITS_COLUMNS"),
+        (lambda t: t.assign(role="fourth"), "SPLITS_ROLE"),
+    ],
+)
+def test_tables_that_cannot_be_audited(tmp_path, cohort, change, code):
+    with pytest.raises(CovidxError) as error:
+        audit(tmp_path, change(cohort))
+    assert error.value.code == code
+
+
+def test_splits_of_another_data_set(tmp_path, cohort):
+    cohort.to_csv(tmp_path / "table.csv", index=False)
+    (tmp_path / "train.txt").write_text("somebody.png\nelse.png\np0-0.png\n")
+    with pytest.raises(CovidxError, match="SPLITS_OTHER_SET") as error:
+        audit_data([tmp_path / "table.csv"], [str(tmp_path / "train.txt")])
+    assert error.value.actual == "33% of 3"
+
+
+@pytest.mark.parametrize(
+    ("columns", "code"),
+    [({"patients": "x"}, "COLUMN_UNKNOWN"), ({"patient": "nobody"}, "COLUMN_MISSING")],
+)
+def test_columns_that_are_not_there(tmp_path, cohort, columns, code):
+    with pytest.raises(CovidxError) as error:
+        audit(tmp_path, cohort, columns=columns)
+    assert error.value.code == code
+
+
+def test_a_column_named_by_the_user(tmp_path, cohort):
+    renamed = cohort.rename(columns={"patient_id": "who"})
+    assert audit(tmp_path, renamed, columns={"patient": "who"}).verdict == "pass"
+
+
+def test_a_parquet_counts_its_rows_from_one(tmp_path, cohort):
+    cohort.loc[1, "role"] = "test"
+    cohort.to_parquet(tmp_path / "table.parquet")
+    found = audit_data([tmp_path / "table.parquet"], [str(tmp_path / "table.parquet")])
+    finding = next(one for one in found.findings if one.name == "patient_across_roles")
+    assert finding.rows[0]["test"].endswith(" line 2")
+
+
+def test_the_verb_ends_with_0_1_or_2(tmp_path, cohort):
+    cohort.to_csv(tmp_path / "table.csv", index=False)
+    arguments = ["audit", "data", str(tmp_path / "table.csv"), "--out", str(tmp_path / "out")]
+    assert CliRunner().invoke(app, arguments).exit_code == 0
+    page = (tmp_path / "out" / "audit.html").read_text()
+    assert "Verdict: pass." in page
+    plant_flaw(tmp_path, cohort, "manufacturer")
+    cohort.to_csv(tmp_path / "table.csv", index=False)
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == 1
+    assert "fail  Label and manufacturer" in result.output
+    record = json.loads((tmp_path / "out" / "audit.json").read_text())
+    assert record["verdict"] == "fail"
+    assert record["findings"][0]["test"]["p_holm"] < 0.05
+    result = CliRunner().invoke(app, [*arguments, "--column", "patient"])
+    assert isinstance(result.exception, InvalidInputError)  # main turns it into exit code 2
+    assert result.exception.code == "COLUMN_OPTION"
+
+
+def test_a_table_without_labels_says_what_it_could_not_look_at(tmp_path, cohort):
+    found = audit(tmp_path, cohort.drop(columns="label"))
+    open_questions = {one.name for one in found.findings if one.verdict == "not looked at"}
+    assert {"copies_across_labels", "patient_with_two_labels", "untested_columns"} <= open_questions
+    assert found.verdict == "pass"
