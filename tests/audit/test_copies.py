@@ -38,7 +38,7 @@ def test_the_same_pixels_are_exact_copies_of_the_first():
     ]
 
 
-@pytest.mark.parametrize("pictures", [[], [ORIGINALS[0]], [np.zeros((256, 256), np.uint8)] * 1])
+@pytest.mark.parametrize("pictures", [[], [ORIGINALS[0]], [np.zeros((256, 256), np.uint8)] * 2])
 def test_too_few_or_plain_pictures_have_no_copies(pictures):
     assert found(pictures) == []
 
