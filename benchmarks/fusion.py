@@ -7,22 +7,19 @@ independent of its images, which makes fusion look better than it would be.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from functools import partial
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from scipy.special import expit
 
-from benchmarks.phantom import in_processes
+from benchmarks.phantom import POSITIVE, Fresh, check_bundle, fresh_patients
 from benchmarks.results import RESULTS, Result, record, result_of
 from covidx.clinical import numbers_for
 from covidx.config import load_config
-from covidx.errors import InvalidInputError
 from covidx.evaluate import Estimate, auroc_estimate, paired_difference, wilson_estimate
-from covidx.fusion import CLINIC, IMAGE, FusionPredictor, ImageArm, make_arms, read_bag, sigmoid
-from covidx.imaging import Bag, Preprocessing, prepare
-from covidx.phantom import draw_patient, render
+from covidx.fusion import CLINIC, IMAGE, FusionPredictor, ImageArm, make_arms, read_bag
 from covidx.pipelines.fusion_config import (
     TRAIN_FUSION,
     FusionSource,
@@ -31,51 +28,31 @@ from covidx.pipelines.fusion_config import (
 )
 from covidx.pipelines.progress import silent
 from covidx.pipelines.train_fusion import train_fusion
-from covidx.volume import Volume
 
-__all__ = ["PATIENTS", "SEED", "FreshPatient", "fusion", "results_of", "shuffled", "table_of"]
+__all__ = ["PATIENTS", "SEED", "fusion", "results_of", "shuffled", "table_of"]
 
 COMMAND = "python -m benchmarks fusion"
 PATIENTS, SEED = 600, 11
 """Fixed here; another seed than any training's (checked against train_fusion.yaml)."""
-POSITIVE = "covid-19"
 ARMS = ("p1", "p2", "p3")
 
 
-@dataclass(frozen=True, eq=False)
-class FreshPatient:
-    """A patient's truth, clinical row as text, and bag of slices."""
-
-    patient_id: str
-    label: str
-    normal_ct: bool
-    row: dict[str, str | float | int | None]
-    bag: Bag
-
-
-def _one(how: Preprocessing, seed: int, index: int) -> FreshPatient:
-    patient = draw_patient(seed, index)
-    scan = render(patient)
-    bag = prepare(Volume(scan.hu, "CT", "hu", "proven", scan.affine), how)
-    return FreshPatient(patient.patient_id, patient.label, patient.normal_ct, patient.clinical, bag)
-
-
 def table_of(
-    predictor: FusionPredictor, fresh: list[FreshPatient], shuffle: int | None = None
+    predictor: FusionPredictor, fresh: list[Fresh], shuffle: int | None = None
 ) -> pd.DataFrame:
     """One row a patient: label, normal_ct, and the score of each arm.
 
     Parameters
     ----------
     predictor : FusionPredictor
-    fresh : list of FreshPatient
+    fresh : list of Fresh
     shuffle : int, optional
         Seed; clinical rows are dealt out anew among the patients.
     """
     names = [one.patient_id for one in fresh]
     place = predictor.image.bundle.classes.index(POSITIVE)
     read = [read_bag(predictor.image.model, one.bag, place) for one in fresh]
-    cells = pd.DataFrame([one.row for one in fresh], dtype=object)
+    cells = pd.DataFrame([one.clinical for one in fresh], dtype=object)
     values = numbers_for(predictor.rows, cells.astype(str).where(cells.notna()), None)
     if shuffle is not None:
         order = np.random.default_rng(shuffle).permutation(len(values))
@@ -94,8 +71,8 @@ def table_of(
         {
             "label": [one.label for one in fresh],
             "normal_ct": [one.normal_ct for one in fresh],
-            "p1": sigmoid(image.logits.to_numpy()),
-            "p2": sigmoid(arms.clinic.iloc[:, 0].to_numpy(np.float64)),
+            "p1": expit(image.logits.to_numpy()),
+            "p2": expit(arms.clinic.iloc[:, 0].to_numpy(np.float64)),
             "p3": predictor.score(arms),
         }
     )
@@ -159,16 +136,9 @@ def fusion(
     patients, seed : int
     """
     predictor = FusionPredictor.load(run / "bundle")
-    if predictor.bundle.domain != "simulated":
-        raise InvalidInputError(
-            "NOT_A_PHANTOM_BUNDLE", "This bundle was not trained on the phantom.", path=run
-        )
+    check_bundle(predictor.image, run / "bundle", seed, (TRAIN_FUSION, TrainFusion))
     config = load_config(TRAIN_FUSION, TrainFusion)
-    if seed == config.phantom.seed:
-        raise InvalidInputError(
-            "SEED_OF_TRAINING", "Fresh patients need another seed than training's.", actual=seed
-        )
-    fresh = in_processes(partial(_one, predictor.image.bundle.preprocessing, seed), patients)
+    fresh = fresh_patients(predictor.image.bundle.preprocessing, patients, seed)
     table = table_of(predictor, fresh)
     found = results_of(table, predictor)
     for name, result in found.items():

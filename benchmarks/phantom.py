@@ -34,6 +34,7 @@ from covidx.files import read_json
 from covidx.imaging import Bag, Preprocessing, prepare
 from covidx.phantom import CLASSES, SCANNERS, draw_patient, render
 from covidx.pipelines.config import TRAIN_CT, TrainCT, TrainImage
+from covidx.pipelines.fusion_config import TrainFusion
 from covidx.training import Predictor
 from covidx.volume import Volume
 
@@ -57,11 +58,13 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, eq=False)
 class Fresh:
-    """A patient's truth, histogram, and bag of slices."""
+    """A patient's truth, clinical row, histogram, and bag of slices."""
 
+    patient_id: str
     label: str
     scanner: str
     normal_ct: bool
+    clinical: dict[str, str | float | int | None]
     histogram: NDArray[np.float64]
     bag: Bag
 
@@ -71,7 +74,15 @@ def _one(how: Preprocessing, seed: int, index: int) -> Fresh:
     scan = render(patient)
     histogram = histogram_features(scan.hu, scan.lung)
     volume = Volume(scan.hu, "CT", "hu", "proven", scan.affine)
-    return Fresh(patient.label, patient.scanner, patient.normal_ct, histogram, prepare(volume, how))
+    return Fresh(
+        patient.patient_id,
+        patient.label,
+        patient.scanner,
+        patient.normal_ct,
+        patient.clinical,
+        histogram,
+        prepare(volume, how),
+    )
 
 
 def _one_thread() -> None:
@@ -182,7 +193,10 @@ def aurocs(table: pd.DataFrame) -> dict[str, Estimate]:
 
 
 def check_bundle(
-    predictor: Predictor, bundle: Path, seed: int, own: tuple[Path, type[TrainImage]]
+    predictor: Predictor,
+    bundle: Path,
+    seed: int,
+    own: tuple[Path, type[TrainImage] | type[TrainFusion]],
 ) -> None:
     """Refuse a bundle that is not of the phantom, and the seed that it was trained on.
 

@@ -7,7 +7,7 @@ import os
 import platform
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -20,7 +20,7 @@ from covidx.constants import RESEARCH_NOTICE
 from covidx.errors import StoreError
 from covidx.files import make_folder, sha256_file, write_json
 
-__all__ = ["RunFolder", "git_commit", "lock_digest", "versions"]
+__all__ = ["RunFolder", "git_commit", "lock_digest", "provenance", "versions"]
 
 ROOT = Path(__file__).resolve().parent.parent
 LOCK = ROOT / "requirements.lock"
@@ -67,6 +67,15 @@ def git_commit() -> str | None:
 def lock_digest() -> str | None:
     """SHA-256 of the lock file beside the package; None for an installed wheel."""
     return sha256_file(LOCK) if LOCK.is_file() else None
+
+
+def provenance(record: Mapping[str, Any], bundle_sha256: str) -> list[tuple[str, str]]:
+    """Bundle, code and run, as the facts of a report."""
+    return [
+        ("Bundle", bundle_sha256),
+        ("Code", f"commit {record['git_commit'] or 'unknown'}; lock {record['lock_sha256']}"),
+        ("Run", f"{record['run_id']}; MLflow run {record['mlflow_run_id']}"),
+    ]
 
 
 @dataclass

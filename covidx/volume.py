@@ -9,10 +9,10 @@ import nibabel as nib
 import numpy as np
 from numpy.typing import NDArray
 
-from covidx.constants import DIRECTION_TOLERANCE
-from covidx.errors import InvalidSeriesError
+from covidx.constants import DIRECTION_TOLERANCE, MIN_VOLUME_SLICES
+from covidx.errors import InvalidInputError, InvalidSeriesError
 
-__all__ = ["Geometry", "Units", "Volume"]
+__all__ = ["Geometry", "Units", "Volume", "check_ct"]
 
 Units = Literal["hu", "unproven", "display"]
 """``hu``: proven Hounsfield units. ``unproven``: CT values whose scale nothing vouches for.
@@ -115,6 +115,44 @@ class Volume:
         _, rows, columns = self.array.shape
         centre = np.array([(columns - 1) / 2, (rows - 1) / 2, index, 1.0])
         return float((self.affine @ centre)[2])
+
+
+def check_ct(volume: Volume) -> None:
+    """Refuse what is not a CT volume in proven HU with a proven geometry.
+
+    Raises
+    ------
+    InvalidInputError
+        ``NOT_CT``, ``SINGLE_SLICE``, ``GEOMETRY_UNPROVEN`` or ``HU_UNPROVEN``.
+    """
+    slices = len(volume.array)
+    facts: tuple[tuple[str, str, bool, object, object], ...] = (
+        ("NOT_CT", "This is not a CT.", volume.modality == "CT", "CT", volume.modality),
+        (
+            "SINGLE_SLICE",
+            "This is too short to be a volume.",
+            slices >= MIN_VOLUME_SLICES,
+            f"at least {MIN_VOLUME_SLICES} slices",
+            slices,
+        ),
+        (
+            "GEOMETRY_UNPROVEN",
+            "Nothing proves where these slices lie.",
+            volume.geometry == "proven",
+            "positions and orientations",
+            volume.geometry,
+        ),
+        (
+            "HU_UNPROVEN",
+            "Nothing proves that these values are Hounsfield units.",
+            volume.units == "hu",
+            "hu",
+            volume.units,
+        ),
+    )
+    for code, message, holds, expected, actual in facts:
+        if not holds:
+            raise InvalidInputError(code, message, expected=expected, actual=actual)
 
 
 def _checked_affine(affine: FloatArray) -> FloatArray:

@@ -11,7 +11,7 @@ from covidx.cards.card import (
     load_card,
 )
 from covidx.cards.croissant import export_croissant, to_croissant
-from covidx.cards.model_card import ModelFacts, model_card
+from covidx.cards.model_card import ModelFacts, model_card, write_model_card
 
 __all__ = [
     "CARD_FOLDER",
@@ -26,4 +26,5 @@ __all__ = [
     "load_card",
     "model_card",
     "to_croissant",
+    "write_model_card",
 ]

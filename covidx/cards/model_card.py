@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import Field
 
 from covidx.config import Config
 from covidx.constants import RESEARCH_NOTICE
+from covidx.files import replacing
 
-__all__ = ["ModelFacts", "model_card"]
+__all__ = ["ModelFacts", "model_card", "write_model_card"]
 
 INTENDED_USE = (
     "Research on image classification: comparing methods, teaching, testing software. The score is "
@@ -76,6 +78,12 @@ def model_card(facts: ModelFacts) -> str:
         f"## Known limits\n\n{_list(_limits(facts))}",
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def write_model_card(folder: Path, facts: ModelFacts) -> None:
+    """Write ``MODEL_CARD.md`` into a bundle's folder."""
+    with replacing(folder / "MODEL_CARD.md") as temporary:
+        temporary.write_text(model_card(facts), encoding="utf-8")
 
 
 LEAKY = (

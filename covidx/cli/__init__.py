@@ -7,7 +7,18 @@ import sys
 
 import typer
 
-from covidx.cli import audit, cards, data, evaluation, export, information, models, pacs, severity
+from covidx.cli import (
+    audit,
+    cards,
+    data,
+    evaluation,
+    export,
+    information,
+    models,
+    pacs,
+    predict,
+    severity,
+)
 from covidx.constants import RESEARCH_NOTICE
 from covidx.errors import CovidxError, StoreError
 
@@ -26,7 +37,7 @@ app.command(name="ingest")(data.ingest_command)
 app.command(name="deidentify")(data.deidentify_command)
 app.add_typer(pacs.pacs_app, name="pacs")
 app.add_typer(models.train_app, name="train")
-app.command()(models.predict)
+app.command()(predict.predict)
 app.command()(models.external_test)
 app.command(name="evaluate")(evaluation.evaluate_command)
 app.command(name="compare")(evaluation.compare_command)

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import json
-import math
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from covidx.constants import RESEARCH_NOTICE
+from covidx.cli.wording import closing, csv_text, json_text
 
 if TYPE_CHECKING:
     from covidx.training import Bundle, Prediction
 
-__all__ = ["as_csv", "as_json", "as_table", "strict"]
+__all__ = ["as_csv", "as_json", "as_table"]
 
 
 def as_table(found: list[Prediction], bundle: Bundle) -> str:
@@ -29,16 +27,14 @@ def as_table(found: list[Prediction], bundle: Bundle) -> str:
         lines += [f"  {line}" for line in _told(one, bundle)]
     point, trained = bundle.threshold, bundle.trained_on
     classes = ", ".join(f"{n} {name}" for name, n in trained.patients.items())
+    told = (
+        f"trained on {trained.dataset}: {trained.domain} {trained.modality}, a {trained.kind} "
+        f"each, values in {trained.units}; patients: {classes}"
+    )
     return "\n".join(
         [
             *lines,
-            "",
-            f"threshold  {point.value:.3f}: a score of this or more is called {bundle.positive}; "
-            f"chosen by {point.rule} on {point.origin}",
-            f"trained on {trained.dataset}: {trained.domain} {trained.modality}, a {trained.kind} "
-            f"each, values in {trained.units}; patients: {classes}",
-            "The score lies between 0 and 1 and is not a patient's probability of disease.",
-            RESEARCH_NOTICE,
+            *closing(point.value, bundle.positive, f"{point.rule} on {point.origin}", told),
         ]
     )
 
@@ -66,9 +62,7 @@ def _told(one: Prediction, bundle: Bundle) -> list[str]:
 
 
 def as_csv(found: list[Prediction], bundle: Bundle) -> str:
-    """One row an image, the notice in its last column."""
-    import pandas as pd
-
+    """One row an image."""
     rows = []
     for one in found:
         row = _with_bundle(one, bundle)
@@ -76,29 +70,16 @@ def as_csv(found: list[Prediction], bundle: Bundle) -> str:
         row |= {f"prob_{name}": one.probabilities.get(name) for name in bundle.classes}
         row["outside"] = "; ".join(one.outside)
         row["series"] = row.pop("receipt").get("series")
-        row["notice"] = row.pop("notice")
         rows.append(row)
-    return pd.DataFrame(rows).to_csv(index=False).rstrip("\n")
+    return csv_text(rows)
 
 
 def as_json(found: list[Prediction], bundle: Bundle) -> str:
-    """A list of objects; what is not a number is null, as JSON has no NaN."""
-    plain = [strict(_with_bundle(one, bundle)) for one in found]
-    return json.dumps(plain, indent=2, allow_nan=False)
+    """A list of objects, one an image."""
+    return json_text([_with_bundle(one, bundle) for one in found])
 
 
 def _with_bundle(one: Prediction, bundle: Bundle) -> dict[str, Any]:
     seen = bundle.trained_on
     trained_on = f"{seen.dataset}: {seen.domain} {seen.modality}"
     return {**one.to_json(), "trained_on": trained_on, "bundle_sha256": bundle.sha256}
-
-
-def strict(value: Any) -> Any:
-    """The same as JSON may hold it."""
-    if isinstance(value, dict):
-        return {str(key): strict(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [strict(item) for item in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return value

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from covidx.cli.progress import terminal_bar
-from covidx.constants import RESEARCH_NOTICE
+from covidx.cli.wording import SIMULATED, closing, csv_text, json_text
 
 if TYPE_CHECKING:
     from covidx.cards import DataCard
@@ -52,21 +51,10 @@ def _as_table(found: list[PatientPrediction], bundle: FusionBundle) -> str:
     counts = ", ".join(f"{n} {name}" for name, n in bundle.patients.items())
     trained = f"trained on {bundle.dataset}: {bundle.domain} patients, {counts}"
     if bundle.domain == "simulated":
-        trained += (
-            "\nSCORE NOT INTERPRETABLE of a real patient: those of the training are simulated"
-        )
+        trained += SIMULATED
     point = bundle.threshold
-    return "\n".join(
-        [
-            *lines,
-            "",
-            f"threshold  {point.value:.3f}: a score of this or more is called {bundle.positive}; "
-            f"chosen by {point.rule} on {point.origin}",
-            trained,
-            "The score lies between 0 and 1 and is not a patient's probability of disease.",
-            RESEARCH_NOTICE,
-        ]
-    )
+    origin = f"{point.rule} on {point.origin}"
+    return "\n".join([*lines, *closing(point.value, bundle.positive, origin, trained)])
 
 
 def _told(one: PatientPrediction, bundle: FusionBundle) -> list[str]:
@@ -88,22 +76,17 @@ def _told(one: PatientPrediction, bundle: FusionBundle) -> list[str]:
 
 
 def _as_csv(found: list[PatientPrediction], bundle: FusionBundle) -> str:
-    import pandas as pd
-
     rows = []
     for one in found:
         row = _with_bundle(one, bundle)
         row |= {key: "; ".join(row[key]) for key in ("paths", "unknown", "outside")}
         row["series"] = "; ".join(str(receipt.get("series")) for receipt in row.pop("receipts"))
-        row["notice"] = row.pop("notice")
         rows.append(row)
-    return pd.DataFrame(rows).to_csv(index=False).rstrip("\n")
+    return csv_text(rows)
 
 
 def _as_json(found: list[PatientPrediction], bundle: FusionBundle) -> str:
-    from covidx.cli.answers import strict
-
-    return json.dumps([strict(_with_bundle(o, bundle)) for o in found], indent=2, allow_nan=False)
+    return json_text([_with_bundle(one, bundle) for one in found])
 
 
 def _with_bundle(one: PatientPrediction, bundle: FusionBundle) -> dict[str, Any]:

@@ -2,29 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from covidx.cli.progress import terminal_bar
-from covidx.constants import RESEARCH_NOTICE
-from covidx.errors import StoreError
-from covidx.files import read_json
+from covidx.cli.wording import SIMULATED, closing, csv_text, json_text
 
 if TYPE_CHECKING:
     from covidx.clinical import ClinicalBundle, RowPrediction
     from covidx.ingest import Identities
 
-__all__ = ["kind_of", "predict_tables"]
-
-
-def kind_of(bundle: Path) -> str:
-    """What a bundle is of, by its own word: ``clinical``, ``fusion``, else ``image``."""
-    try:
-        said = read_json(bundle / "bundle.json")
-    except StoreError:
-        return "image"
-    return str(said.get("kind", "image")) if isinstance(said, dict) else "image"
+__all__ = ["predict_tables"]
 
 
 def predict_tables(
@@ -57,20 +45,9 @@ def _as_table(found: list[RowPrediction], bundle: ClinicalBundle) -> str:
     counts = ", ".join(f"{n} {name}" for name, n in bundle.patients.items())
     trained = f"trained on {bundle.dataset}: {bundle.domain} clinical rows; patients: {counts}"
     if bundle.domain == "simulated":
-        trained += (
-            "\nSCORE NOT INTERPRETABLE of a real patient: those of the training are simulated"
-        )
-    return "\n".join(
-        [
-            *lines,
-            "",
-            f"threshold  {bundle.threshold:.3f}: a score of this or more is called "
-            f"{bundle.positive}; chosen by {bundle.threshold_rule} on {bundle.threshold_origin}",
-            trained,
-            "The score lies between 0 and 1 and is not a patient's probability of disease.",
-            RESEARCH_NOTICE,
-        ]
-    )
+        trained += SIMULATED
+    origin = f"{bundle.threshold_rule} on {bundle.threshold_origin}"
+    return "\n".join([*lines, *closing(bundle.threshold, bundle.positive, origin, trained)])
 
 
 def _told(one: RowPrediction, bundle: ClinicalBundle) -> str:
@@ -82,23 +59,18 @@ def _told(one: RowPrediction, bundle: ClinicalBundle) -> str:
 
 
 def _as_csv(found: list[RowPrediction], bundle: ClinicalBundle) -> str:
-    """One line a row, the notice in its last column."""
-    import pandas as pd
-
     rows = []
     for one in found:
         row = _with_bundle(one, bundle)
         shares = row.pop("probabilities")
         row |= {f"prob_{name}": shares.get(name) for name in bundle.classes}
         row["unknown"] = "; ".join(one.unknown)
-        row["notice"] = row.pop("notice")
         rows.append(row)
-    return pd.DataFrame(rows).to_csv(index=False).rstrip("\n")
+    return csv_text(rows)
 
 
 def _as_json(found: list[RowPrediction], bundle: ClinicalBundle) -> str:
-    plain = [_with_bundle(one, bundle) for one in found]
-    return json.dumps(plain, indent=2, allow_nan=False)
+    return json_text([_with_bundle(one, bundle) for one in found])
 
 
 def _with_bundle(one: RowPrediction, bundle: ClinicalBundle) -> dict[str, Any]:

@@ -15,11 +15,11 @@ from covidx.clinical.drift import Week, weekly
 from covidx.clinical.fit import Fitted, best_of, cut, fit_best, fit_recipe, out_of_fold, refit
 from covidx.clinical.formula import FORMULA, SymptomFormula
 from covidx.clinical.importance import permutation_importance
-from covidx.clinical.missingness import fit_control, missingness_warning
+from covidx.clinical.missingness import NO_CONTROL, fit_control, missingness_warning
 from covidx.clinical.nested import Nested, nested
 from covidx.clinical.odds import odds_ratios
 from covidx.clinical.pipeline import make_pipeline
-from covidx.clinical.predict import ARM, auroc_by_group, predictions_of
+from covidx.clinical.predict import ARM, auroc_by_group, predictions_of, score_rows
 from covidx.clinical.read import read_cells
 from covidx.clinical.recipe import CONTROLS, Recipe
 from covidx.clinical.rows import REST, ClinicalRows, choose_features, read_rows
@@ -32,6 +32,7 @@ __all__ = [
     "ARM",
     "CONTROLS",
     "FORMULA",
+    "NO_CONTROL",
     "REST",
     "SERVED",
     "ClinicalBundle",
@@ -69,5 +70,6 @@ __all__ = [
     "read_rows",
     "refit",
     "save_bundle",
+    "score_rows",
     "weekly",
 ]

@@ -20,7 +20,7 @@ from covidx.cards import Column
 from covidx.clinical.pipeline import MODEL, make_pipeline
 from covidx.clinical.recipe import Recipe
 from covidx.clinical.rows import ClinicalRows
-from covidx.errors import InvalidTableError
+from covidx.cohort import need_groups
 
 __all__ = ["Fitted", "best_of", "cut", "fit_best", "fit_recipe", "out_of_fold", "refit"]
 
@@ -66,14 +66,7 @@ def cut(rows: ClinicalRows, folds: int, seed: int) -> Folds:
         ``TOO_FEW_GROUPS``: a class has fewer groups than there are folds.
     """
     groups = rows.table["group_id"].to_numpy()
-    counts = [len(np.unique(groups[rows.truth == side])) for side in (True, False)]
-    if min(counts) < folds:
-        raise InvalidTableError(
-            "TOO_FEW_GROUPS",
-            "The training rows are too few for inner folds.",
-            expected=f"{folds} independent groups of each class, or more",
-            actual=f"{counts[0]} positive, {counts[1]} others",
-        )
+    need_groups(groups, rows.truth, folds)
     if rows.table["group_id"].is_unique:  # the same division, without a loop over groups
         return list(
             StratifiedKFold(folds, shuffle=True, random_state=seed).split(groups, rows.truth)

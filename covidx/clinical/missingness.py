@@ -7,10 +7,11 @@ from covidx.clinical.recipe import CONTROLS
 from covidx.clinical.rows import ClinicalRows
 from covidx.evaluate import Estimate
 
-__all__ = ["NEARLY", "fit_control", "missingness_warning"]
+__all__ = ["NEARLY", "NO_CONTROL", "fit_control", "missingness_warning"]
 
 NEARLY = 0.05
 """AUROC by which a model must beat its control for the difference to count. Modelling choice."""
+NO_CONTROL = "No value is missing in the training rows: there is no missingness control."
 
 
 def fit_control(rows: ClinicalRows, *, seed: int, folds: int = 5) -> Fitted | None:

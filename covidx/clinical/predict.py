@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
@@ -10,7 +12,7 @@ from covidx.clinical.rows import ClinicalRows
 from covidx.evaluate import Estimate, auroc_estimate, mean_of_folds_auroc
 from covidx.tables import PROBABILITY_PREFIX
 
-__all__ = ["ARM", "auroc_by_group", "predictions_of"]
+__all__ = ["ARM", "auroc_by_group", "predictions_of", "score_rows"]
 
 ARM = "p2"
 
@@ -33,12 +35,48 @@ def predictions_of(
     scores : array, shape (rows,)
         Probability of the positive class.
     """
+    return score_rows(
+        rows.table,
+        scores,
+        rows.classes.names,
+        arm=arm,
+        run_id=run_id,
+        split_sha256=split_sha256,
+        bundle_sha256=bundle_sha256,
+    )
+
+
+def score_rows(
+    patients: pd.DataFrame,
+    scores: npt.NDArray[np.float64],
+    classes: Sequence[str],
+    *,
+    arm: str,
+    arms_used: npt.ArrayLike | None = None,
+    **hashes: str | None,
+) -> pd.DataFrame:
+    """Rows for `tables.PREDICTIONS` of two classes; what has no score (NaN) is left out.
+
+    Parameters
+    ----------
+    patients : DataFrame
+        patient_id, group_id, label, fold and role.
+    scores : array, shape (rows,)
+        Probability of the positive class.
+    classes : sequence of str
+        The other, and the positive class.
+    arm : str
+    arms_used : array, shape (rows,), optional
+        Which arms spoke; the arm itself unless given.
+    hashes
+        run_id, split_sha256, bundle_sha256.
+    """
     known = ~np.isnan(scores)
-    table, yes = rows.table[known], scores[known]
-    other, positive = rows.classes.names
+    table, yes = patients[known], scores[known]
+    other, positive = classes
     return pd.DataFrame(
         {
-            "run_id": run_id,
+            "run_id": hashes["run_id"],
             "arm": arm,
             "unit_id": table["patient_id"],
             "level": "patient",
@@ -46,9 +84,9 @@ def predictions_of(
             "group_id": table["group_id"],
             "fold": table["fold"],
             "role": table["role"],
-            "split_sha256": split_sha256,
-            "bundle_sha256": bundle_sha256,
-            "arms_used": arm,
+            "split_sha256": hashes.get("split_sha256"),
+            "bundle_sha256": hashes.get("bundle_sha256"),
+            "arms_used": arm if arms_used is None else np.asarray(arms_used)[known],
             "label": table["label"],
             f"{PROBABILITY_PREFIX}{other}": 1 - yes,
             f"{PROBABILITY_PREFIX}{positive}": yes,

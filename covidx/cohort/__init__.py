@@ -4,7 +4,7 @@ from covidx.cohort.duplicates import Duplicate, find_duplicates, thumbnail
 from covidx.cohort.groups import group_images
 from covidx.cohort.labels import Classes, classes_of, read_labels
 from covidx.cohort.link import clinical_of, drop_unmatched, join_labels
-from covidx.cohort.splits import Splits, make_splits
+from covidx.cohort.splits import Splits, make_splits, need_groups
 
 __all__ = [
     "Classes",
@@ -17,6 +17,7 @@ __all__ = [
     "group_images",
     "join_labels",
     "make_splits",
+    "need_groups",
     "read_labels",
     "thumbnail",
 ]

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 from sklearn.model_selection import StratifiedGroupKFold
 
@@ -13,7 +14,7 @@ from covidx.errors import ConfigError, InvalidTableError, LeakageError
 from covidx.files import read_json, write_json
 from covidx.tables import SPLITS, check, read_table, table_digest, write_table
 
-__all__ = ["Splits", "make_splits"]
+__all__ = ["Splits", "make_splits", "need_groups"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,6 +107,29 @@ class Splits:
                 actual=splits.sha256,
             )
         return splits
+
+
+def need_groups(groups: npt.NDArray[np.str_], positive: npt.NDArray[np.bool_], folds: int) -> None:
+    """Refuse to cut training rows into inner folds of which one would lack a class.
+
+    Parameters
+    ----------
+    groups, positive : ndarray, shape (rows,)
+    folds : int
+
+    Raises
+    ------
+    InvalidTableError
+        ``TOO_FEW_GROUPS``: a class has fewer groups than there are folds.
+    """
+    counts = [len(np.unique(groups[positive == side])) for side in (True, False)]
+    if min(counts) < folds:
+        raise InvalidTableError(
+            "TOO_FEW_GROUPS",
+            "The training rows are too few for inner folds.",
+            expected=f"{folds} independent groups of each class, or more",
+            actual=f"{counts[0]} positive, {counts[1]} others",
+        )
 
 
 def make_splits(manifest: pd.DataFrame, *, seed: int, parts: int = 5, folds: int = 1) -> Splits:

@@ -10,7 +10,7 @@ from covidx.evaluate.drop import drops
 from covidx.evaluate.estimate import CONFIDENCE, Estimate, undefined
 from covidx.evaluate.evaluation import Evaluation, evaluate_study
 from covidx.evaluate.foreign import Predictions, read_predictions
-from covidx.evaluate.incremental import Incremental
+from covidx.evaluate.incremental import Incremental, on_common_rows
 from covidx.evaluate.metrics import Metrics, evaluate
 from covidx.evaluate.operating_point import OperatingPoint, choose_operating_point
 from covidx.evaluate.paired import Comparison, System, align, compare_systems
@@ -50,6 +50,7 @@ __all__ = [
     "evaluate_study",
     "make_study",
     "mean_of_folds_auroc",
+    "on_common_rows",
     "paired_difference",
     "read_clinical",
     "read_predictions",

@@ -26,7 +26,7 @@ from covidx.evaluate.recalibrate import recalibrate
 from covidx.evaluate.study import Study, need_two_classes
 from covidx.evaluate.subgroups import Variable, subgroups
 
-__all__ = ["ARM_METRICS", "Incremental", "incremental"]
+__all__ = ["ARM_METRICS", "Incremental", "incremental", "on_common_rows"]
 
 ARM_METRICS = ("auroc", "sensitivity", "specificity")
 STRATA = ("age band", "sex", "presentation")
@@ -111,7 +111,7 @@ def incremental(
         ``NO_COMMON_PATIENTS``, ``ONE_CLASS`` if these are of one class, or ``UNEQUAL_TRUTH``.
     """
     studies = [study, *others]
-    systems, lacking = _common(studies)
+    systems, lacking = on_common_rows(studies)
     rows = systems[0].rows
     need_two_classes(rows)
     normal: dict[str, NormalCT] = {}
@@ -144,8 +144,14 @@ def incremental(
     )
 
 
-def _common(studies: Sequence[Study]) -> tuple[list[System], dict[str, int]]:
-    """The arms on the rows that all of them have, in one order; how many each then lacks."""
+def on_common_rows(studies: Sequence[Study]) -> tuple[list[System], dict[str, int]]:
+    """The arms on the test rows that all of them have, in one order; how many each then lacks.
+
+    Raises
+    ------
+    InvalidTableError
+        ``NO_COMMON_PATIENTS``, or ``UNEQUAL_TRUTH``.
+    """
     units = reduce(np.intersect1d, [s.rows.units for s in studies])
     if not len(units):
         raise InvalidTableError(

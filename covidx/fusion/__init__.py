@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from covidx.fusion.arms import BOTH, CLINIC, IMAGE, PATTERNS, Arms, logit, sigmoid
+from covidx.fusion.arms import BOTH, CLINIC, IMAGE, PATTERNS, Arms, logit
 from covidx.fusion.bundle import (
     CLINICAL_FOLDER,
     IMAGE_FOLDER,
@@ -12,7 +12,7 @@ from covidx.fusion.bundle import (
     save_fusion,
     score,
 )
-from covidx.fusion.image import ImageArm, read_bag, read_images, with_image
+from covidx.fusion.image import ImageArm, read_bag, read_images, with_features
 from covidx.fusion.joint import ImageTraining, JointFusion, fit_joint
 from covidx.fusion.late import LateFusion, Line, Parts, fit_late, fit_scale
 from covidx.fusion.patients import make_arms, predictions_of
@@ -60,6 +60,5 @@ __all__ = [
     "read_images",
     "save_fusion",
     "score",
-    "sigmoid",
-    "with_image",
+    "with_features",
 ]

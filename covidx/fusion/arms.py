@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from scipy import special
 
-__all__ = ["BOTH", "CLINIC", "IMAGE", "PATTERNS", "Arms", "logit", "sigmoid"]
+__all__ = ["BOTH", "CLINIC", "IMAGE", "PATTERNS", "Arms", "logit"]
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -26,16 +27,8 @@ def logit(probabilities: FloatArray) -> FloatArray:
     >>> logit(np.array([0.0, 0.5, 1.0])).tolist()
     [-7.0, 0.0, 7.0]
     """
-    with np.errstate(divide="ignore"):
-        odds = np.log(probabilities) - np.log1p(-probabilities)
-    bounded: FloatArray = np.clip(odds, -BOUND, BOUND)
+    bounded: FloatArray = np.clip(special.logit(probabilities), -BOUND, BOUND)
     return bounded
-
-
-def sigmoid(logits: FloatArray) -> FloatArray:
-    """Probabilities of log odds."""
-    found: FloatArray = 1 / (1 + np.exp(-logits))
-    return found
 
 
 @dataclass(frozen=True, eq=False)

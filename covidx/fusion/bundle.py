@@ -22,7 +22,7 @@ from covidx.constants import RESEARCH_NOTICE, SCHEMA_VERSION
 from covidx.errors import BundleError, StoreError
 from covidx.evaluate import OperatingPoint
 from covidx.files import read_json, replacing, sha256_file, sha256_json, write_json
-from covidx.fusion.arms import PATTERNS, Arms, FloatArray, sigmoid
+from covidx.fusion.arms import PATTERNS, Arms, FloatArray
 from covidx.fusion.joint import JointFusion
 from covidx.fusion.late import LateFusion, Line
 from covidx.fusion.learn import Joint
@@ -30,7 +30,7 @@ from covidx.fusion.network import FusionNetwork
 from covidx.fusion.recipe import Recipe
 from covidx.models import BagClassifier
 from covidx.runs import versions
-from covidx.training import PARITY_TOLERANCE, Predictor, Threshold
+from covidx.training import PARITY_TOLERANCE, Predictor, Threshold, need_unchanged
 
 __all__ = [
     "CLINICAL_FOLDER",
@@ -76,8 +76,7 @@ class FusionBundle(Config):
     @property
     def operating_point(self) -> OperatingPoint:
         """The threshold and where it comes from."""
-        point = self.threshold
-        return OperatingPoint(point.value, point.rule, point.origin)
+        return self.threshold.operating_point
 
     def digest(self) -> str:
         """Of all but the run, the time and the versions."""
@@ -142,16 +141,7 @@ class FusionPredictor:
             actual = sha256_file(path) if path.is_file() else "missing"
             found[NETWORK] = (bundle.network_sha256, actual)
         found["bundle.json"] = (bundle.sha256, bundle.digest())
-        for name, (expected, actual) in found.items():
-            if expected != actual:
-                raise BundleError(
-                    "BUNDLE_CHANGED",
-                    "The bundle is not as it was saved.",
-                    path=folder / name,
-                    expected=expected,
-                    actual=actual,
-                    hint="Take an undamaged copy.",
-                )
+        need_unchanged(folder, found)
         rows = next(iter(parts.values()))
         fuser = _fuser(folder, bundle, image, rows.columns)
         predictor = cls(bundle, image, rows, clinical, fuser)
@@ -161,8 +151,7 @@ class FusionPredictor:
 
 def score(fuser: Fuser, arms: Arms) -> FloatArray:
     """Probability of the positive class, shape (n,); NaN for a patient without any arm."""
-    scores = sigmoid(fuser.parts(arms).logits)
-    return np.where(arms.spoke == "", np.nan, scores)
+    return fuser.parts(arms).scores(arms.spoke)
 
 
 def save_fusion(

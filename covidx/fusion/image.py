@@ -16,7 +16,7 @@ from covidx.imaging import Bag, BagCache
 from covidx.models import BagClassifier
 from covidx.training import to_tensor
 
-__all__ = ["ImageArm", "read_bag", "read_images", "with_image"]
+__all__ = ["ImageArm", "read_bag", "read_images", "with_features"]
 
 
 class ImageArm(NamedTuple):
@@ -74,11 +74,7 @@ def read_images(
     return ImageArm(pd.Series(logits).groupby(patients).mean(), by_patient)
 
 
-def with_image(arms: Arms, image: ImageArm) -> Arms:
-    """The same patients with what an image arm says of them; NaN where it has none."""
-    ids = arms.patients["patient_id"]
-    return replace(
-        arms,
-        image=image.logits.reindex(ids).to_numpy(np.float64),
-        features=image.features.reindex(ids).to_numpy(np.float64),
-    )
+def with_features(arms: Arms, features: pd.DataFrame) -> Arms:
+    """The same patients with other features, an `ImageArm`'s; NaN where it has none."""
+    of_patients = features.reindex(arms.patients["patient_id"])
+    return replace(arms, features=of_patients.to_numpy(np.float64))

@@ -16,7 +16,7 @@ from torch import Tensor
 from covidx.cards import Column
 from covidx.files import make_folder
 from covidx.fusion.arms import BOTH, CLINIC, IMAGE, PATTERNS, Arms, FloatArray
-from covidx.fusion.image import read_images, with_image
+from covidx.fusion.image import read_images, with_features
 from covidx.fusion.late import Line, Parts, fit_line, need_patients
 from covidx.fusion.learn import Joint, JointLearner, Known, RowData, there_of
 from covidx.fusion.network import FusionNetwork
@@ -46,6 +46,8 @@ class ImageTraining:
         image_id and patient_id.
     classes : Series
         patient_id -> number among P1's classes.
+    positive : int
+        Number of the positive one.
     how : Learning
         P1's.
     """
@@ -54,7 +56,12 @@ class ImageTraining:
     cache: BagCache
     images: pd.DataFrame
     classes: pd.Series
+    positive: int
     how: Learning
+
+    def features_of(self, bag: BagClassifier) -> pd.DataFrame:
+        """The patients' features by another state of the network."""
+        return read_images(bag, self.cache, self.images, self.positive).features
 
 
 @dataclass(frozen=True, eq=False)
@@ -215,7 +222,7 @@ def _calibrate(
     """A line a pattern, on validation patients who have both arms."""
     chosen = arms.only(np.isin(np.arange(len(arms)), validation))
     if draft.bag is not None:
-        chosen = with_image(chosen, read_images(draft.bag, image.cache, image.images, 0))
+        chosen = with_features(chosen, image.features_of(draft.bag))
     positive = truth[validation] > 0
     return {
         pattern: fit_line(pd.DataFrame({RAW: draft.raw(chosen, pattern)}), positive)

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
+from scipy.special import expit
 from sklearn.linear_model import LogisticRegression
 
 from covidx.config import Config
@@ -35,6 +37,10 @@ class Parts(NamedTuple):
     def logits(self) -> FloatArray:
         """P3's log odds."""
         return self.base + self.image + self.clinic
+
+    def scores(self, spoke: npt.NDArray[np.str_]) -> FloatArray:
+        """Probability of the positive class, shape (n,); NaN where no arm spoke (`Arms.spoke`)."""
+        return np.where(spoke == "", np.nan, expit(self.logits))
 
 
 class Line(Config):

@@ -7,10 +7,9 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from covidx.clinical import Fitted
+from covidx.clinical import Fitted, score_rows
 from covidx.fusion.arms import Arms, FloatArray, logit
-from covidx.fusion.image import ImageArm, with_image
-from covidx.tables import PROBABILITY_PREFIX
+from covidx.fusion.image import ImageArm
 
 __all__ = ["make_arms", "predictions_of"]
 
@@ -37,8 +36,14 @@ def make_arms(
     clinic = pd.DataFrame(
         {name: logit(model.score(known)) for name, model in models.items()}
     ).where(there, np.nan)
-    nothing = np.full(len(patients), np.nan)
-    return with_image(Arms(patients, nothing, nothing[:, None], clinic, known), image)
+    ids = patients["patient_id"]
+    return Arms(
+        patients,
+        image.logits.reindex(ids).to_numpy(np.float64),
+        image.features.reindex(ids).to_numpy(np.float64),
+        clinic,
+        known,
+    )
 
 
 def predictions_of(
@@ -59,24 +64,5 @@ def predictions_of(
     hashes
         run_id, split_sha256, bundle_sha256.
     """
-    known = ~np.isnan(scores)
-    table, yes = arms.patients[known], scores[known]
-    rest, positive = classes
-    return pd.DataFrame(
-        {
-            "run_id": hashes["run_id"],
-            "arm": arm,
-            "unit_id": table["patient_id"],
-            "level": "patient",
-            "patient_id": table["patient_id"],
-            "group_id": table["group_id"],
-            "fold": table["fold"],
-            "role": table["role"],
-            "split_sha256": hashes.get("split_sha256"),
-            "bundle_sha256": hashes.get("bundle_sha256"),
-            "arms_used": arms.spoke[known] if arm.startswith("p3") else arm,
-            "label": table["label"],
-            f"{PROBABILITY_PREFIX}{rest}": 1 - yes,
-            f"{PROBABILITY_PREFIX}{positive}": yes,
-        }
-    ).reset_index(drop=True)
+    used = arms.spoke if arm.startswith("p3") else None
+    return score_rows(arms.patients, scores, classes, arm=arm, arms_used=used, **hashes)

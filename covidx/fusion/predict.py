@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from scipy.special import expit
 
 from covidx.cards import DataCard
 from covidx.clinical import numbers_for, read_for
 from covidx.constants import RESEARCH_NOTICE
-from covidx.errors import CovidxError, InvalidInputError, InvalidTableError
-from covidx.fusion.arms import Arms, sigmoid
+from covidx.errors import InvalidInputError, InvalidTableError
+from covidx.fusion.arms import Arms
 from covidx.fusion.bundle import FusionPredictor
-from covidx.fusion.image import ImageArm, read_bag
+from covidx.fusion.image import ImageArm
 from covidx.fusion.patients import make_arms
-from covidx.imaging import prepare
-from covidx.ingest import Identities, ReadImage, read_images
-from covidx.training import outside_domain
+from covidx.fusion.seen import Seen, read_path
+from covidx.ingest import Identities
 
 __all__ = ["PatientPrediction", "predict_one", "predict_patients"]
 
@@ -85,18 +85,6 @@ class PatientPrediction:
         return {**told, "interpretable": interpretable, "notice": RESEARCH_NOTICE}
 
 
-@dataclass(eq=False)
-class _Seen:
-    """What the images of one patient gave so far."""
-
-    paths: list[str] = field(default_factory=list)
-    logits: list[float] = field(default_factory=list)
-    features: list[Any] = field(default_factory=list)
-    outside: list[str] = field(default_factory=list)
-    problems: list[str] = field(default_factory=list)
-    receipts: list[dict[str, Any]] = field(default_factory=list)
-
-
 def predict_patients(
     predictor: FusionPredictor,
     paths: Sequence[Path],
@@ -132,10 +120,12 @@ def predict_patients(
         ``NOBODY_HAS_BOTH``: no row is of a patient of the images.
     """
     rows = None if table is None else read_for(predictor.rows, table, identities)
-    seen: dict[str, _Seen] = {}
+    seen: dict[str, Seen] = {}
     unread: list[PatientPrediction] = []
     for done, path in enumerate(paths, 1):
-        unread += _read(predictor, path, seen, identities, card)
+        problem = read_path(predictor, path, seen, identities, card)
+        if problem is not None:
+            unread.append(_answer(predictor, paths=(str(path),), problem=problem))
         if progress is not None:
             progress(done, len(paths))
     values = pd.DataFrame(columns=[c.name for c in predictor.rows.columns], dtype=float)
@@ -170,8 +160,8 @@ def predict_one(
         As `numbers_for`.
     """
     values = numbers_for(predictor.rows, cells, None)
-    seen: dict[str, _Seen] = {}
-    unread = [] if path is None else _read(predictor, path, seen, identities, None)
+    seen: dict[str, Seen] = {}
+    unread = None if path is None else read_path(predictor, path, seen, identities, None)
     if len(seen) > 1:
         raise InvalidInputError(
             "SEVERAL_PATIENTS",
@@ -181,58 +171,12 @@ def predict_one(
         )
     who = next(iter(seen), "row")
     (found,) = _answers(predictor, [who], seen, values.set_axis([who]), {})
-    problems = [one.problem for one in (*unread, found) if one.problem]
+    problems = [problem for problem in (unread, found.problem) if problem]
     return replace(found, problem="; ".join(problems) or None)
 
 
-def _read(
-    predictor: FusionPredictor,
-    path: Path,
-    seen: dict[str, _Seen],
-    identities: Identities,
-    card: DataCard | None,
-) -> list[PatientPrediction]:
-    """Add the images of a path to their patients; returns an answer for what has no patient."""
-    asked, found = str(path), 0
-    try:
-        reader = read_images(path, identities=identities, card=card)
-        for image in reader:
-            found += 1
-            _add(predictor, seen.setdefault(str(image.fields["patient_id"]), _Seen()), asked, image)
-    except CovidxError as error:
-        return [_answer(predictor, paths=(asked,), problem=f"{error.code}: {error.reason}")]
-    left = reader.quarantine
-    if found:  # what was set aside (a localizer, another kernel) is no failure then
-        left = left[left["kind"] == "quarantined"]
-    if found and left.empty:
-        return []
-    codes = left.groupby("code", sort=True)["reason"].first() if len(left) else pd.Series(dtype=str)
-    why = "; ".join(f"{code}: {reason}" for code, reason in codes.items())
-    problem = why or "NO_IMAGES: there is no image here"
-    return [_answer(predictor, paths=(asked,), problem=problem)]
-
-
-def _add(predictor: FusionPredictor, seen: _Seen, asked: str, image: ReadImage) -> None:
-    p1 = predictor.image
-    if asked not in seen.paths:
-        seen.paths.append(asked)
-    seen.receipts.append(image.receipt.to_json())
-    seen.outside += outside_domain(p1.bundle, image.fields)
-    try:
-        bag = prepare(image.volume, p1.bundle.preprocessing)
-    except CovidxError as error:
-        seen.problems.append(f"{error.code}: {error.reason}")
-        return
-    place = p1.bundle.classes.index(p1.bundle.positive)
-    logit, features = read_bag(p1.model, bag, place)
-    if predictor.reader is not p1.model:
-        _, features = read_bag(predictor.reader, bag, place)
-    seen.logits.append(logit)
-    seen.features.append(features)
-
-
 def _joined(
-    rows: pd.DataFrame, seen: dict[str, _Seen], column: str | None, table: Path
+    rows: pd.DataFrame, seen: dict[str, Seen], column: str | None, table: Path
 ) -> pd.DataFrame:
     """The rows with the patients of the images."""
     named = rows.attrs["named"]
@@ -261,18 +205,19 @@ def _joined(
 def _answers(
     predictor: FusionPredictor,
     who: list[str],
-    seen: dict[str, _Seen],
+    seen: dict[str, Seen],
     values: pd.DataFrame,
     lines: dict[str, int],
 ) -> list[PatientPrediction]:
     arms = _arms(predictor, who, seen, values)
-    scores, parts = predictor.score(arms), predictor.fuser.parts(arms)
     spoke, bundle = arms.spoke, predictor.bundle
+    parts = predictor.fuser.parts(arms)
+    scores = parts.scores(spoke)
     first = arms.clinic.iloc[:, 0].to_numpy(np.float64)
-    said = {"p1": sigmoid(arms.image), "p2": sigmoid(first)} | parts._asdict()
+    said = {"p1": expit(arms.image), "p2": expit(first)} | parts._asdict()
     found = []
     for place, patient in enumerate(who):
-        own = seen.get(patient, _Seen())
+        own = seen.get(patient, Seen())
         known: dict[str, Any] = {
             "patient_id": patient,
             "paths": tuple(own.paths),
@@ -298,7 +243,7 @@ def _answers(
 
 
 def _arms(
-    predictor: FusionPredictor, who: list[str], seen: dict[str, _Seen], values: pd.DataFrame
+    predictor: FusionPredictor, who: list[str], seen: dict[str, Seen], values: pd.DataFrame
 ) -> Arms:
     there = {patient: own for patient, own in seen.items() if own.logits}
     width = int(predictor.reader.backbone.num_features)  # type: ignore[arg-type]

@@ -10,7 +10,8 @@ import numpy.typing as npt
 import pandas as pd
 from sklearn.model_selection import StratifiedGroupKFold
 
-from covidx.errors import InvalidTableError, LeakageError
+from covidx.cohort import need_groups
+from covidx.errors import LeakageError
 from covidx.fusion.arms import FloatArray
 
 __all__ = ["Mask", "OutOfFold", "cross_fit", "held_out"]
@@ -97,14 +98,7 @@ def held_out(rows: pd.DataFrame, positive: Mask, folds: int, seed: int) -> list[
         ``TOO_FEW_GROUPS``: a class has fewer groups than there are folds.
     """
     groups = rows["group_id"].to_numpy(str)
-    counts = [len(np.unique(groups[positive == side])) for side in (True, False)]
-    if min(counts) < folds:
-        raise InvalidTableError(
-            "TOO_FEW_GROUPS",
-            "The training rows are too few for inner folds.",
-            expected=f"{folds} independent groups of each class, or more",
-            actual=f"{counts[0]} positive, {counts[1]} others",
-        )
+    need_groups(groups, positive, folds)
     cutter = StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
     place = np.arange(len(rows))
     return [np.isin(place, out) for _, out in cutter.split(groups, positive, groups)]

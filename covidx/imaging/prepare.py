@@ -12,10 +12,10 @@ from pydantic import Field
 from torch.nn import functional
 
 from covidx.config import Config
-from covidx.constants import DISPLAY_MAX, LUNG_WINDOW, MIN_VOLUME_SLICES, ROUNDING
+from covidx.constants import DISPLAY_MAX, LUNG_WINDOW, ROUNDING
 from covidx.errors import InvalidInputError
 from covidx.imaging.lungs import lung_mask
-from covidx.volume import Volume
+from covidx.volume import Volume, check_ct
 
 __all__ = ["Bag", "Preprocessing", "prepare", "window"]
 
@@ -90,7 +90,7 @@ def prepare(volume: Volume, how: Preprocessing) -> Bag:
         whole = (0, rows, 0, columns)
         greys = _grey(volume.array, volume, how)
         return Bag(_resize(greys, how), np.zeros(1, dtype=np.int64), whole)
-    check_ct_volume(volume)
+    check_ct(volume)
     lungs = lung_mask(volume)
     box = _lung_box(lungs, volume, how.margin_mm)
     chosen = _spread(lungs, how.slices)
@@ -110,37 +110,6 @@ def _check_single(volume: Volume, how: Preprocessing) -> None:
     if volume.modality not in wanted or len(volume.array) != 1:
         actual = f"{volume.modality}, {len(volume.array)} slices"
         raise InvalidInputError(code, what, expected=" or ".join(wanted), actual=actual)
-
-
-def check_ct_volume(volume: Volume) -> None:
-    """Refuse what is not a CT volume in proven HU with a proven geometry."""
-    facts: list[tuple[str, str, bool, object, object]] = [
-        ("NOT_CT", "This is not a CT.", volume.modality == "CT", "CT", volume.modality),
-        (
-            "SINGLE_SLICE",
-            "This is too short to be a volume.",
-            len(volume.array) >= MIN_VOLUME_SLICES,
-            f"at least {MIN_VOLUME_SLICES} slices",
-            len(volume.array),
-        ),
-        (
-            "GEOMETRY_UNPROVEN",
-            "Nothing proves where these slices lie.",
-            volume.geometry == "proven",
-            "positions and orientations",
-            volume.geometry,
-        ),
-        (
-            "HU_UNPROVEN",
-            "Nothing proves that these values are Hounsfield units.",
-            volume.units == "hu",
-            "hu",
-            volume.units,
-        ),
-    ]
-    for code, message, holds, expected, actual in facts:
-        if not holds:
-            raise InvalidInputError(code, message, expected=expected, actual=actual)
 
 
 def _grey(values: NDArray[np.generic], volume: Volume, how: Preprocessing) -> NDArray[np.float32]:

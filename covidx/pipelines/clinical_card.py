@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from covidx.cards import Column, ModelFacts, model_card
+from covidx.cards import Column, ModelFacts, write_model_card
 from covidx.clinical import ClinicalBundle, Fitted
 from covidx.evaluate import Metrics
-from covidx.files import replacing
 from covidx.pipelines.clinical_output import what_it_is
 
 __all__ = ["write_clinical_model_card"]
@@ -43,8 +42,7 @@ def write_clinical_model_card(
         bundle_sha256=bundle.sha256,
         versions=bundle.versions,
     )
-    with replacing(folder / "MODEL_CARD.md") as temporary:
-        temporary.write_text(model_card(facts), encoding="utf-8")
+    write_model_card(folder, facts)
 
 
 def _column(column: Column) -> str:

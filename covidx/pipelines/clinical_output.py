@@ -11,6 +11,7 @@ import pandas as pd
 
 from covidx.cards import Column
 from covidx.clinical import (
+    NO_CONTROL,
     ClinicalBundle,
     ClinicalRows,
     Fitted,
@@ -23,14 +24,15 @@ from covidx.errors import ConfigError
 from covidx.evaluate import Estimate, Metrics, Rows, paired_difference
 from covidx.files import write_json
 from covidx.pipelines.clinical_config import ClinicalSource
-from covidx.report import confusion_figure, reliability_figure, roc_figure, save, score_figure
+from covidx.report import confusion_figure, reliability_figure, roc_figure, save_all, score_figure
 from covidx.report.clinical import (
     ModelLine,
     dependence_figure,
     drift_figure,
     importance_figure,
 )
-from covidx.runs import RunFolder
+from covidx.report.words import FEW_TESTED, FEWEST_TESTED, SIMULATED
+from covidx.runs import RunFolder, provenance
 from covidx.tables import PREDICTIONS, write_table
 
 __all__ = [
@@ -162,9 +164,7 @@ def draw_clinical_figures(
     }
     if weeks:
         drawn["drift.png"] = ("AUROC and columns by week", drift_figure(weeks))
-    for name, (_, figure) in drawn.items():
-        save(figure, folder / name)
-    return [(name, text) for name, (text, _) in drawn.items()]
+    return save_all(drawn, folder)
 
 
 def warnings_of(
@@ -177,20 +177,17 @@ def warnings_of(
     """What a reader must know before any figure."""
     found = []
     if source.card.domain == "simulated":
-        found.append(
-            "The patients of this cohort are simulated. The figures prove that the software works "
-            "and say nothing of skill on real patients."
-        )
+        found.append(SIMULATED)
     for line in lines:
         if line.name.startswith("missingness") and line.difference is not None:
             told = missingness_warning(lines[0].auroc, line.auroc, line.difference)
             found += [told] if told else []
     if complete:
-        found.append("No value is missing in the training rows: there is no missingness control.")
+        found.append(NO_CONTROL)
     if source.card.domain != "simulated":
         found += [f"Known bias: {bias}" for bias in source.card.known_biases]
-    if int((rows.table["role"] == "test").sum()) < 100:
-        found.append("Fewer than 100 test patients: read the intervals, not the values.")
+    if int((rows.table["role"] == "test").sum()) < FEWEST_TESTED:
+        found.append(FEW_TESTED)
     return [*found, *rows.notes, *skipped]
 
 
@@ -219,7 +216,5 @@ def facts_of(
             f"of {len(record['config']['recipes'])} recipes, by mean AUROC of "
             f"{record['config']['inner_folds']} folds of the training rows",
         ),
-        ("Bundle", bundle.sha256),
-        ("Code", f"commit {record['git_commit'] or 'unknown'}; lock {record['lock_sha256']}"),
-        ("Run", f"{record['run_id']}; MLflow run {record['mlflow_run_id']}"),
+        *provenance(record, bundle.sha256),
     ]

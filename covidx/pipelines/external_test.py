@@ -24,7 +24,7 @@ from covidx.pipelines.grouping import group_prepared, load_thumbnails, thumbnail
 from covidx.pipelines.labels import REST, as_rest, map_labels
 from covidx.pipelines.progress import Bars, silent
 from covidx.pipelines.sources import Source, link, read_source
-from covidx.report import reliability_figure, roc_figure, save, score_figure, write_report
+from covidx.report import reliability_figure, roc_figure, save_all, score_figure, write_report
 from covidx.runs import RunFolder
 from covidx.tables import MANIFEST, PREDICTIONS, read_table, table_digest, write_table
 from covidx.tracking import tracked
@@ -184,8 +184,7 @@ def _report(
         "reliability.png": ("Reliability plot", reliability_figure(seen, metrics)),
         "scores.png": ("Scores by true class", score_figure(seen, metrics)),
     }
-    for name, (_, figure) in drawn.items():
-        save(figure, folder / "figures" / name)
+    figures = save_all(drawn, folder / "figures")
     facts = [(f"Lost from the run's own test set: {k}", str(v)) for k, v in lost.items()]
     write_report(
         folder / "report.html",
@@ -193,6 +192,6 @@ def _report(
         facts,
         metrics,
         [],
-        figures=[(name, text) for name, (text, _) in drawn.items()],
+        figures=figures,
         warnings=notes,
     )

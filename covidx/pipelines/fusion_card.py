@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from covidx.cards import ModelFacts, model_card
+from covidx.cards import ModelFacts, write_model_card
 from covidx.evaluate import Metrics
-from covidx.files import replacing
 from covidx.fusion import FusionPredictor
 
 __all__ = ["write_fusion_model_card"]
@@ -45,5 +44,4 @@ def write_fusion_model_card(
         bundle_sha256=bundle.sha256,
         versions=bundle.versions,
     )
-    with replacing(folder / "MODEL_CARD.md") as temporary:
-        temporary.write_text(model_card(facts))
+    write_model_card(folder, facts)

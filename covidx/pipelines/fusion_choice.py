@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from scipy.special import expit
 from sklearn.metrics import roc_auc_score
 
 from covidx.clinical import Fitted, load_bundle, save_bundle
@@ -27,11 +29,9 @@ from covidx.fusion import (
     fit_joint,
     fit_late,
     predictions_of,
-    read_images,
     save_fusion,
     score,
-    sigmoid,
-    with_image,
+    with_features,
 )
 from covidx.fusion.arms import FloatArray
 from covidx.pipelines.fusion_arms import ClinicalArm
@@ -49,7 +49,7 @@ class Candidate:
     fuser: Fuser
     arms: Arms
 
-    @property
+    @cached_property
     def scores(self) -> FloatArray:
         """Probability of the positive class, shape (n,)."""
         return score(self.fuser, self.arms)
@@ -100,7 +100,7 @@ def fit_candidate(
     columns = unseen[1].models[unseen[1].best].features
     joint = fit_joint(recipe, arms.only(learnt), columns, known, image, seed, folder)
     if joint.bag is not None:
-        arms = with_image(arms, read_images(joint.bag, image.cache, image.images, 0))
+        arms = with_features(arms, image.features_of(joint.bag))
     return Candidate(recipe, joint, arms)
 
 
@@ -138,7 +138,7 @@ def save_p3(
     saved: dict[str, Fitted] = {}
     digests: dict[str, str] = {}
     for name in names:
-        said = sigmoid(chosen.arms.clinic[name].to_numpy(np.float64))
+        said = expit(chosen.arms.clinic[name].to_numpy(np.float64))
         place = folder / CLINICAL_FOLDER / name
         own = {key: facts[key] for key in CLINICAL_FACTS}
         more: dict[str, Any] = {"classes": classes, "positive": positive, "patients": counts, **own}
@@ -154,7 +154,7 @@ def save_p3(
         prior=fuser.prior if isinstance(fuser, JointFusion) else None,
         classes=classes,
         positive=positive,
-        threshold=Threshold(value=point.threshold, rule=point.rule, origin=point.origin),
+        threshold=Threshold.of(point),
         patients=counts,
         image_sha256=image.bundle.sha256,
         clinical_sha256=digests,

@@ -9,10 +9,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from covidx.cards import ModelFacts, card_digest, model_card
+from covidx.cards import ModelFacts, card_digest, write_model_card
 from covidx.cohort import Splits
 from covidx.evaluate import Metrics, Rows, choose_operating_point
-from covidx.files import replacing
 from covidx.imaging import BagCache
 from covidx.models import BagClassifier
 from covidx.pipelines.config import Recipe
@@ -21,11 +20,12 @@ from covidx.report import (
     confusion_figure,
     reliability_figure,
     roc_figure,
-    save,
+    save_all,
     score_figure,
     training_figure,
 )
-from covidx.runs import versions
+from covidx.report.words import FEW_TESTED, FEWEST_TESTED, SIMULATED
+from covidx.runs import provenance, versions
 from covidx.tables import table_digest
 from covidx.training import (
     Bundle,
@@ -44,7 +44,7 @@ __all__ = [
     "report_facts",
     "report_warnings",
     "write_bundle",
-    "write_model_card",
+    "write_image_model_card",
 ]
 
 
@@ -83,8 +83,7 @@ def make_bundle(
     validation = rows[rows["role"] == "validation"]
     scored = predict_cache(Predictor(bundle, model), cache, validation, run_id)
     point = choose_operating_point(scored, cohort.classes.positive)
-    threshold = Threshold(value=point.threshold, rule=point.rule, origin=point.origin)
-    bundle = bundle.model_copy(update={"threshold": threshold})
+    bundle = bundle.model_copy(update={"threshold": Threshold.of(point)})
     return Predictor(bundle, model)
 
 
@@ -123,7 +122,9 @@ def _only(values: pd.Series) -> str:
     return str(values.mode().iloc[0])
 
 
-def write_model_card(folder: Path, bundle: Bundle, metrics: Metrics, notes: list[str]) -> None:
+def write_image_model_card(
+    folder: Path, bundle: Bundle, metrics: Metrics, notes: list[str]
+) -> None:
     """Write the bundle's model card, test results and all."""
     seen = bundle.trained_on
     facts = ModelFacts(
@@ -148,8 +149,7 @@ def write_model_card(folder: Path, bundle: Bundle, metrics: Metrics, notes: list
         bundle_sha256=bundle.sha256,
         versions=bundle.versions,
     )
-    with replacing(folder / "MODEL_CARD.md") as temporary:
-        temporary.write_text(model_card(facts))
+    write_model_card(folder, facts)
 
 
 def draw_figures(
@@ -168,9 +168,7 @@ def draw_figures(
         "confusion.png": ("Confusion matrices", confusion_figure(metrics)),
         "training.png": ("Loss and validation AUROC by epoch", training),
     }
-    for name, (_, figure) in drawn.items():
-        save(figure, folder / name)
-    return [(name, text) for name, (text, _) in drawn.items()]
+    return save_all(drawn, folder)
 
 
 def report_facts(
@@ -203,9 +201,7 @@ def report_facts(
             f"{len(fitted.curves)} epoch{'s' if len(fitted.curves) != 1 else ''}; weights of epoch "
             f"{fitted.best_epoch} (the first is 0), of the lowest validation loss",
         ),
-        ("Bundle", bundle.sha256),
-        ("Code", f"commit {record['git_commit'] or 'unknown'}; lock {record['lock_sha256']}"),
-        ("Run", f"{record['run_id']}; MLflow run {record['mlflow_run_id']}"),
+        *provenance(record, bundle.sha256),
     ]
 
 
@@ -220,10 +216,7 @@ def report_warnings(cohort: Cohort, rows: pd.DataFrame) -> list[str]:
     """What a reader must know before any figure."""
     lines = []
     if cohort.source.card is not None and cohort.source.card.domain == "simulated":
-        lines.append(
-            "The patients of this cohort are simulated. The figures prove that the software works "
-            "and say nothing of skill on real patients."
-        )
+        lines.append(SIMULATED)
     elif cohort.source.card is not None:
         lines += [f"Known bias: {bias}" for bias in cohort.source.card.known_biases]
     else:
@@ -231,6 +224,6 @@ def report_warnings(cohort: Cohort, rows: pd.DataFrame) -> list[str]:
             "No data card describes this cohort: who was included, and where the labels came from, "
             "is for the reader to know."
         )
-    if rows.drop_duplicates("patient_id").groupby("role").size()["test"] < 100:
-        lines.append("Fewer than 100 test patients: read the intervals, not the values.")
+    if rows.drop_duplicates("patient_id").groupby("role").size()["test"] < FEWEST_TESTED:
+        lines.append(FEW_TESTED)
     return [*lines, *cohort.notes]

@@ -44,6 +44,7 @@ from covidx.pipelines.clinical_output import (
     warnings_of,
 )
 from covidx.pipelines.progress import Bars, silent
+from covidx.pipelines.telling import tell_bundle
 from covidx.report.clinical import ClinicalPage, ModelLine, write_clinical_report
 from covidx.runs import RunFolder
 from covidx.tables import CLINICAL, PREDICTIONS, table_digest, write_table
@@ -175,10 +176,7 @@ def train_clinical(
             )
             write_clinical_model_card(run.path / "bundle", bundle, best, metrics, warnings)
             write_clinical_report(run.path / "report.html", page, metrics)
-        run.record["bundle_sha256"] = bundle.sha256
-        tracker.tags({"bundle_sha256": bundle.sha256, "run_folder": run.run_id})
-        tracker.tags({k: str(run.record[k]) for k in ("git_commit", "lock_sha256")})
-        tracker.estimates(metrics.estimates)
+        tell_bundle(tracker, run, bundle.sha256, metrics)
         tracker.model(run.path / "bundle", SERVED, bundle.classes, bundle.input_types)
         tracker.files(run.path / "figures", "figures")
         for name in ("report.html", "metrics.json", "models.json", "predictions.parquet"):

@@ -10,31 +10,21 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-import pandas as pd
 import torch
 
 from covidx.clinical import read_rows
-from covidx.evaluate import Metrics, evaluate
-from covidx.files import sha256_file, write_json
+from covidx.evaluate import Metrics
+from covidx.files import sha256_file
 from covidx.fusion import (
-    CLINIC,
-    IMAGE,
     IMAGE_FOLDER,
     SERVED,
     Arms,
-    FusionPredictor,
-    ImageArm,
     ImageTraining,
     JointFusion,
     OutOfFold,
     make_arms,
-    predictions_of,
     read_images,
-    sigmoid,
-    with_image,
 )
-from covidx.fusion.arms import FloatArray
 from covidx.imaging import build_cache
 from covidx.pipelines.fit_image import training_folder
 from covidx.pipelines.fusion_arms import ClinicalArm, ImageTrainer, train_clinical_arm
@@ -42,37 +32,22 @@ from covidx.pipelines.fusion_card import write_fusion_model_card
 from covidx.pipelines.fusion_choice import Candidate, fit_candidate, save_p3
 from covidx.pipelines.fusion_cohort import join_arms, labelled
 from covidx.pipelines.fusion_config import FusionSource, TrainFusion, phantom_arms
-from covidx.pipelines.fusion_output import (
-    CONTROL,
-    compare_arms,
-    draw_fusion_figures,
-    evaluate_arms,
-    facts_of,
-    missing_arms,
-    warnings_of,
-    write_contributions,
-)
+from covidx.pipelines.fusion_output import draw_fusion_figures, facts_of, warnings_of
+from covidx.pipelines.fusion_results import KINDS, judge, scores_by_arm
 from covidx.pipelines.grouping import group_prepared, save_thumbnails
 from covidx.pipelines.handovers import write_tables
 from covidx.pipelines.output import make_bundle, write_bundle
 from covidx.pipelines.progress import Bars, silent
 from covidx.pipelines.sources import link, read_source
+from covidx.pipelines.telling import tell_bundle
 from covidx.report.fusion import ArmLine, FusionPage, write_fusion_report
 from covidx.runs import RunFolder
-from covidx.tables import CLINICAL, PREDICTIONS, table_digest, write_table
+from covidx.tables import CLINICAL, table_digest, write_table
 from covidx.tracking import tracked
 from covidx.training import Predictor
 
 __all__ = ["TrainedFusion", "train_fusion"]
 
-P3 = "p3"
-MAIN = (P3, IMAGE, CLINIC)
-WORDS = {
-    "late": "logistic regression on the log odds of P1 and P2",
-    "stacking": "logistic regression on the log odds of P1 and all clinical models",
-    "joint": "joint network of Mei et al.",
-    "gated": "gated network",
-}
 HOW_TOLD = {
     False: "Exact: the score is a logistic regression on what the arms said, each told against its "
     "mean over the training patients.",
@@ -191,59 +166,27 @@ def train_fusion(
             )
             bundle = predictor.bundle
             trainer.forget()
-        with run.step("evaluate"), bars("evaluate") as bar:
-            scored = _scores(predictor, chosen.arms, candidates, clinic, by_image)
-            tables = {
-                name: predictions_of(
-                    unseen,
-                    scores,
-                    arm=name,
-                    classes=bundle.classes,
-                    run_id=run.run_id,
-                    split_sha256=joined.splits.sha256,
-                    bundle_sha256=bundle.sha256 if name == P3 else None,
-                )
-                for name, (unseen, scores) in scored.items()
-            }
-            main = pd.concat([tables[name] for name in MAIN], ignore_index=True)
-            write_table(main, run.path / "predictions.parquet", PREDICTIONS)
-            everything = pd.concat(list(tables.values()), ignore_index=True)
-            write_table(everything, run.path / "models.parquet", PREDICTIONS)
-            test = tables[P3][tables[P3]["role"] == "test"]
-            metrics = evaluate(test, positive, bundle.operating_point)
-            write_json(run.path / "metrics.json", metrics.to_json())
-            write_json(run.path / "confusion.json", metrics.confusion_json())
-            lines = compare_arms(everything, positive, _words(chosen, candidates, clinic, image))
-            write_json(run.path / "arms.json", [line.to_json() for line in lines])
-            tested = chosen.arms.only((chosen.arms.patients["role"] == "test").to_numpy())
-            missing = missing_arms(predictor, tested, bundle.classes)
-            write_json(run.path / "missing_arms.json", {k: m.to_json() for k, m in missing.items()})
-            moved = write_contributions(
-                run.path / "contributions.csv", predictor.fuser, tested, bundle
-            )
-            evaluate_arms(run.path, positive, joined.rows.strata)
+        with run.step("evaluate"):
+            others = [one for one in candidates if one is not chosen]
+            scored = scores_by_arm(predictor, chosen.arms, others, clinic, by_image)
+            found = judge(run, predictor, chosen.arms, scored, joined)
         with run.step("report"):
-            warnings = warnings_of(cohort, joined, lines, clinic.control is None)
-            figures = draw_fusion_figures(run.path / "figures", lines, moved)
-            title = f"train_fusion: {positive} against the rest"
+            warnings = warnings_of(cohort, joined, found.arms, clinic.control is None)
             page = FusionPage(
-                title,
+                f"train_fusion: {positive} against the rest",
                 warnings,
-                lines,
-                missing,
-                moved,
+                found.arms,
+                found.missing,
+                found.moved,
                 HOW_TOLD[isinstance(predictor.fuser, JointFusion)],
-                figures,
+                draw_fusion_figures(run.path / "figures", found.arms, found.moved),
                 facts_of(run.record, joined, bundle, aurocs),
             )
-            write_fusion_report(run.path / "report.html", page, metrics)
-            what = WORDS[chosen.recipe.kind]
-            write_fusion_model_card(bundle_folder, predictor, what, metrics, warnings)
-        run.record["bundle_sha256"] = bundle.sha256
-        tracker.tags({"bundle_sha256": bundle.sha256, "run_folder": run.run_id})
-        tracker.tags({k: str(run.record[k]) for k in ("git_commit", "lock_sha256")})
-        tracker.estimates(metrics.estimates)
-        for line in lines:
+            write_fusion_report(run.path / "report.html", page, found.metrics)
+            what = KINDS[bundle.recipe.kind]
+            write_fusion_model_card(bundle_folder, predictor, what, found.metrics, warnings)
+        tell_bundle(tracker, run, bundle.sha256, found.metrics)
+        for line in found.arms:
             tracker.estimates({f"{line.name}.auroc": line.metrics["auroc"]})
         columns = {"path": "string", **predictor.rows.input_types}
         tracker.model(bundle_folder, SERVED, bundle.classes, columns, told=["arms_used"])
@@ -251,7 +194,7 @@ def train_fusion(
         tracker.files(run.path / "evaluation", "evaluation")
         for name in ("report.html", "metrics.json", "arms.json", "predictions.parquet"):
             tracker.file(run.path / name)
-    return TrainedFusion(run.path, metrics, lines, missing, warnings)
+    return TrainedFusion(run.path, found.metrics, found.arms, found.missing, warnings)
 
 
 def _patient_column(source: FusionSource) -> str | None:
@@ -271,7 +214,8 @@ def _candidates(
     images, positive = trainer.joined.images, image.bundle.positive
     numbers = {name: number for number, name in enumerate(image.bundle.classes)}
     classes = images.drop_duplicates("patient_id").set_index("patient_id")["label"].map(numbers)
-    more = ImageTraining(image.model, trainer.cache, images, classes, trainer.recipe.learning)
+    place, how = numbers[positive], trainer.recipe.learning
+    more = ImageTraining(image.model, trainer.cache, images, classes, place, how)
     digests = {**trainer.digests, "p1": image.bundle.sha256}
     found = []
     for recipe in config.recipes:
@@ -280,45 +224,4 @@ def _candidates(
         found.append(fit_candidate(recipe, arms, positive, unseen, more, config.seed, folder))
         if recipe.learning is not None:
             trainer.folders.append(folder)
-    return found
-
-
-def _scores(
-    predictor: FusionPredictor,
-    arms: Arms,
-    candidates: list[Candidate],
-    clinic: ClinicalArm,
-    by_image: ImageArm,
-) -> dict[str, tuple[Arms, FloatArray]]:
-    """Validation and test patients, and their scores, by arm."""
-    unseen = (arms.patients["role"] != "train").to_numpy()
-    part = arms.only(unseen)
-    found = {
-        P3: (part, predictor.score(part)),
-        IMAGE: (part, sigmoid(with_image(part, by_image).image)),  # as P1's own bundle says
-        CLINIC: (part, sigmoid(part.clinic[clinic.best].to_numpy(np.float64))),
-    }
-    for one in candidates:
-        if one.recipe.name != predictor.bundle.recipe.name:
-            found[f"{P3}-{one.recipe.name}"] = (part, one.scores[unseen])
-    if clinic.control is not None:
-        there = part.has(CLINIC)
-        found[CONTROL] = (part, np.where(there, clinic.control.score(part.values), np.nan))
-    return found
-
-
-def _words(
-    chosen: Candidate, candidates: list[Candidate], clinic: ClinicalArm, image: Predictor
-) -> dict[str, str]:
-    """Arm -> what it is; in the order of the page."""
-    found = {
-        P3: WORDS[chosen.recipe.kind],
-        IMAGE: f"image: {image.bundle.architecture.backbone}",
-        CLINIC: f"clinical row: {clinic.best}",
-    }
-    for one in candidates:
-        if one is not chosen:
-            found[f"{P3}-{one.recipe.name}"] = WORDS[one.recipe.kind]
-    if clinic.control is not None:
-        found[CONTROL] = "knows which clinical values are missing, and nothing else"
     return found

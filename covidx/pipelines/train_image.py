@@ -28,10 +28,11 @@ from covidx.pipelines.output import (
     report_facts,
     report_warnings,
     write_bundle,
-    write_model_card,
+    write_image_model_card,
 )
 from covidx.pipelines.progress import Bars, silent
 from covidx.pipelines.sources import Source, link, phantom_source, read_source
+from covidx.pipelines.telling import tell_bundle
 from covidx.report import write_report
 from covidx.runs import RunFolder
 from covidx.tables import (
@@ -127,7 +128,7 @@ def train_image(
             write_json(run.path / "metrics.json", metrics.to_json())
             write_json(run.path / "confusion.json", metrics.confusion_json())
             warnings = report_warnings(cohort, rows)
-            write_model_card(run.path / "bundle", bundle, metrics, warnings)
+            write_image_model_card(run.path / "bundle", bundle, metrics, warnings)
         with run.step("explain"), bars("explain") as bar:
             shown = rows[rows["role"] == "test"]
             cases = make_cases(predictor, cohort, cache, shown, metrics, run.path / "cases", bar)
@@ -137,12 +138,8 @@ def train_image(
             title = f"{pipeline}: {metrics.positive} against the rest"
             page = run.path / "report.html"
             write_report(page, title, facts, metrics, cases, figures=figures, warnings=warnings)
-        run.record["bundle_sha256"] = bundle.sha256
         run.record["resumed_from_epoch"] = fitted.resumed_from
-
-        tracker.tags({"bundle_sha256": bundle.sha256, "run_folder": run.run_id})
-        tracker.tags({k: str(run.record[k]) for k in ("git_commit", "lock_sha256")})
-        tracker.estimates(metrics.estimates)
+        tell_bundle(tracker, run, bundle.sha256, metrics)
         tracker.model(run.path / "bundle", SERVED, bundle.classes)
         tracker.files(run.path / "figures", "figures")
         tracker.files(run.path / "cases", "cases")

@@ -1,6 +1,6 @@
 """Figures and pages. Slices with heatmaps lie in `covidx.report.slices`, which needs torch."""
 
-from covidx.report.canvas import save
+from covidx.report.canvas import save_all
 from covidx.report.figures import (
     confusion_figure,
     reliability_figure,
@@ -15,7 +15,7 @@ __all__ = [
     "confusion_figure",
     "reliability_figure",
     "roc_figure",
-    "save",
+    "save_all",
     "score_figure",
     "training_figure",
     "write_case",

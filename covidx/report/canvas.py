@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from matplotlib.axes import Axes
@@ -19,6 +20,7 @@ __all__ = [
     "MARKS",
     "ORANGE",
     "save",
+    "save_all",
     "square_figure",
 ]
 
@@ -40,6 +42,13 @@ def save(figure: Figure, path: Path) -> Path:
     with replacing(path) as temporary:
         figure.savefig(temporary, format="png", metadata={"Software": None})
     return path
+
+
+def save_all(drawn: Mapping[str, tuple[str, Figure]], folder: Path) -> list[tuple[str, str]]:
+    """Write figures, given by file name with a text for each; returns names and texts."""
+    for name, (_, figure) in drawn.items():
+        save(figure, folder / name)
+    return [(name, text) for name, (text, _) in drawn.items()]
 
 
 def square_figure(title: str) -> tuple[Figure, Axes]:

@@ -12,8 +12,7 @@ from matplotlib.figure import Figure
 from covidx.clinical import Week
 from covidx.evaluate import Estimate, Metrics
 from covidx.report.canvas import BLUE, DPI, GREEN, GREY, ORANGE
-from covidx.report.html import render_page
-from covidx.report.words import HEADLINE, metric_name, origin_text, say
+from covidx.report.html import render_metrics
 
 __all__ = [
     "ClinicalPage",
@@ -148,19 +147,4 @@ def _once(place: int, label: str) -> str | None:
 
 def write_clinical_report(path: Path, page: ClinicalPage, metrics: Metrics) -> None:
     """Write ``report.html`` of a clinical run."""
-    assert metrics.point is not None
-    estimates = metrics.to_json()
-    render_page(
-        "clinical.html",
-        path,
-        page=page,
-        level=metrics.level,
-        positive=metrics.positive,
-        threshold=metrics.point.threshold,
-        threshold_origin=origin_text(metrics.point),
-        metrics=estimates,
-        metric_name=metric_name,
-        said=say(metrics),
-        headline=[name for name in HEADLINE if name in estimates],
-        further=[name for name in estimates if name not in HEADLINE],
-    )
+    render_metrics("clinical.html", path, metrics, page=page)

@@ -8,7 +8,7 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 from covidx.evaluate import Comparison, System
-from covidx.report.canvas import CLASS_COLOURS, GREY, save, square_figure
+from covidx.report.canvas import CLASS_COLOURS, GREY, save_all, square_figure
 from covidx.report.evaluation import in_words
 from covidx.report.evaluation_figures import difference_figure
 from covidx.report.figures import roc_points
@@ -28,9 +28,7 @@ def draw_comparison(
         "roc.png": ("ROC curves", roc_curves_figure(systems)),
         "differences.png": ("Differences with intervals", difference_figure(found, title)),
     }
-    for name, (_, figure) in figures.items():
-        save(figure, folder / name)
-    return {name: text for name, (text, _) in figures.items()}
+    return dict(save_all(figures, folder))
 
 
 def write_comparison(

@@ -12,7 +12,7 @@ from covidx.evaluate import Estimate, Evaluation
 from covidx.evaluate.abstention import Selective
 from covidx.evaluate.decision_curve import NetBenefit
 from covidx.evaluate.subgroups import NEARLY_THE_LABEL, RULE
-from covidx.report.canvas import save
+from covidx.report.canvas import save_all
 from covidx.report.evaluation_figures import (
     decision_curve_figure,
     predictive_figure,
@@ -22,9 +22,9 @@ from covidx.report.evaluation_figures import (
     who,
 )
 from covidx.report.figures import confusion_figure, reliability_figure, roc_figure, score_figure
-from covidx.report.html import render_page
+from covidx.report.html import render_metrics
 from covidx.report.incremental import LIMITS, arms_curve_figure, arms_figure
-from covidx.report.words import HEADLINE, metric_name, origin_text, say
+from covidx.report.words import HEADLINE
 
 __all__ = ["draw_evaluation", "marked_band", "metrics_csv", "metrics_json", "write_evaluation"]
 
@@ -96,9 +96,7 @@ def draw_evaluation(found: Evaluation, folder: Path, withheld: float) -> dict[st
             figures["arms_decision_curve.png"] = ("Decision curves of all arms", figure)
     for name in FIGURES - set(figures):
         (folder / name).unlink(missing_ok=True)
-    for name, (_, figure) in figures.items():
-        save(figure, folder / name)
-    return {name: text for name, (text, _) in figures.items()}
+    return dict(save_all(figures, folder))
 
 
 FIGURES = {
@@ -116,29 +114,20 @@ def write_evaluation(
     path: Path, found: Evaluation, figures: dict[str, str], withheld: float
 ) -> None:
     """Write ``evaluation.html``."""
-    metrics, point = found.metrics, found.study.point
-    estimates = metrics.to_json()
-    shown = [name for name in (*HEADLINE, *FURTHER) if name in estimates]
+    metrics = found.metrics
     counts = {
         name: int(row.sum()) for name, row in zip(metrics.classes, metrics.confusion, strict=True)
     }
-    render_page(
+    render_metrics(
         "evaluation.html",
         path,
+        metrics,
+        (*HEADLINE, *FURTHER),
         title=f"{found.study.arm}: {metrics.positive} against the rest",
-        metrics=estimates,
-        metric_name=metric_name,
-        said=say(metrics),
-        headline=shown,
-        further=[name for name in estimates if name not in shown],
-        level=metrics.level,
-        positive=metrics.positive,
         n=metrics.n,
         groups=metrics.n_groups,
         counts=counts,
         prevalence=metrics.prevalence,
-        threshold=None if point is None else point.threshold,
-        threshold_origin=None if point is None else origin_text(point),
         found=found,
         figures=figures,
         marked=marked_band(found.selective, withheld),

@@ -13,8 +13,7 @@ from matplotlib.figure import Figure
 
 from covidx.evaluate import Comparison, Metrics, System
 from covidx.report.canvas import BLUE, GREY, ORANGE, square_figure
-from covidx.report.html import render_page
-from covidx.report.words import HEADLINE, metric_name, origin_text, say
+from covidx.report.html import render_metrics
 
 __all__ = ["ArmLine", "FusionPage", "contributions_figure", "write_fusion_report"]
 
@@ -123,20 +122,5 @@ def contributions_figure(patients: pd.DataFrame, positive: str, threshold: float
 
 def write_fusion_report(path: Path, page: FusionPage, metrics: Metrics) -> None:
     """Write ``report.html`` of a fusion run."""
-    assert metrics.point is not None
-    estimates = metrics.to_json()
-    render_page(
-        "fusion.html",
-        path,
-        page=page,
-        shown=page.patients.head(SHOWN).to_dict("records"),
-        level=metrics.level,
-        positive=metrics.positive,
-        threshold=metrics.point.threshold,
-        threshold_origin=origin_text(metrics.point),
-        metrics=estimates,
-        metric_name=metric_name,
-        said=say(metrics),
-        headline=[name for name in HEADLINE if name in estimates],
-        further=[name for name in estimates if name not in HEADLINE],
-    )
+    shown = page.patients.head(SHOWN).to_dict("records")
+    render_metrics("fusion.html", path, metrics, page=page, shown=shown)

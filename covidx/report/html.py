@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +17,7 @@ from covidx.report.words import HEADLINE, metric_name, origin_text, say
 if TYPE_CHECKING:
     from covidx.report.slices import SliceView
 
-__all__ = ["Case", "render_page", "write_case", "write_report"]
+__all__ = ["Case", "render_metrics", "render_page", "write_case", "write_report"]
 
 TEMPLATES = Path(__file__).parent / "templates"
 
@@ -81,19 +82,13 @@ def write_report(
     warnings : list of str
         Shown above all else.
     """
-    estimates = metrics.to_json()
-    _render(
+    render_metrics(
         "report.html",
         path,
         metrics,
         title=title,
         facts=facts,
         warnings=warnings,
-        metrics=estimates,
-        metric_name=metric_name,
-        said=say(metrics),
-        headline=[name for name in HEADLINE if name in estimates],
-        further=[name for name in estimates if name not in HEADLINE],
         figures=figures,
         cases=cases,
     )
@@ -124,7 +119,36 @@ def render_page(template: str, path: Path, **values: Any) -> None:
         temporary.write_text(text.lstrip(), encoding="utf-8")
 
 
-def _render(template: str, path: Path, found: Metrics, **values: Any) -> None:
+def render_metrics(
+    template: str, path: Path, found: Metrics, first: Sequence[str] = HEADLINE, /, **values: Any
+) -> None:
+    """Fill a template of a page whose metrics the templates' ``metrics.html`` shows.
+
+    Parameters
+    ----------
+    template : str
+    path : Path
+    found : Metrics
+    first : sequence of str
+        Metrics shown at once, those that there are; the others are folded away.
+    values
+        What else the template asks for.
+    """
+    estimates = found.to_json()
+    _render(
+        template,
+        path,
+        found,
+        metrics=estimates,
+        metric_name=metric_name,
+        said=say(found),
+        headline=[name for name in first if name in estimates],
+        further=[name for name in estimates if name not in first],
+        **values,
+    )
+
+
+def _render(template: str, path: Path, found: Metrics, /, **values: Any) -> None:
     render_page(
         template,
         path,

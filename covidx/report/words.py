@@ -6,10 +6,26 @@ from covidx.evaluate import Metrics, OperatingPoint
 from covidx.evaluate.decisions import DECISION_METRICS
 from covidx.evaluate.operating_point import FIXED
 
-__all__ = ["HEADLINE", "metric_name", "origin_text", "say"]
+__all__ = [
+    "FEWEST_TESTED",
+    "FEW_TESTED",
+    "HEADLINE",
+    "SIMULATED",
+    "metric_name",
+    "origin_text",
+    "say",
+]
 
 HEADLINE = ("auroc", "sensitivity", "specificity", "ppv", "npv", "brier")
 """What is shown first, and printed at the end of a run."""
+
+SIMULATED = (
+    "The patients of this cohort are simulated. The figures prove that the software works and say "
+    "nothing of skill on real patients."
+)
+FEWEST_TESTED = 100
+FEW_TESTED = f"Fewer than {FEWEST_TESTED} test patients: read the intervals, not the values."
+"""Warnings above all figures."""
 
 NAMES = {
     "auroc": "AUROC",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from covidx.segmentation.grid import check_values, on_grid
-from covidx.segmentation.lungs import check_ct, segment_lungs
+from covidx.segmentation.lungs import segment_lungs
 from covidx.segmentation.measure import LOBES, Masks, measure_severity
 from covidx.segmentation.metrics import MaskScores, compare_masks, dice, surface_distances
 from covidx.segmentation.severity import Part, Region, Severity, Zone, points
@@ -20,7 +20,6 @@ __all__ = [
     "Region",
     "Severity",
     "Zone",
-    "check_ct",
     "check_values",
     "compare_masks",
     "dice",

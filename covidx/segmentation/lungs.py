@@ -9,15 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from covidx.constants import LUNG_AIR_HU, MIN_LUNG_ML, MIN_VOLUME_SLICES, ROUNDING
+from covidx.constants import LUNG_AIR_HU, MIN_LUNG_ML, ROUNDING
 from covidx.errors import InvalidInputError
 from covidx.segmentation.airways import find_airways
 from covidx.segmentation.planes import PLANE, Mask, closed, filled
 from covidx.segmentation.pleura import fill_dents
 from covidx.segmentation.sides import LEFT, RIGHT, Labels, split_sides
-from covidx.volume import Volume
+from covidx.volume import Volume, check_ct
 
-__all__ = ["check_ct", "segment_lungs"]
+__all__ = ["segment_lungs"]
 
 WORKING_MM = 2.0
 """mm to which the grid is thinned to look at shapes; borders are drawn on the full one."""
@@ -75,44 +75,6 @@ def segment_lungs(volume: Volume) -> Labels:
         lung = filled(lung | fill_dents(lung, hu, sides, mm))
         whole[lung & (whole == 0) & ((sides == 0) | (sides == side))] = side
     return _as_given(_draw_border(whole, airways, upright.array, step), volume)
-
-
-def check_ct(volume: Volume) -> None:
-    """Refuse what is not a CT volume in proven HU with a proven geometry.
-
-    Raises
-    ------
-    InvalidInputError
-        ``NOT_CT``, ``SINGLE_SLICE``, ``GEOMETRY_UNPROVEN`` or ``HU_UNPROVEN``.
-    """
-    slices = len(volume.array)
-    facts: tuple[tuple[str, str, bool, object, object], ...] = (
-        ("NOT_CT", "This is not a CT.", volume.modality == "CT", "CT", volume.modality),
-        (
-            "SINGLE_SLICE",
-            "This is too short to be a volume.",
-            slices >= MIN_VOLUME_SLICES,
-            f"at least {MIN_VOLUME_SLICES} slices",
-            slices,
-        ),
-        (
-            "GEOMETRY_UNPROVEN",
-            "Nothing proves where these slices lie.",
-            volume.geometry == "proven",
-            "positions and orientations",
-            volume.geometry,
-        ),
-        (
-            "HU_UNPROVEN",
-            "Nothing proves that these values are Hounsfield units.",
-            volume.units == "hu",
-            "hu",
-            volume.units,
-        ),
-    )
-    for code, message, holds, expected, actual in facts:
-        if not holds:
-            raise InvalidInputError(code, message, expected=expected, actual=actual)
 
 
 def _check_found(ml: float) -> None:

@@ -12,12 +12,11 @@ from scipy import ndimage
 from covidx.constants import CONSOLIDATION_HU
 from covidx.errors import InvalidInputError
 from covidx.segmentation.grid import check_values, on_grid
-from covidx.segmentation.lungs import check_ct
 from covidx.segmentation.places import Places, find_places
 from covidx.segmentation.planes import Mask
 from covidx.segmentation.severity import Part, Region, Severity, Zone, points
 from covidx.segmentation.sides import LEFT, RIGHT, Labels
-from covidx.volume import Volume
+from covidx.volume import Volume, check_ct
 
 __all__ = ["CONSOLIDATION", "EFFUSION", "GROUND_GLASS", "LOBES", "Masks", "measure_severity"]
 

@@ -7,6 +7,7 @@ from covidx.training.bundle import (
     Threshold,
     TrainedOn,
     load_bundle,
+    need_unchanged,
     parity_bags,
     save_bundle,
 )
@@ -42,6 +43,7 @@ __all__ = [
     "TrainedOn",
     "fit",
     "load_bundle",
+    "need_unchanged",
     "outside_domain",
     "parity_bags",
     "predict_cache",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -23,7 +24,15 @@ from covidx.files import read_json, replacing_folder, sha256_file, sha256_json, 
 from covidx.imaging import Bag, Preprocessing
 from covidx.models import Architecture, BagClassifier
 
-__all__ = ["Bundle", "Threshold", "TrainedOn", "load_bundle", "parity_bags", "save_bundle"]
+__all__ = [
+    "Bundle",
+    "Threshold",
+    "TrainedOn",
+    "load_bundle",
+    "need_unchanged",
+    "parity_bags",
+    "save_bundle",
+]
 
 PARITY_CASES = 4
 NOT_HASHED = {"run_id", "created", "versions", "sha256"}
@@ -35,6 +44,16 @@ class Threshold(Config):
     value: float
     rule: str
     origin: str
+
+    @classmethod
+    def of(cls, point: OperatingPoint) -> Threshold:
+        """A threshold that evaluation chose."""
+        return cls(value=point.threshold, rule=point.rule, origin=point.origin)
+
+    @property
+    def operating_point(self) -> OperatingPoint:
+        """The same in evaluation's terms."""
+        return OperatingPoint(self.value, self.rule, self.origin)
 
 
 class TrainedOn(Config):
@@ -83,8 +102,7 @@ class Bundle(Config):
     @property
     def operating_point(self) -> OperatingPoint:
         """The threshold in evaluation's terms."""
-        point = self.threshold
-        return OperatingPoint(threshold=point.value, rule=point.rule, origin=point.origin)
+        return self.threshold.operating_point
 
 
 def parity_bags(how: Preprocessing) -> list[Bag]:
@@ -206,6 +224,23 @@ def _check_hashes(folder: Path, bundle: Bundle) -> None:
     ):
         path = folder / name
         found[name] = (recorded, sha256_file(path) if path.is_file() else "missing")
+    need_unchanged(folder, found)
+
+
+def need_unchanged(folder: Path, found: Mapping[str, tuple[str, str]]) -> None:
+    """Refuse a bundle with a part whose digest is not the recorded one.
+
+    Parameters
+    ----------
+    folder : Path
+    found : mapping
+        Part -> (recorded, actual) digest.
+
+    Raises
+    ------
+    BundleError
+        ``BUNDLE_CHANGED``.
+    """
     for name, (expected, actual) in found.items():
         if expected != actual:
             raise BundleError(

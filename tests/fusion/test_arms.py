@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.special import expit
 
 from covidx.clinical import Fitted
 from covidx.fusion import (
@@ -16,7 +17,6 @@ from covidx.fusion import (
     logit,
     make_arms,
     predictions_of,
-    sigmoid,
 )
 from covidx.tables import PREDICTIONS, check
 from tests.fusion.made_up import arms, patients
@@ -46,7 +46,7 @@ def test_as_if_an_arm_were_missing() -> None:
 
 def test_log_odds_and_back() -> None:
     p = np.array([0.2, 0.5, 0.9])
-    assert sigmoid(logit(p)) == pytest.approx(p)
+    assert expit(logit(p)) == pytest.approx(p)
     assert logit(np.array([0.8])) == pytest.approx(np.log(4))
     assert np.isnan(logit(np.array([np.nan]))).all()
 

@@ -42,6 +42,7 @@ NO_IMAGES = ImageTraining(
     None,  # type: ignore[arg-type]
     pd.DataFrame({"image_id": [], "patient_id": []}),
     pd.Series(dtype=int),
+    1,
     Learning(),
 )
 
