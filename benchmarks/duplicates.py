@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import resource
 import time
 from collections import Counter
 from dataclasses import dataclass
@@ -20,7 +22,8 @@ from covidx.evaluate import wilson_estimate
 __all__ = ["audit_100k", "cross_set", "planted"]
 
 COMMAND = "python -m benchmarks duplicates"
-SEED = 1
+SEED = 2
+"""Seed 1 was looked at when the limit of correlation was raised from 0.72 to 0.75."""
 MANY = 100_000
 AMONG_MANY = 500
 """Planted copies among the 100,000."""
@@ -28,7 +31,7 @@ AMONG_MANY = 500
 
 @dataclass(frozen=True)
 class Made:
-    """Pictures with, for each, the place of its original and how it was made (or nothing)."""
+    """Pictures, the copies last; for each the place of its original and how it was made."""
 
     pictures: list[Grey]
     origin: list[int]
@@ -36,43 +39,55 @@ class Made:
 
 
 def planted(data: Path, results: Path = RESULTS) -> None:
-    """Copies of one radiograph a patient, NIH and Hannover: recall and precision.
+    """Copies of one radiograph a patient, hidden among all of NIH and Hannover.
 
-    The limits of `covidx.audit.data.alignment` were chosen on every other picture; copies are made
-    of the others, and all are searched.
+    The limits of `covidx.audit.data.alignment` were set before `SEED` was drawn, and not touched
+    after. Other exposures of the same patients are there as well: the likeliest false pairs. A
+    pair counts if a planted copy is in it.
     """
     made = _made(data)
     read = made.pictures.__getitem__
     copies = find_copies(describe_all(len(made.pictures), read), read)
-    pairs = {(copy.first, copy.second) for copy in copies}
-    true = {(made.origin[i], i) for i, way in enumerate(made.way) if way}
+    true = {(origin, i) for i, origin in enumerate(made.origin) if origin != i}
+    originals = len(made.pictures) - len(true)
+    pairs = {(copy.first, copy.second) for copy in copies if copy.second >= originals}
     missed = Counter(made.way[copy] for _, copy in true - pairs)
     said = ", ".join(f"{n} {way}" for way, n in missed.items()) or "none"
     recall = wilson_estimate(len(pairs & true), len(true), "no copies")
     precision = wilson_estimate(len(pairs & true), len(pairs), "no pairs")
-    originals = len(made.pictures) - len(true)
-    ways, among = ", ".join(WAYS), f"{originals} radiographs of as many patients and their copies"
+    among = (
+        f"at least 0.99; pairs with a planted copy, among {originals} radiographs of "
+        f"{len(true)} patients; {len(copies) - len(pairs)} pairs of originals alone"
+    )
+    wanted = f"at least 0.95; {', '.join(WAYS)}; missed: {said}; seed {SEED}, drawn after limits"
     found = {
-        "duplicate_recall": result_of(recall, f"at least 0.95; {ways}; missed: {said}", COMMAND),
-        "duplicate_precision": result_of(precision, f"at least 0.99; among {among}", COMMAND),
+        "duplicate_recall": result_of(recall, wanted, COMMAND),
+        "duplicate_precision": result_of(precision, among, COMMAND),
     }
     record(found, results)
 
 
 def _made(data: Path) -> Made:
+    """Radiographs with different pixels, and a copy of a random one of each patient."""
     nih = pd.read_csv(data / "darkcovidnet" / "images.csv")
-    nih = nih[nih["label"] != "covid-19"].drop_duplicates("patient_id")
-    hannover = pd.read_csv(data / "hannover" / "data.csv").drop_duplicates("patient_id")
-    paths = [data / "darkcovidnet" / name for name in nih["image"]]
-    paths += [data / "hannover" / name for name in hannover["image"]]
-    raw = [np.asarray(Image.open(path).convert("L")) for path in paths]
+    nih = nih[nih["label"] != "covid-19"]
+    hannover = pd.read_csv(data / "hannover" / "data.csv")
+    names = [data / "darkcovidnet" / name for name in nih["image"]]
+    names += [data / "hannover" / name for name in hannover["image"]]
+    table = pd.DataFrame({"path": names, "patient": [*nih["patient_id"], *hannover["patient_id"]]})
+    raw = [np.asarray(Image.open(path).convert("L")) for path in table["path"]]
+    table["pixels"] = [one.tobytes() for one in raw]
+    table = table.drop_duplicates("pixels")  # NIH holds one radiograph twice
+    raw = [raw[place] for place in table.index]
+    table = table.reset_index(drop=True)
     made = Made([shrunk(one) for one in raw], list(range(len(raw))), [""] * len(raw))
     random = np.random.default_rng(SEED)
-    for place in range(1, len(raw), 2):
-        way = list(WAYS)[place // 2 % len(WAYS)]
-        made.pictures.append(shrunk(plant(raw[place], way, random)))
-        made.origin.append(place)
-        made.way.append(way)
+    chosen = table.groupby("patient").sample(1, random_state=random).index
+    ways = random.permutation(np.resize(list(WAYS), len(chosen)))
+    for place, way in zip(chosen, ways, strict=True):
+        made.pictures.append(shrunk(plant(raw[place], str(way), random)))
+        made.origin.append(int(place))
+        made.way.append(str(way))
     return made
 
 
@@ -153,7 +168,9 @@ def audit_100k(results: Path = RESULTS, n: int = MANY) -> None:
     true = {(place, originals + place) for place in range(AMONG_MANY)}
     pairs = {(copy.first, copy.second) for copy in copies}
     said = f"{len(pairs & true)} of {AMONG_MANY} planted copies found, {len(pairs - true)} false"
-    against = f"no all-pairs; {said}; one run, 2 cores shared with other work"
+    gigabytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    cores, load = len(os.sched_getaffinity(0)), os.getloadavg()[2]
+    against = f"no all-pairs; {said}; {gigabytes:.1f} GB; {cores} cores, load {load:.0f}; one run"
     found = _count(round(minutes, 1), n, against, "python -m benchmarks audit-100k")
     record({"audit_100k_images_minutes": found}, results)
 

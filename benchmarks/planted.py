@@ -30,6 +30,11 @@ def _mirror(picture: Grey, random: Random) -> Grey:
     return picture[:, ::-1]
 
 
+def _flip(picture: Grey, random: Random) -> Grey:
+    """Upside down."""
+    return picture[::-1]
+
+
 def _contrast(picture: Grey, random: Random) -> Grey:
     """Gamma 0.6 to 1.6, a window that cuts 5 % off at both ends, brightness."""
     scaled = np.clip((picture / 255 - 0.05) / 0.9, 0, 1) ** random.uniform(0.6, 1.6)
@@ -70,6 +75,7 @@ def _all(picture: Grey, random: Random) -> Grey:
 WAYS: dict[str, Callable[[Grey, Random], Grey]] = {
     "crop": _crop,
     "mirror": _mirror,
+    "flip": _flip,
     "contrast": _contrast,
     "jpeg": _jpeg,
     "resize": _resize,

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import nibabel as nib
 import numpy as np
 import pytest
 from PIL import Image
@@ -23,19 +24,32 @@ def test_a_planted_copy_is_the_only_pair(way):
     copy = shrunk(plant(clouds(5), way, np.random.default_rng(3)))
     pairs = found([*ORIGINALS, copy])
     assert [(pair.first, pair.second) for pair in pairs] == [(5, 12)]
-    assert pairs[0].view == (way in ("mirror", "all"), way == "negative")
+    assert pairs[0].view == (way in ("mirror", "flip", "all"), way == "negative")
 
 
 def test_distinct_pictures_are_no_pairs():
     assert found(ORIGINALS) == []
 
 
-def test_the_same_pixels_are_exact_copies_of_the_first():
+def test_the_same_pixels_make_a_pair_of_each_two():
     pairs = found([ORIGINALS[0], ORIGINALS[1], ORIGINALS[0], ORIGINALS[0]])
+    assert [(pair.first, pair.second) for pair in pairs] == [(0, 2), (0, 3), (2, 3)]
+    assert {pair.kind for pair in pairs} == {"exact"}
+
+
+def test_a_near_copy_of_one_is_a_near_copy_of_its_twin():
+    near = shrunk(plant(clouds(0), "all", np.random.default_rng(3)))
+    pairs = found([near, ORIGINALS[0], ORIGINALS[1], ORIGINALS[0]])
     assert [(pair.first, pair.second, pair.kind) for pair in pairs] == [
-        (0, 2, "exact"),
-        (0, 3, "exact"),
+        (0, 1, "near"),
+        (0, 3, "near"),
+        (1, 3, "exact"),
     ]
+
+
+def test_a_placeholder_makes_no_pair_of_each_two():
+    """Of 100 the first 32 are paired with all: 99 + 98 + ... + 68."""
+    assert len(found([ORIGINALS[0]] * 100)) == sum(range(68, 100))
 
 
 @pytest.mark.parametrize("pictures", [[], [ORIGINALS[0]], [np.zeros((256, 256), np.uint8)] * 2])
@@ -113,7 +127,37 @@ def test_what_is_no_image_is_refused(tmp_path, content, code):
     assert error.value.code == code
 
 
-def test_a_tiny_picture_is_refused(tmp_path):
-    Image.fromarray(np.zeros((8, 300), np.uint8)).save(tmp_path / "image.png")
-    with pytest.raises(InvalidInputError, match="IMAGE_UNREADABLE"):
+@pytest.mark.parametrize(
+    ("side", "code"),
+    [(8, "IMAGE_UNUSABLE"), (5_001, "IMAGE_TOO_LARGE"), (10_000, "IMAGE_TOO_LARGE")],
+)
+def test_a_picture_of_a_size_that_nobody_compares_is_refused(tmp_path, side, code):
+    Image.new("1", (20_000, side)).save(tmp_path / "image.png")
+    with pytest.raises(InvalidInputError) as error:
         read_picture(tmp_path / "image.png")
+    assert error.value.code == code
+    assert error.value.path == str(tmp_path / "image.png")
+
+
+def test_a_format_that_other_programs_draw_is_refused(tmp_path):
+    """Pillow gives EPS to Ghostscript."""
+    Image.new("L", (64, 64)).save(tmp_path / "image.eps")
+    with pytest.raises(InvalidInputError, match="IMAGE_UNREADABLE"):
+        read_picture(tmp_path / "image.eps")
+
+
+def test_of_a_volume_the_middle_slice(tmp_path):
+    """Voxel (x, y, z) = 1000 z + y: rows rise, all columns are alike."""
+    values = np.add.outer(np.zeros((40, 1)), np.arange(60)).reshape(40, 60, 1)
+    volume = (values + 1000 * np.arange(5)).astype(np.float32)
+    nib.save(nib.Nifti1Image(volume, np.eye(4)), tmp_path / "volume.nii.gz")
+    picture = read_picture(tmp_path / "volume.nii.gz")
+    assert picture.shape == (256, 171)
+    assert np.array_equal(picture, shrunk(np.repeat(np.arange(60)[:, None], 40, axis=1)))
+
+
+@pytest.mark.parametrize("content", [b"", b"no volume", b"\x1f\x8b\x08 broken"])
+def test_a_broken_volume_stops_no_batch(tmp_path, content):
+    (tmp_path / "volume.nii.gz").write_bytes(content)
+    with pytest.raises(InvalidInputError, match="IMAGE_UNREADABLE"):
+        read_picture(tmp_path / "volume.nii.gz")

@@ -86,9 +86,15 @@ def _best(
 
 def _codebooks(features: Sequence[Features]) -> Codebooks:
     """Centres of either half of the descriptors, learnt from a part of them."""
-    total = sum(len(one.points) for one in features)
+    ends = np.cumsum([len(one.points) for one in features])
+    total = int(ends[-1])
     step = max(1, total // SAMPLE)
-    sample = np.concatenate([one.descriptors for one in features])[::step].astype(np.float32)
+    # Every step-th of all, without a second copy of all of them.
+    parts = [
+        one.descriptors[(len(one.points) - end) % step :: step]
+        for one, end in zip(features, ends, strict=True)
+    ]
+    sample = np.concatenate(parts).astype(np.float32)
     n = int(np.clip(np.sqrt(total / PER_WORD), 1, min(MOST_CENTRES, len(sample))))
     halves = (sample[:, :64], sample[:, 64:])
     first, second = (

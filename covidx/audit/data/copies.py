@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from itertools import islice
+from dataclasses import dataclass, replace
+from itertools import islice, product
 from typing import TypeVar
 
 import cv2
@@ -24,6 +24,9 @@ __all__ = ["Copy", "Described", "describe_all", "find_copies"]
 Reader = Callable[[int], Grey]
 Progress = Callable[[int, int], None]
 BATCH = 4096
+MOST_ALIKE = 32
+"""Images with the same pixels of which each is paired with each: a placeholder that stands for
+thousands of images would make millions of pairs. Beyond, with the first 32 only."""
 Item = TypeVar("Item")
 Answer = TypeVar("Answer")
 
@@ -109,7 +112,7 @@ def describe_all(n: int, read: Reader, progress: Progress | None = None) -> Desc
 
 
 def find_copies(described: Described, read: Reader) -> list[Copy]:
-    """All pairs of copies, exact ones as a star around the first of them.
+    """All pairs of copies; whoever has the pixels of a near copy is one as well.
 
     Parameters
     ----------
@@ -117,12 +120,12 @@ def find_copies(described: Described, read: Reader) -> list[Copy]:
     read : callable
         As for `describe_all`: the pixels of candidates are read again.
     """
-    first_of: dict[str, int] = {}
-    exact = []
+    alike: dict[str, list[int]] = {}
     for place, digest in enumerate(described.digests):
-        if digest and first_of.setdefault(digest, place) != place:
-            exact.append(Copy(first_of[digest], place, "exact", (False, False), 1.0, 1.0))
-    kept = sorted(first_of.values())
+        if digest:
+            alike.setdefault(digest, []).append(place)
+    groups = {places[0]: places for places in alike.values()}
+    kept = list(groups)
     features = [described.features[place] for place in kept]
 
     def confirm(pair: tuple[int, int, View]) -> Copy | None:
@@ -140,7 +143,18 @@ def find_copies(described: Described, read: Reader) -> list[Copy]:
         if copy is not None:
             known = best.get((copy.first, copy.second), copy)
             best[copy.first, copy.second] = max(known, copy, key=lambda one: one.correlation)
-    return sorted([*exact, *best.values()], key=lambda one: (one.first, one.second))
+    exact = [
+        Copy(a, b, "exact", (False, False), 1.0, 1.0)
+        for places in groups.values()
+        for i, a in enumerate(places[:MOST_ALIKE], 1)
+        for b in places[i:]
+    ]
+    near = [
+        replace(copy, first=min(a, b), second=max(a, b))
+        for copy in best.values()
+        for a, b in product(groups[copy.first][:MOST_ALIKE], groups[copy.second][:MOST_ALIKE])
+    ]
+    return sorted([*exact, *near], key=lambda one: (one.first, one.second))
 
 
 def _seen(picture: Grey, view: View) -> Grey:
