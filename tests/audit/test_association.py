@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
-from scipy.stats import ncx2
+from scipy.stats import fisher_exact, ncx2
 
 from covidx.audit.data.association import associations, cramers_v_estimate
 
@@ -62,6 +62,29 @@ def test_dates_of_any_plain_form_and_no_others():
     dates = ["2020-03-01", "January 22, 2020", "2019", "03/04/2020", None] * 8
     found, _ = associations(table(label=["a", "b"] * 20, date=dates))
     assert {one.column: one.estimate.n for one in found} == {"date": 24, "date known": 40}
+
+
+def test_what_could_not_be_tested_is_said():
+    rows = table(
+        label=["a"] * 17 + ["b"] * 3, age=list("23456789") * 2 + ["9"] * 4, date=["?"] * 20
+    )
+    found, untested = associations(rows)
+    assert found == []
+    assert untested["set: age"] == "fewer than 5 numbers in each of two classes"
+    assert untested["set: date"].startswith("no two numbers")
+
+
+def test_ages_as_dicom_writes_them():
+    found, _ = associations(table(label=["a", "b"] * 10, age=["030Y", "045Y"] * 10))
+    assert [(one.column, one.estimate.value) for one in found] == [("age", 0)]
+
+
+def test_the_permutation_test_is_fishers_where_the_tables_order_alike():
+    """A 2 x 2 table with even margins: both tests count tables at least as far from (5, 5)."""
+    rows = table(label=["a"] * 10 + ["b"] * 10, site=["s"] * 8 + ["t"] * 2 + ["s"] * 2 + ["t"] * 8)
+    found, _ = associations(rows)
+    exact = fisher_exact([[8, 2], [2, 8]]).pvalue  # 0.0230
+    assert found[0].test.p == pytest.approx(exact, abs=4 * np.sqrt(exact / 9999))
 
 
 def test_auroc_is_mann_whitneys_share():

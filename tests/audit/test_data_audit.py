@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import pytest
 from PIL import Image, ImageOps
@@ -135,6 +136,141 @@ def test_text_files_of_ids(tmp_path, cohort):
     splits = [str(tmp_path / "trainCT.txt"), f"test={tmp_path / 'held-out.txt'}"]
     found = audit_data([tmp_path / "table.csv"], splits)
     assert faults(found) == {"image_across_roles", "patient_across_roles"}
+
+
+def test_a_copy_across_roles_is_found_past_a_twin_without_a_role(tmp_path, cohort):
+    """The first of three images with the same pixels plays no role; the others play two."""
+    test = cohort.index[cohort["role"] == "test"][0]
+    cohort.loc[0, "role"] = None
+    for other in (8, test):
+        shutil.copy(tmp_path / cohort.loc[0, "image"], tmp_path / cohort.loc[other, "image"])
+    assert cohort.loc[8, "role"] == "validation"
+    found = audit(tmp_path, cohort)
+    rows = next(one for one in found.findings if one.name == "copies_across_roles").rows
+    assert [row["roles"] for row in rows] == ["validation, test"]
+
+
+def test_a_patient_number_is_no_file_name(tmp_path, cohort):
+    """Patient 1 is not 1.png: a column of one name goes first."""
+    for place, name in enumerate(cohort["image"]):
+        (tmp_path / name).rename(tmp_path / f"{place}.png")
+    cohort["image"] = [f"{place}.png" for place in range(len(cohort))]
+    cohort["patient_id"] = [str(place // 2) for place in range(len(cohort))]
+    cohort.drop(columns="role").to_csv(tmp_path / "table.csv", index=False)
+    patients = cohort.drop_duplicates("patient_id")[["patient_id", "role"]]
+    patients.to_csv(tmp_path / "splits.csv", index=False)
+    found = audit_data([tmp_path / "table.csv"], [str(tmp_path / "splits.csv")])
+    assert faults(found) == set()
+    known = next(one for one in found.findings if one.name == "images_without_role")
+    assert known.verdict == "pass"
+
+
+def test_splits_by_image_and_patient_go_by_image(tmp_path, cohort):
+    """By patient each image would play both roles of its patient."""
+    cohort["role"] = ["train", "test"] * (len(cohort) // 2)
+    cohort.drop(columns="role").to_csv(tmp_path / "table.csv", index=False)
+    cohort[["patient_id", "image", "role"]].to_csv(tmp_path / "splits.csv", index=False)
+    found = audit_data([tmp_path / "table.csv"], [str(tmp_path / "splits.csv")])
+    assert faults(found) == {"patient_across_roles"}
+
+
+def test_what_table_and_splits_do_not_share_is_said(tmp_path, cohort):
+    cohort.to_csv(tmp_path / "table.csv", index=False)
+    (tmp_path / "train.txt").write_text("\n".join([*cohort["image"][:40], "gone.png"]))
+    found = audit_data([tmp_path / "table.csv"], [str(tmp_path / "train.txt")])
+    known = next(one for one in found.findings if one.name == "images_without_role")
+    assert known.verdict == "note"
+    assert known.found == "8 of 48 images have no role; 1 ids are not in the table."
+    assert known.rows == [{"splits": "file 1", "unknown": 1, "ids": 41}]
+
+
+def test_one_name_in_two_folders_is_ambiguous(tmp_path, cohort):
+    (tmp_path / "a").mkdir()
+    shutil.copy(tmp_path / "p1-0.png", tmp_path / "a" / "p0-0.png")
+    cohort.loc[2, "image"] = "a/p0-0.png"
+    cohort.to_csv(tmp_path / "table.csv", index=False)
+    (tmp_path / "train.txt").write_text("p0-0\np2-0\n")
+    with pytest.raises(CovidxError, match="SPLITS_AMBIGUOUS") as error:
+        audit_data([tmp_path / "table.csv"], [str(tmp_path / "train.txt")])
+    assert error.value.actual == "1 of 2 ids name several by their stem"
+
+
+@pytest.mark.parametrize(
+    ("content", "code"),
+    [
+        (None, "SPLITS_UNREADABLE"),
+        (b"", "SPLITS_EMPTY"),
+        (b"\xff\xfe\x00", "SPLITS_UNREADABLE"),
+    ],
+)
+def test_text_files_that_cannot_be_used(tmp_path, cohort, content, code):
+    cohort.to_csv(tmp_path / "table.csv", index=False)
+    if content is not None:
+        (tmp_path / "train.txt").write_bytes(content)
+    with pytest.raises(CovidxError) as error:
+        audit_data([tmp_path / "table.csv"], [str(tmp_path / "train.txt")])
+    assert error.value.code == code
+
+
+@pytest.mark.parametrize(
+    "content", [None, b"", b"image,patient_id\n", b"a,b\n1,2,3\n", b"\xff\xfe"]
+)
+def test_tables_that_are_none(tmp_path, content):
+    if content is not None:
+        (tmp_path / "table.csv").write_bytes(content)
+    with pytest.raises(CovidxError) as error:
+        audit_data([tmp_path / "table.csv"])
+    empty = content == b"image,patient_id\n"
+    assert error.value.code == ("TABLE_EMPTY" if empty else "TABLE_UNREADABLE")
+    assert error.value.path == str(tmp_path / "table.csv")
+
+
+def test_a_number_of_a_study_is_one_in_its_data_set_alone(tmp_path):
+    paths = []
+    for place, name in enumerate(("first", "second")):
+        (tmp_path / name).mkdir()
+        table = clean(tmp_path / name, 4).iloc[place * 4 : place * 4 + 4]
+        table = table.assign(
+            study_id=["1"] * 4, series_uid=["1.2.3"] * 4, role=("train", "test")[place]
+        )
+        paths.append(tmp_path / name / "table.csv")
+        table.to_csv(paths[-1], index=False)
+        table.assign(path=table["image"])[["image", "role"]].to_csv(tmp_path / f"{name}.csv")
+    found = audit_data(paths, [str(tmp_path / f"{name}.csv") for name in ("first", "second")])
+    assert faults(found) == {"uid_across_roles"}
+
+
+def test_formats_come_from_the_files_of_the_set_that_lost_them(tmp_path):
+    """One table knows them; the other's COVID images are JPEG, and only the files say so."""
+    paths = []
+    for place, name in enumerate(("first", "second")):
+        (tmp_path / name).mkdir()
+        table = clean(tmp_path / name).iloc[::2].iloc[12 * place : 12 * place + 12]
+        if name == "first":
+            table["format"], table["height"] = (
+                "PNG",
+                "170",
+            )  # cm, and no width: no size of a picture
+        else:
+            covid = table["label"] == "covid-19"
+            for image in table["image"][covid]:
+                with Image.open(tmp_path / name / image) as picture:
+                    picture.save(tmp_path / name / image, "JPEG")
+        paths.append(tmp_path / name / "table.csv")
+        table.to_csv(paths[-1], index=False)
+    found = audit_data(paths)
+    formats = [one for one in found.findings if one.name == "label_by_format"]
+    assert [(one.title, one.verdict) for one in formats] == [("Label and format, second", "fail")]
+
+
+def test_a_label_is_no_markup_on_the_page(tmp_path, cohort):
+    cohort["label"] = cohort["label"].map({"covid-19": "<script>x</script>", "normal": "normal"})
+    cohort["manufacturer"] = cohort["label"].str[:4]
+    cohort.to_csv(tmp_path / "table.csv", index=False)
+    arguments = ["audit", "data", str(tmp_path / "table.csv"), "--out", str(tmp_path / "out")]
+    assert CliRunner().invoke(app, arguments).exit_code == 1
+    page = (tmp_path / "out" / "audit.html").read_text()
+    assert "<script>" not in page and "&lt;script&gt;" in page
 
 
 @pytest.mark.parametrize(

@@ -23,8 +23,9 @@ NOMINAL = ("source", "site", "manufacturer", "kernel", "modality", "view", "sex"
 NUMERIC = ("age", "date", "megapixels", "aspect", "thickness", "spacing")
 FEWEST = 5
 """Patients of a value or class; rarer values are pooled, rarer classes get no AUROC."""
-DRAWS = 4999
-"""Random tables of a permutation test: p is at least 1 / 5000, enough for Holm over 250 tests."""
+DRAWS, AT_ONCE = 9999, 500
+"""Random tables of a permutation test: p is at least 1 / 10,000, enough for Holm over 500 tests;
+drawn a part at a time, since a table of sizes may have hundreds of rows."""
 DATES = ("%Y-%m-%d", "%Y%m%d", "%B %d, %Y", "%Y-%m", "%B %Y", "%Y")
 """Forms of a date that can be read in one way only."""
 
@@ -88,7 +89,15 @@ def associations(table: pd.DataFrame, seed: int = 0) -> tuple[list[Association],
                 Association(str(dataset), name, "", cramers_v_estimate(counts), test, counts)
             )
         for name, numbers in numeric.items():
-            found += _ranked(str(dataset), name, numbers, label)
+            ranked = _ranked(str(dataset), name, numbers, label)
+            found += ranked
+            if not ranked:
+                known = numbers[numbers.notna()]
+                untested[f"{dataset}: {name}"] = (
+                    f"fewer than {FEWEST} numbers in each of two classes"
+                    if known.nunique() > 1
+                    else "no two numbers (a date: in a form that can be read in one way)"
+                )
     tests = holm([one.test for one in found])
     return [
         Association(o.dataset, o.column, o.detail, o.estimate, test, o.counts)
@@ -97,7 +106,7 @@ def associations(table: pd.DataFrame, seed: int = 0) -> tuple[list[Association],
 
 
 def _columns(rows: pd.DataFrame) -> tuple[dict[str, pd.Series], dict[str, pd.Series]]:
-    """Nominal and numeric columns of the data set that say anything."""
+    """Nominal and numeric columns that the table has."""
     nominal = {name: rows[name] for name in NOMINAL if name in rows}
     numeric = {n: _numbers(rows[n]) for n in ("age", "thickness", "spacing") if n in rows}
     if "date" in rows:
@@ -110,11 +119,13 @@ def _columns(rows: pd.DataFrame) -> tuple[dict[str, pd.Series], dict[str, pd.Ser
     for name in ("age", "date"):
         if name in numeric:
             nominal[f"{name} known"] = numeric[name].notna().map({True: "yes", False: "no"})
-    return nominal, {n: v for n, v in numeric.items() if v.nunique() > 1}
+    return nominal, numeric
 
 
 def _numbers(values: pd.Series) -> pd.Series:
-    numbers = pd.to_numeric(values, errors="coerce").astype(float)
+    """NaN for what is no number; years of age may be written as DICOM does, 045Y (PS3.5, 6.2)."""
+    bare = values.astype("string").str.replace(r"^(\d{3})Y$", r"\1", regex=True)
+    numbers = pd.to_numeric(bare.astype(object), errors="coerce").astype(float)
     return numbers.where(np.isfinite(numbers))
 
 
@@ -136,7 +147,7 @@ def _pooled(values: pd.Series) -> pd.Series:
 def _ranked(dataset: str, name: str, numbers: pd.Series, label: pd.Series) -> list[Association]:
     known = numbers.notna()
     values, labels = numbers[known].to_numpy(float), label[known]
-    classes = sorted(labels.unique())
+    classes = sorted(labels.unique()) if len(set(values)) > 1 else []
     classes = classes[:1] if len(classes) == 2 else classes  # the other one says the same
     found = []
     for one in classes:
@@ -161,10 +172,13 @@ def _permutation(counts: NDArray[np.int64], random: np.random.Generator) -> PVal
     """Exact under any sparsity: tables drawn with both margins as they are."""
     rows, columns, n = counts.sum(axis=1), counts.sum(axis=0), int(counts.sum())
     expected = np.outer(rows, columns) / n
-    drawn = random_table(rows, columns).rvs(DRAWS, random_state=random)
-    observed = float(_chi_squared(counts, expected))
-    as_large = int((_chi_squared(drawn, expected) >= observed * (1 - 1e-9)).sum())
-    return PValue((as_large + 1) / (DRAWS + 1), n, f"permutation, {DRAWS} tables")
+    tables = random_table(rows, columns)
+    limit = float(_chi_squared(counts, expected)) * (1 - 1e-9)
+    as_large = 0
+    for start in range(0, DRAWS, AT_ONCE):
+        drawn = tables.rvs(min(AT_ONCE, DRAWS - start), random_state=random)
+        as_large += int((_chi_squared(drawn, expected) >= limit).sum())
+    return PValue((as_large + 1) / (DRAWS + 1), n, f"permutation, {DRAWS:,} tables")
 
 
 def cramers_v_estimate(counts: pd.DataFrame) -> Estimate:

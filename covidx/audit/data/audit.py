@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +18,9 @@ from covidx.audit.data.labels import (
     repeat_finding,
     site_finding,
 )
-from covidx.audit.data.leakage import copy_findings, role_findings
+from covidx.audit.data.leakage import copy_findings, role_findings, roleless_finding
 from covidx.audit.data.listing import Listing, joined, read_listing
-from covidx.audit.data.pictures import read_picture
+from covidx.audit.data.pictures import FORMATS, read_picture
 from covidx.audit.data.roles import read_roles
 from covidx.audit.finding import Finding, failed
 from covidx.errors import CovidxError, InvalidInputError
@@ -28,6 +28,7 @@ from covidx.errors import CovidxError, InvalidInputError
 __all__ = ["DataAudit", "audit_data"]
 
 Progress = Callable[[int, int], None]
+HEADER = ["format", "mode", "width", "height"]
 
 
 @dataclass(frozen=True)
@@ -75,11 +76,11 @@ def audit_data(
     """
     names = _dataset_names(manifests)
     listings = [
-        read_listing(path, columns or {}, images, name)
+        _with_headers(read_listing(path, columns or {}, images, name))
         for path, name in zip(manifests, names, strict=True)
     ]
-    table = _with_headers(joined(listings))
-    roles = read_roles(splits, table) if splits else None
+    table = joined(listings)
+    roles, strange = read_roles(splits, table) if splits else (None, [])
 
     def read(place: int) -> Any:
         return read_picture(Path(files[place]))
@@ -99,6 +100,7 @@ def audit_data(
     labelled = associations(table) if "label" in table else ([], {"label": "no such column"})
     findings = [
         _unread_finding(table, described.refused),
+        roleless_finding(table, roles, strange),
         *role_findings(table, roles),
         *copy_findings(table, copies, roles),
         conflict_finding(table),
@@ -121,20 +123,25 @@ def _dataset_names(manifests: Sequence[Path]) -> list[str]:
     return [f"{name}-{place}" for place, name in enumerate(folders, 1)]
 
 
-def _with_headers(table: pd.DataFrame) -> pd.DataFrame:
-    """Format, mode and size from the files themselves, where no table tells them."""
-    if {"format", "mode", "width", "height"} & set(table):
-        return table
-    names = ["format", "mode", "width", "height"]
-    headers = pd.DataFrame(map(_header, table["file"]), columns=names, index=table.index)
-    return table.join(headers.dropna(axis=1, how="all"))
+def _with_headers(listing: Listing) -> Listing:
+    """Format, mode and size from the files themselves, where the table does not tell them."""
+    table, taken = listing.table, dict(listing.taken)
+    if not {"width", "height"} <= set(table):  # one alone may be a patient's
+        table = table.drop(columns=["width", "height"], errors="ignore")
+    missing = [name for name in HEADER if name not in table]
+    if not missing:
+        return listing
+    headers = pd.DataFrame(map(_header, table["file"]), columns=HEADER, index=table.index)
+    read = headers[missing].dropna(axis=1, how="all")
+    taken |= dict.fromkeys(map(str, read), "the file's")
+    return replace(listing, table=table.join(read), taken=taken)
 
 
 def _header(file: str) -> tuple[str | None, str | None, str | None, str | None]:
     try:
-        with Image.open(file) as image:
+        with Image.open(file, formats=FORMATS) as image:
             return image.format, image.mode, str(image.width), str(image.height)
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+    except Exception:  # a damaged file makes Pillow raise nearly anything; said when it is read
         return None, None, None, None
 
 
@@ -163,6 +170,5 @@ def _facts(
     if roles is not None:
         counts = roles.drop_duplicates(["row", "role"])["role"].value_counts()
         said = ", ".join(f"{role} {n}" for role, n in counts.items())
-        missing = len(table) - roles["row"].nunique()
-        facts.append(("roles", said + (f"; {missing} images have none" if missing else "")))
+        facts.append(("roles", said))
     return facts

@@ -95,7 +95,9 @@ def site_finding(table: pd.DataFrame) -> Finding:
     )
     verdict: Verdict = "note" if single and counts.shape[1] > 1 else "pass"
     to_do = "Test within sites that have both classes." if verdict == "note" else ""
-    sure = "A count of patients; whether it goes beyond chance is tested below."
+    sure = (
+        f"A count of patients; whether it goes beyond chance is asked under 'Label and {column}'."
+    )
     return Finding(name, title, verdict, looked, found, sure, to_do, rows)
 
 

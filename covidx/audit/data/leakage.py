@@ -10,7 +10,7 @@ import pandas as pd
 from covidx.audit.data.copies import Copy
 from covidx.audit.finding import Finding, Verdict
 
-__all__ = ["copy_findings", "role_findings"]
+__all__ = ["copy_findings", "role_findings", "roleless_finding"]
 
 KEYS = {
     "image": "images",
@@ -27,6 +27,24 @@ PIXELS_SURE = (
     "picture without structure, escapes."
 )
 NO_SPLITS = "No splits were given (--splits)."
+
+
+def roleless_finding(
+    table: pd.DataFrame, roles: pd.DataFrame | None, strange: list[dict[str, Any]]
+) -> Finding:
+    """Images that the splits do not name, and ids of the splits that name no image."""
+    what = ("images_without_role", "Splits and table")
+    looked = "images without a role, and ids of the splits that are not in the table"
+    if roles is None:
+        return Finding(*what, "not looked at", looked, NO_SPLITS, "")
+    without = len(table) - roles["row"].nunique()
+    if not without and not strange:
+        found = f"All {len(table)} images have a role, and all ids are known."
+        return Finding(*what, "pass", looked, found, HASH_SURE)
+    unknown = sum(row["unknown"] for row in strange)
+    found = f"{without} of {len(table)} images have no role; {unknown} ids are not in the table."
+    to_do = "What has no role was not looked at for leaks across roles: give the whole splits."
+    return Finding(*what, "note", looked, found, HASH_SURE, to_do, strange)
 
 
 def role_findings(table: pd.DataFrame, roles: pd.DataFrame | None) -> list[Finding]:

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 from covidx.errors import InvalidTableError
 from covidx.tables import read_csv
 
-__all__ = ["NAMES", "Listing", "joined", "read_listing"]
+__all__ = ["NAMES", "Listing", "joined", "plain", "read_listing"]
 
 NAMES: dict[str, tuple[str, ...]] = {
     "image": ("image_id", "image", "filename", "file_name", "file", "image_index", "path"),
@@ -65,12 +65,6 @@ class Listing:
     taken: dict[str, str]
     without_image: int
 
-    @property
-    def unit(self) -> str:
-        """The column of what must never be divided: ``group`` where there is one, else
-        ``patient``."""
-        return "group" if "group" in self.table else "patient"
-
 
 def read_listing(
     path: Path, columns: Mapping[str, str], images: Path | None, dataset: str
@@ -111,14 +105,25 @@ def read_listing(
 
 
 def joined(listings: Sequence[Listing]) -> pd.DataFrame:
-    """The rows of several tables; ids that a data set made up are kept apart by its name."""
+    """The rows of several tables; ids that a data set made up are kept apart by its name.
+
+    ``unit`` is what must never be divided: the group, or the patient where there is none, or the
+    row where that is missing too.
+    """
     parts = []
     for listing in listings:
         part = listing.table.copy()
-        part["unit"] = part[listing.unit].fillna("row " + part["line"].astype(str))
+        part["unit"] = "row " + part["line"].astype(str)
+        for column in ("patient", "group"):
+            if column in part:
+                part["unit"] = (f"{column} " + part[column]).fillna(part["unit"])
         for column in ("unit", "patient", "group", "image"):
             if column in part:
                 part[column] = part["dataset"] + "/" + part[column]
+        for column in ("study", "uid"):  # a UID (PS3.5, 9.1) is one everywhere, a number is not
+            if column in part:
+                own = ~part[column].str.fullmatch(r"\d+(\.\d+)+", na=True)
+                part.loc[own, column] = part["dataset"] + "/" + part[column]
         parts.append(part)
     return pd.concat(parts, ignore_index=True)
 
@@ -141,6 +146,7 @@ def _taken(raw: pd.DataFrame, columns: Mapping[str, str], path: Path) -> dict[st
             raise InvalidTableError(
                 "COLUMN_UNKNOWN",
                 "The audit knows no such column.",
+                path=path,
                 expected=", ".join(NAMES),
                 actual=wanted,
             )
@@ -152,14 +158,14 @@ def _taken(raw: pd.DataFrame, columns: Mapping[str, str], path: Path) -> dict[st
                 expected=name,
                 actual=", ".join(raw.columns),
             )
-    plain = {_plain(name): name for name in reversed(list(raw.columns))}
-    usual = {
-        wanted: plain[_plain(name)]
+    there = {plain(name): name for name in reversed(list(raw.columns))}
+    found = {
+        wanted: there[plain(name)]
         for wanted, names in NAMES.items()
         for name in reversed(names)
-        if _plain(name) in plain
+        if plain(name) in there
     }
-    taken = usual | dict(columns)
+    taken = found | dict(columns)
     for needed, code, what in (
         (("image", "path"), "NO_IMAGE_COLUMN", "names the image"),
         (("patient", "group"), "NO_GROUP_COLUMN", "says which images belong to one patient"),
@@ -179,5 +185,6 @@ def _taken(raw: pd.DataFrame, columns: Mapping[str, str], path: Path) -> dict[st
     return taken
 
 
-def _plain(name: str) -> str:
+def plain(name: str) -> str:
+    """A column's name without case and marks."""
     return re.sub(r"[^a-z0-9]", "", str(name).lower())
