@@ -308,6 +308,13 @@ def test_columns_that_are_not_there(tmp_path, cohort, columns, code):
     assert error.value.code == code
 
 
+def test_semicolons_are_no_commas(tmp_path, cohort):
+    cohort.to_csv(tmp_path / "table.csv", index=False, sep=";")
+    with pytest.raises(CovidxError, match="NO_IMAGE_COLUMN") as error:
+        audit_data([tmp_path / "table.csv"])
+    assert error.value.hint == "The table has one column only: divide its cells by commas."
+
+
 def test_a_column_named_by_the_user(tmp_path, cohort):
     renamed = cohort.rename(columns={"patient_id": "who"})
     assert audit(tmp_path, renamed, columns={"patient": "who"}).verdict == "pass"

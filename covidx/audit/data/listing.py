@@ -157,6 +157,7 @@ def _taken(raw: pd.DataFrame, columns: Mapping[str, str], path: Path) -> dict[st
                 path=path,
                 expected=name,
                 actual=", ".join(raw.columns),
+                hint=f"Say what the table calls it: --column {wanted}=NAME.",
             )
     there = {plain(name): name for name in reversed(list(raw.columns))}
     found = {
@@ -178,7 +179,9 @@ def _taken(raw: pd.DataFrame, columns: Mapping[str, str], path: Path) -> dict[st
                 path=path,
                 expected="one of " + ", ".join(usual_names),
                 actual=", ".join(raw.columns),
-                hint=f"Name it: --column {needed[0]}=NAME.",
+                hint="The table has one column only: divide its cells by commas."
+                if len(raw.columns) == 1
+                else f"Name it: --column {needed[0]}=NAME.",
             )
     taken.setdefault("path", taken.get("image", ""))
     taken.setdefault("image", taken["path"])
