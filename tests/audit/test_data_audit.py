@@ -128,6 +128,19 @@ def test_ids_of_two_data_sets_are_not_the_same_patients(tmp_path):
     assert found["patient_with_two_labels"] == "pass"
 
 
+def test_data_sets_of_one_class_each_are_a_note(tmp_path):
+    """Cases from here and controls from there: no column within either set can tell."""
+    paths = []
+    for place, label in enumerate(("covid-19", "normal")):
+        (tmp_path / label).mkdir()
+        table = clean(tmp_path / label, 12).iloc[place * 12 : place * 12 + 12]
+        table.assign(label=label).to_csv(tmp_path / label / "t.csv", index=False)
+        paths.append(tmp_path / label / "t.csv")
+    one = next(one for one in audit_data(paths).findings if one.name == "class_by_site")
+    assert one.verdict == "note"
+    assert one.found.startswith("2 of 2 with at least 5 patients delivered one class only")
+
+
 def test_text_files_of_ids(tmp_path, cohort):
     """As COVID-CT's: a file name a line, the role in the file's name."""
     cohort.to_csv(tmp_path / "table.csv", index=False)
@@ -180,7 +193,9 @@ def test_what_table_and_splits_do_not_share_is_said(tmp_path, cohort):
     found = audit_data([tmp_path / "table.csv"], [str(tmp_path / "train.txt")])
     known = next(one for one in found.findings if one.name == "images_without_role")
     assert known.verdict == "note"
-    assert known.found == "8 of 48 images have no role; 1 ids are not in the table."
+    assert known.found == (
+        "8 of 48 images have no role; ids of the splits that the table does not know: 1."
+    )
     assert known.rows == [{"splits": "file 1", "unknown": 1, "ids": 41}]
 
 

@@ -73,15 +73,16 @@ def repeat_finding(table: pd.DataFrame) -> Finding:
 
 
 def site_finding(table: pd.DataFrame) -> Finding:
-    """Class by site (or source): who delivered which class."""
+    """Class by site, source or data set: who delivered which class."""
     column = next((c for c in ("site", "source") if c in table), None)
     name, title = "class_by_site", "Class by site"
-    looked = "sites or sources that delivered one class only"
-    if "label" not in table or column is None:
+    looked = "sites, sources or data sets that delivered one class only"
+    if "label" not in table or (column is None and table["dataset"].nunique() < 2):
         why = NO_LABEL if "label" not in table else "The table has no column of sites or sources."
         return Finding(name, title, "not looked at", looked, why, "")
     known = table.dropna(subset=["label"]).drop_duplicates(["unit", "label"])
-    known = known.assign(site=known["dataset"] + ": " + known[column].fillna("unknown"))
+    within = "" if column is None else ": " + known[column].fillna("unknown")
+    known = known.assign(site=known["dataset"] + within)
     counts = pd.crosstab(known["site"], known["label"])
     rows = [
         {"site": site} | {str(k): v for k, v in row.items()}

@@ -42,7 +42,10 @@ def roleless_finding(
         found = f"All {len(table)} images have a role, and all ids are known."
         return Finding(*what, "pass", looked, found, HASH_SURE)
     unknown = sum(row["unknown"] for row in strange)
-    found = f"{without} of {len(table)} images have no role; {unknown} ids are not in the table."
+    found = (
+        f"{without} of {len(table)} images have no role; ids of the splits that the table does not "
+        f"know: {unknown}."
+    )
     to_do = "What has no role was not looked at for leaks across roles: give the whole splits."
     return Finding(*what, "note", looked, found, HASH_SURE, to_do, strange)
 
