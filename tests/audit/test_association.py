@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 from scipy.stats import fisher_exact, ncx2
 
 from covidx.audit.data.association import associations, cramers_v_estimate
+from covidx.audit.data.labels import association_findings
 
 
 def table(**columns):
@@ -50,6 +53,19 @@ def test_a_size_that_one_class_has_is_found_although_its_rank_says_nothing():
     assert by_column["size"].estimate.value == pytest.approx(1)
     assert by_column["size"].test.adjusted < 0.01
     assert by_column["megapixels"].estimate.value == pytest.approx(0.5)
+
+
+def test_numbers_that_differ_without_an_order_are_a_note():
+    """All of b are 50. 11 of a lie below and 19 above: AUROC 0.63 (0.46 to 0.81), p = 0.02."""
+    ages = [str(age) for age in (*range(30, 41), *range(60, 79))] + ["50"] * 30
+    found, untested = associations(table(label=["a"] * 30 + ["b"] * 30, age=ages))
+    estimate = found[0].estimate
+    assert estimate.value == pytest.approx(19 / 30)
+    assert estimate.low < 0.5
+    sure = replace(found[0], test=replace(found[0].test, adjusted=0.001))
+    assert association_findings([sure], untested)[0].verdict == "note"
+    ordered = replace(sure, estimate=replace(estimate, low=0.51))
+    assert association_findings([ordered], untested)[0].verdict == "fail"
 
 
 def test_age_known_for_one_class_alone_is_found():

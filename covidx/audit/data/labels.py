@@ -8,7 +8,7 @@ import pandas as pd
 
 from covidx.audit.data.association import FEWEST, Association
 from covidx.audit.finding import Finding, Verdict
-from covidx.evaluate.estimate import CONFIDENCE
+from covidx.evaluate.estimate import CONFIDENCE, Estimate
 
 __all__ = ["association_findings", "conflict_finding", "repeat_finding", "site_finding"]
 
@@ -122,11 +122,18 @@ def association_findings(found: list[Association], untested: dict[str, str]) -> 
     return findings
 
 
+def _large(estimate: Estimate, nominal: bool) -> bool:
+    """Whether it matters. Two distributions may differ surely and yet have no order: then not."""
+    if nominal:
+        return estimate.value >= SMALL_V
+    ordered = not estimate.low <= 0.5 <= estimate.high
+    return ordered and max(estimate.value, 1 - estimate.value) >= SMALL_AUROC
+
+
 def _association(one: Association) -> Finding:
-    value, test = one.estimate.value, one.test
+    test, nominal = one.test, one.counts is not None
     adjusted = 1.0 if test.adjusted is None else test.adjusted
-    nominal = one.counts is not None
-    large = value >= SMALL_V if nominal else max(value, 1 - value) >= SMALL_AUROC
+    large = _large(one.estimate, nominal)
     verdict: Verdict = "pass"
     if adjusted < ALARM:
         verdict = "fail" if large else "note"
