@@ -90,6 +90,14 @@ def test_what_could_not_be_tested_is_said():
     assert untested["set: date"].startswith("no two numbers")
 
 
+def test_a_column_of_another_data_set_is_not_asked_about():
+    rows = table(label=["a", "b"] * 10, age=["30", "45"] * 10)
+    other = table(label=["a", "b"] * 10, site=["s", "t"] * 10).assign(dataset="other")
+    found, untested = associations(pd.concat([rows, other], ignore_index=True))
+    assert {(one.dataset, one.column) for one in found} == {("set", "age"), ("other", "site")}
+    assert untested == {"set: age known": "it does not vary"}
+
+
 def test_ages_as_dicom_writes_them():
     found, _ = associations(table(label=["a", "b"] * 10, age=["030Y", "045Y"] * 10))
     assert [(one.column, one.estimate.value) for one in found] == [("age", 0)]

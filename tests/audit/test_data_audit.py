@@ -100,7 +100,7 @@ def test_a_patient_in_two_classes_is_a_note(tmp_path, cohort):
     assert found.verdict == "pass"
     finding = next(one for one in found.findings if one.name == "patient_with_two_labels")
     assert finding.verdict == "note"
-    assert [row["labels"] for row in finding.rows] == ["covid-19, normal"]
+    assert [row["labels"] for row in finding.rows] == ["covid-19 and normal"]
 
 
 def test_a_copy_in_another_data_set(tmp_path):

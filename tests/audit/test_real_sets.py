@@ -67,7 +67,7 @@ def test_patients_in_both_classes_of_nih(chests):
     found, (dark, _) = chests
     known = (dark.groupby("patient_id")["label"].nunique() > 1).sum()
     rows = finding(found, "patient_with_two_labels").rows
-    assert [row["labels"] for row in rows].count("no-finding, pneumonia") == known == 21
+    assert [row["labels"] for row in rows].count("no-finding and pneumonia") == known == 21
 
 
 @pytest.mark.parametrize("column", ["format", "size", "source"])

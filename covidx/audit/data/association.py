@@ -72,7 +72,8 @@ def associations(table: pd.DataFrame, seed: int = 0) -> tuple[list[Association],
     untested: dict[str, str] = {}
     random = np.random.default_rng(seed)
     for dataset, rows in table.dropna(subset=["label"]).groupby("dataset", sort=False):
-        patients = rows.drop_duplicates("unit")
+        # Columns that only another data set has are empty here.
+        patients = rows.drop_duplicates("unit").dropna(axis=1, how="all")
         label = patients["label"]
         if label.nunique() < 2:
             untested[str(dataset)] = "one class only"

@@ -28,7 +28,7 @@ def conflict_finding(table: pd.DataFrame) -> Finding:
     known = table.dropna(subset=["label"])
     several = known[known.groupby("unit")["label"].transform("nunique") > 1]
     rows = [
-        {"labels": ", ".join(sorted(part["label"].unique())), "images": ", ".join(part["place"])}
+        {"labels": " and ".join(sorted(part["label"].unique())), "images": ", ".join(part["place"])}
         for _, part in several.groupby("unit")
     ]
     sure = "Certain as far as the ids are right."
@@ -138,6 +138,7 @@ def _association(one: Association) -> Finding:
     if adjusted < ALARM:
         verdict = "fail" if large else "note"
     measure = "Cramér's V" if nominal else f"AUROC, {one.detail}"
+    scale = "V: 0 not at all, 1 fully" if nominal else "AUROC: 0.5 not at all, 0 or 1 fully"
     found = f"{measure} {one.estimate}, {one.estimate.n} patients."
     sure = (
         f"p = {adjusted:.2g} after Holm's correction over {test.family} tests ({test.method}), one "
@@ -158,7 +159,7 @@ def _association(one: Association) -> Finding:
         f"label_by_{one.column}".replace(" ", "_"),
         f"Label and {one.column}, {one.dataset}",
         verdict,
-        f"whether the {one.column} tells the label",
+        f"whether the {one.column} tells the label ({scale})",
         found,
         sure,
         to_do if verdict == "fail" else "",

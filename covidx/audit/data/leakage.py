@@ -214,7 +214,8 @@ def _copy_finding(
     if not rows:
         return Finding(name, title, "pass", looked, f"None among {len(table)} images.", PIXELS_SURE)
     exact = sum(row["kind"] == "exact" for row in rows)
-    found = f"{len(rows)} pairs: {exact} with the same pixels, {len(rows) - exact} near copies."
+    pairs = "1 pair" if len(rows) == 1 else f"{len(rows)} pairs"
+    found = f"{pairs}: {exact} with the same pixels, {len(rows) - exact} near copies."
     if kind == "datasets":
         found += " " + _per_set(rows, table)
     verdict: Verdict = "note" if kind == "within" else "fail"
