@@ -22,11 +22,13 @@ NAMES = (
     "einstein",
     "israel",
     "speed",
+    "duplicates",
     "kill",
     "fuzz",
     "phantom",
     "phantom-cxr",
     "fusion",
+    "audit-100k",
     "covid-ct",
     "covid-ct-image",
     "darkcovidnet",
@@ -118,6 +120,24 @@ def _fuzz(at: Places) -> None:
     from benchmarks.fuzz import fuzz
 
     record(fuzz(keep=at.work / "benchmarks" / "fuzz"), at.results)
+
+
+def _duplicates(at: Places) -> None:
+    from benchmarks.duplicates import cross_set, planted
+
+    sets = ("darkcovidnet", "covid-chestxray", "hannover")
+    missing = [name for name in sets if not (at.data / name).is_dir()]
+    if missing:
+        print(f"skipped: {', '.join(missing)} not at {at.data}")
+        return
+    planted(at.data, at.results)
+    cross_set(at.data, at.results)
+
+
+def _audit_100k(at: Places) -> None:
+    from benchmarks.duplicates import audit_100k
+
+    audit_100k(at.results)
 
 
 def _phantom(at: Places) -> None:
@@ -214,6 +234,8 @@ MEASURED: dict[str, Callable[[Places], None]] = {
     "speed": _speed,
     "kill": _kill,
     "fuzz": _fuzz,
+    "duplicates": _duplicates,
+    "audit-100k": _audit_100k,
     "phantom": _phantom,
     "phantom-cxr": _phantom_cxr,
     "fusion": _fusion,

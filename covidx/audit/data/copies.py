@@ -1,0 +1,172 @@
+"""The same exposure twice: exact and near copies, by pixels alone."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from itertools import islice, product
+from typing import TypeVar
+
+import cv2
+import numpy as np
+
+from covidx.audit.data.alignment import MIN_CORRELATION, MIN_OVERLAP, aligned, transform
+from covidx.audit.data.candidates import candidates
+from covidx.audit.data.features import Features, View, describe, seen
+from covidx.audit.data.pictures import Grey
+from covidx.errors import CovidxError
+from covidx.files import sha256_bytes
+
+__all__ = ["Copy", "Described", "describe_all", "find_copies"]
+
+Reader = Callable[[int], Grey]
+Progress = Callable[[int, int], None]
+BATCH = 4096
+MOST_ALIKE = 32
+"""Images with the same pixels of which each is paired with each: a placeholder that stands for
+thousands of images would make millions of pairs. Beyond, with the first 32 only."""
+Item = TypeVar("Item")
+Answer = TypeVar("Answer")
+
+
+@dataclass(frozen=True)
+class Copy:
+    """Two images that show one exposure.
+
+    Parameters
+    ----------
+    first, second : int
+        Places in the list of images, first < second.
+    kind : str
+        ``exact`` (the same pixels at 256 x 256) or ``near``.
+    view : (mirrored, negative)
+        How the first must be seen to match the second.
+    correlation, overlap : float
+        Of fine structure where they overlap; share of the smaller one that does.
+    """
+
+    first: int
+    second: int
+    kind: str
+    view: View
+    correlation: float
+    overlap: float
+
+    @property
+    def text(self) -> str:
+        """What was done to it, in words.
+
+        >>> Copy(0, 1, "near", (True, False), 0.91, 0.99).text
+        'mirrored, correlation 0.91'
+        """
+        if self.kind == "exact":
+            return "the same pixels"
+        marks = [word for word, on in zip(("mirrored", "negative"), self.view, strict=True) if on]
+        return ", ".join([*marks, f"correlation {self.correlation:.2f}"])
+
+
+@dataclass(frozen=True, eq=False)
+class Described:
+    """What is kept of each image: features, a digest of its pixels; or why it could not be read."""
+
+    features: list[Features]
+    digests: list[str]
+    refused: dict[int, CovidxError]
+
+
+def describe_all(n: int, read: Reader, progress: Progress | None = None) -> Described:
+    """Read and describe images 0 to n - 1; one that cannot be read is refused, not fatal.
+
+    Parameters
+    ----------
+    n : int
+    read : callable
+        Place -> picture; called from several threads.
+    progress : callable, optional
+        Told (done, total).
+    """
+
+    def one(place: int) -> tuple[Features, str] | CovidxError:
+        try:
+            picture = read(place)
+        except CovidxError as error:
+            return error
+        if picture.min() == picture.max():  # an empty picture is no copy of another one
+            return nothing, ""
+        shape = str(picture.shape).encode()
+        return describe(picture), sha256_bytes(shape + picture.tobytes())
+
+    nothing = Features(np.zeros((0, 2), np.float32), np.zeros((0, 128), np.uint8), 1)
+    found = Described([], [], {})
+    for place, answer in enumerate(_threads(one, range(n))):
+        if isinstance(answer, CovidxError):
+            found.refused[place] = answer
+            answer = (nothing, "")
+        found.features.append(answer[0])
+        found.digests.append(answer[1])
+        if progress is not None:
+            progress(place + 1, n)
+    return found
+
+
+def find_copies(described: Described, read: Reader) -> list[Copy]:
+    """All pairs of copies; whoever has the pixels of a near copy is one as well.
+
+    Parameters
+    ----------
+    described : Described
+    read : callable
+        As for `describe_all`: the pixels of candidates are read again.
+    """
+    alike: dict[str, list[int]] = {}
+    for place, digest in enumerate(described.digests):
+        if digest:
+            alike.setdefault(digest, []).append(place)
+    groups = {places[0]: places for places in alike.values()}
+    kept = list(groups)
+    features = [described.features[place] for place in kept]
+
+    def confirm(pair: tuple[int, int, View]) -> Copy | None:
+        a, b, view = pair
+        start = transform(seen(features[a], view), features[b])
+        if start is None:
+            return None
+        fit = aligned(_seen(read(kept[a]), view), read(kept[b]), start)
+        if fit.correlation < MIN_CORRELATION or fit.overlap < MIN_OVERLAP:
+            return None
+        return Copy(kept[a], kept[b], "near", view, fit.correlation, fit.overlap)
+
+    best: dict[tuple[int, int], Copy] = {}
+    for copy in _threads(confirm, candidates(features)):
+        if copy is not None:
+            known = best.get((copy.first, copy.second), copy)
+            best[copy.first, copy.second] = max(known, copy, key=lambda one: one.correlation)
+    exact = [
+        Copy(a, b, "exact", (False, False), 1.0, 1.0)
+        for places in groups.values()
+        for i, a in enumerate(places[:MOST_ALIKE], 1)
+        for b in places[i:]
+    ]
+    near = [
+        replace(copy, first=min(a, b), second=max(a, b))
+        for copy in best.values()
+        for a, b in product(groups[copy.first][:MOST_ALIKE], groups[copy.second][:MOST_ALIKE])
+    ]
+    return sorted([*exact, *near], key=lambda one: (one.first, one.second))
+
+
+def _seen(picture: Grey, view: View) -> Grey:
+    mirrored, negative = view
+    picture = np.ascontiguousarray(picture[:, ::-1]) if mirrored else picture
+    return np.asarray(255 - picture if negative else picture, dtype=np.uint8)
+
+
+def _threads(work: Callable[[Item], Answer], items: Iterable[Item]) -> Iterator[Answer]:
+    """Map over threads in order, a batch at a time: OpenCV and Pillow leave Python's lock."""
+    cv2.setNumThreads(1)
+    source = iter(items)
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        while batch := list(islice(source, BATCH)):
+            yield from pool.map(work, batch)

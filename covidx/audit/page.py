@@ -1,0 +1,60 @@
+"""An audit on disk: ``audit.json`` for programs, ``audit.html`` for people."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+from covidx.audit.finding import Finding, failed
+from covidx.files import make_folder, write_json
+from covidx.report.html import render_page
+
+__all__ = ["write_audit"]
+
+MOST_ROWS = 200
+"""Rows of evidence that the page shows; the JSON has all."""
+
+
+def write_audit(
+    out: Path, title: str, facts: Sequence[tuple[str, str]], findings: Sequence[Finding]
+) -> Path:
+    """Write ``audit.json`` and ``audit.html``.
+
+    Parameters
+    ----------
+    out : Path
+        The folder; made where it is not there.
+    title : str
+    facts : sequence of (name, value)
+        What was audited.
+    findings : sequence of Finding
+        In the order in which they are shown.
+
+    Returns
+    -------
+    Path
+        Of the page.
+    """
+    make_folder(out)
+    verdict = "fail" if failed(findings) else "pass"
+    counts = Counter(finding.verdict for finding in findings)
+    record = {
+        "title": title,
+        "verdict": verdict,
+        "facts": dict(facts),
+        "findings": [finding.to_json() for finding in findings],
+    }
+    write_json(out / "audit.json", record)
+    render_page(
+        "audit.html",
+        out / "audit.html",
+        title=title,
+        verdict=verdict,
+        summary=f"{counts['fail']} faults, {counts['note']} notes, {counts['pass']} questions "
+        f"without a finding, {counts['not looked at']} not looked at.",
+        facts=facts,
+        findings=findings,
+        most=MOST_ROWS,
+    )
+    return out / "audit.html"
