@@ -38,8 +38,10 @@ def divided_finding(run: RunParts) -> Finding:
                 what = {"what": key.removesuffix("_id"), "roles": roles}
                 rows.append({**what, "place": f"{place} rows {lines}"})
     n = run.splits[["group_id", "patient_id"]].nunique()
-    found = f"{len(rows)} groups or patients play two roles." if rows else (
-        f"None of {n['group_id']} groups and {n['patient_id']} patients plays two roles."
+    found = (
+        f"{len(rows)} groups or patients play two roles."
+        if rows
+        else (f"None of {n['group_id']} groups and {n['patient_id']} patients plays two roles.")
     )
     return Finding(
         "groups_and_patients",

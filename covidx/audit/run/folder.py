@@ -27,7 +27,11 @@ KINDS: dict[str, Kind] = {
 }
 MAIN_ARM = {"image": "p1", "clinical": "p2", "fusion": "p3"}
 """The arm that a run's metrics are of."""
-BUNDLES = {"image": Bundle, "clinical": ClinicalBundle, "fusion": FusionBundle}
+BUNDLES: dict[str, type[Bundle | ClinicalBundle | FusionBundle]] = {
+    "image": Bundle,
+    "clinical": ClinicalBundle,
+    "fusion": FusionBundle,
+}
 COMMON = (
     "splits.parquet",
     "splits.json",

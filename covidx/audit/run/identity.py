@@ -19,19 +19,19 @@ __all__ = ["Originals", "identity_finding", "originals_of"]
 
 AUDITS = frozenset({"audit"})
 """Where audits of this run are written: they quote what they found."""
-KEYWORDS = (
-    "PatientName OtherPatientNames OtherPatientIDs PatientBirthName PatientBirthDate "
-    "PatientBirthTime PatientAddress PatientTelephoneNumbers PatientMotherBirthName "
-    "ResponsiblePerson MilitaryRank AccessionNumber ReferringPhysicianName "
-    "ReferringPhysicianAddress PerformingPhysicianName RequestingPhysician OperatorsName "
-    "NameOfPhysiciansReadingStudy PhysiciansOfRecord InstitutionName InstitutionAddress "
-    "InstitutionalDepartmentName StationName DeviceSerialNumber"
-).split()
+KEYWORDS = """
+    PatientName OtherPatientNames OtherPatientIDs PatientBirthName PatientBirthDate
+    PatientBirthTime PatientAddress PatientTelephoneNumbers PatientMotherBirthName
+    ResponsiblePerson MilitaryRank AccessionNumber ReferringPhysicianName
+    ReferringPhysicianAddress PerformingPhysicianName RequestingPhysician OperatorsName
+    NameOfPhysiciansReadingStudy PhysiciansOfRecord InstitutionName InstitutionAddress
+    InstitutionalDepartmentName StationName DeviceSerialNumber
+"""
 """Of DICOM attributes (PS3.6) that name a person or a place."""
-COLUMNS = (
-    "name surname first_name last_name full_name birth_date date_of_birth dob mrn ssn insurance "
-    "address phone email"
-).split()
+COLUMNS = """
+    surname first_name last_name full_name birth_date date_of_birth dob mrn ssn insurance
+    address phone email
+"""
 """What tables of other systems call such columns."""
 DATE = r"(?:\d{4}[-./]?\d{2}[-./]?\d{2}|\d{1,2}[-./]\d{1,2}[-./]\d{2,4})"
 PATTERNS = {
@@ -96,10 +96,14 @@ def identity_finding(run: RunParts, originals: Originals | None) -> Finding:
         rows += [{"place": text[0], "what": what} for what in _faults(text, originals, public)]
     rows += [] if public else _not_pseudonyms(run)
     unique = [dict(one) for one in dict.fromkeys(tuple(row.items()) for row in rows)]
-    scope = "ids are public by the data card" if public else (
-        "the originals behind the pseudonyms were not here to look for"
-        if originals is None
-        else f"{len(originals.ids) + len(originals.uids)} originals behind the pseudonyms"
+    scope = (
+        "ids are public by the data card"
+        if public
+        else (
+            "the originals behind the pseudonyms were not here to look for"
+            if originals is None
+            else f"{len(originals.ids) + len(originals.uids)} originals behind the pseudonyms"
+        )
     )
     return Finding(
         "identity",
@@ -108,7 +112,8 @@ def identity_finding(run: RunParts, originals: Originals | None) -> Finding:
         "original ids, folders and UIDs; names and dates of birth as DICOM and letters write them; "
         "columns and keys that hold such; e-mail addresses; home folders",
         f"{len(unique)} places of {files} files." if unique else f"Nothing in {files} files.",
-        f"Patterns ({scope}): a name in running text escapes. Text burnt into pictures is not read.",
+        f"Patterns ({scope}): a name in running text escapes. Text burnt into pictures is not "
+        "read.",
         "Do not hand the run on. Remove what was found at its source, and train again."
         if unique
         else "",
@@ -144,7 +149,7 @@ def _faults(text: Text, originals: Originals | None, public: bool) -> Iterator[s
         yield from _original(words, originals)
 
 
-_NAMES = {re.sub(r"[^a-z]", "", name.lower()) for name in (*KEYWORDS, *COLUMNS)} - {"name"}
+_NAMES = {re.sub(r"[^a-z]", "", name.lower()) for name in (KEYWORDS + COLUMNS).split()}
 
 
 def _original(words: str, originals: Originals) -> Iterator[str]:

@@ -88,7 +88,13 @@ def code_finding(run: RunParts) -> Finding:
         return Finding(name, title, "pass", looked, f"It is the code that trained. {said}", sure)
     if not recorded:
         return Finding(
-            name, title, "note", looked, said, "The run has no digest of its code.", _check_out(then)
+            name,
+            title,
+            "note",
+            looked,
+            said,
+            "The run has no digest of its code.",
+            _check_out(then),
         )
     found = f"It is not the code that trained. {said}"
     return Finding(name, title, "fail", looked, found, CERTAIN, _check_out(then))
@@ -113,7 +119,8 @@ def lock_finding(run: RunParts) -> Finding:
     recorded, here = run.record.get("lock_sha256"), lock_digest()
     locked = recorded is not None and here is not None
     if locked and recorded != here:
-        rows.append({"package": "requirements.lock", "then": str(recorded)[:12], "now": here[:12]})
+        digests = {"then": str(recorded)[:12], "now": str(here)[:12]}
+        rows.append({"package": "requirements.lock", **digests})
     if rows:
         found = f"{len(rows)} of {len(then) + 1} differ."
         to_do = "Install the lock of the run's commit (make setup) to replay it."
@@ -137,7 +144,7 @@ def hashes_finding(run: RunParts) -> Finding:
     )
     found = f"{len(rows)} records disagree." if rows else "All records agree."
     to_do = (
-        "Parts of several runs are mixed, or a part was changed: copy the run again, or train again."
+        "Parts of several runs are mixed, or one was changed: copy the run again, or train again."
     )
     return Finding(
         "hashes_agree",

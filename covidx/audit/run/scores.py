@@ -39,9 +39,7 @@ def bundle_finding(run: RunParts) -> tuple[Finding, AnyPredictor | None]:
     try:
         predictor = _load(run)
     except CovidxError as error:
-        rows = [
-            {"code": error.code, "part": _part(error, run.folder), "reason": error.message}
-        ]
+        rows = [{"code": error.code, "part": _part(error, run.folder), "reason": error.message}]
         found = f"{error.message} ({error.code}: {rows[0]['part']})"
         to_do = error.hint or "Take an undamaged copy of the bundle, or train again."
         return Finding(name, title, "fail", looked, found, sure, to_do, rows), None
@@ -162,9 +160,7 @@ def _fused(run: RunParts, predictor: FusionPredictor, cache: BagCache) -> dict[s
     if predictor.reader is not image.model:
         read = own._replace(features=read_images(predictor.reader, cache, images, place).features)
     values = run.clinical.set_index("patient_id")
-    arms = make_arms(
-        patients, read.calibrated(predictor.bundle.scale), values, predictor.clinical
-    )
+    arms = make_arms(patients, read.calibrated(predictor.bundle.scale), values, predictor.clinical)
     first = arms.clinic.iloc[:, 0].to_numpy(np.float64)
     p1 = expit(own.logits.reindex(patients["patient_id"]).to_numpy(np.float64))
     said = {"p3": predictor.score(arms), "p1": p1, "p2": expit(first)}
