@@ -118,11 +118,24 @@ def recall(record: Mapping[str, Any], work: Path, again: Given | None = None) ->
     Raises
     ------
     InvalidInputError
-        ``SOURCE_NOT_FOUND``: nothing says where the data lie, or they are gone;
-        ``SOURCE_CHANGED``: the labels or the table are not those of the run.
+        ``SOURCE_UNKNOWN``: the run, of an earlier version, does not say; ``SOURCE_NOT_TAKEN``: data
+        are given for a run on the phantom; ``SOURCE_NOT_FOUND``: nothing says where the data lie,
+        or they are gone; ``SOURCE_CHANGED``: labels or table are not those of the run.
     """
-    said = record.get("source") or {}
-    if said.get("kind") == PHANTOM:
+    said = record.get("source")
+    if said is None:
+        raise InvalidInputError(
+            "SOURCE_UNKNOWN",
+            "The run does not say what it was trained on: it is of an earlier version.",
+            hint="Train it again with this version.",
+        )
+    if said["kind"] == PHANTOM:
+        if again not in (None, Given()):
+            raise InvalidInputError(
+                "SOURCE_NOT_TAKEN",
+                "The run was trained on the phantom, which is made again.",
+                hint="Leave --data, --labels, --clinical and --card out.",
+            )
         return None
     found = _with_remembered(again or Given(), _place(work, str(record["run_id"])), said)
     for name in _needed(str(record["pipeline"]), said):

@@ -123,7 +123,7 @@ def test_the_audit_of_the_run_looks_for_the_originals(exported: Export, tmp_path
     study = next(iter(originals.uids))
     planted = {
         "of a patient": hospital_id(5),
-        "odd": hospital_id(1),
+        "odd": hospital_id(2),
         "folder": f"{SECRET}, Anna 0",
         "in a path": f"see a/b/1/CT and {SECRET}, Anna 0/scan.dcm",
         "uid": f"series {study}",

@@ -88,6 +88,10 @@ def test_the_phantom_is_made_again(trained: Run) -> None:
     record = read_json(trained.folder / "run.json")
     assert record["source"] == {"kind": "phantom", "public_ids": True}
     assert recall(record, trained.work) is None
+    with pytest.raises(InvalidInputError, match="SOURCE_NOT_TAKEN"):
+        recall(record, trained.work, Given(data=trained.work))
+    with pytest.raises(InvalidInputError, match="SOURCE_UNKNOWN"):
+        recall({k: v for k, v in record.items() if k != "source"}, trained.work)
     assert found_store(record, trained.work) == trained.phantom / "store"
     assert found_store(record, trained.work / "elsewhere") is None
     assert found_table(record, trained.work) is None

@@ -43,19 +43,34 @@ PATTERNS = {
     "home folder": re.compile(r"(?:/home/|/Users/|[A-Z]:\\Users\\)[^/\\\s\"'<>]+"),
 }
 UID = re.compile(r"(?<![\d.])[0-2](?:\.\d+){5,}(?![\d.])")
+UID_OR_VERSION = re.compile(r"(?<![\d.])[0-2](?:\.\d+){2,}(?![\d.])")
 OWN_UID = "2.25."
 """Root of pseudonymous UIDs (PS3.5 B.2)."""
 PSEUDONYM = {"patient_id": r"P-[0-9a-f]{12}", "group_id": r"[GP]-[0-9a-f]{12}", "site": r"S-\w{8}"}
 SHORTEST = 4
-"""Characters of an original id that is looked for in running text; shorter ones only as a cell."""
+"""Characters of an original id that is looked for anywhere; shorter ones only as an id's cell."""
+SHORTEST_FOLDER = 6
+ID_COLUMNS = ("patient_id", "group_id", "unit_id", "patient")
+BETWEEN = re.compile(r"[\s/\\\"'<>=;,|()\[\]{}]+")
+"""What words of running text are cut by."""
 ORIGINAL = "original id, name of a folder or UID"
 
 
 class Originals(NamedTuple):
-    """What the pseudonyms stand for, by the linkage file: never to be shown."""
+    """What the pseudonyms stand for, by the linkage file: never to be shown.
+
+    Parameters
+    ----------
+    ids : frozenset of str
+        Patient ids, and names of folders of one patient alone.
+    uids : frozenset of str
+    apart : pattern, optional
+        Finds those of `ids` that running text cannot be cut into words by.
+    """
 
     ids: frozenset[str]
     uids: frozenset[str]
+    apart: re.Pattern[str] | None
 
 
 def originals_of(store: Path | None) -> Originals | None:
@@ -67,16 +82,19 @@ def originals_of(store: Path | None) -> Originals | None:
     except StoreError:
         return None
     ids = set(linkage["patient_id"].dropna().astype(str)) - {""}
-    parts = linkage["source_path"].dropna().astype(str)
-    named = linkage.loc[parts.index, "patient_id"].astype(str)
-    by_part = pd.DataFrame({"part": parts.str.split("/"), "patient": named}).explode("part")
+    paths = linkage["source_path"].dropna().astype(str)
+    named = linkage.loc[paths.index, "patient_id"].astype(str)
+    by_part = pd.DataFrame({"part": paths.str.split("/"), "patient": named}).explode("part")
     several = by_part.groupby("part")["patient"].nunique()
     # A folder of one patient alone may bear the name; `images` or `CT` lie above many.
-    ids |= {str(p) for p in several.index[several == 1] if re.search(r"[\d ,^_]", str(p))}
+    alone = [str(part) for part in several.index[several == 1]]
+    ids |= {p for p in alone if len(p) >= SHORTEST_FOLDER and re.search(r"[\d ,^_]", p)}
     uids = {str(uid) for name in ("study_uid", "series_uid") for uid in linkage[name].dropna()}
     for instances in linkage["instances"].dropna():
         uids |= {str(uid).partition("#")[0] for uid in instances}
-    return Originals(frozenset(ids), frozenset(uids - {""}))
+    cut = sorted(i for i in ids if len(i) >= SHORTEST and BETWEEN.search(i))
+    apart = re.compile("|".join(map(re.escape, cut))) if cut else None
+    return Originals(frozenset(ids), frozenset(uids - {""}), apart)
 
 
 def identity_finding(run: RunParts, originals: Originals | None) -> Finding:
@@ -146,19 +164,21 @@ def _faults(text: Text, originals: Originals | None, public: bool) -> Iterator[s
             if not uid.startswith(OWN_UID):
                 yield "UID that is no pseudonym"
     if originals is not None and not public:
-        yield from _original(words, originals)
+        yield from _original(key, words, originals)
 
 
 _NAMES = {re.sub(r"[^a-z]", "", name.lower()) for name in (KEYWORDS + COLUMNS).split()}
 
 
-def _original(words: str, originals: Originals) -> Iterator[str]:
-    if words in originals.ids:
-        yield ORIGINAL
-        return
-    pieces = set(re.split(r"[\s/\\\"'<>=;|()\[\]{}]+", words)) | set(re.split(r"[/\n\"]+", words))
-    long = {piece for piece in pieces if len(piece) >= SHORTEST}
-    if long & originals.ids or set(UID.findall(words)) & originals.uids:
+def _original(key: str, words: str, originals: Originals) -> Iterator[str]:
+    whole = len(words) >= SHORTEST or key.rpartition(".")[2] in ID_COLUMNS
+    pieces = {piece for piece in BETWEEN.split(words) if len(piece) >= SHORTEST}
+    if (
+        (whole and words in originals.ids)
+        or pieces & originals.ids
+        or set(UID_OR_VERSION.findall(words)) & originals.uids
+        or (originals.apart is not None and originals.apart.search(words))
+    ):
         yield ORIGINAL
 
 
