@@ -25,11 +25,10 @@ def replay(trained: Run, tmp_path: Path) -> Path:
 
 
 def shift(run: Path, by: float) -> None:
-    """One probability and its complement are others."""
+    """One probability is another; which one, and where to, leaves it within 0 to 1."""
     table = pd.read_parquet(run / "predictions.parquet")
-    low = table.index[table["prob_covid-19"] < 0.5][0]
-    table.loc[low, "prob_covid-19"] += by
-    table.loc[low, "prob_normal"] = max(table.loc[low, "prob_normal"] - by, 0)
+    was = table.loc[4, "prob_covid-19"]
+    table.loc[4, "prob_covid-19"] = was + (by if was < 0.5 else -by)
     table.to_parquet(run / "predictions.parquet", index=False)
 
 
