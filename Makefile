@@ -51,6 +51,15 @@ evaluate: setup ## A trained run on a second data set: RUN=train_cxr/latest TEST
 	$(BIN)/covidx external-test 'runs/$(RUN)' --data '$(TEST)' $(if $(LABELS),--labels '$(LABELS)') \
 	  $(if $(CARD),--card '$(CARD)') $(foreach pair,$(MAP),--map '$(pair)')
 
+.PHONY: audit
+audit: setup ## Every audit of a run, and a table of verdicts: RUN=train_ct/latest
+	$(BIN)/covidx audit all 'runs/$(RUN)'
+
+.PHONY: reproduce
+reproduce: setup ## Train a run again from its record and compare: RUN=train_ct/latest [SEEDS=n DATA= LABELS= CLINICAL= CARD=]
+	$(BIN)/covidx reproduce 'runs/$(RUN)' $(if $(SEEDS),--seeds '$(SEEDS)') $(if $(DATA),--data '$(DATA)') \
+	  $(if $(LABELS),--labels '$(LABELS)') $(if $(CLINICAL),--clinical '$(CLINICAL)') $(if $(CARD),--card '$(CARD)')
+
 .PHONY: mlflow
 mlflow: setup ## Open MLflow's UI on the runs (http://127.0.0.1:5000)
 	$(BIN)/mlflow ui --host 127.0.0.1 --backend-store-uri "$${MLFLOW_TRACKING_URI:-sqlite:///$(CURDIR)/runs/mlflow.db}"

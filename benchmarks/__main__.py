@@ -28,6 +28,7 @@ NAMES = (
     "phantom",
     "phantom-cxr",
     "fusion",
+    "reproduce",
     "audit-100k",
     "covid-ct",
     "covid-ct-image",
@@ -159,6 +160,14 @@ def _fusion(at: Places) -> None:
         fusion(bundle.parent, at.work, at.results)
 
 
+def _reproduce(at: Places) -> None:
+    from benchmarks.reproduce import reproduce
+
+    bundle = _bundle(at, "train_ct")
+    if bundle is not None:
+        reproduce(bundle.parent, at.work, at.results)
+
+
 def _phantom_cxr(at: Places) -> None:
     from benchmarks.phantom_cxr import phantom_cxr
 
@@ -239,6 +248,7 @@ MEASURED: dict[str, Callable[[Places], None]] = {
     "phantom": _phantom,
     "phantom-cxr": _phantom_cxr,
     "fusion": _fusion,
+    "reproduce": _reproduce,
 }
 
 

@@ -18,12 +18,22 @@ from typing import Any
 from covidx import __version__
 from covidx.constants import RESEARCH_NOTICE
 from covidx.errors import StoreError
-from covidx.files import make_folder, sha256_file, write_json
+from covidx.files import make_folder, sha256_file, sha256_json, write_json
 
-__all__ = ["RunFolder", "git_commit", "lock_digest", "provenance", "versions"]
+__all__ = [
+    "RunFolder",
+    "code_digest",
+    "git_commit",
+    "lock_digest",
+    "machine",
+    "provenance",
+    "versions",
+]
 
 ROOT = Path(__file__).resolve().parent.parent
 LOCK = ROOT / "requirements.lock"
+AFTER = ("audit", "cli", "export", "report")
+"""Rooms that show or examine what a run made, and shape no result."""
 PACKAGES = (
     "torch",
     "torchvision",
@@ -69,6 +79,29 @@ def lock_digest() -> str | None:
     return sha256_file(LOCK) if LOCK.is_file() else None
 
 
+def code_digest() -> str:
+    """SHA-256 of the Python files of covidx that shape a result, committed or not."""
+    package = Path(__file__).resolve().parent
+    files = {path.relative_to(package).as_posix(): path for path in package.rglob("*.py")}
+    return sha256_json(
+        {name: sha256_file(path) for name, path in files.items() if name.split("/")[0] not in AFTER}
+    )
+
+
+def machine() -> dict[str, Any]:
+    """What of the machine may shape a result; nothing that names it."""
+    try:
+        text = Path("/proc/cpuinfo").read_text()
+    except OSError:
+        text = ""
+    models = [line.partition(":")[2].strip() for line in text.splitlines() if "model name" in line]
+    return {
+        "cores": os.cpu_count(),
+        "processor": platform.machine(),
+        "cpu": models[0] if models else platform.processor(),
+    }
+
+
 def provenance(record: Mapping[str, Any], bundle_sha256: str) -> list[tuple[str, str]]:
     """Bundle, code and run, as the facts of a report."""
     return [
@@ -111,9 +144,10 @@ class RunFolder:
             "notice": RESEARCH_NOTICE,
             "started": started.isoformat(timespec="seconds"),
             "git_commit": git_commit(),
+            "code_sha256": code_digest(),
             "lock_sha256": lock_digest(),
             "versions": versions(),
-            "machine": {"cores": os.cpu_count(), "processor": platform.machine()},
+            "machine": machine(),
             "seconds": {},
             "state": "running",
         }

@@ -78,6 +78,10 @@ class Tracker:
             values |= {f"{name}{end}": float(v) for end, v in ends.items() if pd.notna(v)}
         mlflow.log_metrics(values)
 
+    def figures(self, values: Mapping[str, float]) -> None:
+        """Log plain numbers that have no interval."""
+        mlflow.log_metrics(dict(values))
+
     def files(self, folder: Path, place: str) -> None:
         """Log a folder's files below `place`."""
         with _quiet():

@@ -17,6 +17,7 @@ from covidx.cli import (
     models,
     pacs,
     predict,
+    reproduce,
     severity,
 )
 from covidx.constants import RESEARCH_NOTICE
@@ -44,6 +45,7 @@ app.command(name="compare")(evaluation.compare_command)
 app.add_typer(export.export_app, name="export")
 app.command()(severity.severity)
 app.add_typer(audit.audit_app, name="audit")
+app.command()(reproduce.reproduce)
 app.add_typer(cards.card_app, name="card")
 
 

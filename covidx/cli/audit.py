@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from covidx.cli.progress import terminal_bar
 
+if TYPE_CHECKING:
+    from covidx.audit.finding import Finding
+
 __all__ = ["audit_app"]
 
-audit_app = typer.Typer(help="Look for faults in data.", no_args_is_help=True)
+audit_app = typer.Typer(help="Look for faults in data and runs.", no_args_is_help=True)
 
 
 @audit_app.callback()
@@ -59,3 +63,84 @@ def data_command(
             typer.echo(f"{finding.verdict:<5} {finding.title}: {finding.found}")
     typer.echo(f"\nverdict  {found.verdict}\nreport   {page}")
     raise typer.Exit(found.verdict == "fail")
+
+
+Run = Annotated[Path, typer.Argument(help="A finished run, such as runs/train_ct/latest.")]
+Work = Annotated[Path, typer.Option(help="Folder of stores and caches that it was trained with.")]
+Store = Annotated[Path | None, typer.Option(help="Store of its images [found in --work].")]
+
+
+@audit_app.command(name="run")
+def run_command(
+    run: Run,
+    out: Annotated[Path | None, typer.Option(help="Folder to write [RUN/audit/run].")] = None,
+    work: Work = Path("data"),
+    store: Store = None,
+) -> None:
+    """Does a run hold together: data, code, split, threshold, predictions, metrics, identity."""
+    verdict, page = _audit_run(run, out or run.resolve() / "audit" / "run", work, store)
+    typer.echo(f"\nverdict  {verdict}\nreport   {page}\nreporting checklists beside it")
+    raise typer.Exit(verdict == "fail")
+
+
+@audit_app.command(name="all")
+def all_command(run: Run, work: Work = Path("data"), store: Store = None) -> None:
+    """Every audit that a run can have, into RUN/audit, and a table of verdicts."""
+    from covidx.errors import CovidxError
+
+    folder = run.resolve() / "audit"
+    verdicts = {"run": _audit_run(run, folder / "run", work, store)[0]}
+    try:
+        verdicts["data"] = _audit_data(run, folder / "data", work, store)
+    except CovidxError as error:
+        typer.echo(f"fail  data: {error.message} ({error.code})")
+        verdicts["data"] = "fail"
+    typer.echo("\naudit   verdict")
+    for name, verdict in verdicts.items():
+        where = "" if verdict == "not looked at" else folder / name / "audit.html"
+        typer.echo(f"{name:<7} {verdict:<14} {where}".rstrip())
+    raise typer.Exit("fail" in verdicts.values())
+
+
+def _audit_run(run: Path, out: Path, work: Path, store: Path | None) -> tuple[str, Path]:
+    """Audit a run, write page and checklists, say what was found; the verdict, and the page."""
+    from covidx.audit.page import write_audit
+    from covidx.audit.run import Places, audit_run, write_checklists
+    from covidx.audit.run.folder import need_run
+    from covidx.pipelines.remembered import found_store, found_table
+
+    record = need_run(run)
+    at = Places(store or found_store(record, work), found_table(record, work), work / "cache")
+    with terminal_bar("images") as bar:
+        found = audit_run(run, at, bar)
+    page = write_audit(out, "Audit of the run", found.facts, found.findings)
+    write_checklists(found.run, found.findings, out)
+    _tell("run", found.findings)
+    return found.verdict, page
+
+
+def _audit_data(run: Path, out: Path, work: Path, store: Path | None) -> str:
+    """Audit the images of a run and their division; the verdict."""
+    from covidx.audit.data import audit_data
+    from covidx.audit.page import write_audit
+    from covidx.files import read_json
+    from covidx.pipelines.remembered import found_store
+
+    store = store or found_store(read_json(run / "run.json"), work)
+    manifest = run / "manifest.parquet"
+    if store is None or not manifest.is_file():
+        why = "this run has no images" if not manifest.is_file() else "the store is not here"
+        typer.echo(f"not looked at  data: {why}")
+        return "not looked at"
+    with terminal_bar("pictures") as bar:
+        found = audit_data([manifest], [str(run / "splits.parquet")], images=store, progress=bar)
+    write_audit(out, "Audit of the data", found.facts, found.findings)
+    _tell("data", found.findings)
+    return found.verdict
+
+
+def _tell(audit: str, findings: Sequence[Finding]) -> None:
+    """A line for each fault and note, and for a question that a run's audit could not look at."""
+    for finding in findings:
+        if finding.verdict in ("fail", "note") or (audit == "run" and finding.verdict != "pass"):
+            typer.echo(f"{finding.verdict:<5} {audit}: {finding.title}: {finding.found}")

@@ -4,6 +4,7 @@ from covidx.imaging.augment import Augmentation, augment
 from covidx.imaging.cache import BagCache, build_cache
 from covidx.imaging.lungs import lung_mask
 from covidx.imaging.prepare import Bag, Preprocessing, prepare, window
+from covidx.imaging.thumbnails import load_thumbnails, save_thumbnails, thumbnails
 
 __all__ = [
     "Augmentation",
@@ -12,7 +13,10 @@ __all__ = [
     "Preprocessing",
     "augment",
     "build_cache",
+    "load_thumbnails",
     "lung_mask",
     "prepare",
+    "save_thumbnails",
+    "thumbnails",
     "window",
 ]

@@ -21,6 +21,7 @@ __all__ = [
     "TrainClinical",
     "find_table",
     "phantom_rows",
+    "rows_folder",
 ]
 
 TRAIN_CLINICAL = Path(__file__).with_name("train_clinical.yaml")
@@ -63,9 +64,14 @@ class ClinicalSource:
     labels: Path | None = None
 
 
+def rows_folder(work: Path, patients: int, seed: int) -> Path:
+    """Where the phantom's clinical rows lie."""
+    return work / f"phantom-clinical-{patients}-seed{seed}"
+
+
 def phantom_rows(work: Path, how: PhantomRows) -> ClinicalSource:
     """The clinical rows and labels of the phantom, as its folders have them, without images."""
-    folder = make_folder(work / f"phantom-clinical-{how.patients}-seed{how.seed}")
+    folder = make_folder(rows_folder(work, how.patients, how.seed))
     table = clinical_table(how.patients, how.seed)
     for name, part in (
         ("clinical.csv", table.drop(columns="label")),

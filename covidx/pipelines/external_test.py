@@ -19,8 +19,8 @@ from covidx.cohort import Classes, find_duplicates
 from covidx.errors import InvalidInputError
 from covidx.evaluate import Estimate, Metrics, Rows, drops, evaluate
 from covidx.files import write_json
-from covidx.imaging import build_cache
-from covidx.pipelines.grouping import group_prepared, load_thumbnails, thumbnails
+from covidx.imaging import build_cache, load_thumbnails, thumbnails
+from covidx.pipelines.grouping import group_prepared
 from covidx.pipelines.labels import REST, as_rest, map_labels
 from covidx.pipelines.progress import Bars, silent
 from covidx.pipelines.sources import Source, link, read_source

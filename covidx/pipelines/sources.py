@@ -27,7 +27,16 @@ from covidx.pipelines.config import TrainImage
 from covidx.pipelines.progress import Bars
 from covidx.tables import MASKS, empty, read_csv
 
-__all__ = ["Cohort", "Source", "find_card", "link", "phantom_source", "read_source"]
+__all__ = [
+    "Cohort",
+    "Source",
+    "find_card",
+    "link",
+    "phantom_folder",
+    "phantom_source",
+    "read_source",
+    "store_folder",
+]
 
 DEFAULT_POSITIVE = "covid-19"
 MASK_SUFFIXES = (".nii.gz", ".png")
@@ -79,10 +88,20 @@ class Cohort:
         return replace(self, manifest=manifest, masks=masks, notes=[*self.notes, *notes])
 
 
+def phantom_folder(work: Path, modality: str, patients: int, seed: int) -> Path:
+    """Where a phantom cohort lies; its store is the folder ``store`` in it."""
+    return work / f"phantom-{modality}-{patients}-seed{seed}"
+
+
+def store_folder(work: Path, name: str) -> Path:
+    """Where the store of a source of this name lies, other than the phantom's."""
+    return work / f"store-{name}"
+
+
 def phantom_source(work: Path, config: TrainImage, bars: Bars) -> Source:
     """Generate the phantom cohort of a pipeline, or find it already there."""
     how, modality = config.phantom, config.phantom_modality
-    folder = work / f"phantom-{modality}-{how.patients}-seed{how.seed}"
+    folder = phantom_folder(work, modality, how.patients, how.seed)
     with bars("phantom") as bar:
         generate_cohort(folder, how.patients, how.seed, modality=modality, progress=bar)
     card = load_card(Path("phantom"))
@@ -118,7 +137,7 @@ def read_source(
         labels = read_labels(source.labels)
         if classes is None:
             _classes(labels, source)
-    store = work / f"store-{source.name}"
+    store = store_folder(work, source.name)
     if source.masks is not None:
         store = source.data.parent / "store"
     with bars("ingest") as bar:

@@ -44,6 +44,7 @@ from covidx.pipelines.clinical_output import (
     warnings_of,
 )
 from covidx.pipelines.progress import Bars, silent
+from covidx.pipelines.remembered import remember
 from covidx.pipelines.telling import tell_bundle
 from covidx.report.clinical import ClinicalPage, ModelLine, write_clinical_report
 from covidx.runs import RunFolder
@@ -97,11 +98,13 @@ def train_clinical(
         run.record |= {"config": said, "mlflow_run_id": tracker.run_id}
         tracker.config(_loggable(said))
         with run.step("cohort"):
+            given = source
             source = source or phantom_rows(work, config.phantom)
             whole = read_rows(
                 source.table, source.card, labels=source.labels, features=config.features
             )
             whole = require(whole, config.require)
+            remember(run, work, given)
         with run.step("split"):
             rows, splits = divide(whole, config.division, seed=config.seed)
             splits.save(run.path / "splits.parquet")

@@ -25,7 +25,7 @@ from covidx.fusion import (
     make_arms,
     read_images,
 )
-from covidx.imaging import build_cache
+from covidx.imaging import build_cache, save_thumbnails
 from covidx.pipelines.fit_image import training_folder
 from covidx.pipelines.fusion_arms import ClinicalArm, ImageTrainer, train_clinical_arm
 from covidx.pipelines.fusion_card import write_fusion_model_card
@@ -34,10 +34,11 @@ from covidx.pipelines.fusion_cohort import join_arms, labelled
 from covidx.pipelines.fusion_config import FusionSource, TrainFusion, phantom_arms
 from covidx.pipelines.fusion_output import draw_fusion_figures, facts_of, warnings_of
 from covidx.pipelines.fusion_results import KINDS, judge, scores_by_arm
-from covidx.pipelines.grouping import group_prepared, save_thumbnails
+from covidx.pipelines.grouping import group_prepared
 from covidx.pipelines.handovers import write_tables
 from covidx.pipelines.output import make_bundle, with_threshold, write_bundle
 from covidx.pipelines.progress import Bars, silent
+from covidx.pipelines.remembered import remember
 from covidx.pipelines.sources import link, read_source
 from covidx.pipelines.telling import tell_bundle
 from covidx.report.fusion import ArmLine, FusionPage, write_fusion_report
@@ -100,6 +101,7 @@ def train_fusion(
         tracker.config({**said, "recipes": {r.name: r.kind for r in config.recipes}})
         how_image, how_clinical = config.image_config, config.clinical_config
         with run.step("cohort"):
+            given = source
             source = source or phantom_arms(work, config, bars)
             table = source.clinical
             rows = read_rows(
@@ -109,6 +111,7 @@ def train_fusion(
             store, ingested = read_source(source.image, work, bars)
             cohort = link(source.image, store, labelled(ingested, rows), "exclude")
             cohort = cohort.only(*how_image.select(cohort.manifest))
+            remember(run, work, given)
         recipe = how_image.recipe(cohort.manifest)
         with run.step("prepare"), bars("prepare") as bar:
             cache = build_cache(

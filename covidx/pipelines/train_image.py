@@ -16,11 +16,11 @@ import torch
 from covidx.cohort import make_splits
 from covidx.evaluate import Metrics, evaluate
 from covidx.files import write_json
-from covidx.imaging import build_cache
+from covidx.imaging import build_cache, save_thumbnails
 from covidx.pipelines.cases import make_cases
 from covidx.pipelines.config import TrainImage
 from covidx.pipelines.fit_image import fit_image, training_folder
-from covidx.pipelines.grouping import group_prepared, save_thumbnails
+from covidx.pipelines.grouping import group_prepared
 from covidx.pipelines.handovers import write_tables
 from covidx.pipelines.output import (
     draw_figures,
@@ -32,6 +32,7 @@ from covidx.pipelines.output import (
     write_image_model_card,
 )
 from covidx.pipelines.progress import Bars, silent
+from covidx.pipelines.remembered import remember
 from covidx.pipelines.sources import Source, link, phantom_source, read_source
 from covidx.pipelines.telling import tell_bundle
 from covidx.report import write_report
@@ -93,11 +94,13 @@ def train_image(
         tracker.config(config.model_dump(mode="json"))
 
         with run.step("cohort"):
+            given = source
             if source is None:
                 source = phantom_source(work, config, bars)
         with run.step("ingest"):
             cohort = link(source, *read_source(source, work, bars), config.unmatched)
             cohort = cohort.only(*config.select(cohort.manifest))
+            remember(run, work, given)
         recipe = config.recipe(cohort.manifest)
         with run.step("prepare"), bars("prepare") as bar:
             how = recipe.preprocessing

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import gzip
 import json
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
+from covidx.audit.run.folder import read_run
+from covidx.audit.run.identity import identity_finding, originals_of
 from covidx.cli import app
+from covidx.files import read_json
+from covidx.pipelines.remembered import found_store, recall
 from tests.conftest import CHANGES, Run
 from tests.pipelines.hospital import SECRET, export, hospital_id
 
@@ -106,3 +111,49 @@ def test_no_original_id_stands_in_a_table_or_page(exported: Export) -> None:
 def test_what_was_left_out_is_told(exported: Export) -> None:
     assert "1 label rows without an accepted image were left out" in exported.printed
     assert "No data card describes this cohort" in exported.printed
+
+
+def test_the_audit_of_the_run_looks_for_the_originals(exported: Export, tmp_path: Path) -> None:
+    record = read_json(exported.run / "run.json")
+    store = found_store(record, exported.work)
+    assert store is not None
+    run, originals = read_run(exported.run), originals_of(store)
+    assert originals is not None and hospital_id(0) in originals.ids
+    assert identity_finding(run, originals).verdict == "pass"
+    study = next(iter(originals.uids))
+    planted = {
+        "of a patient": hospital_id(5),
+        "odd": hospital_id(2),
+        "folder": f"{SECRET}, Anna 0",
+        "in a path": f"see a/b/1/CT and {SECRET}, Anna 0/scan.dcm",
+        "uid": f"series {study}",
+    }
+    for what, words in planted.items():
+        copy = tmp_path / what
+        shutil.copytree(exported.run, copy)
+        (copy / "notes.txt").write_text(words)
+        finding = identity_finding(read_run(copy), originals)
+        assert finding.verdict == "fail", what
+        assert {row["place"] for row in finding.rows} == {"notes.txt line 1"}
+        assert SECRET not in str(finding.to_json()) and words not in str(finding.to_json())
+
+
+def test_patient_ids_that_are_no_pseudonyms_are_found(exported: Export, tmp_path: Path) -> None:
+    copy = tmp_path / "run"
+    shutil.copytree(exported.run, copy)
+    table = pd.read_parquet(copy / "predictions.parquet")
+    table.loc[2, "patient_id"] = "7"
+    table.to_parquet(copy / "predictions.parquet", index=False)
+    finding = identity_finding(read_run(copy), None)
+    (row,) = finding.rows
+    assert row == {
+        "place": "predictions.parquet row 3",
+        "what": "a patient_id that is no pseudonym",
+    }
+
+
+def test_where_the_data_lay_stays_on_this_machine(exported: Export) -> None:
+    record = read_json(exported.run / "run.json")
+    assert str(exported.folder) not in json.dumps(record)
+    given = recall(record, exported.work)
+    assert given is not None and given.data == exported.folder and given.positive == "1"

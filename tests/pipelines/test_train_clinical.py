@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,14 +14,17 @@ import pytest
 import yaml
 from typer.testing import CliRunner, Result
 
+from covidx.audit.run import Places, audit_run
 from covidx.cards import CARD_FOLDER, load_card
 from covidx.cli import app
 from covidx.clinical import load_bundle
 from covidx.cohort import Splits
 from covidx.errors import ConfigError, CovidxError, InvalidInputError
 from covidx.evaluate import Rows, auroc_estimate, choose_operating_point
+from covidx.files import read_json
 from covidx.phantom import clinical_table
 from covidx.pipelines.clinical_config import find_table
+from covidx.pipelines.remembered import found_table
 from covidx.tables import CLINICAL, PREDICTIONS, read_table
 
 QUICK = (
@@ -75,6 +79,26 @@ def test_the_run_is_whole(phantom: Phantom) -> None:
     assert kept == (phantom.folder / "bundle" / "bundle.json").read_bytes()
     assert "drift.json" not in names  # the phantom has no dates
     assert "nested.json" not in names  # none was asked for
+
+
+def test_the_audit_of_the_run_passes_and_finds_a_changed_table(
+    phantom: Phantom, tmp_path: Path
+) -> None:
+    runs = phantom.folder.resolve().parents[2]
+    table = found_table(read_json(phantom.folder / "run.json"), runs / "data")
+    assert table is not None
+    found = audit_run(phantom.folder, Places(table=table))
+    assert {finding.verdict for finding in found.findings} == {"pass"}
+    changed = tmp_path / "clinical.csv"
+    changed.write_bytes(table.read_bytes().replace(b"F,", b"M,", 1))
+    copy = tmp_path / "run"
+    shutil.copytree(phantom.folder.resolve(), copy)
+    values = pd.read_parquet(copy / "clinical.parquet")
+    values.loc[0, "temperature_c"] = 41.0
+    values.to_parquet(copy / "clinical.parquet", index=False)
+    found = audit_run(copy, Places(table=changed))
+    faults = {finding.name for finding in found.findings if finding.verdict == "fail"}
+    assert faults == {"data_unchanged", "predictions_recompute"}
 
 
 def test_predictions_say_what_metrics_say(phantom: Phantom) -> None:

@@ -22,11 +22,14 @@ from typer.testing import CliRunner, Result
 
 import benchmarks.fusion
 import benchmarks.phantom
+from covidx.audit.run import Places, audit_run
 from covidx.cards import CARD_FOLDER
 from covidx.cli import app
 from covidx.cohort import Splits
 from covidx.errors import BundleError
 from covidx.fusion import FusionPredictor
+from covidx.pipelines.fusion_results import MAIN
+from covidx.pipelines.remembered import found_table
 from covidx.tables import CLINICAL, MANIFEST, PREDICTIONS, read_table
 from covidx.tracking import tracking_uri
 from tests.pipelines.hospital import SECRET, export, hospital_id
@@ -81,6 +84,28 @@ def fused(tmp_path_factory: pytest.TempPathFactory) -> Fused:
     assert result.exit_code == 0, result.output + str(result.exception)
     latest = (folder / "runs" / "train_fusion" / "latest").resolve()
     return Fused(latest, folder / "work", result.output)
+
+
+def test_the_audit_of_the_run_passes_and_finds_a_changed_score(
+    fused: Fused, tmp_path: Path
+) -> None:
+    """Of a network of its own (end to end): all three arms are scored again."""
+    table = found_table(fused.json("run.json"), fused.work)
+    at = Places(fused.phantom / "store", table, fused.work / "cache")
+    found = audit_run(fused.run, at)
+    assert {finding.verdict for finding in found.findings} == {"pass"}
+    copy = tmp_path / "run"
+    shutil.copytree(fused.run, copy)
+    scores = pd.read_parquet(copy / "predictions.parquet")
+    lines = [scores.index[(scores["arm"] == arm) & (scores["role"] == "test")][0] for arm in MAIN]
+    scores.loc[lines, ["prob_rest", "prob_covid-19"]] = (0.25, 0.75)
+    scores.to_parquet(copy / "predictions.parquet", index=False)
+    (finding,) = (
+        one for one in audit_run(copy, at).findings if one.name == "predictions_recompute"
+    )
+    assert {row["place"] for row in finding.rows} == {
+        f"predictions.parquet row {line + 1}" for line in lines
+    }
 
 
 def test_the_run_is_whole(fused: Fused) -> None:

@@ -1,0 +1,142 @@
+"""The audit of a run's folder: everything looked at, in one answer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from covidx.audit.finding import Finding, failed
+from covidx.audit.run.division import divided_finding, duplicate_finding, rows_finding
+from covidx.audit.run.figures import metrics_finding, threshold_finding
+from covidx.audit.run.folder import RunParts, read_run
+from covidx.audit.run.identity import identity_finding, originals_of
+from covidx.audit.run.provenance import (
+    code_finding,
+    data_finding,
+    hashes_finding,
+    lock_finding,
+)
+from covidx.audit.run.scores import AnyPredictor, bundle_finding, scores_finding
+from covidx.errors import CovidxError
+from covidx.fusion import FusionPredictor
+from covidx.imaging import BagCache, build_cache, load_thumbnails, thumbnails
+from covidx.training import Predictor
+
+__all__ = ["Places", "RunAudit", "audit_run"]
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where what a run was made of lies on this machine; None where it does not.
+
+    Parameters
+    ----------
+    store : Path, optional
+        Its images.
+    table : Path, optional
+        Its clinical table.
+    cache : Path, optional
+        Folder of caches: the run's own is reused, or made again in it.
+    """
+
+    store: Path | None = None
+    table: Path | None = None
+    cache: Path | None = None
+
+
+@dataclass(frozen=True)
+class RunAudit:
+    """What was audited, and what was found; the gravest findings first."""
+
+    run: RunParts
+    facts: list[tuple[str, str]]
+    findings: list[Finding] = field(repr=False)
+
+    @property
+    def verdict(self) -> str:
+        """``fail`` if any finding is a fault, else ``pass``."""
+        return "fail" if failed(self.findings) else "pass"
+
+
+def audit_run(folder: Path, at: Places, progress: Progress | None = None) -> RunAudit:
+    """Audit a run of `train_ct`, `train_cxr`, `train_clinical` or `train_fusion`.
+
+    Parameters
+    ----------
+    folder : Path
+        The run's.
+    at : Places
+        A question to data that are not here is answered ``not looked at``.
+    progress : callable, optional
+        Told (images prepared, all), where the run's cache is made again.
+
+    Raises
+    ------
+    InvalidInputError
+        As `folder.read_run`: ``RUN_MISSING``, ``RUN_KIND``, ``RUN_UNFINISHED``, ``RUN_INCOMPLETE``.
+    InvalidTableError, BundleError
+        A table or bundle of another form.
+    """
+    run = read_run(folder)
+    bundle, predictor = bundle_finding(run)
+    cache = _cache(run, predictor, at, progress)
+    findings = [
+        data_finding(run, at.store, at.table),
+        code_finding(run),
+        lock_finding(run),
+        bundle,
+        hashes_finding(run),
+        divided_finding(run),
+        *_duplicates(run, cache),
+        rows_finding(run),
+        threshold_finding(run),
+        scores_finding(run, predictor, cache),
+        metrics_finding(run),
+        identity_finding(run, originals_of(at.store)),
+    ]
+    order = ("fail", "note", "pass", "not looked at")
+    findings.sort(key=lambda finding: order.index(finding.verdict))
+    return RunAudit(run, _facts(run), findings)
+
+
+def _cache(
+    run: RunParts, predictor: AnyPredictor | None, at: Places, progress: Progress | None
+) -> BagCache | CovidxError | None:
+    """The run's images as its bundle prepares them; why they cannot be, or None."""
+    image = predictor.image if isinstance(predictor, FusionPredictor) else predictor
+    if not isinstance(image, Predictor) or at.store is None or at.cache is None:
+        return None
+    assert run.manifest is not None
+    how = image.bundle.preprocessing
+    try:
+        return build_cache(at.store, run.manifest, how, at.cache, progress=progress)
+    except CovidxError as error:
+        return error
+
+
+def _duplicates(run: RunParts, cache: BagCache | CovidxError | None) -> list[Finding]:
+    if run.manifest is None:
+        return []
+    if isinstance(cache, BagCache):
+        prepared = [name for name in run.manifest["image_id"] if name in cache]
+        whole = len(prepared) == len(run.manifest)
+        return [duplicate_finding(run, thumbnails(cache, prepared), whole)]
+    return [duplicate_finding(run, load_thumbnails(run.folder), False)]
+
+
+def _facts(run: RunParts) -> list[tuple[str, str]]:
+    record = run.record
+    roles = run.predictions.groupby("role")["unit_id"].nunique()
+    counts = ", ".join(
+        f"{roles[role]} {role}" for role in ("train", "validation", "test") if role in roles
+    )
+    return [
+        ("Run", f"{record['pipeline']} {record['run_id']}, started {record['started']}"),
+        ("Data set", str(record["data"]["dataset"])),
+        ("Predictions", f"{counts}; arms {', '.join(sorted(run.predictions['arm'].unique()))}"),
+        ("Bundle", run.bundle.sha256),
+        ("Code", f"commit {record.get('git_commit') or 'unknown'}"),
+    ]

@@ -1,0 +1,278 @@
+"""Two folders of one run: did the replay give the same?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from covidx.audit.finding import Finding, failed
+from covidx.audit.run.folder import RunParts, read_run
+from covidx.files import sha256_file
+from covidx.tables import probability_columns
+
+__all__ = ["ELSEWHERE", "RunComparison", "compare_runs"]
+
+ELSEWHERE = "AUROC within the claimed interval"
+"""What counts as reproduced on another machine, lock or code. Sums are rounded in another order
+there, and training carries that on: with two threads in place of one, probabilities of a small run
+were up to 0.09 apart after one epoch. No limit on single scores would hold."""
+APART = {"run_id", "created", "versions", "sha256", "pipeline_sha256"}
+"""Fields of a bundle that tell of the run that made it, not of what it does."""
+NAMES = {"trained_on.dataset", "dataset"}
+"""Without a card a data set is named by where it lies."""
+DIGESTS = ("split_sha256", "table_sha256", "card_sha256")
+CERTAIN = "Certain."
+
+
+@dataclass(frozen=True)
+class RunComparison:
+    """What a replay gave beside the run.
+
+    Parameters
+    ----------
+    run, replay : str
+        Ids.
+    same_place : bool
+        Whether machine, lock, versions and code are the same.
+    bit_for_bit : bool
+        Whether predictions, weights and bundle are the same to the last bit.
+    largest : float
+        Greatest difference in a probability; infinite where units differ.
+    n : int
+        Predictions compared.
+    claimed, replayed : dict
+        AUROC of the test rows as ``metrics.json`` has it.
+    findings : list of Finding
+    """
+
+    run: str
+    replay: str
+    same_place: bool
+    bit_for_bit: bool
+    largest: float
+    n: int
+    claimed: dict[str, Any]
+    replayed: dict[str, Any]
+    findings: list[Finding] = field(repr=False)
+
+    @property
+    def verdict(self) -> str:
+        """``pass`` or ``fail``."""
+        return "fail" if failed(self.findings) else "pass"
+
+    @property
+    def outcome(self) -> str:
+        """In a few words, for a badge."""
+        if self.verdict == "fail":
+            return "not reproduced"
+        return "bit for bit" if self.bit_for_bit else ELSEWHERE
+
+    def to_json(self) -> dict[str, Any]:
+        """A JSON object."""
+        return {
+            "run": self.run,
+            "replay": self.replay,
+            "verdict": self.verdict,
+            "outcome": self.outcome,
+            "bit_for_bit": self.bit_for_bit,
+            "same_machine_lock_and_code": self.same_place,
+            "max_abs_difference": self.largest if np.isfinite(self.largest) else None,
+            "predictions": self.n,
+            "asked_for": "bit for bit" if self.same_place else ELSEWHERE,
+            "claimed_auroc": self.claimed,
+            "replayed_auroc": self.replayed,
+        }
+
+
+def compare_runs(run: Path, replay: Path) -> RunComparison:
+    """Compare a run with one that was trained from its record.
+
+    Parameters
+    ----------
+    run, replay : Path
+        Folders of two finished runs of one pipeline.
+
+    Raises
+    ------
+    CovidxError
+        As `folder.read_run`, of either.
+    """
+    first, second = read_run(run), read_run(replay)
+    place = _place_rows(first.record, second.record)
+    predictions, largest, n = _predictions(first, second, bool(place))
+    bundle, same_bundle = _bundles(first, second, bool(place))
+    findings = [
+        _place_finding(place),
+        _data_finding(first, second),
+        predictions,
+        bundle,
+        _metrics_finding(first, second, bool(place)),
+    ]
+    return RunComparison(
+        str(first.record["run_id"]),
+        str(second.record["run_id"]),
+        not place,
+        same_bundle and largest == 0,
+        largest,
+        n,
+        first.metrics["auroc"],
+        second.metrics["auroc"],
+        findings,
+    )
+
+
+def _place_rows(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """What shapes the last bits of a result and is not the same."""
+
+    def facts(record: Mapping[str, Any]) -> dict[str, object]:
+        machine = record.get("machine", {})
+        own = {key: machine.get(key) for key in ("processor", "cpu", "threads")}
+        code = {"code": record.get("code_sha256"), "lock": record.get("lock_sha256")}
+        return own | code | dict(record.get("versions", {}))
+
+    one, two = facts(then), facts(now)
+    return [
+        {"what": key, "run": _short(one.get(key)), "replay": _short(two.get(key))}
+        for key in dict.fromkeys([*one, *two])
+        if one.get(key) != two.get(key)
+    ]
+
+
+def _short(value: object) -> str:
+    text = "not recorded" if value is None else str(value)
+    return text[:12] if len(text) == 64 else text
+
+
+def _place_finding(rows: list[dict[str, Any]]) -> Finding:
+    return Finding(
+        "same_place",
+        "Machine, lock and code",
+        "note" if rows else "pass",
+        "processor, threads, lock, versions and code of both",
+        f"{len(rows)} differ, and rounding with them; asked for is {ELSEWHERE}."
+        if rows
+        else "They are the same, so that every bit must be.",
+        CERTAIN,
+        "",
+        rows,
+    )
+
+
+def _data_finding(first: RunParts, second: RunParts) -> Finding:
+    then, now = first.record["data"], second.record["data"]
+    rows = [
+        {"what": key, "run": then.get(key), "replay": now.get(key)}
+        for key in DIGESTS
+        if then.get(key) != now.get(key)
+    ]
+    if first.manifest is not None and second.manifest is not None:
+        images = [
+            sorted(one.manifest["sha256"]) for one in (first, second) if one.manifest is not None
+        ]
+        if images[0] != images[1]:
+            n = len(set(images[0]) ^ set(images[1]))
+            rows.append({"what": "images", "run": len(images[0]), "replay": f"{n} others"})
+    return Finding(
+        "same_data",
+        "Data and split",
+        "fail" if rows else "pass",
+        "digests of images, clinical table, card and split",
+        f"{len(rows)} differ." if rows else "They are the same.",
+        CERTAIN,
+        "The replay was on other data: find those of the run." if rows else "",
+        rows,
+    )
+
+
+def _predictions(first: RunParts, second: RunParts, elsewhere: bool) -> tuple[Finding, float, int]:
+    key = ["arm", "fold", "role", "unit_id"]
+    columns = list(probability_columns(first.predictions).values())
+    one, two = (run.predictions.set_index(key).sort_index() for run in (first, second))
+    name, title = "same_predictions", "Predictions"
+    looked = "every probability of both, to the last bit"
+    if not one.index.equals(two.index) or not set(columns) <= set(two.columns):
+        n = len(one.index.symmetric_difference(two.index))
+        found = f"The units or classes differ: {n} units are in one of both alone."
+        to_do = "Other data, another split, or pseudonyms by another key (COVIDX_KEY)."
+        return Finding(name, title, "fail", looked, found, CERTAIN, to_do), float("inf"), len(one)
+    off = np.abs(one[columns].to_numpy() - two[columns].to_numpy()).max(axis=1)
+    largest = float(off.max())
+    rows = [
+        {"arm": one.index[k][0], "role": one.index[k][2], "row": int(k) + 1, "difference": float(v)}
+        for k, v in enumerate(off)
+        if v > 0
+    ]
+    found = f"{len(one)} predictions; largest difference {largest:.3g}."
+    to_do = "Something that shapes the result is not in the record; compare both runs' run.json."
+    verdict: Any = ("note" if elsewhere else "fail") if rows else "pass"
+    to_do = "" if elsewhere or not rows else to_do
+    finding = Finding(name, title, verdict, looked, found, CERTAIN, to_do, rows)
+    return finding, largest, len(one)
+
+
+def _bundles(first: RunParts, second: RunParts, elsewhere: bool) -> tuple[Finding, bool]:
+    rows = [
+        {"what": key, "run": _short(then), "replay": _short(now)}
+        for key, then, now in _differences(first.said, second.said)
+        if key.partition(".")[0] not in APART and key not in NAMES
+    ]
+    weights = sorted(
+        p.relative_to(first.folder) for p in first.folder.glob("bundle/**/*.safetensors")
+    )
+    for path in weights:
+        other = second.folder / path
+        same = other.is_file() and sha256_file(other) == sha256_file(first.folder / path)
+        if not same:
+            rows.append({"what": path.as_posix(), "run": "", "replay": "other bytes"})
+    found = (
+        f"{len(rows)} fields or files differ."
+        if rows
+        else (
+            f"It is the same: {first.bundle.sha256[:12]}."
+            if first.bundle.sha256 == second.bundle.sha256
+            else "It is the same but for the name of the data set, which is where they lie."
+        )
+    )
+    finding = Finding(
+        "same_bundle",
+        "Bundle",
+        ("note" if elsewhere else "fail") if rows else "pass",
+        "every field of bundle.json but run, time and versions, and the weights byte for byte",
+        found,
+        CERTAIN,
+        "" if elsewhere or not rows else "Something that shapes the model is not in the record.",
+        rows,
+    )
+    return finding, not rows
+
+
+def _metrics_finding(first: RunParts, second: RunParts, elsewhere: bool) -> Finding:
+    rows = [
+        {"what": key, "run": then, "replay": now}
+        for key, then, now in _differences(first.metrics, second.metrics)
+    ]
+    claimed, again = first.metrics["auroc"], second.metrics["auroc"]["value"]
+    low, high = claimed["low"], claimed["high"]
+    inside = None not in (low, high, again) and low <= again <= high
+    verdict: Any = ("note" if elsewhere and inside else "fail") if rows else "pass"
+    found = "Every number is the same."
+    if rows:
+        where = "within" if inside else "outside"
+        found = f"{len(rows)} numbers differ; the AUROC lies {where} the claimed interval."
+    to_do = "The claimed figure does not come out again: do not use it." if not inside else ""
+    looked = "every number of metrics.json; AUROC against the claimed interval"
+    return Finding(
+        "same_metrics", "Metrics", verdict, looked, found, CERTAIN, to_do if rows else "", rows
+    )
+
+
+def _differences(one: Any, two: Any, place: str = "") -> Iterator[tuple[str, object, object]]:
+    if isinstance(one, dict) and isinstance(two, dict):
+        for key in dict.fromkeys([*one, *two]):
+            yield from _differences(one.get(key), two.get(key), f"{place}.{key}".lstrip("."))
+    elif one != two:
+        yield place, one, two
