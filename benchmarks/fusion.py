@@ -43,6 +43,7 @@ COMMAND = "python -m benchmarks fusion"
 PATIENTS, SEED = 600, 23
 """Fixed here; another seed than any training's (checked against train_fusion.yaml)."""
 ARMS = ("p1", "p2", "p3")
+NORMAL = "normal"
 PUBLISHED = OperatingRule(rule="specificity", target=0.828)
 """That of the joint model of Mei et al. (Nat Med 2020;26:1224), who found 17 of 25 PCR-positives
 with a normal CT. Youden's index asks for more certainty than a clinical row alone can give."""
@@ -129,6 +130,10 @@ def results_of(
                 told = f"{'at least 0.5' if arm == 'p3' else 'few'}; {told}"
             name = f"normal_ct_positives_found_{arm}{ending}"
             found[name] = result_of(share, f"{told}; {own}", COMMAND)
+        alike = table["normal_ct"].to_numpy() & (truth | (table["label"] == NORMAL).to_numpy())
+        auroc = auroc_estimate(table[arm].to_numpy()[alike], truth[alike])
+        told = f"0.5 is chance; PCR-positives with a normal CT against the class {NORMAL}; {own}"
+        found[f"normal_ct_auroc_{arm}"] = result_of(auroc, told, COMMAND)
     return found
 
 

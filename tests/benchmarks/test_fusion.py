@@ -71,6 +71,9 @@ def test_what_is_found_is_counted_at_youdens_and_at_the_published_specificity() 
     assert found[f"{at}_p1"].value == 0
     assert found[f"{at}_p3"].value == 1.0 and found[f"{at}_p3"].n == 2
     assert "specificity >= 0.828" in found[f"{at}_p3"].against
+    # 0.2 and 0.1 against 0.7, 0.3, 0.2 and 0.1; 0.6 and 0.4 against 0.5, 0.3, 0.2 and 0.1.
+    assert found["normal_ct_auroc_p1"].value == pytest.approx(2 / 8)
+    assert found["normal_ct_auroc_p3"].value == pytest.approx(7 / 8)
     assert found["fusion_p1_auroc"].value == 10 / 16
     assert found["fusion_p3_auroc"].value == pytest.approx(15 / 16, abs=1e-4)
     assert found["fusion_p3_of_p2_alone_auroc"].value == found["fusion_p2_auroc"].value
