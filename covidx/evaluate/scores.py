@@ -15,7 +15,7 @@ from covidx.evaluate.bootstrap import Clusters, bootstrap, bootstrap_estimate
 from covidx.evaluate.estimate import Estimate
 from covidx.evaluate.weighted import ratio_statistic
 
-__all__ = ["conformal_half_width", "coverage_without", "score_estimates"]
+__all__ = ["conformal_half_width", "coverage_without", "mean_error", "score_estimates"]
 
 
 def score_estimates(
@@ -78,6 +78,14 @@ def score_estimates(
         )
         for name, one in drawn.items()
     }
+
+
+def mean_error(residuals: npt.ArrayLike, groups: npt.ArrayLike, seed: int = 0) -> Estimate:
+    """The mean absolute error alone, with its interval."""
+    sizes, clusters = np.abs(np.asarray(residuals, float)), Clusters.of(groups)
+    statistic = ratio_statistic(sizes, np.ones(len(sizes)), clusters)
+    drawn = bootstrap({"mae": statistic}, clusters, seed=seed, resamples=2000)["mae"]
+    return bootstrap_estimate(drawn, clusters, len(sizes), bound_n=0, empty="")
 
 
 def _by_draw(value: Callable[[npt.NDArray[np.int64]], float], clusters: Clusters) -> Statistic:

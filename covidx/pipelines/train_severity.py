@@ -18,7 +18,12 @@ from covidx.cards import card_digest
 from covidx.cohort import find_duplicates, group_images, thumbnail
 from covidx.errors import CovidxError, InvalidInputError
 from covidx.evaluate import Estimate
-from covidx.evaluate.scores import conformal_half_width, coverage_without, score_estimates
+from covidx.evaluate.scores import (
+    conformal_half_width,
+    coverage_without,
+    mean_error,
+    score_estimates,
+)
 from covidx.files import sha256_file, write_json
 from covidx.ingest import Identities, load_image
 from covidx.pipelines.progress import Bar, Bars, silent
@@ -181,7 +186,10 @@ def _look(
 ) -> Seen:
     """Group the films, find the lungs of the scored ones by those of other patients, see them."""
     wanted = films[films[names[0]].notna() | films["image_id"].isin(list(boxes))]
-    network, whole, thumbs, notes = FilmNetwork(), {}, {}, []
+    network = FilmNetwork()
+    whole: dict[str, NDArray[np.float32]] = {}
+    thumbs: dict[str, NDArray[np.uint8]] = {}
+    notes: list[str] = []
     scored = set(films.loc[films[names[0]].notna(), "image_id"])
     total = len(wanted) + len(scored)
     for done, row in enumerate(wanted.to_dict("records"), 1):
@@ -242,8 +250,7 @@ def _metrics(
         out - truth, groups, config.coverage, config.seed
     )
     for view, values in found.by_view.items():
-        alone = score_estimates(truth, values[:, place], control, groups, seed=config.seed)
-        metrics[f"mae_{view}_alone"] = alone["mae"]
+        metrics[f"mae_{view}_alone"] = mean_error(values[:, place] - truth, groups, config.seed)
     return metrics
 
 

@@ -26,7 +26,8 @@ from covidx.severity.lungs import LungFinder
 __all__ = ["FilmScore", "Models", "SeverityBundle", "load_bundle", "save_bundle"]
 
 WEIGHTS = "weights.safetensors"
-FINDER = "lungs"
+FINDER = "lung box"
+"""No score can be called so."""
 
 
 class FilmScore(Config):

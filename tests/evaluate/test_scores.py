@@ -8,7 +8,12 @@ from scipy.stats import spearmanr
 from sklearn.metrics import cohen_kappa_score, mean_absolute_error, r2_score
 
 from covidx.errors import InvalidTableError
-from covidx.evaluate.scores import conformal_half_width, coverage_without, score_estimates
+from covidx.evaluate.scores import (
+    conformal_half_width,
+    coverage_without,
+    mean_error,
+    score_estimates,
+)
 
 RNG = np.random.default_rng(5)
 TRUTH = RNG.integers(0, 9, 40).astype(float)
@@ -22,6 +27,7 @@ def test_values_are_those_of_other_libraries() -> None:
     assert found["mae_control"].value == pytest.approx(np.abs(TRUTH - 3).mean())
     assert found["r2"].value == pytest.approx(r2_score(TRUTH, FOUND))
     assert found["spearman"].value == pytest.approx(spearmanr(TRUTH, FOUND).statistic)
+    assert mean_error(FOUND - TRUTH, PATIENTS).value == found["mae"].value
     rounded = np.rint(FOUND).astype(int)
     kappa = cohen_kappa_score(TRUTH.astype(int), rounded, weights="quadratic")
     assert found["kappa"].value == pytest.approx(kappa)

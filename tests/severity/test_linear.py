@@ -74,7 +74,5 @@ def test_scores_stay_within_their_ends() -> None:
 def test_noise_is_no_better_than_the_median(seed: int) -> None:
     rng = np.random.default_rng(seed)
     y = np.clip(rng.normal(4, 2, (40, 1)), 0, 8)
-    found = leave_one_out(
-        {"v": rng.normal(size=(40, 200))}, y, PATIENTS, np.array([8.0]), _silent
-    )
+    found = leave_one_out({"v": rng.normal(size=(40, 200))}, y, PATIENTS, np.array([8.0]), _silent)
     assert np.abs(found.found - y).mean() > 0.9 * np.abs(found.control - y).mean()

@@ -28,7 +28,9 @@ def _table(tmp_path: Path, text: str) -> Path:
 
 
 def test_remarks_formats_and_empty_cells(tmp_path: Path) -> None:
-    path = _table(tmp_path, "## by three, readers,,\n# CC\nfilename,e,o\na.b.jpeg,8,6\nc.jpg,1.5,\n")
+    path = _table(
+        tmp_path, "## by three, readers,,\n# CC\nfilename,e,o\na.b.jpeg,8,6\nc.jpg,1.5,\n"
+    )
     table = read_scores(path, BY_IMAGE)
     assert table["row"].tolist() == [4, 5]
     joined, notes = join_scores(MANIFEST, SOURCES, table, BY_IMAGE, PUBLIC)
