@@ -45,7 +45,7 @@ def _beside(name: str, metrics: dict[str, Estimate], patients: int) -> str:
     return (
         f"at most {PUBLISHED[name]:.2f}, published, same set, another division; median for "
         f"everybody {metrics['mae_control'].value:.2f}; {patients} patients, each left out, all "
-        f"choices on inner folds; whole film instead of lungs "
-        f"{metrics['mae_film_alone'].value:.2f}; R2 {metrics['r2'].value:.2f}, Spearman "
+        f"choices on inner folds; lungs alone {metrics['mae_lungs_alone'].value:.2f}, whole film "
+        f"alone {metrics['mae_film_alone'].value:.2f}; R2 {metrics['r2'].value:.2f}, Spearman "
         f"{metrics['spearman'].value:.2f}, weighted kappa {metrics['kappa'].value:.2f}"
     )

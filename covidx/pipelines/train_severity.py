@@ -6,6 +6,7 @@ left out in turn, the model of all patients with its intervals.
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -192,7 +193,7 @@ def _look(
     notes: list[str] = []
     scored = set(films.loc[films[names[0]].notna(), "image_id"])
     total = len(wanted) + len(scored)
-    for done, row in enumerate(wanted.to_dict("records"), 1):
+    for done, row in enumerate(_records(wanted), 1):
         bar(done, total)
         image = str(row["image_id"])
         try:
@@ -225,7 +226,7 @@ def _look(
         )
     views: dict[str, list[NDArray[np.float32]]] = {}
     doubts = 0
-    for done, row in enumerate(rows.to_dict("records"), len(wanted) + 1):
+    for done, row in enumerate(_records(rows), len(wanted) + 1):
         bar(done, total)
         features, _, doubt = see(network, finder, picture_of(load_image(store, row)))
         doubts += doubt is not None
@@ -234,6 +235,10 @@ def _look(
     if doubts:
         notes.append(f"the lungs' box is doubtful on {doubts} scored films")
     return Seen(rows, {view: np.stack(v) for view, v in views.items()}, finder, notes)
+
+
+def _records(films: pd.DataFrame) -> list[dict[str, Any]]:
+    return [{str(k): v for k, v in row.items()} for row in films.to_dict("records")]
 
 
 def _metrics(
@@ -297,8 +302,8 @@ def _save(
 
 def _choices(found: OutOfFold, names: list[str]) -> list[tuple[str, str, str, int]]:
     """Score, view, model, and in how many of the rounds inner folds chose them."""
-    table = pd.Series([(names[p], one.view, one.model) for _, p, one in found.choices])
-    return [(*key, int(n)) for key, n in table.value_counts().sort_values(ascending=False).items()]
+    rounds = Counter((names[p], one.view, one.model) for _, p, one in found.choices)
+    return [(score, view, model, n) for (score, view, model), n in rounds.most_common()]
 
 
 def _biases(given: ScoredSource) -> list[str]:

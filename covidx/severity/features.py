@@ -92,7 +92,8 @@ class FilmNetwork:
         image = _framed(picture, box)
         # The network does not treat both sides quite alike: both are asked.
         mirrored = self._blocks(image.flip(3), GRID)[:, :, ::-1]
-        return symmetric((self._blocks(image, GRID) + mirrored) / 2).ravel()
+        both = (self._blocks(image, GRID) + mirrored) / np.float32(2.0)
+        return symmetric(both).ravel()
 
 
 def symmetric(grid: NDArray[np.float32]) -> NDArray[np.float32]:
