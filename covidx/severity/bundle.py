@@ -134,6 +134,12 @@ def load_bundle(folder: Path) -> tuple[SeverityBundle, Models]:
                 actual=actual,
                 hint="Take an undamaged copy.",
             )
+    wanted = {one.name for one in bundle.scores} | ({FINDER} if bundle.lung_sizes else set())
+    missing = sorted(name for name in wanted if f"{name}.weights" not in arrays)
+    if missing:
+        raise BundleError(
+            "BUNDLE_UNREADABLE", "The bundle lacks weights.", path=folder, actual=", ".join(missing)
+        )
     models = [_linear(arrays, one.name) for one in bundle.scores]
     finder = None
     if bundle.lung_sizes is not None:
