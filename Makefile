@@ -46,6 +46,12 @@ train-fusion: setup ## Images and a clinical table fused: the phantom, or DATA=f
 	  $(if $(CLINICAL),--clinical '$(CLINICAL)') $(if $(CARD),--card '$(CARD)') \
 	  $(foreach change,$(SET),--set '$(change)')
 
+.PHONY: train-severity
+train-severity: setup ## Readers' scores of radiographs: the phantom's, or DATA=folder [SCORES=csv MASKS=folder CARD= SET=]
+	$(BIN)/covidx train severity $(if $(DATA),--data '$(DATA)') $(if $(SCORES),--scores '$(SCORES)') \
+	  $(if $(MASKS),--masks '$(MASKS)') $(if $(CARD),--card '$(CARD)') \
+	  $(foreach change,$(SET),--set '$(change)')
+
 .PHONY: evaluate
 evaluate: setup ## A trained run on a second data set: RUN=train_cxr/latest TEST=folder [LABELS= CARD= MAP="label=class ..."]
 	$(BIN)/covidx external-test 'runs/$(RUN)' --data '$(TEST)' $(if $(LABELS),--labels '$(LABELS)') \

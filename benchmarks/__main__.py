@@ -18,6 +18,7 @@ NAMES = (
     "dcm2niix",
     "dciodvfy",
     "lungs",
+    "severity",
     "evaluate",
     "einstein",
     "israel",
@@ -78,6 +79,12 @@ def _lungs(at: Places) -> None:
     from benchmarks.lungs import lungs
 
     lungs(at.data, at.results)
+
+
+def _severity(at: Places) -> None:
+    from benchmarks.severity import severity
+
+    severity(at.data, at.work, at.results)
 
 
 def _evaluate(at: Places) -> None:
@@ -239,6 +246,7 @@ MEASURED: dict[str, Callable[[Places], None]] = {
     "dcm2niix": _dcm2niix,
     "dciodvfy": _dciodvfy,
     "lungs": _lungs,
+    "severity": _severity,
     "evaluate": _evaluate,
     "speed": _speed,
     "kill": _kill,

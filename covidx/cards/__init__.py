@@ -7,6 +7,8 @@ from covidx.cards.card import (
     Column,
     DataCard,
     ImageTable,
+    ReadersScore,
+    SeverityTable,
     card_digest,
     load_card,
 )
@@ -21,6 +23,8 @@ __all__ = [
     "DataCard",
     "ImageTable",
     "ModelFacts",
+    "ReadersScore",
+    "SeverityTable",
     "card_digest",
     "export_croissant",
     "load_card",

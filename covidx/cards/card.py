@@ -18,6 +18,8 @@ __all__ = [
     "Column",
     "DataCard",
     "ImageTable",
+    "ReadersScore",
+    "SeverityTable",
     "card_digest",
     "load_card",
 ]
@@ -132,6 +134,46 @@ class ClinicalTable(Config):
         return self
 
 
+class ReadersScore(Config):
+    """One score that readers gave each film, from 0 to `high`."""
+
+    column: str
+    high: float = Field(gt=0)
+
+
+class SeverityTable(Config):
+    """How a CSV tells of the scores that readers gave radiographs, one row a film or patient.
+
+    `image` or `patient` names its column: a file's name, whatever its folder and format, or a
+    patient who has one film.
+    """
+
+    table: str = Field(description="the CSV, relative to the data's root")
+    image: str | None = None
+    patient: str | None = None
+    scores: dict[str, ReadersScore] = Field(min_length=1)
+    masks: str | None = Field(
+        None,
+        description=(
+            "folder of drawn lungs, relative to the data's root: pictures named as the films, "
+            "above 0 where there is lung; empty ones count as not drawn"
+        ),
+    )
+
+    @property
+    def key(self) -> str:
+        """The column that names a row."""
+        return str(self.image or self.patient)
+
+    @model_validator(mode="after")
+    def _fits(self) -> SeverityTable:
+        if (self.image is None) == (self.patient is None):
+            raise ValueError("name the column of the image, or that of the patient")
+        if not all(name.isidentifier() for name in self.scores):
+            raise ValueError("a score's name is letters, digits and _")
+        return self
+
+
 class DataCard(Config):
     """A data set, described so that another person can find, judge and cite it."""
 
@@ -157,6 +199,7 @@ class DataCard(Config):
     )
     images: ImageTable | None = None
     clinical: ClinicalTable | None = None
+    severity: SeverityTable | None = None
     columns: list[Column]
     hashes: dict[str, str] = Field(default_factory=dict, description="file -> SHA-256")
 

@@ -161,6 +161,48 @@ def fusion(
     typer.echo(f"\n{RESEARCH_NOTICE}")
 
 
+@train_app.command()
+def severity(
+    data: Data = None,
+    scores: Annotated[
+        Path | None,
+        typer.Option(help="CSV: image or patient_id; extent, opacity [the card's]."),
+    ] = None,
+    masks: Annotated[
+        Path | None,
+        typer.Option(help="Folder of drawn lungs, PNG by the films' names [the card's]."),
+    ] = None,
+    card: Card = None,
+    config: Configuration = None,
+    change: Changes = None,
+    runs: Runs = Path("runs"),
+    work: Work = Path("data"),
+) -> None:
+    """Radiographs and readers' scores: extent and opacity of a new film, with an interval."""
+    from covidx.config import load_config
+    from covidx.pipelines.severity_source import TRAIN_SEVERITY, TrainSeverity, scored_source
+    from covidx.pipelines.train_severity import train_severity
+
+    settings = load_config(config or TRAIN_SEVERITY, TrainSeverity, change or [])
+    source = None
+    if data is not None:
+        named = _source(data, None, card, None)
+        assert named is not None
+        source = scored_source(named, scores, masks)
+    elif scores is not None or masks is not None or card is not None:
+        raise _no_data()
+    trained = train_severity(settings, source, work=work, runs=runs, bars=terminal_bar)
+    typer.echo(f"\neach of {trained.patients} patients left out in turn")
+    for name, metrics in trained.metrics.items():
+        for key in ("mae", "mae_control", "r2", "spearman", "kappa", "interval_coverage"):
+            typer.echo(f"  {name:<10} {key:<18} {metrics[key]}   n = {metrics[key].n}")
+    for line in trained.warnings:
+        typer.echo(f"  note: {line}")
+    folder = trained.folder
+    typer.echo(f"\nreport   {folder / 'report.html'}\nbundle   {folder / 'bundle'}")
+    typer.echo(f"\n{RESEARCH_NOTICE}")
+
+
 def _no_data() -> InvalidInputError:
     return InvalidInputError(
         "DATA_MISSING", "Labels, a table or a card were given, but no data.", hint="Add --data."

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from covidx.cli.answers import as_csv, as_json, as_table
+from covidx.cli.films import predict_films
 from covidx.cli.patients import predict_fused
 from covidx.cli.progress import terminal_bar
 from covidx.cli.rows import predict_tables
@@ -57,6 +58,8 @@ def predict(
         text, whole = predict_tables(bundle, paths, format, identities)
     elif kind == "fusion":
         text, whole = predict_fused(bundle, paths, clinical, format, identities, described)
+    elif kind == "severity":
+        text, whole = predict_films(bundle, paths, format, identities, described)
     else:
         text, whole = _predict_images(bundle, paths, format, identities, described)
     if out is None:
@@ -69,7 +72,7 @@ def predict(
 
 
 def _kind_of(bundle: Path) -> str:
-    """What a bundle is of, by its own word: ``clinical``, ``fusion``, else ``image``."""
+    """What a bundle is of, by its own word: ``clinical``, ``fusion``, ``severity``, else image."""
     try:
         said = read_json(bundle / "bundle.json")
     except StoreError:

@@ -1,0 +1,148 @@
+"""How well a number that readers gave is found again: error, rank and agreement, with intervals."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+import numpy.typing as npt
+from scipy.stats import spearmanr
+
+from covidx.errors import InvalidTableError
+from covidx.evaluate.blocks import FloatArray, Statistic
+from covidx.evaluate.bootstrap import Clusters, bootstrap, bootstrap_estimate
+from covidx.evaluate.estimate import Estimate
+from covidx.evaluate.weighted import ratio_statistic
+
+__all__ = ["conformal_half_width", "coverage_without", "mean_error", "score_estimates"]
+
+
+def score_estimates(
+    truth: npt.ArrayLike,
+    found: npt.ArrayLike,
+    control: npt.ArrayLike,
+    groups: npt.ArrayLike,
+    *,
+    seed: int = 0,
+    resamples: int = 2000,
+) -> dict[str, Estimate]:
+    """Compare found scores with the readers', beside a control's on the same rows.
+
+    Parameters
+    ----------
+    truth, found, control : array, shape (rows,)
+        The readers' score, the model's, and that of a control such as the training median.
+    groups : array, shape (rows,)
+        Whose row it is: whole groups are drawn.
+    seed, resamples : int
+        Of the bootstrap; all estimates are on the same resamples.
+
+    Returns
+    -------
+    dict of Estimate
+        ``mae``, ``mae_control``, ``mae_minus_control`` (below 0: better than the control), ``bias``
+        (found minus truth), ``r2`` (1 less the share of the variance that is left), ``spearman``,
+        and ``kappa``: Cohen's with quadratic weights, of the scores rounded to whole points.
+
+    Raises
+    ------
+    InvalidTableError
+        ``UNEQUAL_ROWS``, or ``SCORE_MISSING`` where one is not a number.
+    """
+    columns = [np.asarray(one, float) for one in (truth, found, control)]
+    names = np.asarray(groups)
+    if len({len(names), *map(len, columns)}) > 1 or not len(names):
+        raise InvalidTableError(
+            "UNEQUAL_ROWS",
+            "Each row has a truth, a score, a control and a group, and there is at least one.",
+            actual=[len(names), *map(len, columns)],
+        )
+    if not all(np.isfinite(one).all() for one in columns):
+        raise InvalidTableError("SCORE_MISSING", "A score is not a number.")
+    y, f, c = columns
+    clusters, one = Clusters.of(names), np.ones(len(y))
+    statistics: dict[str, Statistic] = {
+        "mae": ratio_statistic(abs(f - y), one, clusters),
+        "mae_control": ratio_statistic(abs(c - y), one, clusters),
+        "mae_minus_control": ratio_statistic(abs(f - y) - abs(c - y), one, clusters),
+        "bias": ratio_statistic(f - y, one, clusters),
+        "r2": _by_draw(lambda at: _r2(y[at], f[at]), clusters),
+        "spearman": _by_draw(lambda at: _spearman(y[at], f[at]), clusters),
+        "kappa": _by_draw(lambda at: _kappa(np.rint(y[at]), np.rint(f[at])), clusters),
+    }
+    drawn = bootstrap(statistics, clusters, seed=seed, resamples=resamples)
+    return {
+        name: bootstrap_estimate(
+            one, clusters, len(y), bound_n=0, empty="one of the two never changes"
+        )
+        for name, one in drawn.items()
+    }
+
+
+def mean_error(residuals: npt.ArrayLike, groups: npt.ArrayLike, seed: int = 0) -> Estimate:
+    """The mean absolute error alone, with its interval."""
+    sizes, clusters = np.abs(np.asarray(residuals, float)), Clusters.of(groups)
+    statistic = ratio_statistic(sizes, np.ones(len(sizes)), clusters)
+    drawn = bootstrap({"mae": statistic}, clusters, seed=seed, resamples=2000)["mae"]
+    return bootstrap_estimate(drawn, clusters, len(sizes), bound_n=0, empty="")
+
+
+def _by_draw(value: Callable[[npt.NDArray[np.int64]], float], clusters: Clusters) -> Statistic:
+    """A statistic that is no ratio of sums: worked out on the rows of each draw."""
+    rows = np.arange(len(clusters.codes))
+
+    def statistic(counts: FloatArray) -> FloatArray:
+        times = counts.astype(np.int64)[clusters.codes]  # (rows, draws)
+        return np.array([value(np.repeat(rows, draw)) for draw in times.T])
+
+    return statistic
+
+
+def _r2(y: FloatArray, f: FloatArray) -> float:
+    spread = float(((y - y.mean()) ** 2).sum()) if len(y) else 0.0
+    return 1.0 - float(((y - f) ** 2).sum()) / spread if spread > 0 else math.nan
+
+
+def _spearman(y: FloatArray, f: FloatArray) -> float:
+    if len(y) < 2 or np.ptp(y) == 0 or np.ptp(f) == 0:
+        return math.nan
+    return float(spearmanr(y, f).statistic)
+
+
+def _kappa(y: FloatArray, f: FloatArray) -> float:
+    """Quadratic weights turn Cohen's kappa into squared differences, paired over unpaired."""
+    if not len(y):
+        return math.nan
+    unpaired = y.var() + f.var() + (y.mean() - f.mean()) ** 2
+    return 1.0 - float(((y - f) ** 2).mean() / unpaired) if unpaired > 0 else math.nan
+
+
+def conformal_half_width(residuals: npt.ArrayLike, coverage: float) -> float:
+    """Half the width of an interval that holds a new score with the coverage asked for.
+
+    The k-th smallest of n absolute residuals of rows that were not trained on, with k the whole
+    number from (n + 1) * coverage on (Vovk, Gammerman, Shafer, Algorithmic Learning in a Random
+    World, 2005); the largest where k is above n.
+
+    >>> conformal_half_width([1.0, -2.0, 3.0, 4.0], 0.6)
+    3.0
+    """
+    sizes = np.sort(np.abs(np.asarray(residuals, float)))
+    place = math.ceil((len(sizes) + 1) * coverage - 1e-9)
+    return float(sizes[min(place, len(sizes)) - 1])
+
+
+def coverage_without(
+    residuals: npt.ArrayLike, groups: npt.ArrayLike, coverage: float, seed: int = 0
+) -> Estimate:
+    """How often the interval holds, its width each time from the other groups' residuals."""
+    sizes, names = np.abs(np.asarray(residuals, float)), np.asarray(groups)
+    held = np.empty(len(sizes))
+    for name in np.unique(names):
+        own = names == name
+        held[own] = sizes[own] <= conformal_half_width(sizes[~own], coverage)
+    clusters = Clusters.of(names)
+    statistic = ratio_statistic(held, np.ones(len(held)), clusters)
+    drawn = bootstrap({"coverage": statistic}, clusters, seed=seed, resamples=2000)["coverage"]
+    return bootstrap_estimate(drawn, clusters, len(held), bound_n=clusters.n_groups, empty="")

@@ -1,0 +1,160 @@
+"""From made-up films with readers' scores to a bundle that scores a new one."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+from scipy.ndimage import gaussian_filter
+
+from covidx.errors import BundleError, InvalidInputError
+from covidx.ingest import Identities
+from covidx.pipelines.config import PhantomCohort
+from covidx.pipelines.severity_source import TrainSeverity, phantom_scores, scored_source
+from covidx.pipelines.sources import Source
+from covidx.pipelines.train_severity import TrainedSeverity, train_severity
+from covidx.severity import Grader, grade_path, load_bundle
+
+CONFIG = TrainSeverity(seed=0, phantom=PhantomCohort(patients=20, seed=1), coverage=0.8)
+SCORED, DRAWN = 16, 21
+
+
+def _film(seed: int, extent: float) -> tuple[np.ndarray, np.ndarray]:
+    """Two dark lungs at some place on a bright body, and opacities from below; and the lungs."""
+    rng = np.random.default_rng(seed)
+    rows, columns = np.mgrid[:120, :130]
+    down, across = rng.integers(-12, 12, 2)
+    lungs = np.zeros((120, 130), bool)
+    for middle in (42, 86):
+        lungs |= ((rows - 60 - down) / 36) ** 2 + ((columns - middle - across) / 15) ** 2 <= 1
+    ill = lungs & (rows > 60 + down + 36 - 72 * extent / 8)
+    body = np.where(lungs, 50.0, 190.0) + 110.0 * ill
+    return gaussian_filter(body, 1.5) + rng.normal(0, 5, body.shape), lungs
+
+
+@pytest.fixture(scope="module")
+def films(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Pictures, drawn lungs of those without a score, and a table of scores."""
+    folder = tmp_path_factory.mktemp("films")
+    (folder / "images").mkdir()
+    (folder / "masks").mkdir()
+    rows = []
+    for n in range(SCORED + DRAWN):
+        extent = (n * 5 % SCORED) / (SCORED - 1) * 8
+        picture, lungs = _film(n, extent)
+        Image.fromarray(picture.clip(0, 255).astype(np.uint8)).save(folder / f"images/f{n:02d}.png")
+        if n < SCORED:
+            rows.append({"image": f"f{n:02d}.jpg", "extent": round(extent, 1)})
+        else:
+            mask = Image.fromarray((lungs * 255).astype(np.uint8))
+            mask.save(folder / f"masks/f{n:02d}.png")
+    pd.DataFrame(rows).to_csv(folder / "scores.csv", index=False)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def trained(films: Path, tmp_path_factory: pytest.TempPathFactory) -> TrainedSeverity:
+    """A run on them."""
+    out = tmp_path_factory.mktemp("out")
+    source = scored_source(
+        Source(films / "images", None, None), films / "scores.csv", films / "masks"
+    )
+    return train_severity(CONFIG, source, work=out / "work", runs=out / "runs")
+
+
+def test_the_run_says_what_it_found(trained: TrainedSeverity) -> None:
+    found = trained.metrics["extent"]
+    assert found["mae"].n == SCORED and trained.patients == SCORED
+    assert found["mae"].value < 0.7 * found["mae_control"].value
+    assert set(found) >= {"mae_lungs_alone", "mae_film_alone", "interval_coverage", "kappa"}
+    table = pd.read_csv(trained.folder / "predictions.csv")
+    error = (table["extent_found"] - table["extent"]).abs().mean()
+    assert error == pytest.approx(found["mae"].value, abs=1e-3)
+    page = (trained.folder / "report.html").read_text()
+    assert "Research use only" in page and "Extent, 0 to 8" in page
+    assert (trained.folder / "figures" / "extent.png").is_file()
+    record = json.loads((trained.folder / "run.json").read_text())
+    assert record["state"] == "finished" and record["bundle_sha256"]
+
+
+def test_lungs_are_found_by_films_of_others(trained: TrainedSeverity) -> None:
+    bundle, _ = load_bundle(trained.folder / "bundle")
+    assert bundle.lung_films == DRAWN and bundle.films == SCORED
+    picture, lungs = _film(77, 3.0)
+    _, box, doubt = Grader.load(trained.folder / "bundle").grade(picture.astype(np.float32))
+    where = np.argwhere(lungs)
+    edges = np.stack([where.min(0), where.max(0) + 1]) / lungs.shape
+    expected = (edges[0, 0], edges[1, 0], edges[0, 1], edges[1, 1])
+    # The margin of a twentieth, and a twentieth of the film off.
+    assert box == pytest.approx(expected, abs=0.09) and doubt is None
+
+
+def test_a_new_film_gets_scores_within_an_interval(
+    trained: TrainedSeverity, tmp_path: Path
+) -> None:
+    grader = Grader.load(trained.folder / "bundle")
+    values = []
+    for extent in (0.5, 7.0):
+        path = tmp_path / f"{extent}.png"
+        Image.fromarray(_film(99, extent)[0].clip(0, 255).astype(np.uint8)).save(path)
+        (one,) = grade_path(grader, path, identities=Identities.public())
+        value, low, high = one.scores["extent"]
+        assert one.problem is None and 0 <= low <= value <= high <= 8
+        values.append(value)
+    assert values[1] > values[0] + 2
+    (broken,) = grade_path(grader, tmp_path / "none.png", identities=Identities.public())
+    assert broken.problem is not None and not broken.scores
+
+
+def test_a_changed_bundle_is_refused(trained: TrainedSeverity, tmp_path: Path) -> None:
+    for name in ("bundle.json", "weights.safetensors"):
+        (tmp_path / name).write_bytes((trained.folder / "bundle" / name).read_bytes())
+    said = json.loads((tmp_path / "bundle.json").read_text())
+    said["scores"][0]["half_width"] = 0.0
+    (tmp_path / "bundle.json").write_text(json.dumps(said))
+    with pytest.raises(BundleError) as refused:
+        load_bundle(tmp_path)
+    assert refused.value.code == "BUNDLE_CHANGED"
+
+
+def test_without_drawn_lungs_the_whole_film_is_looked_at(films: Path, tmp_path: Path) -> None:
+    few = tmp_path / "few.csv"
+    few.write_text("\n".join((films / "scores.csv").read_text().splitlines()[:12]))
+    source = scored_source(Source(films / "images", None, None), few, None)
+    found = train_severity(CONFIG, source, work=tmp_path / "work", runs=tmp_path / "runs")
+    assert "mae_lungs_alone" not in found.metrics["extent"]
+    assert any("whole film" in line for line in found.warnings)
+
+
+@pytest.mark.parametrize(
+    ("code", "scores"),
+    [
+        ("SCORES_MISSING", None),
+        ("SCORES_COLUMNS", "image,size\nf00.png,1\n"),
+        ("TOO_FEW_SCORED", "image,extent\nf00.png,1\nf01.png,2\n"),
+    ],
+)
+def test_scores_at_fault(films: Path, tmp_path: Path, code: str, scores: str | None) -> None:
+    table = tmp_path / "scores.csv"
+    table.write_text(scores or "")
+    with pytest.raises(InvalidInputError) as refused:
+        source = scored_source(
+            Source(films / "images", None, None), table if scores else None, None
+        )
+        train_severity(CONFIG, source, work=tmp_path / "work", runs=tmp_path / "runs")
+    assert refused.value.code == code
+
+
+def test_extent_of_the_phantom_by_its_truth(tmp_path: Path) -> None:
+    lung = np.repeat([[1] * 10, [2] * 10], 10, axis=0).astype(np.uint8)  # 100 pixels a side
+    lesion = np.zeros_like(lung)
+    lesion[0, :3] = 1  # 3 % of the right: 1 point
+    lesion[10:15] = 1  # half of the left: 3 points
+    lesion[15:] = 3  # fluid does not count
+    for kind, mask in (("lung", lung), ("lesion", lesion)):
+        Image.fromarray(mask).save(tmp_path / f"P_{kind}.png")
+    assert phantom_scores(tmp_path).to_dict("records") == [{"patient_id": "P", "extent": 4}]
