@@ -101,19 +101,17 @@ def scores_by_arm(
     """
     own = by_image.logits.reindex(arms.patients["patient_id"]).to_numpy(np.float64)
     backbone = predictor.image.bundle.architecture.backbone
-    found = {
-        P3: (KINDS[predictor.bundle.recipe.kind], predictor.score(arms)),
-        IMAGE: (f"image: {backbone}", expit(own)),
-        CLINIC: (
-            f"clinical row: {clinic.best}",
-            expit(arms.clinic[clinic.best].to_numpy(np.float64)),
-        ),
-    }
-    for one in others:
-        found[f"{P3}-{one.recipe.name}"] = (KINDS[one.recipe.kind], one.scores)
-    if clinic.control is not None:
+    found = {P3: (KINDS[predictor.bundle.recipe.kind], predictor.score(arms))}
+    if clinic.control is not None:  # first of the others: what it reaches, no model has shown
         alone = np.where(arms.has(CLINIC), clinic.control.score(arms.values), np.nan)
         found[CONTROL] = ("knows which clinical values are missing, and nothing else", alone)
+    found[IMAGE] = (f"image: {backbone}", expit(own))
+    found[CLINIC] = (
+        f"clinical row: {clinic.best}",
+        expit(arms.clinic[clinic.best].to_numpy(np.float64)),
+    )
+    for one in others:
+        found[f"{P3}-{one.recipe.name}"] = (KINDS[one.recipe.kind], one.scores)
     return found
 
 
