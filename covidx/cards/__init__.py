@@ -7,6 +7,8 @@ from covidx.cards.card import (
     Column,
     DataCard,
     ImageTable,
+    MaskFiles,
+    MaskSet,
     card_digest,
     load_card,
 )
@@ -20,6 +22,8 @@ __all__ = [
     "Column",
     "DataCard",
     "ImageTable",
+    "MaskFiles",
+    "MaskSet",
     "ModelFacts",
     "card_digest",
     "export_croissant",

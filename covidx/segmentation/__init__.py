@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from covidx.segmentation.grid import check_values, on_grid
+from covidx.segmentation.grid import check_values, in_order_of, on_grid
 from covidx.segmentation.lungs import segment_lungs
 from covidx.segmentation.measure import LOBES, Masks, measure_severity
 from covidx.segmentation.metrics import MaskScores, compare_masks, dice, surface_distances
@@ -23,6 +23,7 @@ __all__ = [
     "check_values",
     "compare_masks",
     "dice",
+    "in_order_of",
     "measure_severity",
     "on_grid",
     "points",
