@@ -11,7 +11,7 @@ export OMP_NUM_THREADS ?= $(shell nproc 2>/dev/null || echo 2)
 
 .PHONY: help
 help: ## List the targets
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-14s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-18s %s\n", $$1, $$2}'
 
 $(STAMP): requirements.lock pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -44,6 +44,11 @@ train-clinical: setup ## A clinical table: the phantom's rows, or DATA=table [LA
 train-fusion: setup ## Images and a clinical table fused: the phantom, or DATA=folder LABELS=csv CLINICAL=table CARD=card [SET=]
 	$(BIN)/covidx train fusion $(if $(DATA),--data '$(DATA)') $(if $(LABELS),--labels '$(LABELS)') \
 	  $(if $(CLINICAL),--clinical '$(CLINICAL)') $(if $(CARD),--card '$(CARD)') \
+	  $(foreach change,$(SET),--set '$(change)')
+
+.PHONY: train-segmentation
+train-segmentation: setup ## Lungs and opacities: the phantom with distractors, or DATA=folder of images and masks [CARD= SET=]
+	$(BIN)/covidx train segmentation $(if $(DATA),--data '$(DATA)') $(if $(CARD),--card '$(CARD)') \
 	  $(foreach change,$(SET),--set '$(change)')
 
 .PHONY: evaluate

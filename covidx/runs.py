@@ -29,6 +29,7 @@ PACKAGES = (
     "torchvision",
     "timm",
     "lightning",
+    "monai",
     "scikit-learn",
     "numpy",
     "pydicom",

@@ -7,7 +7,18 @@ import sys
 
 import typer
 
-from covidx.cli import cards, data, evaluation, export, information, models, pacs, predict, severity
+from covidx.cli import (
+    cards,
+    data,
+    evaluation,
+    export,
+    information,
+    models,
+    pacs,
+    predict,
+    segment,
+    severity,
+)
 from covidx.constants import RESEARCH_NOTICE
 from covidx.errors import CovidxError, StoreError
 
@@ -31,6 +42,7 @@ app.command()(models.external_test)
 app.command(name="evaluate")(evaluation.evaluate_command)
 app.command(name="compare")(evaluation.compare_command)
 app.add_typer(export.export_app, name="export")
+app.command()(segment.segment)
 app.command()(severity.severity)
 app.add_typer(cards.card_app, name="card")
 

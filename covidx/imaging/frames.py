@@ -109,7 +109,9 @@ class Frame:
         place = float(np.interp(index, self.stack, np.arange(len(self)))) - first
         low = min(max(int(place), 0), shares.shape[1] - 1)
         high, weight = min(low + 1, shares.shape[1] - 1), place - low
-        mixed = shares[:, low] if weight == 0 else torch.lerp(shares[:, low], shares[:, high], weight)
+        mixed = (
+            shares[:, low] if weight == 0 else torch.lerp(shares[:, low], shares[:, high], weight)
+        )
         return functional.interpolate(
             mixed[None], self.volume.array.shape[1:], mode="bilinear", align_corners=False
         )[0]

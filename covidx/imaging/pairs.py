@@ -72,7 +72,7 @@ def build_pairs(
 ) -> PairCache:
     """Prepare every image with its labels once; a cache of the same ones is reused.
 
-    An image that cannot be prepared, or whose mask does not fit it, is refused by itself and listed.
+    An image that cannot be prepared, or whose mask does not fit, is refused by itself and listed.
 
     Parameters
     ----------

@@ -22,7 +22,13 @@ from covidx.training import TrainedOn
 from covidx.training.segment_bundle import SegmentationBundle, save_segmentation_bundle
 from covidx.training.segmenter import Segmenter
 
-__all__ = ["save_segmenter", "warnings_of", "write_masked_tables", "write_segmentation_card"]
+__all__ = [
+    "describe_bundle",
+    "save_segmenter",
+    "warnings_of",
+    "write_masked_tables",
+    "write_segmentation_card",
+]
 
 PIXELS = "surface distances and the NSD's tolerance are in pixels: radiographs here have no spacing"
 
@@ -119,8 +125,8 @@ def write_segmentation_card(
         f"# covidx segmenter: {', '.join(bundle.groups)} on {seen.modality}",
         f"> **{bundle.notice}**",
         "## Intended use",
-        "Research on segmentation: comparing methods, teaching, testing software. An opacity is what "
-        "is denser than lung: many diseases look so, and none is named by it.",
+        "Research on segmentation: comparing methods, teaching, testing software. An opacity is "
+        "what is denser than lung: many diseases look so, and none is named by it.",
         "## Model",
         "\n".join(f"- {name}: {value}" for name, value in bundle.recipe.model_dump().items()),
         "\n".join(f"- {kind}: {', '.join(names)}" for kind, names in bundle.groups.items()),
@@ -142,4 +148,6 @@ def write_segmentation_card(
 def _line(name: str, one: Estimate) -> str:
     if one.reason:
         return f"| {name} | – | – | {one.n} | {one.method}; {one.reason} |"
-    return f"| {name} | {one.value:.3f} | {one.low:.3f} to {one.high:.3f} | {one.n} | {one.method} |"
+    return (
+        f"| {name} | {one.value:.3f} | {one.low:.3f} to {one.high:.3f} | {one.n} | {one.method} |"
+    )

@@ -137,9 +137,7 @@ def train_segmentation(
             found = {name: one.to_json() for name, one in estimates.items()}
             write_json(folder.path / "metrics.json", found)
             warnings = warnings_of(cohort, rows)
-            write_segmentation_card(
-                folder.path / "bundle", segmenter.bundle, estimates, warnings
-            )
+            write_segmentation_card(folder.path / "bundle", segmenter.bundle, estimates, warnings)
         with folder.step("report"):
             pictures = _draw(segmenter, cohort, test, scores, fitted, folder.path / "figures", rows)
             facts = _facts(folder, cohort, rows, segmenter, fitted, threshold)
@@ -258,5 +256,7 @@ def _facts(
         *provenance(folder.record, segmenter.bundle.sha256),
     ]
     if threshold is not None:
-        facts.insert(5, ("Control", f"in the true lungs, from {threshold:.0f} HU, by training patients"))
+        facts.insert(
+            5, ("Control", f"in the true lungs, from {threshold:.0f} HU, by training patients")
+        )
     return facts

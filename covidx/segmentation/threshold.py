@@ -49,7 +49,9 @@ def choose_threshold(scans: Iterable[tuple[NDArray[Any], Mask, Mask]]) -> float:
         dice.append(2.0 * both / (found + np.count_nonzero(truth)))
     if not dice:
         raise InvalidInputError(
-            "NO_OPACITIES", "No scan has an opacity to choose a threshold by.", expected="one or more"
+            "NO_OPACITIES",
+            "No scan has an opacity to choose a threshold by.",
+            expected="one or more",
         )
     return float(CANDIDATES_HU[int(np.mean(dice, axis=0).argmax())])
 

@@ -26,8 +26,8 @@ from covidx.models.segmenters import SegmenterShape, channels_last, make_segment
 from covidx.training.bundle import TrainedOn, need_unchanged
 
 __all__ = [
-    "SegmentationBundle",
     "SegmentRecipe",
+    "SegmentationBundle",
     "build_network",
     "load_segmentation_bundle",
     "parity_patches",
