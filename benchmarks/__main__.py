@@ -18,6 +18,7 @@ NAMES = (
     "dcm2niix",
     "dciodvfy",
     "lungs",
+    "segmentation",
     "evaluate",
     "einstein",
     "israel",
@@ -75,6 +76,12 @@ def _lungs(at: Places) -> None:
     from benchmarks.lungs import lungs
 
     lungs(at.data, at.results)
+
+
+def _segmentation(at: Places) -> None:
+    from benchmarks.segmentation import segmentation
+
+    segmentation(at.data, at.runs, at.results)
 
 
 def _evaluate(at: Places) -> None:
@@ -210,6 +217,7 @@ MEASURED: dict[str, Callable[[Places], None]] = {
     "dcm2niix": _dcm2niix,
     "dciodvfy": _dciodvfy,
     "lungs": _lungs,
+    "segmentation": _segmentation,
     "evaluate": _evaluate,
     "speed": _speed,
     "kill": _kill,

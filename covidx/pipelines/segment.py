@@ -27,7 +27,7 @@ from covidx.training.predict import outside_domain
 from covidx.training.segmenter import Segmenter
 from covidx.volume import Volume
 
-__all__ = ["Answer", "segment_paths"]
+__all__ = ["Answer", "look_at_film", "segment_paths"]
 
 CLASSICAL: Groups = {"lung": ["none", "right-lung", "left-lung"]}
 LUNG_SHARE = (0.02, 0.4)
@@ -185,7 +185,7 @@ def _look_at(lungs: NDArray[np.uint8], volume: Volume) -> list[str]:
     if not lungs.any():
         raise InvalidInputError("NO_LUNGS", "There are no lungs in view.")
     if volume.modality != "CT" or volume.voxel_ml is None:
-        return _look_at_film(lungs[0] > 0)
+        return look_at_film(lungs[0] > 0)
     mask = Volume(lungs, "OT", "unproven", volume.geometry, volume.affine)
     flags = lung_flags(mask.canonical().array)
     ml = np.count_nonzero(lungs) * volume.voxel_ml
@@ -196,7 +196,7 @@ def _look_at(lungs: NDArray[np.uint8], volume: Volume) -> list[str]:
     return flags
 
 
-def _look_at_film(lungs: NDArray[np.bool_]) -> list[str]:
+def look_at_film(lungs: NDArray[np.bool_]) -> list[str]:
     """Whether the two largest pieces have the areas of two lungs."""
     pieces, _ = ndimage.label(lungs)
     shares = np.sort(np.bincount(pieces.ravel())[1:] / lungs.size)[::-1]

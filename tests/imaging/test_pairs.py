@@ -46,7 +46,10 @@ def test_right_and_left_change_names_in_a_mirror() -> None:
 
 
 def test_labels_stay_on_what_they_label() -> None:
-    yes = (torch.cdist(torch.cartesian_prod(*[torch.arange(64.0)] * 2), torch.tensor([[25.0, 40.0]])) < 12)
+    yes = (
+        torch.cdist(torch.cartesian_prod(*[torch.arange(64.0)] * 2), torch.tensor([[25.0, 40.0]]))
+        < 12
+    )
     labels = yes.reshape(1, 1, 64, 64).long()
     how = PairAugmentation(mirror=True, brightness=0, contrast=0, noise=0)
     for seed in range(5):

@@ -18,7 +18,8 @@ from covidx.imaging.augment_pairs import PairAugmentation
 from covidx.imaging.frames import VolumeFraming
 from covidx.imaging.pairs import PairCache
 from covidx.models.segmenters import UNetShape
-from covidx.training import TrainedOn, segmenter as module
+from covidx.training import TrainedOn
+from covidx.training import segmenter as module
 from covidx.training.fit import run
 from covidx.training.patches import PatchData, PatchPlan
 from covidx.training.segment_bundle import (
