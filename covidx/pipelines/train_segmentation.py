@@ -119,6 +119,10 @@ def train_segmentation(
             tracker.dataset(part, cohort.source.name, table_digest(part), str(role))
         tracker.tags(digests)
 
+        with folder.step("control"):
+            controlled = way.framing.input == "volume" and {"lung", "opacity"} <= set(cohort.groups)
+            train = rows[rows["role"] == "train"]
+            threshold = tune_threshold(cohort, train) if controlled else None
         with folder.step("train"):
             place = training_folder(work, way, config.seed, rows, digests)
             fitted = _fit(cache, rows, cohort, way, config.seed, place)
@@ -127,9 +131,7 @@ def train_segmentation(
         with folder.step("evaluate"), bars("evaluate") as bar:
             bundle = describe_bundle(cohort, way, rows, splits, folder.run_id)
             segmenter = save_segmenter(folder.path / "bundle", Segmenter(bundle, fitted.model))
-            train, test = (rows[rows["role"] == role] for role in ("train", "test"))
-            controlled = way.framing.input == "volume" and {"lung", "opacity"} <= set(cohort.groups)
-            threshold = tune_threshold(cohort, train) if controlled else None
+            test = rows[rows["role"] == "test"]
             scores = score_images(segmenter, cohort, test, way.tolerance, threshold, bar)
             with replacing(folder.path / "scores.csv") as temporary:
                 scores.to_csv(temporary, index=False, float_format="%.6g")

@@ -33,10 +33,10 @@ TINY = [
     "volume.framing.pixel_mm=6",
     "volume.mirrored=false",
 ]
-SCANS = {  # name of the scan as on Kaggle -> name of its masks, patient of seed 5
-    "coronacases_org_001": ("coronacases_001", 1),
-    "coronacases_org_case007": ("coronacases_007", 2),
-    "radiopaedia_org_covid-19-pneumonia-10_85902_1-dcm": ("radiopaedia_10_85902_1", 3),
+SCANS = {  # name of the scan as on Kaggle -> name of its masks, an ill patient of seed 5
+    "coronacases_org_001": ("coronacases_001", 2),
+    "coronacases_org_case007": ("coronacases_007", 4),
+    "radiopaedia_org_covid-19-pneumonia-10_85902_1-dcm": ("radiopaedia_10_85902_1", 7),
 }
 
 
@@ -67,7 +67,7 @@ def layout(tmp_path_factory: pytest.TempPathFactory) -> Layout:
         write(folder / "lung_mask" / f"{mask}.nii", sides[made.lung], made.affine)
         write(folder / "infection_mask" / f"{mask}.nii.gz", ill, made.affine)
         scans[scan] = made
-    lonely = render(draw_patient(5, 4))
+    lonely = render(draw_patient(5, 0))
     write(folder / "ct_scans" / "coronacases_org_002.nii", lonely.hu, lonely.affine)
     return Layout(folder, scans)
 
