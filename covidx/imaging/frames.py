@@ -121,7 +121,8 @@ class Frame:
         array = self.volume.array
         if self._greys is not None:
             low, high = self._greys
-            return ((array[0].astype(np.float32) - low) / (high - low)).clip(0, 1)
+            stretched: NDArray[np.float32] = (array[0].astype(np.float32) - low) / (high - low)
+            return stretched.clip(0, 1)
         assert self.volume.spacing_mm is not None
         reach = self.how.slab_mm / 2 / self.volume.spacing_mm[0]
         first = max(0, int(np.ceil(place - reach - ROUNDING)))
@@ -159,8 +160,10 @@ def make_frame(volume: Volume, how: VolumeFraming | RadiographFraming, dimension
     spacing = volume.spacing_mm
     assert spacing is not None
     slices, rows, columns = volume.array.shape
-    grid = (max(1, round(rows * spacing[1] / how.pixel_mm)),)
-    grid = (grid[0], max(1, round(columns * spacing[2] / how.pixel_mm)))
+    grid = (
+        max(1, round(rows * spacing[1] / how.pixel_mm)),
+        max(1, round(columns * spacing[2] / how.pixel_mm)),
+    )
     if grid[0] * grid[1] > MAX_FRAME_PIXELS:
         raise InvalidInputError(
             "FRAME_TOO_LARGE",

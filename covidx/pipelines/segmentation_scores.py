@@ -124,7 +124,8 @@ def estimates_of(scores: pd.DataFrame, seed: int) -> dict[str, Estimate]:
 
 def _summary(part: pd.DataFrame, seed: int) -> dict[str, Estimate]:
     columns = list(MaskScores.__dataclass_fields__)
-    scores = [MaskScores(**row) for row in part[columns].to_dict("records")]
+    rows = part[columns].itertuples(index=False, name=None)
+    scores = [MaskScores(*row) for row in rows]
     return summarise(scores, part["patient_id"].to_numpy(), by_patient=True, seed=seed)
 
 

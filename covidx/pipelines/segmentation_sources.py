@@ -109,7 +109,7 @@ class MaskedCohort:
             ``MASK_VALUES``, ``MASK_SIDES``, or as `on_grid`.
         """
         rows = self.masks[self.masks["image_id"] == image_id].set_index("kind")["path"]
-        found = {}
+        found: dict[str, NDArray[Any]] = {}
         for one in self.described.files:
             values = _values(self.root / rows[one.kind], volume, one.kind)
             found[one.kind] = _classes(values, one)

@@ -209,7 +209,8 @@ def _draw(
     rows: pd.DataFrame,
 ) -> list[tuple[str, str]]:
     """Dice, curves, and the worst, the middle and the best image by their first structure."""
-    patients = rows.groupby("role")["patient_id"].nunique().to_dict()
+    counts = rows.groupby("role")["patient_id"].nunique()
+    patients = {str(role): int(n) for role, n in counts.items()}
     drawn = {
         "dice.png": ("Dice of each test image, by structure", dice_figure(scores)),
         "training.png": ("Loss and Dice by epoch", loss_figure(fitted.curves, patients)),

@@ -97,7 +97,7 @@ def loss_figure(history: pd.DataFrame, patients: Mapping[str, int]) -> Figure:
     epochs = history["epoch"]
     loss.plot(epochs, history["train_loss"], color=BLUE, label="training patches")
     loss.plot(epochs, history["validation_loss"], color=ORANGE, label="validation patches")
-    best = int(epochs[history["validation_loss"].idxmin()])
+    best = int(epochs.iloc[int(history["validation_loss"].to_numpy().argmin())])
     dice.plot(epochs, history["validation_dice"], color=ORANGE)
     for axes in (loss, dice):
         axes.axvline(best, color=GREEN, linestyle="--", linewidth=1)

@@ -29,9 +29,11 @@ __all__ = [
     "SegmentRecipe",
     "SegmentationBundle",
     "build_network",
+    "by_question",
     "load_segmentation_bundle",
     "parity_patches",
     "save_segmentation_bundle",
+    "shares_of",
 ]
 
 PARITY_CASES = 2
@@ -190,5 +192,9 @@ def _read(folder: Path) -> SegmentationBundle:
 
 def shares_of(logits: torch.Tensor, groups: Groups) -> torch.Tensor:
     """Class shares: a softmax over the classes of each question."""
-    parts = logits.split([len(names) for names in groups.values()], dim=1)
-    return torch.cat([part.softmax(dim=1) for part in parts], dim=1)
+    return torch.cat([part.softmax(dim=1) for part in by_question(logits, groups)], dim=1)
+
+
+def by_question(answers: torch.Tensor, groups: Groups, dim: int = 1) -> tuple[torch.Tensor, ...]:
+    """The classes of each question, from those of all."""
+    return torch.split(answers, [len(names) for names in groups.values()], dim)

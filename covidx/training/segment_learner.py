@@ -14,8 +14,9 @@ from covidx.config import Config
 from covidx.imaging.augment_pairs import PairAugmentation
 from covidx.imaging.pairs import Groups
 from covidx.models.segmenters import channels_last
+from covidx.training.segment_bundle import by_question
 
-__all__ = ["SegmentLearner", "SegmentLearning", "split_logits"]
+__all__ = ["SegmentLearner", "SegmentLearning"]
 
 WARM_UP = 0.15
 """Share of the cycle in which the rate rises."""
@@ -34,11 +35,6 @@ class SegmentLearning(Config):
     weight_decay: float = Field(1e-4, ge=0)
     loss: Literal["dice_ce", "dice_focal"] = "dice_ce"
     augmentation: PairAugmentation = PairAugmentation()
-
-
-def split_logits(logits: Tensor, groups: Groups) -> list[Tensor]:
-    """The logits of each question, from those of all."""
-    return list(logits.split([len(names) for names in groups.values()], dim=1))
 
 
 class SegmentLearner(lightning.LightningModule):
@@ -106,11 +102,11 @@ class SegmentLearner(lightning.LightningModule):
         )
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": cycle, "interval": "step"}}
 
-    def _loss(self, batch: tuple[Tensor, Tensor]) -> tuple[Tensor, list[Tensor]]:
+    def _loss(self, batch: tuple[Tensor, Tensor]) -> tuple[Tensor, tuple[Tensor, ...]]:
         images, labels = batch
         if images.ndim == 4:
             images = images.contiguous(memory_format=torch.channels_last)
-        answers = split_logits(self.model(images), self.groups)
+        answers = by_question(self.model(images), self.groups)
         losses = [
             self.loss(logits, labels[:, number, None]) for number, logits in enumerate(answers)
         ]

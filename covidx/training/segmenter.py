@@ -20,6 +20,7 @@ from covidx.training.patches import swaps_of
 from covidx.training.predict import PARITY_TOLERANCE
 from covidx.training.segment_bundle import (
     SegmentationBundle,
+    by_question,
     load_segmentation_bundle,
     parity_patches,
     shares_of,
@@ -96,7 +97,7 @@ class Segmenter:
         for first, shares in self._blocks(frame):
             for index in _between(frame, first, shares.shape[1]):
                 mixed = frame.back(shares, first, index)
-                parts = mixed.split([len(names) for names in groups.values()])
+                parts = by_question(mixed, groups, dim=0)
                 for name, part in zip(groups, parts, strict=True):
                     found[name][index] = part.argmax(dim=0).to(torch.uint8).numpy()
         return {name: in_order_of(labels, volume) for name, labels in found.items()}
@@ -127,7 +128,7 @@ class Segmenter:
         )
         top, left = (padded[0] - rows) // 2, (padded[1] - columns) // 2
         given = fit_patch(images, (-top, -left), padded)[:, None]
-        found = torch.cat([self._shares(part) for part in given.split(BATCH)])
+        found = torch.cat([self._shares(part) for part in torch.split(given, BATCH)])
         return found[:, :, top : top + rows, left : left + columns].transpose(0, 1)
 
     def _deep(self, images: Tensor) -> Tensor:
