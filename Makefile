@@ -11,7 +11,7 @@ export OMP_NUM_THREADS ?= $(shell nproc 2>/dev/null || echo 2)
 
 .PHONY: help
 help: ## List the targets
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-14s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-18s %s\n", $$1, $$2}'
 
 $(STAMP): requirements.lock pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -50,6 +50,11 @@ train-fusion: setup ## Images and a clinical table fused: the phantom, or DATA=f
 train-severity: setup ## Readers' scores of radiographs: the phantom's, or DATA=folder [SCORES=csv MASKS=folder CARD= SET=]
 	$(BIN)/covidx train severity $(if $(DATA),--data '$(DATA)') $(if $(SCORES),--scores '$(SCORES)') \
 	  $(if $(MASKS),--masks '$(MASKS)') $(if $(CARD),--card '$(CARD)') \
+	  $(foreach change,$(SET),--set '$(change)')
+
+.PHONY: train-segmentation
+train-segmentation: setup ## Lungs and opacities: the phantom with distractors, or DATA=folder of images and masks [CARD= SET=]
+	$(BIN)/covidx train segmentation $(if $(DATA),--data '$(DATA)') $(if $(CARD),--card '$(CARD)') \
 	  $(foreach change,$(SET),--set '$(change)')
 
 .PHONY: evaluate

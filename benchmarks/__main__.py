@@ -19,6 +19,7 @@ NAMES = (
     "dciodvfy",
     "lungs",
     "severity",
+    "segmentation",
     "evaluate",
     "einstein",
     "israel",
@@ -85,6 +86,12 @@ def _severity(at: Places) -> None:
     from benchmarks.severity import severity
 
     severity(at.data, at.work, at.results)
+
+
+def _segmentation(at: Places) -> None:
+    from benchmarks.segmentation import segmentation
+
+    segmentation(at.data, at.runs, at.results)
 
 
 def _evaluate(at: Places) -> None:
@@ -247,6 +254,7 @@ MEASURED: dict[str, Callable[[Places], None]] = {
     "dciodvfy": _dciodvfy,
     "lungs": _lungs,
     "severity": _severity,
+    "segmentation": _segmentation,
     "evaluate": _evaluate,
     "speed": _speed,
     "kill": _kill,

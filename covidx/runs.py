@@ -39,6 +39,7 @@ PACKAGES = (
     "torchvision",
     "timm",
     "lightning",
+    "monai",
     "scikit-learn",
     "numpy",
     "pydicom",

@@ -18,6 +18,7 @@ from covidx.cli import (
     pacs,
     predict,
     reproduce,
+    segment,
     severity,
 )
 from covidx.constants import RESEARCH_NOTICE
@@ -43,6 +44,7 @@ app.command()(models.external_test)
 app.command(name="evaluate")(evaluation.evaluate_command)
 app.command(name="compare")(evaluation.compare_command)
 app.add_typer(export.export_app, name="export")
+app.command()(segment.segment)
 app.command()(severity.severity)
 app.add_typer(audit.audit_app, name="audit")
 app.command()(reproduce.reproduce)

@@ -203,6 +203,39 @@ def severity(
     typer.echo(f"\n{RESEARCH_NOTICE}")
 
 
+@train_app.command()
+def segmentation(
+    data: Annotated[
+        Path | None, typer.Option(help="Folder of images and masks [the phantom, distracted].")
+    ] = None,
+    card: Annotated[
+        Path | None, typer.Option(help="Data card with a section masks (path, or known name).")
+    ] = None,
+    config: Configuration = None,
+    change: Changes = None,
+    runs: Runs = Path("runs"),
+    work: Work = Path("data"),
+) -> None:
+    """Lungs and opacities: images with masks in; network, agreement and bundle out."""
+    from covidx.config import load_config
+    from covidx.pipelines.segmentation_config import TRAIN_SEGMENTATION, TrainSegmentation
+    from covidx.pipelines.train_segmentation import train_segmentation
+
+    settings = load_config(config or TRAIN_SEGMENTATION, TrainSegmentation, change or [])
+    source = _source(data, None, card, None)
+    trained = train_segmentation(settings, source, work=work, runs=runs, bars=terminal_bar)
+    typer.echo("\nagreement with the true masks of test patients, means by patient")
+    for name, found in trained.estimates.items():
+        if name.endswith((".dice", ".false_ml")):
+            typer.echo(f"  {name:<28} {found}   n = {found.n}")
+    for line in trained.warnings:
+        if not line.startswith(KNOWN_BIAS):
+            typer.echo(f"  note: {line}")
+    folder = trained.folder
+    typer.echo(f"\nreport   {folder / 'report.html'}\nbundle   {folder / 'bundle'}")
+    typer.echo(f"\n{RESEARCH_NOTICE}")
+
+
 def _no_data() -> InvalidInputError:
     return InvalidInputError(
         "DATA_MISSING", "Labels, a table or a card were given, but no data.", hint="Add --data."

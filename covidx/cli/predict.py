@@ -12,7 +12,7 @@ from covidx.cli.films import predict_films
 from covidx.cli.patients import predict_fused
 from covidx.cli.progress import terminal_bar
 from covidx.cli.rows import predict_tables
-from covidx.errors import InvalidInputError, StoreError
+from covidx.errors import BundleError, InvalidInputError, StoreError
 from covidx.files import make_folder, read_json, replacing
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ def predict(
 
 
 def _kind_of(bundle: Path) -> str:
-    """What a bundle is of, by its own word: ``clinical``, ``fusion``, ``severity``, else image."""
+    """What a bundle is of, by its own word (``clinical``, ``fusion``, …), else ``image``."""
     try:
         said = read_json(bundle / "bundle.json")
     except StoreError:
@@ -101,7 +101,15 @@ def _predict_images(
 
 
 def _check_asked(kind: str, paths: list[Path], clinical: Path | None) -> None:
-    """Refuse a call that asks about nothing, or gives a table to a model that takes none."""
+    """Refuse a call that asks about nothing, or gives a model what it does not take."""
+    if kind == "segmentation":
+        raise BundleError(
+            "BUNDLE_KIND",
+            "This bundle gives masks, not scores.",
+            expected="a bundle of a classifier",
+            actual="a bundle of train_segmentation",
+            hint="Use covidx segment.",
+        )
     if not paths and (clinical is None or kind != "fusion"):
         raise InvalidInputError(
             "NOTHING_ASKED",

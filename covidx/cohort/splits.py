@@ -8,13 +8,13 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from sklearn.model_selection import StratifiedGroupKFold
+from sklearn.model_selection import GroupKFold, StratifiedGroupKFold
 
 from covidx.errors import ConfigError, InvalidTableError, LeakageError
 from covidx.files import read_json, write_json
 from covidx.tables import SPLITS, check, read_table, table_digest, write_table
 
-__all__ = ["Splits", "make_splits", "need_groups"]
+__all__ = ["Splits", "cut_groups", "make_splits", "need_groups"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -155,13 +155,7 @@ def make_splits(manifest: pd.DataFrame, *, seed: int, parts: int = 5, folds: int
     InvalidTableError
         ``ONE_CLASS``, or ``TOO_FEW_GROUPS`` where a class cannot be in every part.
     """
-    if parts < 3 or not 1 <= folds <= parts:
-        raise ConfigError(
-            "FOLDS_INVALID",
-            "Training, validation and test need a part each, and every fold a test part.",
-            expected="parts >= 3, 1 <= folds <= parts",
-            actual=f"{parts} parts, {folds} folds",
-        )
+    _check_parts(parts, folds)
     rows = manifest.sort_values("image_id").reset_index(drop=True)
     counts = rows.groupby("label")["group_id"].nunique()
     if len(counts) < 2:
@@ -183,6 +177,58 @@ def make_splits(manifest: pd.DataFrame, *, seed: int, parts: int = 5, folds: int
     part = np.empty(len(rows), dtype=np.int64)
     for number, (_, members) in enumerate(cutter.split(rows, rows["label"], rows["group_id"])):
         part[members] = number
+    return _with_roles(rows, part, parts, folds, seed)
+
+
+def cut_groups(manifest: pd.DataFrame, *, seed: int, parts: int = 5) -> Splits:
+    """One fold of groups cut into `parts` without regard to labels, as for segmentation.
+
+    Parameters
+    ----------
+    manifest : DataFrame
+        With group_id and patient_id.
+    seed : int
+    parts : int
+        At least 3: one to test, one to validate, the others to train.
+
+    Raises
+    ------
+    ConfigError
+        ``FOLDS_INVALID``.
+    InvalidTableError
+        ``TOO_FEW_GROUPS``.
+    """
+    _check_parts(parts, 1)
+    rows = manifest.sort_values("image_id").reset_index(drop=True)
+    groups = rows["group_id"].nunique()
+    if groups < parts:
+        raise InvalidTableError(
+            "TOO_FEW_GROUPS",
+            f"There must be at least {parts} independent groups (patients, sources).",
+            expected=f">= {parts}",
+            actual=groups,
+            hint="Add patients, or set fewer parts (3 at least).",
+        )
+    cutter = GroupKFold(n_splits=parts, shuffle=True, random_state=seed)
+    part = np.empty(len(rows), dtype=np.int64)
+    for number, (_, members) in enumerate(cutter.split(rows, groups=rows["group_id"])):
+        part[members] = number
+    return _with_roles(rows, part, parts, 1, seed)
+
+
+def _check_parts(parts: int, folds: int) -> None:
+    if parts < 3 or not 1 <= folds <= parts:
+        raise ConfigError(
+            "FOLDS_INVALID",
+            "Training, validation and test need a part each, and every fold a test part.",
+            expected="parts >= 3, 1 <= folds <= parts",
+            actual=f"{parts} parts, {folds} folds",
+        )
+
+
+def _with_roles(
+    rows: pd.DataFrame, part: npt.NDArray[np.int64], parts: int, folds: int, seed: int
+) -> Splits:
     tables = []
     for fold in range(folds):
         roles = np.where(part == fold, "test", "train")

@@ -174,5 +174,5 @@ def _library(name: str, package: str) -> Any:
         raise InvalidInputError(
             "LIBRARY_MISSING",
             f"{package} is not installed.",
-            hint=f"pip install 'covidx[exchange]', or {package} alone.",
+            hint=f"pip install {package.lower()}",
         ) from error

@@ -74,8 +74,8 @@ def _in_words(description: Row) -> str:
     return f"a cohort of {count} patients with {kind} and seed {seed}"
 
 
-def _describe(patients: int, seed: int, modality: Modality) -> Row:
-    """What a cohort is; a CT cohort's is as it was before there were radiographs."""
+def _describe(patients: int, seed: int, modality: Modality, distractors: bool) -> Row:
+    """What a cohort is; one of plain CTs is described as before there was anything else."""
     return {
         "kind": "covidx phantom cohort, simulated: no real patient",
         "patients": patients,
@@ -84,6 +84,7 @@ def _describe(patients: int, seed: int, modality: Modality) -> Row:
         "effects_sha256": effects_digest(),
         "classes": list(CLASSES),
         **({} if modality == "ct" else {"modality": modality, "beam_sha256": beam_digest()}),
+        **({"distractors": True} if distractors else {}),
     }
 
 
@@ -93,6 +94,7 @@ def generate_cohort(
     seed: int,
     *,
     modality: Modality = "ct",
+    distractors: bool = False,
     workers: int | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Path:
@@ -109,6 +111,8 @@ def generate_cohort(
     modality : {"ct", "cxr"}
         A thorax CT of each patient, or a frontal chest radiograph. The patients of a seed are the
         same: anatomy, disease, label and clinical row.
+    distractors : bool
+        CTs with nodules, plates of atelectasis and motion, for segmentation; see `render`.
     workers : int, optional
         Processes; by default one for each CPU this process may use.
     progress : callable, optional
@@ -126,22 +130,24 @@ def generate_cohort(
     StoreError
         If `out` cannot be written.
     """
-    if patients < 1 or seed < 0 or modality not in MODALITIES:
+    unfit = modality not in MODALITIES or (distractors and modality != "ct")
+    if patients < 1 or seed < 0 or unfit:
         raise InvalidInputError(
             "PHANTOM_ARGUMENT",
             "A phantom cohort needs at least one patient and a seed that is not negative.",
-            expected=f"modality {' or '.join(MODALITIES)}",
-            actual=f"patients={patients}, seed={seed}, modality={modality}",
+            expected=f"modality {' or '.join(MODALITIES)}; distractors with ct alone",
+            actual=f"patients={patients}, seed={seed}, modality={modality}, {distractors=}",
         )
     out = Path(out)
-    description = _describe(patients, seed, modality)
+    description = _describe(patients, seed, modality, distractors)
     if _is_there(out, description):
         return out
     workers = workers or len(os.sched_getaffinity(0))
     with replacing_folder(out) as folder:
         (folder / "masks").mkdir()
         rows = []
-        job = partial(MODALITIES[modality], folder, seed)
+        write = partial(write_ct_patient, distractors=True) if distractors else MODALITIES[modality]
+        job = partial(write, folder, seed)
         for done, row in enumerate(_write_all(job, patients, workers), start=1):
             rows.append(row)
             if progress is not None:

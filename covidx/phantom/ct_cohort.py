@@ -103,10 +103,10 @@ def _write_mask(path: Path, mask: Array, affine: Array) -> None:
     path.write_bytes(gzip.compress(image.to_bytes(), compresslevel=3, mtime=0))
 
 
-def write_ct_patient(out: Path, seed: int, index: int) -> Rows:
+def write_ct_patient(out: Path, seed: int, index: int, *, distractors: bool = False) -> Rows:
     """Write the patient with a number in the cohort of a seed."""
     patient = draw_patient(seed, index)
-    scan = render(patient)
+    scan = render(patient, distractors=distractors)
     write_study(patient, scan, out / "dicom")
     masks = out / "masks"
     _write_mask(masks / f"{patient.patient_id}_lung.nii.gz", scan.lung, scan.affine)

@@ -9,6 +9,7 @@ import numpy as np
 
 from covidx.phantom.anatomy import Anatomy, draw_anatomy, find_lungs, paint_lungs
 from covidx.phantom.clinical import draw_clinical, draw_presentation, draw_symptoms
+from covidx.phantom.distractors import move, paint_distractors
 from covidx.phantom.effects import CLASSES, EFFECTS
 from covidx.phantom.fields import Array, Grid, smooth_field
 from covidx.phantom.lesions import EFFUSION, Disease, draw_disease, paint_lesions, sample
@@ -21,6 +22,7 @@ __all__ = ["Patient", "PhantomScan", "draw_patient", "render"]
 # Streams of one patient's randomness: what is drawn in one cannot shift another.
 PERSON, SHAPE, DISEASE, BLOOD, SCAN, TEXTURE, LESION, NOISE, POSE, VIEW = range(10)
 MARKER, QUANTUM, LATERAL, SYMPTOMS, PRESENTATION = range(10, 15)
+DISTRACT, MOTION = range(15, 17)
 
 
 @dataclass(frozen=True)
@@ -130,8 +132,16 @@ def draw_patient(seed: int, index: int) -> Patient:
     )
 
 
-def render(patient: Patient) -> PhantomScan:
-    """Render a patient's CT with its truth, without writing anything."""
+def render(patient: Patient, *, distractors: bool = False) -> PhantomScan:
+    """Render a patient's CT with its truth, without writing anything.
+
+    Parameters
+    ----------
+    patient : Patient
+    distractors : bool
+        Add nodules, plates of atelectasis and motion, which are no lesion in the truth. Anatomy,
+        disease and truth stay those of the patient.
+    """
     scanner, anatomy = SCANNERS[patient.scanner], patient.anatomy
     grid = lay_grid(scanner, anatomy, stream(patient.seed, patient.index, SCAN))
     rng = stream(patient.seed, patient.index, TEXTURE)
@@ -145,8 +155,12 @@ def render(patient: Patient) -> PhantomScan:
     lesion = paint_lesions(image, grid, lungs, patient.disease, (fine, coarse), own)
     paint_vessels(image, grid, lungs, branches)
     paint_bronchi(image, grid, lungs, branches)
+    if distractors:
+        paint_distractors(image, grid, lungs, stream(patient.seed, patient.index, DISTRACT))
     paint_airways(image, anatomy, grid)
     paint_landmark(image, anatomy, grid)
+    if distractors:
+        image = move(image, grid, stream(patient.seed, patient.index, MOTION))
     hu = acquire(image, scanner, stream(patient.seed, patient.index, NOISE))
     lung = np.where(lesion == EFFUSION, 0, lungs.side).astype(np.uint8)
     return PhantomScan(hu, lung, lesion, lungs.lobe, lungs.cage, grid)

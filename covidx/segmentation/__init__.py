@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from covidx.segmentation.grid import check_values, on_grid
+from covidx.segmentation.grid import check_values, in_order_of, on_grid
 from covidx.segmentation.lungs import segment_lungs
-from covidx.segmentation.measure import LOBES, Masks, measure_severity
+from covidx.segmentation.measure import LOBES, Masks, lung_flags, measure_severity
 from covidx.segmentation.metrics import MaskScores, compare_masks, dice, surface_distances
 from covidx.segmentation.severity import Part, Region, Severity, Zone, points
 from covidx.segmentation.sides import LEFT, RIGHT
@@ -23,6 +23,8 @@ __all__ = [
     "check_values",
     "compare_masks",
     "dice",
+    "in_order_of",
+    "lung_flags",
     "measure_severity",
     "on_grid",
     "points",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import product
 from typing import Any
 
+import nibabel as nib
 import numpy as np
 from numpy.typing import NDArray
 
@@ -12,7 +13,7 @@ from covidx.constants import FORM_TOLERANCE_MM
 from covidx.errors import InvalidInputError
 from covidx.volume import Volume
 
-__all__ = ["check_values", "on_grid"]
+__all__ = ["check_values", "in_order_of", "on_grid"]
 
 
 def on_grid(mask: Volume, volume: Volume, name: str) -> NDArray[Any]:
@@ -44,6 +45,18 @@ def on_grid(mask: Volume, volume: Volume, name: str) -> NDArray[Any]:
         within = f"corners within {FORM_TOLERANCE_MM} mm"
         raise _refused("MASK_ELSEWHERE", name, within, f"{apart:.1f} mm apart")
     return mask.array
+
+
+def in_order_of(labels: NDArray[np.uint8], volume: Volume) -> NDArray[np.uint8]:
+    """Turn labels on the grid of ``volume.canonical()`` back into the order of `volume`."""
+    if volume.affine is None or volume.geometry != "proven":  # canonical() left it as it was
+        return labels
+    reading = nib.orientations.axcodes2ornt(("L", "P", "S"))
+    change = nib.orientations.ornt_transform(
+        reading, nib.orientations.io_orientation(volume.affine)
+    )
+    xyz = nib.orientations.apply_orientation(labels.transpose(2, 1, 0), change)
+    return np.ascontiguousarray(xyz.transpose(2, 1, 0))  # (slices, rows, columns)
 
 
 def check_values(values: NDArray[Any], allowed: tuple[int, ...], name: str, means: str) -> None:

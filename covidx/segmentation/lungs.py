@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import nibabel as nib
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
@@ -12,6 +11,7 @@ from scipy import ndimage
 from covidx.constants import LUNG_AIR_HU, MIN_LUNG_ML, ROUNDING
 from covidx.errors import InvalidInputError
 from covidx.segmentation.airways import find_airways
+from covidx.segmentation.grid import in_order_of
 from covidx.segmentation.planes import PLANE, Mask, closed, filled
 from covidx.segmentation.pleura import fill_dents
 from covidx.segmentation.sides import LEFT, RIGHT, Labels, split_sides
@@ -74,7 +74,7 @@ def segment_lungs(volume: Volume) -> Labels:
         lung = filled(closed(sides == side, CLOSING_MM, mm))
         lung = filled(lung | fill_dents(lung, hu, sides, mm))
         whole[lung & (whole == 0) & ((sides == 0) | (sides == side))] = side
-    return _as_given(_draw_border(whole, airways, upright.array, step), volume)
+    return in_order_of(_draw_border(whole, airways, upright.array, step), volume)
 
 
 def _check_found(ml: float) -> None:
@@ -127,13 +127,3 @@ def _draw_border(
         lung = sure[source][plane] | (hu[z] < BORDER_HU)
         full[z] = grown[source][plane] * lung
     return full
-
-
-def _as_given(labels: Labels, volume: Volume) -> Labels:
-    """Turn a mask on the grid of ``volume.canonical()`` back onto that of `volume`."""
-    reading = nib.orientations.axcodes2ornt(("L", "P", "S"))
-    change = nib.orientations.ornt_transform(
-        reading, nib.orientations.io_orientation(volume.affine)
-    )
-    xyz = nib.orientations.apply_orientation(labels.transpose(2, 1, 0), change)
-    return np.ascontiguousarray(xyz.transpose(2, 1, 0))  # (slices, rows, columns)

@@ -18,7 +18,15 @@ from covidx.segmentation.severity import Part, Region, Severity, Zone, points
 from covidx.segmentation.sides import LEFT, RIGHT, Labels
 from covidx.volume import Volume, check_ct
 
-__all__ = ["CONSOLIDATION", "EFFUSION", "GROUND_GLASS", "LOBES", "Masks", "measure_severity"]
+__all__ = [
+    "CONSOLIDATION",
+    "EFFUSION",
+    "GROUND_GLASS",
+    "LOBES",
+    "Masks",
+    "lung_flags",
+    "measure_severity",
+]
 
 GROUND_GLASS, CONSOLIDATION, EFFUSION = 1, 2, 3
 """Classes of a mask of opacities; fluid is no opacity of the lung and is not counted."""
@@ -190,8 +198,14 @@ def _corona(count: _Count, masks: Masks, volume: Volume, box: Box) -> float:
     return float(values[box][ill].sum(dtype=np.float64)) * count.voxel_ml
 
 
-def _flags(lungs: NDArray[Any], outside: float) -> tuple[str, ...]:
-    """What a reader has to know of the lungs' mask, whose slices run to the head."""
+def lung_flags(lungs: NDArray[Any]) -> list[str]:
+    """What a reader has to know of a mask of lungs: a side that is missing, an end that is cut.
+
+    Parameters
+    ----------
+    lungs : ndarray, shape (slices, rows, columns)
+        1 right, 2 left; slices run to the head.
+    """
     found = [f"no {name} in the mask" for side, name in SIDES.items() if not (lungs == side).any()]
     area = np.count_nonzero(lungs, axis=(1, 2))
     found += [
@@ -199,6 +213,12 @@ def _flags(lungs: NDArray[Any], outside: float) -> tuple[str, ...]:
         for end, slice_ in (("base", 0), ("top", -1))
         if area[slice_] > CUT_SHARE * area.max()
     ]
+    return found
+
+
+def _flags(lungs: NDArray[Any], outside: float) -> tuple[str, ...]:
+    """The same, and whether opacities lie outside of the lungs."""
+    found = lung_flags(lungs)
     if outside > OUTSIDE_SHARE:
         found.append(f"{outside:.0%} of the opacities lie outside of the lungs and are not counted")
     return tuple(found)

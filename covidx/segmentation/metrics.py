@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from covidx.errors import InvalidInputError
-from covidx.segmentation.planes import Mask, Spacing
+from covidx.segmentation.planes import PLANE, Mask, Spacing
 
 __all__ = ["MaskScores", "compare_masks", "dice", "surface_distances"]
 
@@ -126,7 +126,8 @@ def surface_distances(
 ) -> tuple[FloatArray, FloatArray]:
     """mm from each border voxel of one mask to the nearest border voxel of the other.
 
-    A border voxel has one of its six neighbours outside of the mask, or outside of the image.
+    A border voxel has one of its six neighbours outside of the mask, or outside of the image; of a
+    single slice, one of its four neighbours in the plane.
     Distances run between the middles of voxels.
 
     Parameters
@@ -142,7 +143,9 @@ def surface_distances(
         One number a border voxel.
     """
     box = ndimage.find_objects((found | truth).astype(np.uint8))[0]
-    borders = [mask[box] & ~ndimage.binary_erosion(mask[box]) for mask in (found, truth)]
+    # A radiograph has neighbours in its plane alone, or all of it would be border.
+    near = PLANE if found.shape[0] == 1 else None
+    borders = [mask[box] & ~ndimage.binary_erosion(mask[box], near) for mask in (found, truth)]
     away = [ndimage.distance_transform_edt(~one, sampling=spacing_mm) for one in borders]
     return away[1][borders[0]], away[0][borders[1]]
 

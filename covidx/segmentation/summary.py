@@ -23,6 +23,7 @@ def summarise(
     scores: Sequence[MaskScores],
     patients: npt.ArrayLike,
     *,
+    by_patient: bool = False,
     seed: int = 0,
     resamples: int = 2000,
 ) -> dict[str, Estimate]:
@@ -34,6 +35,9 @@ def summarise(
         One a scan, all with the same tolerance.
     patients : array, shape (scans,)
         Whose scan it is: whole patients are drawn.
+    by_patient : bool
+        Each patient counts once: means over patients of the means over their scans; n counts
+        patients. Lesions are shares of all lesions either way.
     seed, resamples : int
         Of the bootstrap.
 
@@ -51,10 +55,14 @@ def summarise(
     """
     clusters = _checked(scores, patients)
     columns = {name: np.array([getattr(one, name) for one in scores], float) for name in MEANS}
-    parts = {
-        name: (np.nan_to_num(values), np.isfinite(values).astype(float))
-        for name, values in columns.items()
-    }
+    parts = {}
+    for name, values in columns.items():
+        known = np.isfinite(values).astype(float)
+        if by_patient:
+            # A patient's scans share the weight of one; n is then the number of patients.
+            _, patient = np.unique(np.asarray(patients), return_inverse=True)
+            known /= np.maximum(np.bincount(patient, weights=known), 1)[patient]
+        parts[name] = (np.nan_to_num(values) * known, known)
     parts["lesion_sensitivity"] = (
         np.array([one.lesions_found for one in scores], float),
         np.array([one.lesions for one in scores], float),
@@ -70,7 +78,7 @@ def summarise(
         name: bootstrap_estimate(
             drawn[name],
             clusters,
-            int(below.sum()),
+            round(below.sum()),
             bound_n=clusters.count(below > 0) if bounded[name] else 0,
             empty="no lesion in any scan"
             if name == "lesion_sensitivity"

@@ -64,7 +64,7 @@ class _Curves(Callback):
     def on_train_epoch_end(self, trainer: lightning.Trainer, _: lightning.LightningModule) -> None:
         """Note this epoch's figures."""
         logged = trainer.callback_metrics
-        names = ("train_loss", "validation_loss", "validation_auroc")
+        names = ("train_loss", "validation_loss", "validation_auroc", "validation_dice")
         row = {name: float(logged[name]) for name in names if name in logged}
         self.rows.append({"epoch": trainer.current_epoch, **row})
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from numbers import Real
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import pandas as pd
@@ -17,7 +18,7 @@ from covidx.errors import BundleError
 from covidx.imaging import Bag, BagCache, prepare
 from covidx.models import BagClassifier
 from covidx.tables import PROBABILITY_PREFIX
-from covidx.training.bundle import Bundle, load_bundle, load_parity
+from covidx.training.bundle import Bundle, TrainedOn, load_bundle, load_parity
 from covidx.training.data import to_tensor
 from covidx.volume import Volume
 
@@ -152,12 +153,19 @@ def predict_cache(
     return pd.DataFrame(table)
 
 
-def outside_domain(bundle: Bundle, facts: Mapping[str, object]) -> list[str]:
+class _Trained(Protocol):
+    """Whatever says what it was trained on."""
+
+    @property
+    def trained_on(self) -> TrainedOn: ...
+
+
+def outside_domain(bundle: _Trained, facts: Mapping[str, object]) -> list[str]:
     """Why a score of this bundle on this image may not be interpreted; empty where nothing speaks.
 
     Parameters
     ----------
-    bundle : Bundle
+    bundle : Bundle, or another that says what it was trained on
     facts : mapping
         Manifest fields of the image: modality, units, kind, view, manufacturer, slice_thickness_mm.
     """

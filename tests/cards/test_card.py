@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
+from PIL import Image
 
 from covidx.cards import CARD_FOLDER, card_digest, load_card
 from covidx.errors import ConfigError
@@ -289,3 +290,31 @@ def test_covid_chestxray_gives_its_frontal_films_alone(tmp_path: Path) -> None:
     assert result.reasons["IMAGE_MISSING"] == 11
     assert manifest["age"].between(12, 94).sum() > 300
     assert "CC BY-NC-SA" in set(manifest["licence"])
+
+
+@pytest.mark.skipif(not CHESTXRAY.exists(), reason="../shared/data/covid-chestxray is absent")
+def test_masks_of_covid_chestxray_hold_what_the_card_says() -> None:
+    card = load_card(Path("covid-chestxray"))
+    assert card.masks is not None
+    (lungs,) = card.masks.files
+    assert lungs.classes == ["none", "lung"]
+    paths = sorted(CHESTXRAY.glob(lungs.path.format(stem="*")))
+    held = [set(np.unique(np.asarray(Image.open(path))).tolist()) for path in paths]
+    assert set.union(*held) == {0, *lungs.values}
+    assert (len(held), sum(one == {0} for one in held)) == (510, 82)
+
+
+@pytest.mark.parametrize(
+    "masks",
+    [
+        {"kind": "lung", "path": "m"},  # what its values mean is not said
+        {"kind": "lung", "path": "m", "values": {0: "lung"}},
+        {"kind": "opacity", "path": "m", "sides_by_place": [1, 2]},
+        {"kind": "lung", "path": "m", "values": {1: "lung"}, "sides_by_place": [1, 2]},
+    ],
+)
+def test_masks_that_mean_nothing_are_refused(tmp_path: Path, masks: dict[str, object]) -> None:
+    said = yaml.safe_load((CARD_FOLDER / "covid-19-ct-seg.yaml").read_text())
+    (tmp_path / "card.yaml").write_text(yaml.safe_dump(said | {"masks": {"files": [masks]}}))
+    with pytest.raises(ConfigError, match="masks"):
+        load_card(tmp_path / "card.yaml")

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from covidx.cohort import Splits, make_splits
+from covidx.cohort import Splits, cut_groups, make_splits
 from covidx.errors import ConfigError, InvalidTableError, LeakageError
 from covidx.files import read_json, write_json
 from covidx.tables import SPLITS, write_table
@@ -153,3 +153,20 @@ def test_many_images_of_few_groups_are_few() -> None:
 def test_folds_that_would_lack_a_role_are_refused(parts: int, folds: int) -> None:
     with pytest.raises(ConfigError, match="FOLDS_INVALID"):
         make_splits(manifest(), seed=0, parts=parts, folds=folds)
+
+
+def test_groups_are_cut_without_labels() -> None:
+    rows = pd.DataFrame(
+        {
+            "image_id": [f"i{k}" for k in range(20)],
+            "patient_id": [f"p{k // 2}" for k in range(20)],
+            "group_id": [f"g{k // 4}" for k in range(20)],
+        }
+    )
+    splits = cut_groups(rows, seed=1, parts=5)
+    counts = splits.assign(rows, 0).groupby("role")["group_id"].nunique()
+    assert counts.to_dict() == {"test": 1, "train": 3, "validation": 1}
+    assert cut_groups(rows.sample(frac=1, random_state=2), seed=1).sha256 == splits.sha256
+    assert {cut_groups(rows, seed=s).sha256 for s in range(4)} != {splits.sha256}
+    with pytest.raises(InvalidTableError, match="TOO_FEW_GROUPS"):
+        cut_groups(rows, seed=1, parts=6)

@@ -115,4 +115,4 @@ def test_an_absent_library_is_named(monkeypatch: pytest.MonkeyPatch, library: st
     with pytest.raises(CovidxError) as caught:
         to(ct())
     assert caught.value.code == "LIBRARY_MISSING"
-    assert "covidx[exchange]" in str(caught.value)
+    assert "pip install" in str(caught.value)

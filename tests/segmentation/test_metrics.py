@@ -144,3 +144,16 @@ def test_what_is_no_pair_of_masks_is_refused(
 def test_dice_of_half_and_nothing() -> None:
     assert dice(np.array([True, True]), np.array([False, True])) == 2 / 3
     assert dice(np.array([True, False]), np.array([False, True])) == 0.0
+
+
+def test_a_single_slice_has_its_border_in_the_plane() -> None:
+    truth, found = (np.zeros((1, 20, 20), bool) for _ in range(2))
+    truth[0, 4:14, 4:14] = True
+    found[0, 4:14, 8:18] = True  # four pixels aside
+    scores = compare_masks(found, truth, (1.0, 1.0, 1.0), tolerance_mm=1.0)
+    assert scores.hd95_mm == pytest.approx(4.0)
+    # A square of 10 has 36 border pixels.
+    there, back = surface_distances(found, truth, (1.0, 1.0, 1.0))
+    assert len(there) == len(back) == 36
+    assert scores.nsd == pytest.approx(np.mean([*(there <= 1), *(back <= 1)]))
+    assert scores.nsd < 0.6

@@ -95,3 +95,12 @@ def test_scans_that_do_not_belong_together_are_refused(
     with pytest.raises(InvalidTableError) as caught:
         summarise(scores, patients)
     assert caught.value.code == code
+
+
+def test_a_patient_counts_once_however_many_scans_there_are() -> None:
+    scans = [replace(ONE, dice=d, hd95_mm=h) for d, h in ((0.9, 2.0), (0.7, math.nan), (0.6, 4.0))]
+    found = summarise(scans, ["a", "a", "b"], by_patient=True, resamples=200)
+    assert found["dice"].value == pytest.approx((0.8 + 0.6) / 2)
+    assert found["dice"].n == 2
+    assert found["hd95_mm"].value == pytest.approx((2.0 + 4.0) / 2)
+    assert found["lesion_sensitivity"].n == 12

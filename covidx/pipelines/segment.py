@@ -1,0 +1,235 @@
+"""Masks of images: by a bundle, or of the lungs on CT by threshold; NIfTI and a table of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from covidx import __version__
+from covidx.cards import DataCard
+from covidx.constants import MIN_LUNG_ML, RESEARCH_NOTICE
+from covidx.errors import CovidxError, InvalidInputError
+from covidx.files import make_folder, sha256_file, write_json
+from covidx.imaging.pairs import Groups
+from covidx.ingest import Identities, ReadImage, read_images
+from covidx.ingest.nifti import write_nifti
+from covidx.pipelines.progress import Bar
+from covidx.segmentation import lung_flags, segment_lungs
+from covidx.tables import MASKS, read_table, write_table
+from covidx.training.predict import outside_domain
+from covidx.training.segmenter import Segmenter
+from covidx.volume import Volume
+
+__all__ = ["Answer", "look_at_film", "segment_paths"]
+
+CLASSICAL: Groups = {"lung": ["none", "right-lung", "left-lung"]}
+LUNG_SHARE = (0.02, 0.4)
+"""Share of a frontal radiograph that one lung covers, least and most. Modelling choice, wider than
+what the masks by V7 Labs of 427 radiographs span."""
+LUNG_RATIO = 0.4
+"""Least ratio of the smaller lung's area to the larger one's. Modelling choice."""
+FEWEST_PIXELS = 0.01
+"""Share of a picture that a piece must cover to be looked at as a lung."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What became of one image.
+
+    Parameters
+    ----------
+    path : str
+        What was asked about.
+    image_id : str or None
+        None where no image could be read.
+    masks : dict
+        Kind of mask -> its file's name.
+    classes : dict
+        Kind of mask -> what its values 1, 2, ... mean.
+    amounts : dict
+        Class -> ml, or % of a radiograph.
+    flags : tuple of str
+        What a reader has to know of these masks.
+    problem : str or None
+        Why there is no mask, beginning with a code.
+    """
+
+    path: str
+    image_id: str | None
+    masks: dict[str, str]
+    classes: dict[str, list[str]]
+    amounts: dict[str, str]
+    flags: tuple[str, ...]
+    problem: str | None
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain values, with the research-only notice."""
+        return {**vars(self), "flags": list(self.flags), "notice": RESEARCH_NOTICE}
+
+
+def segment_paths(
+    paths: Sequence[Path],
+    out: Path,
+    segmenter: Segmenter | None,
+    *,
+    identities: Identities,
+    card: DataCard | None,
+    bar: Bar,
+) -> list[Answer]:
+    """Segment every image that files or folders hold; what cannot be is answered too.
+
+    Writes ``<image_id>_<kind>.nii.gz`` on the image's own grid, ``masks.parquet`` and
+    ``segmentation.json``; masks of other images that `out` holds already stay.
+
+    Parameters
+    ----------
+    paths : sequence of Path
+        DICOM folders or files, NIfTI, PNG or JPEG.
+    out : Path
+    segmenter : Segmenter, optional
+        Without one, lungs on CT are found by threshold.
+    identities : Identities
+    card : DataCard, optional
+    bar : callable
+        Called with (paths done, paths in all).
+    """
+    make_folder(out)
+    answers: list[Answer] = []
+    for done, path in enumerate(paths, 1):
+        answers += _of_path(path, out, segmenter, identities, card)
+        bar(done, len(paths))
+    _write_table(answers, out, _maker(segmenter))
+    write_json(out / "segmentation.json", [one.to_json() for one in answers])
+    return answers
+
+
+def _of_path(
+    path: Path,
+    out: Path,
+    segmenter: Segmenter | None,
+    identities: Identities,
+    card: DataCard | None,
+) -> Iterator[Answer]:
+    asked = str(path)
+    try:
+        reader = read_images(path, identities=identities, card=card)
+        read = 0
+        for image in reader:
+            read += 1
+            yield _of_image(asked, image, out, segmenter)
+    except CovidxError as error:
+        yield _without(asked, None, f"{error.code}: {error.reason}")
+        return
+    left = reader.quarantine
+    if read:  # what was set aside (a localizer, another kernel) is no failure then
+        left = left[left["kind"] == "quarantined"]
+    for code, rows in left.groupby("code", sort=True):
+        yield _without(asked, None, f"{code} ({len(rows)} files): {rows['reason'].iloc[0]}")
+
+
+def _without(asked: str, image_id: str | None, problem: str) -> Answer:
+    return Answer(asked, image_id, {}, {}, {}, (), problem)
+
+
+def _of_image(asked: str, image: ReadImage, out: Path, segmenter: Segmenter | None) -> Answer:
+    volume, image_id = image.volume, str(image.fields["image_id"])
+    flags: list[str] = []
+    try:
+        if segmenter is None:
+            found, groups = {"lung": segment_lungs(volume)}, CLASSICAL
+        else:
+            found, groups = segmenter.segment(volume), segmenter.bundle.groups
+            flags += outside_domain(segmenter.bundle, image.fields)
+        flags += _look_at(found["lung"], volume)
+    except CovidxError as error:
+        hint = f" {error.hint}" if error.hint else ""
+        return _without(asked, image_id, f"{error.code}: {error.reason}{hint}")
+    masks = {}
+    for kind, labels in found.items():
+        masks[kind] = f"{image_id}_{kind}.nii.gz"
+        mask = Volume(labels, "OT", "unproven", volume.geometry, volume.affine, volume.resampled)
+        write_nifti(mask, out / masks[kind])
+    classes = {kind: names[1:] for kind, names in groups.items()}
+    return Answer(
+        asked, image_id, masks, classes, _amounts(found, groups, volume), tuple(flags), None
+    )
+
+
+def _amounts(found: dict[str, NDArray[np.uint8]], groups: Groups, volume: Volume) -> dict[str, str]:
+    said = {}
+    for kind, labels in found.items():
+        counts = np.bincount(labels.reshape(-1), minlength=len(groups[kind]))
+        for name, count in zip(groups[kind][1:], counts[1:], strict=True):
+            if volume.modality == "CT" and volume.voxel_ml is not None:
+                said[name] = f"{count * volume.voxel_ml:.1f} ml"
+            else:
+                said[name] = f"{100 * count / labels.size:.1f} % of the picture"
+    return said
+
+
+def _look_at(lungs: NDArray[np.uint8], volume: Volume) -> list[str]:
+    """Flags for lungs that look unlike lungs.
+
+    Raises
+    ------
+    InvalidInputError
+        ``NO_LUNGS``: there is none.
+    """
+    if not lungs.any():
+        raise InvalidInputError("NO_LUNGS", "There are no lungs in view.")
+    if volume.modality != "CT" or volume.voxel_ml is None:
+        return look_at_film(lungs[0] > 0)
+    mask = Volume(lungs, "OT", "unproven", volume.geometry, volume.affine)
+    flags = lung_flags(mask.canonical().array)
+    ml = np.count_nonzero(lungs) * volume.voxel_ml
+    if ml < MIN_LUNG_ML:
+        flags.append(
+            f"only {ml:.0f} ml of lung: a child, a scan that misses most of the lungs, or no lungs"
+        )
+    return flags
+
+
+def look_at_film(lungs: NDArray[np.bool_]) -> list[str]:
+    """Whether the two largest pieces have the areas of two lungs."""
+    pieces, _ = ndimage.label(lungs)
+    shares = np.sort(np.bincount(pieces.ravel())[1:] / lungs.size)[::-1]
+    large = shares[shares >= FEWEST_PIXELS]
+    if len(large) < 2:
+        return ["two lungs were not found apart from each other"]
+    flags = []
+    if large[1] < LUNG_SHARE[0] or large[0] > LUNG_SHARE[1]:
+        flags.append(f"the lungs' areas, {large[0]:.0%} and {large[1]:.0%}, are implausible")
+    if large[1] < LUNG_RATIO * large[0]:
+        flags.append(f"one lung's area is {large[1] / large[0]:.0%} of the other's")
+    if len(large) > 2:
+        flags.append("more than two pieces were found")
+    return flags
+
+
+def _maker(segmenter: Segmenter | None) -> str:
+    if segmenter is None:
+        return f"covidx {__version__} segment_lungs"
+    return f"bundle {segmenter.bundle.sha256}"
+
+
+def _write_table(answers: Sequence[Answer], out: Path, maker: str) -> None:
+    """Add to the table of masks, or put in place of what it said of the same images."""
+    rows = [
+        {"image_id": one.image_id, "kind": kind, "path": name, "maker": maker,
+         "sha256": sha256_file(out / name)}
+        for one in answers
+        for kind, name in one.masks.items()
+    ]  # fmt: skip
+    table = pd.DataFrame(rows, columns=list(MASKS.columns))
+    path = out / "masks.parquet"
+    if path.is_file():
+        before = read_table(path, MASKS)
+        table = pd.concat([before[~before["path"].isin(table["path"])], table], ignore_index=True)
+    write_table(table, path, MASKS)

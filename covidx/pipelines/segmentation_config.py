@@ -1,0 +1,106 @@
+"""The configuration of ``covidx train segmentation``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+from pydantic import Field, model_validator
+
+from covidx.config import Config
+from covidx.constants import LATERAL_VIEWS
+from covidx.errors import InvalidInputError
+from covidx.imaging.frames import Framing
+from covidx.models.segmenters import SegmenterShape
+from covidx.training.segment_bundle import SegmentRecipe
+from covidx.training.segment_learner import SegmentLearning
+
+__all__ = ["TRAIN_SEGMENTATION", "TrainSegmentation", "WayToSegment"]
+
+TRAIN_SEGMENTATION = Path(__file__).with_name("train_segmentation.yaml")
+
+
+class PhantomScans(Config):
+    """Which phantom cohort to make where no data are given."""
+
+    patients: int = Field(ge=20)
+    seed: int = Field(ge=0)
+
+
+class WayToSegment(Config):
+    """What depends on the kind of image."""
+
+    framing: Framing
+    network: SegmenterShape
+    learning: SegmentLearning
+    mirrored: bool
+    tolerance: float = Field(ge=0, description="of the NSD: mm, or pixels of a radiograph")
+
+    @model_validator(mode="after")
+    def _fits(self) -> WayToSegment:
+        dimensions, patch = self.network.dimensions, self.learning.patch
+        if len(patch) != dimensions:
+            raise ValueError(f"a {dimensions}D network needs a patch of {dimensions} edges")
+        if any(edge % self.network.multiple for edge in patch):
+            raise ValueError(f"edges of the patch must be multiples of {self.network.multiple}")
+        if self.framing.input == "radiograph" and dimensions != 2:
+            raise ValueError("a radiograph has two dimensions")
+        return self
+
+    @property
+    def recipe(self) -> SegmentRecipe:
+        """What goes into the bundle."""
+        return SegmentRecipe(
+            framing=self.framing,
+            network=self.network,
+            patch=self.learning.patch,
+            mirrored=self.mirrored,
+        )
+
+
+class TrainSegmentation(Config):
+    """``train_segmentation.yaml``."""
+
+    seed: int = Field(ge=0)
+    phantom: PhantomScans
+    parts: int = Field(ge=3)
+    volume: WayToSegment
+    radiograph: WayToSegment
+
+    @model_validator(mode="after")
+    def _fits(self) -> TrainSegmentation:
+        for name in ("volume", "radiograph"):
+            if getattr(self, name).framing.input != name:
+                raise ValueError(f"{name}.framing.input must be {name}")
+        return self
+
+    def select(self, manifest: pd.DataFrame) -> tuple[pd.DataFrame, WayToSegment, list[str]]:
+        """The images to segment, how, and a line for each kind that is left out.
+
+        Volumes where there are any, else frontal radiographs.
+
+        Raises
+        ------
+        InvalidInputError
+            ``MODALITY_ABSENT``: there is none.
+        """
+        volume = manifest["kind"] == "volume"
+        view = manifest["view"].astype("string").str.upper()
+        film = manifest["modality"].isin(("CR", "DX"))
+        lateral = film & view.isin(LATERAL_VIEWS).fillna(False)
+        taken = volume if volume.any() else film & ~lateral
+        if not taken.any():
+            raise InvalidInputError(
+                "MODALITY_ABSENT",
+                "There is no image here that a segmenter trains on.",
+                expected="CT volumes, or frontal radiographs",
+                actual=", ".join(sorted(set(manifest["modality"] + " " + manifest["kind"]))),
+            )
+        way = self.volume if volume.any() else self.radiograph
+        notes = []
+        if lateral.any() and not volume.any():
+            notes.append(f"{int(lateral.sum())} images left out: lateral views")
+        others = int((~taken).sum()) - (int(lateral.sum()) if not volume.any() else 0)
+        if others:
+            notes.append(f"{others} images left out: of another kind")
+        return manifest[taken].reset_index(drop=True), way, notes

@@ -1,0 +1,153 @@
+"""What a segmentation run leaves behind: tables, bundle and its card, the page."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pandas as pd
+
+from covidx.cards import card_digest
+from covidx.cohort import Splits
+from covidx.evaluate import Estimate
+from covidx.files import replacing
+from covidx.imaging.pairs import PairCache
+from covidx.pipelines.segmentation_config import WayToSegment
+from covidx.pipelines.segmentation_sources import MaskedCohort
+from covidx.report.words import FEW_TESTED, FEWEST_TESTED, SIMULATED
+from covidx.runs import RunFolder, versions
+from covidx.tables import MANIFEST, MASKS, QUARANTINE, table_digest, write_table
+from covidx.training import TrainedOn
+from covidx.training.segment_bundle import SegmentationBundle, save_segmentation_bundle
+from covidx.training.segmenter import Segmenter
+
+__all__ = [
+    "describe_bundle",
+    "save_segmenter",
+    "warnings_of",
+    "write_masked_tables",
+    "write_segmentation_card",
+]
+
+PIXELS = "surface distances and the NSD's tolerance are in pixels: radiographs here have no spacing"
+
+
+def write_masked_tables(
+    run: RunFolder, cohort: MaskedCohort, cache: PairCache, rows: pd.DataFrame, splits: Splits
+) -> dict[str, str]:
+    """Write the hand-over tables into the run; returns the digests of what was trained on."""
+    manifest = rows.drop(columns=["fold", "role"])
+    write_table(manifest, run.path / "manifest.parquet", MANIFEST)
+    splits.save(run.path / "splits.parquet")
+    used = cohort.masks["image_id"].isin(manifest["image_id"])
+    masks = cohort.masks[used].reset_index(drop=True)
+    write_table(masks, run.path / "masks.parquet", MASKS)
+    refused = [
+        {"path": image_id, "kind": "quarantined", "code": code, "reason": reason}
+        for image_id, (code, reason) in cache.refused.items()
+    ]
+    quarantine = pd.concat([cohort.ingested.quarantine, pd.DataFrame(refused)], ignore_index=True)
+    write_table(quarantine, run.path / "quarantine.parquet", QUARANTINE)
+    card = cohort.source.card
+    digests = {
+        "dataset": cohort.source.name,
+        "card_sha256": "none" if card is None else card_digest(card),
+        "manifest_sha256": table_digest(manifest),
+        "masks_sha256": table_digest(masks[["image_id", "kind", "sha256"]]),
+        "split_sha256": splits.sha256,
+    }
+    run.record["data"] = digests
+    return digests
+
+
+def save_segmenter(
+    folder: Path,
+    trained: Segmenter,
+) -> Segmenter:
+    """Save a bundle and read it back, so that all that follows uses what was saved."""
+    save_segmentation_bundle(folder, trained.bundle, trained.model, trained.parity())
+    return Segmenter.load(folder)
+
+
+def describe_bundle(
+    cohort: MaskedCohort, way: WayToSegment, rows: pd.DataFrame, splits: Splits, run_id: str
+) -> SegmentationBundle:
+    """The bundle's own words; its hashes are filled in when it is saved."""
+    train = rows[rows["role"] == "train"]
+    card = cohort.source.card
+    thickness = train["slice_thickness_mm"].dropna()
+    limits = (float(thickness.min()), float(thickness.max())) if len(thickness) else None
+    return SegmentationBundle(
+        recipe=way.recipe,
+        groups=cohort.groups,
+        trained_on=TrainedOn(
+            dataset=cohort.source.name,
+            domain="real" if card is None else card.domain,
+            card_sha256=None if card is None else card_digest(card),
+            manifest_sha256=table_digest(rows[["image_id", "sha256", "group_id"]]),
+            split_sha256=splits.sha256,
+            patients={"all": int(train["patient_id"].nunique())},
+            modalities=sorted(train["modality"].unique()),
+            kind=str(train["kind"].iloc[0]),
+            units=str(train["units"].mode().iloc[0]),
+            manufacturers=sorted(train["manufacturer"].dropna().unique()),
+            slice_thickness_mm=limits,
+        ),
+        run_id=run_id,
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        versions=versions(),
+    )
+
+
+def warnings_of(cohort: MaskedCohort, rows: pd.DataFrame) -> list[str]:
+    """What a reader must know before any figure."""
+    lines = list(cohort.notes)
+    card = cohort.source.card
+    if card is not None and card.domain == "simulated":
+        lines.insert(0, SIMULATED)
+    tested = rows.loc[rows["role"] == "test", "patient_id"].nunique()
+    if tested < FEWEST_TESTED:
+        lines.append(FEW_TESTED)
+    if (rows["geometry"] == "none").all():
+        lines.append(PIXELS)
+    if card is not None:
+        lines += [f"Known bias: {bias}" for bias in card.known_biases]
+    return lines
+
+
+def write_segmentation_card(
+    folder: Path, bundle: SegmentationBundle, found: Mapping[str, Estimate], warnings: list[str]
+) -> None:
+    """Write ``MODEL_CARD.md`` into a bundle."""
+    seen = bundle.trained_on
+    lines = [
+        f"# covidx segmenter: {', '.join(bundle.groups)} on {seen.modality}",
+        f"> **{bundle.notice}**",
+        "## Intended use",
+        "Research on segmentation: comparing methods, teaching, testing software. An opacity is "
+        "what is denser than lung: many diseases look so, and none is named by it.",
+        "## Model",
+        "\n".join(f"- {name}: {value}" for name, value in bundle.recipe.model_dump().items()),
+        "\n".join(f"- {kind}: {', '.join(names)}" for kind, names in bundle.groups.items()),
+        f"- Bundle: `{bundle.sha256}`",
+        "## Trained on",
+        f"{seen.dataset}, **{seen.domain}** (card `{seen.card_sha256}`), "
+        f"{seen.patients['all']} patients.",
+        "## Results",
+        "On test patients of the same data set; means by patient.",
+        "| metric | value | 95 % interval | n | method |\n|---|---|---|---|---|\n"
+        + "\n".join(_line(name, one) for name, one in found.items()),
+        "## Known limits",
+        "\n".join(f"- {line}" for line in warnings) or "- None noted.",
+    ]
+    with replacing(folder / "MODEL_CARD.md") as temporary:
+        temporary.write_text("\n\n".join(lines) + "\n", encoding="utf-8")
+
+
+def _line(name: str, one: Estimate) -> str:
+    if one.reason:
+        return f"| {name} | – | – | {one.n} | {one.method}; {one.reason} |"
+    return (
+        f"| {name} | {one.value:.3f} | {one.low:.3f} to {one.high:.3f} | {one.n} | {one.method} |"
+    )

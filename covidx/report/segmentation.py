@@ -1,0 +1,146 @@
+"""The page of a segmentation run: agreement by structure, pictures of the best and worst."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from covidx.constants import LUNG_WINDOW
+from covidx.evaluate import Estimate
+from covidx.imaging import window
+from covidx.report.canvas import BLUE, DPI, GREEN, ORANGE
+from covidx.report.html import render_page
+from covidx.volume import Volume
+
+__all__ = ["Overlay", "dice_figure", "loss_figure", "overlay_figure", "write_segmentation_report"]
+
+TRUTH, FOUND = "#00e5ff", "#ff9100"
+PANEL = 4.2
+"""Inches a picture is wide."""
+
+
+@dataclass(frozen=True)
+class Overlay:
+    """One test image to draw: masks in reading order, on the volume's grid."""
+
+    title: str
+    volume: Volume
+    found: Mapping[str, NDArray[Any]]
+    truth: Mapping[str, NDArray[Any]]
+
+
+def overlay_figure(shown: Overlay) -> Figure:
+    """The slice that shows most of what was asked, with the outlines of truth and answer."""
+    rare = list(shown.truth)[-1]
+    area = np.count_nonzero(shown.truth[rare], axis=(1, 2))
+    if not area.any():
+        area = np.count_nonzero(next(iter(shown.truth.values())), axis=(1, 2))
+    index = int(area.argmax())
+    picture = shown.volume.array[index]
+    display = shown.volume.units == "display"
+    grey = np.clip(picture / 255.0, 0, 1) if display else window(picture, *LUNG_WINDOW)
+    spacing = shown.volume.spacing_mm or (1.0, 1.0, 1.0)
+    aspect = spacing[1] / spacing[2]
+    high = PANEL * aspect * picture.shape[0] / picture.shape[1]
+    count = len(shown.truth)
+    figure = Figure(figsize=(PANEL * count, high + 0.5), layout="constrained", dpi=DPI)
+    for place, kind in enumerate(shown.truth, start=1):
+        axes = figure.add_subplot(1, count, place)
+        axes.imshow(grey, cmap="gray", vmin=0, vmax=1, aspect=aspect)
+        axes.set_axis_off()
+        axes.set_title(f"{kind}: cyan truth, orange found", fontsize=8)
+        _outline(axes, shown.truth[kind][index], TRUTH)
+        _outline(axes, shown.found[kind][index], FOUND)
+    where = "" if len(shown.volume.array) == 1 else f", slice {index + 1} from the feet"
+    figure.suptitle(f"{shown.title}{where}", fontsize=9)
+    return figure
+
+
+def _outline(axes: Axes, labels: NDArray[Any], colour: str) -> None:
+    """A line about each class."""
+    for label in np.unique(labels[labels > 0]):
+        axes.contour(labels == label, levels=[0.5], colors=colour, linewidths=0.8)
+
+
+def dice_figure(scores: pd.DataFrame) -> Figure:
+    """Dice of each test image by structure, those in which there was something to find."""
+    there = scores[scores["truth_ml"] > 0]
+    names = list(there["structure"].unique())
+    figure = Figure(figsize=(6.4, 1.0 + 0.45 * len(names)), layout="constrained", dpi=DPI)
+    axes = figure.add_subplot()
+    for place, name in enumerate(reversed(names)):
+        values = there.loc[there["structure"] == name, "dice"].to_numpy()
+        height = place + np.linspace(-0.2, 0.2, len(values))
+        axes.plot(values, height, "o", color=BLUE, markersize=3, alpha=0.6)
+        axes.plot([values.mean()] * 2, [place - 0.32, place + 0.32], color=ORANGE, linewidth=2)
+    axes.set_yticks(range(len(names)), names[::-1], fontsize=8)
+    axes.set_xlim(-0.02, 1.02)
+    axes.grid(alpha=0.25)
+    axes.set_xlabel("Dice; a dot an image, the line their mean")
+    return figure
+
+
+def loss_figure(history: pd.DataFrame, patients: Mapping[str, int]) -> Figure:
+    """Loss and Dice on validation patches by epoch; the epoch that was kept is marked."""
+    figure = Figure(figsize=(6.4, 4.6), layout="constrained", dpi=DPI)
+    said = ", ".join(f"{name}: {count}" for name, count in patients.items())
+    figure.suptitle(f"Patients: {said}", fontsize=10)
+    loss, dice = figure.subplots(2, 1, sharex=True)
+    epochs = history["epoch"]
+    loss.plot(epochs, history["train_loss"], color=BLUE, label="training patches")
+    loss.plot(epochs, history["validation_loss"], color=ORANGE, label="validation patches")
+    best = int(epochs.iloc[int(history["validation_loss"].to_numpy().argmin())])
+    dice.plot(epochs, history["validation_dice"], color=ORANGE)
+    for axes in (loss, dice):
+        axes.axvline(best, color=GREEN, linestyle="--", linewidth=1)
+    loss.plot([], [], color=GREEN, linestyle="--", label=f"kept: epoch {best}")
+    loss.legend(fontsize=8)
+    loss.set_ylabel("loss")
+    dice.set_ylabel("mean Dice of the classes")
+    dice.set_xlabel("epoch")
+    return figure
+
+
+def write_segmentation_report(
+    path: Path,
+    title: str,
+    found: Mapping[str, Estimate],
+    *,
+    pictures: Sequence[tuple[str, str]],
+    facts: Sequence[tuple[str, str]],
+    warnings: Sequence[str],
+) -> None:
+    """Write ``report.html``.
+
+    Parameters
+    ----------
+    path : Path
+    title : str
+    found : mapping
+        ``structure.metric`` -> estimate.
+    pictures : sequence of (file name below ``figures/``, text for who cannot see it)
+    facts : sequence of (name, value)
+    warnings : sequence of str
+        Shown above all else.
+    """
+    by_structure: dict[str, dict[str, Estimate]] = {}
+    for name, one in found.items():
+        structure, _, metric = name.rpartition(".")
+        by_structure.setdefault(structure, {})[metric] = one
+    render_page(
+        "segmentation.html",
+        path,
+        title=title,
+        structures=by_structure,
+        pictures=pictures,
+        facts=facts,
+        warnings=warnings,
+    )

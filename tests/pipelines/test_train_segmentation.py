@@ -1,0 +1,180 @@
+"""The layout of COVID-19-CT-Seg, made of phantoms: read, trained on for an epoch, reported."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pandas as pd
+import pytest
+
+from covidx.cards import load_card
+from covidx.config import load_config
+from covidx.errors import CovidxError
+from covidx.files import read_json
+from covidx.phantom import PhantomScan, draw_patient, render
+from covidx.pipelines.progress import silent
+from covidx.pipelines.segmentation_config import TRAIN_SEGMENTATION, TrainSegmentation
+from covidx.pipelines.segmentation_sources import MaskedCohort, read_masked
+from covidx.pipelines.sources import Source
+from covidx.pipelines.train_segmentation import TrainedSegmenter, train_segmentation
+from covidx.tables import MANIFEST, MASKS, read_table
+from covidx.training.segmenter import Segmenter
+
+TINY = [
+    "parts=3",
+    "volume.network.channels=[4,8]",
+    "volume.learning.patch=[48,48]",
+    "volume.learning.samples=2",
+    "volume.learning.epochs=1",
+    "volume.framing.pixel_mm=6",
+    "volume.mirrored=false",
+]
+SCANS = {  # name of the scan as on Kaggle -> name of its masks, an ill patient of seed 5
+    "coronacases_org_001": ("coronacases_001", 2),
+    "coronacases_org_case007": ("coronacases_007", 4),
+    "radiopaedia_org_covid-19-pneumonia-10_85902_1-dcm": ("radiopaedia_10_85902_1", 7),
+}
+
+
+def write(path: Path, array: np.ndarray, affine: np.ndarray) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    nib.save(nib.Nifti1Image(array.transpose(2, 1, 0), affine), path)
+
+
+@dataclass(frozen=True)
+class Layout:
+    folder: Path
+    scans: dict[str, PhantomScan]
+
+
+@pytest.fixture(scope="module")
+def layout(tmp_path_factory: pytest.TempPathFactory) -> Layout:
+    """Three scans and one without masks; the sides numbered one way here and the other there."""
+    folder = tmp_path_factory.mktemp("ct-seg")
+    scans = {}
+    for scan, (mask, index) in SCANS.items():
+        made = render(draw_patient(5, index), distractors=True)
+        ill = ((made.lesion == 1) | (made.lesion == 2)).astype(np.uint8)
+        sides = np.array([0, 2, 1] if scan.startswith("corona") else [0, 1, 2], np.uint8)
+        hu = made.hu
+        if scan.startswith("radio"):
+            hu = np.clip((made.hu.astype(float) + 1250) / 1500 * 255, 0, 255).astype(np.uint8)
+        write(folder / "ct_scans" / f"{scan}.nii", hu, made.affine)
+        write(folder / "lung_mask" / f"{mask}.nii", sides[made.lung], made.affine)
+        write(folder / "infection_mask" / f"{mask}.nii.gz", ill, made.affine)
+        scans[scan] = made
+    lonely = render(draw_patient(5, 0))
+    write(folder / "ct_scans" / "coronacases_org_002.nii", lonely.hu, lonely.affine)
+    return Layout(folder, scans)
+
+
+def source(layout: Layout) -> Source:
+    return Source(layout.folder, None, load_card(Path("covid-19-ct-seg")))
+
+
+@pytest.fixture(scope="module")
+def cohort(layout: Layout, tmp_path_factory: pytest.TempPathFactory) -> MaskedCohort:
+    return read_masked(source(layout), tmp_path_factory.mktemp("work"), silent)
+
+
+def test_scans_meet_their_masks_by_name(cohort: MaskedCohort) -> None:
+    assert len(cohort.manifest) == 3
+    assert cohort.notes == ["1 images left out: without a mask"]
+    assert cohort.groups == {
+        "lung": ["none", "right-lung", "left-lung"],
+        "opacity": ["none", "opacity"],
+    }
+    assert set(cohort.manifest["modality"]) == {"CT"}
+    assert set(cohort.manifest["units"]) == {"hu"}
+    assert sorted(cohort.masks["kind"].unique()) == ["lung", "opacity"]
+
+
+@pytest.mark.parametrize("scan", SCANS)
+def test_sides_come_from_place_and_hu_from_the_window(
+    cohort: MaskedCohort, layout: Layout, scan: str
+) -> None:
+    image_id = next(key for key, name in cohort.names.items() if name == scan)
+    row = cohort.manifest.set_index("image_id", drop=False).loc[image_id].to_dict()
+    volume, made = cohort.load(row), layout.scans[scan]
+    truth = cohort.truth(image_id, volume.canonical())
+    back = nib.as_closest_canonical(nib.Nifti1Image(made.lung.transpose(2, 1, 0), made.affine))
+    # RAS to reading order: columns to the left, rows to the back.
+    expected = np.asarray(back.dataobj)[::-1, ::-1].transpose(2, 1, 0)
+    assert np.array_equal(truth["lung"], expected)
+    assert truth["opacity"].sum() == ((made.lesion == 1) | (made.lesion == 2)).sum()
+    assert volume.units == "hu"
+    shares = [5, 25, 50, 75, 95]
+    step = 1500 / 255 if scan.startswith("radio") else 0
+    known = np.clip(made.hu, -1250, 250) if step else made.hu
+    apart = np.percentile(volume.array, shares) - np.percentile(known, shares)
+    assert np.abs(apart).max() <= step
+
+
+@pytest.fixture(scope="module")
+def trained(layout: Layout, tmp_path_factory: pytest.TempPathFactory) -> TrainedSegmenter:
+    place = tmp_path_factory.mktemp("run")
+    settings = load_config(TRAIN_SEGMENTATION, TrainSegmentation, TINY)
+    return train_segmentation(settings, source(layout), work=place / "data", runs=place / "runs")
+
+
+def test_a_run_leaves_its_hand_overs(trained: TrainedSegmenter) -> None:
+    folder = trained.folder
+    record = read_json(folder / "run.json")
+    assert record["state"] == "finished"
+    assert record["data"]["dataset"] == "covid-19-ct-seg"
+    assert len(read_table(folder / "manifest.parquet", MANIFEST)) == 3
+    assert len(read_table(folder / "masks.parquet", MASKS)) == 6
+    scores = pd.read_csv(folder / "scores.csv")
+    assert list(scores["structure"]) == [
+        "lungs", "right-lung", "left-lung", "opacity", "opacity by threshold",
+    ]  # fmt: skip
+    assert scores["dice"].between(0, 1).all()
+    metrics = read_json(folder / "metrics.json")
+    assert metrics["lungs.dice"]["n"] == 1
+    assert metrics["lungs.dice"]["value"] == pytest.approx(scores["dice"].iloc[0], abs=1e-5)
+    page = (folder / "report.html").read_text()
+    assert "opacity by threshold" in page
+    assert "Research use only" in page
+    assert (folder / "figures" / "worst.png").is_file()
+    assert "Known limits" in (folder / "bundle" / "MODEL_CARD.md").read_text()
+
+
+def test_the_bundle_gives_what_was_scored(
+    trained: TrainedSegmenter, layout: Layout, tmp_path: Path
+) -> None:
+    segmenter = Segmenter.load(trained.folder / "bundle")
+    cohort = read_masked(source(layout), tmp_path, silent)
+    scores = pd.read_csv(trained.folder / "scores.csv")
+    row = cohort.manifest.set_index("image_id", drop=False).loc[scores["image_id"].iloc[0]]
+    volume = cohort.load(row.to_dict())
+    found = segmenter.segment(volume)["lung"] > 0
+    assert volume.voxel_ml is not None
+    assert found.sum() * volume.voxel_ml == pytest.approx(scores["volume_ml"].iloc[0], rel=1e-4)
+
+
+def refused(code: str, given: Source, tmp_path: Path) -> None:
+    with pytest.raises(CovidxError) as caught:
+        train_segmentation(
+            load_config(TRAIN_SEGMENTATION, TrainSegmentation, TINY),
+            given,
+            work=tmp_path / "data",
+            runs=tmp_path / "runs",
+        )
+    assert caught.value.code == code
+
+
+def test_what_cannot_be_trained_on_is_refused(layout: Layout, tmp_path: Path) -> None:
+    refused("MASKS_UNDESCRIBED", Source(layout.folder, None, None), tmp_path)
+    bare = tmp_path / "bare"
+    shutil.copytree(layout.folder / "ct_scans", bare / "ct_scans")
+    refused("MASKS_MISSING", Source(bare, None, source(layout).card), tmp_path)
+
+
+def test_a_patch_that_does_not_fit_the_network_is_refused() -> None:
+    for change in ("volume.learning.patch=[30,32]", "volume.learning.patch=[8,32,32]"):
+        with pytest.raises(CovidxError, match="CONFIG_INVALID"):
+            load_config(TRAIN_SEGMENTATION, TrainSegmentation, [change])
