@@ -24,8 +24,9 @@ from covidx.volume import Volume
 __all__ = ["finished_run", "hannover", "phantom_scores", "radiographs", "segmentation"]
 
 COMMAND = "python -m benchmarks segmentation"
-PATIENTS, SEED = 30, 6161
-"""Fixed here; no network was trained on this seed, and no choice made by it."""
+PATIENTS, SEED = 30, 7272
+"""Fixed here; no network was trained on this seed, and no choice made by it (6161 was seen once,
+by a network that changes of HU had hidden faint ground glass from)."""
 NAMES = ("lung", "opacity", "threshold")
 
 
