@@ -44,7 +44,8 @@ class LungFinder:
         tall, wide = bottom - top, right - left
         low, high, narrow, broad = self.sizes
         doubt = None
-        if not (low <= tall <= high and narrow <= wide <= broad):
+        less, more = 1 - MARGIN, 1 + MARGIN  # what is found is off by some per cent
+        if not (less * low <= tall <= more * high and less * narrow <= wide <= more * broad):
             doubt = f"lungs of a size that no film trained on has: {tall:.2f} by {wide:.2f} of it"
             tall, wide = min(max(tall, low), high), min(max(wide, narrow), broad)
             middle, centre = (top + bottom) / 2, (left + right) / 2
