@@ -3,6 +3,9 @@ from __future__ import annotations
 import json
 import shutil
 
+import nibabel as nib
+import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image, ImageOps
 from typer.testing import CliRunner
@@ -10,7 +13,7 @@ from typer.testing import CliRunner
 from covidx.audit.data import audit_data
 from covidx.cli import app
 from covidx.errors import CovidxError, InvalidInputError
-from tests.audit.cohorts import clean
+from tests.audit.cohorts import clean, clouds
 
 FAULTS = {
     "patient": "patient_across_roles",
@@ -367,3 +370,33 @@ def test_a_table_without_labels_says_what_it_could_not_look_at(tmp_path, cohort)
     open_questions = {one.name for one in found.findings if one.verdict == "not looked at"}
     assert {"copies_across_labels", "patient_with_two_labels", "untested_columns"} <= open_questions
     assert found.verdict == "pass"
+
+
+def volume(path, middle, around):
+    """Twenty slices (columns, rows, slices): one picture in the middle, another above and below."""
+    slices = [clouds(middle if 9 <= k <= 11 else around) for k in range(20)]
+    values = np.stack(slices, axis=-1).swapaxes(0, 1).astype(np.int16)
+    nib.save(nib.Nifti1Image(values, np.eye(4)), path)
+
+
+def brightened(path, source):
+    image = nib.load(source)
+    values = np.asarray(image.dataobj)[6:250, 4:252, :] * 0.7 + 20
+    nib.save(nib.Nifti1Image(values.astype(np.int16), np.eye(4)), path)
+
+
+def test_a_volume_is_a_copy_throughout(tmp_path):
+    """The second is a copy of the first; the third shares its middle alone."""
+    volume(tmp_path / "a.nii.gz", 1, 2)
+    brightened(tmp_path / "b.nii.gz", tmp_path / "a.nii.gz")
+    volume(tmp_path / "x.nii.gz", 1, 3)
+    brightened(tmp_path / "c.nii.gz", tmp_path / "x.nii.gz")
+    names = ["a.nii.gz", "b.nii.gz", "c.nii.gz", *(f"{n}.nii.gz" for n in range(9))]
+    for n, name in enumerate(names[3:]):
+        volume(tmp_path / name, 100 + n, 200 + n)
+    table = pd.DataFrame({"image": names, "patient_id": names, "label": ["normal"] * len(names)})
+    table.to_csv(tmp_path / "table.csv", index=False)
+    found = {one.name: one for one in audit_data([tmp_path / "table.csv"]).findings}
+    (row,) = found["copies_across_patients"].rows
+    assert row["image"].endswith("line 2") and row["copy"].endswith("line 3")
+    assert row["kind"] == "near"

@@ -7,11 +7,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from PIL import Image
 
 from covidx.audit.data.association import associations
-from covidx.audit.data.copies import describe_all, find_copies
+from covidx.audit.data.copies import Copy, describe_all, find_copies, match
 from covidx.audit.data.labels import (
     association_findings,
     conflict_finding,
@@ -20,7 +21,7 @@ from covidx.audit.data.labels import (
 )
 from covidx.audit.data.leakage import copy_findings, role_findings, roleless_finding
 from covidx.audit.data.listing import Listing, joined, read_listing
-from covidx.audit.data.pictures import FORMATS, read_picture
+from covidx.audit.data.pictures import FORMATS, further_slices, read_picture
 from covidx.audit.data.roles import read_roles
 from covidx.audit.finding import Finding, failed
 from covidx.errors import CovidxError, InvalidInputError
@@ -96,7 +97,7 @@ def audit_data(
             actual=error.code,
             hint="Name the folder that the paths start from (--images).",
         )
-    copies = find_copies(described, read)
+    copies = [copy for copy in find_copies(described, read) if _throughout(copy, files)]
     labelled = associations(table) if "label" in table else ([], {"label": "no such column"})
     findings = [
         _unread_finding(table, described.refused),
@@ -111,6 +112,15 @@ def audit_data(
     order = ("fail", "note", "pass", "not looked at")
     findings.sort(key=lambda finding: order.index(finding.verdict))
     return DataAudit(_facts(listings, names, table, roles), findings)
+
+
+def _throughout(copy: Copy, files: Sequence[str]) -> bool:
+    """Whether a copy of a volume is one below and above the middle too: chests are alike."""
+    slices = (further_slices(Path(files[place])) for place in (copy.first, copy.second))
+    return all(
+        np.array_equal(a, b) if copy.kind == "exact" else match(a, b, copy.view)
+        for a, b in zip(*slices, strict=False)
+    )
 
 
 def _dataset_names(manifests: Sequence[Path]) -> list[str]:

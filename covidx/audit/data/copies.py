@@ -12,14 +12,14 @@ from typing import TypeVar
 import cv2
 import numpy as np
 
-from covidx.audit.data.alignment import MIN_CORRELATION, MIN_OVERLAP, aligned, transform
+from covidx.audit.data.alignment import MIN_CORRELATION, MIN_OVERLAP, Aligned, aligned, transform
 from covidx.audit.data.candidates import candidates
 from covidx.audit.data.features import Features, View, describe, seen
 from covidx.audit.data.pictures import Grey
 from covidx.errors import CovidxError
 from covidx.files import sha256_bytes
 
-__all__ = ["Copy", "Described", "describe_all", "find_copies"]
+__all__ = ["Copy", "Described", "describe_all", "find_copies", "match"]
 
 Reader = Callable[[int], Grey]
 Progress = Callable[[int, int], None]
@@ -134,7 +134,7 @@ def find_copies(described: Described, read: Reader) -> list[Copy]:
         if start is None:
             return None
         fit = aligned(_seen(read(kept[a]), view), read(kept[b]), start)
-        if fit.correlation < MIN_CORRELATION or fit.overlap < MIN_OVERLAP:
+        if not _enough(fit):
             return None
         return Copy(kept[a], kept[b], "near", view, fit.correlation, fit.overlap)
 
@@ -155,6 +155,16 @@ def find_copies(described: Described, read: Reader) -> list[Copy]:
         for a, b in product(groups[copy.first][:MOST_ALIKE], groups[copy.second][:MOST_ALIKE])
     ]
     return sorted([*exact, *near], key=lambda one: (one.first, one.second))
+
+
+def match(first: Grey, second: Grey, view: View) -> bool:
+    """Whether two pictures, the first as it is seen in `view`, show one exposure."""
+    start = transform(seen(describe(first), view), describe(second))
+    return start is not None and _enough(aligned(_seen(first, view), second, start))
+
+
+def _enough(fit: Aligned) -> bool:
+    return fit.correlation >= MIN_CORRELATION and fit.overlap >= MIN_OVERLAP
 
 
 def _seen(picture: Grey, view: View) -> Grey:

@@ -13,7 +13,7 @@ from PIL import Image, UnidentifiedImageError
 from covidx.constants import MAX_PLANE_PIXELS
 from covidx.errors import InvalidInputError
 
-__all__ = ["FORMATS", "SIDE", "Grey", "normalised", "read_picture", "shrunk"]
+__all__ = ["FORMATS", "SIDE", "Grey", "further_slices", "normalised", "read_picture", "shrunk"]
 
 Grey = NDArray[np.uint8]
 
@@ -24,6 +24,8 @@ SIDE = 256
 structure of a lung at this size still tells two exposures of one patient apart."""
 FEWEST_PIXELS = 16
 """Of the shorter side."""
+MIDDLE, FURTHER = 0.5, (0.35, 0.65)
+"""Shares of a volume's slices below the one that is looked at. Modelling choice."""
 CLIP, TILES = 2.0, (4, 4)
 """Contrast-limited histogram equalisation: takes out brightness, gamma and windowing."""
 
@@ -45,7 +47,7 @@ def read_picture(path: Path) -> Grey:
         raise InvalidInputError("IMAGE_MISSING", "The image is not there.", path=path)
     try:
         if path.name.lower().endswith((".nii", ".nii.gz")):
-            return shrunk(_middle_slice(path))
+            return shrunk(_slice(path, MIDDLE))
         with Image.open(path, formats=FORMATS) as image:
             _check_size(image.width, image.height)
             wide = image.mode in ("F", "I") or image.mode.startswith("I;16")
@@ -83,7 +85,14 @@ def _too_large(actual: str, path: Path | None = None) -> InvalidInputError:
     )
 
 
-def _middle_slice(path: Path) -> NDArray[np.float32]:
+def further_slices(path: Path) -> list[Grey]:
+    """Of a NIfTI volume that `read_picture` reads, slices below and above the middle; else none."""
+    if not path.name.lower().endswith((".nii", ".nii.gz")):
+        return []
+    return [shrunk(_slice(path, share)) for share in FURTHER]
+
+
+def _slice(path: Path, share: float) -> NDArray[np.float32]:
     """Of a store's image, whose last axis counts slices or is missing."""
     import nibabel as nib
 
@@ -91,8 +100,8 @@ def _middle_slice(path: Path) -> NDArray[np.float32]:
     _check_size(image.shape[0], math.prod((*image.shape[1:2], *image.shape[3:])))
     if len(image.shape) < 3:
         return np.asarray(image.dataobj, dtype=np.float32).T
-    middle = np.asarray(image.dataobj[:, :, image.shape[2] // 2], dtype=np.float32)
-    return middle.reshape(middle.shape[:2]).T  # (columns, rows) -> (rows, columns)
+    plane = np.asarray(image.dataobj[:, :, int(image.shape[2] * share)], dtype=np.float32)
+    return plane.reshape(plane.shape[:2]).T  # (columns, rows) -> (rows, columns)
 
 
 def shrunk(values: NDArray[np.generic]) -> Grey:
