@@ -112,9 +112,7 @@ def clinical(
     typer.echo("\n  model                 AUROC on the same test patients")
     for line in trained.models:
         typer.echo(f"  {line.name:<21} {line.auroc}   n = {line.n}")
-    folder = trained.folder
-    typer.echo(f"\nreport   {folder / 'report.html'}\nbundle   {folder / 'bundle'}")
-    typer.echo(f"\n{RESEARCH_NOTICE}")
+    _tell_places(trained.folder)
 
 
 @train_app.command()
@@ -156,9 +154,7 @@ def fusion(
     typer.echo("\n  P3 was given          AUROC on the test patients who have both")
     for name, found in trained.missing.items():
         typer.echo(f"  {name:<21} {found['auroc']}")
-    folder = trained.folder
-    typer.echo(f"\nreport   {folder / 'report.html'}\nbundle   {folder / 'bundle'}")
-    typer.echo(f"\n{RESEARCH_NOTICE}")
+    _tell_places(trained.folder)
 
 
 @train_app.command()
@@ -198,9 +194,7 @@ def severity(
             typer.echo(f"  {name:<10} {key:<18} {metrics[key]}   n = {metrics[key].n}")
     for line in trained.warnings:
         typer.echo(f"  note: {line}")
-    folder = trained.folder
-    typer.echo(f"\nreport   {folder / 'report.html'}\nbundle   {folder / 'bundle'}")
-    typer.echo(f"\n{RESEARCH_NOTICE}")
+    _tell_places(trained.folder)
 
 
 @train_app.command()
@@ -231,9 +225,7 @@ def segmentation(
     for line in trained.warnings:
         if not line.startswith(KNOWN_BIAS):
             typer.echo(f"  note: {line}")
-    folder = trained.folder
-    typer.echo(f"\nreport   {folder / 'report.html'}\nbundle   {folder / 'bundle'}")
-    typer.echo(f"\n{RESEARCH_NOTICE}")
+    _tell_places(trained.folder)
 
 
 def _no_data() -> InvalidInputError:
@@ -299,7 +291,11 @@ def _pair(text: str) -> tuple[str, str]:
 
 def _tell(trained: Trained) -> None:
     _tell_metrics(trained.metrics, trained.warnings)
-    folder = trained.folder
+    _tell_places(trained.folder)
+
+
+def _tell_places(folder: Path) -> None:
+    """Where report and bundle of a finished run lie, and what they are not for."""
     typer.echo(f"\nreport   {folder / 'report.html'}\nbundle   {folder / 'bundle'}")
     typer.echo(f"\n{RESEARCH_NOTICE}")
 
