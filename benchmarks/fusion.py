@@ -17,7 +17,6 @@ from scipy.special import expit
 from benchmarks.phantom import POSITIVE, Fresh, check_bundle, fresh_patients
 from benchmarks.results import RESULTS, Result, record, result_of
 from covidx.clinical import numbers_for
-from covidx.config import load_config
 from covidx.evaluate import (
     Estimate,
     OperatingPoint,
@@ -26,6 +25,7 @@ from covidx.evaluate import (
     paired_difference,
     wilson_estimate,
 )
+from covidx.files import read_json
 from covidx.fusion import CLINIC, IMAGE, FusionPredictor, ImageArm, make_arms, read_bag
 from covidx.pipelines.fusion_config import (
     TRAIN_FUSION,
@@ -40,10 +40,13 @@ from covidx.tables import PREDICTIONS, read_table
 __all__ = ["PATIENTS", "SEED", "fusion", "results_of", "shuffled", "table_of"]
 
 COMMAND = "python -m benchmarks fusion"
-PATIENTS, SEED = 600, 23
+PATIENTS, SEED = 600, 31
 """Fixed here; another seed than any training's (checked against train_fusion.yaml)."""
 ARMS = ("p1", "p2", "p3")
 NORMAL = "normal"
+STRICT = OperatingRule(rule="specificity", target=0.90)
+"""Set before patients of this seed were scored. Lower, and an arm that knows nothing of normal CTs
+finds many of them by its false alarms alone."""
 PUBLISHED = OperatingRule(rule="specificity", target=0.828)
 """That of the joint model of Mei et al. (Nat Med 2020;26:1224), who found 17 of 25 PCR-positives
 with a normal CT. Youden's index asks for more certainty than a clinical row alone can give."""
@@ -104,7 +107,7 @@ def results_of(
         As `table_of`.
     predictor : FusionPredictor
     validation : DataFrame
-        The run's predictions of its validation patients, for the published specificity.
+        The run's predictions of its validation patients, for thresholds by specificity.
     """
     truth = (table["label"] == POSITIVE).to_numpy()
     own = f"fresh phantom patients; P3 is {predictor.bundle.recipe.name}"
@@ -123,7 +126,11 @@ def results_of(
         found[f"fusion_p3_of_{arm.replace(' ', '_')}_auroc"] = result_of(auroc, told, COMMAND)
     for arm, bundle in (("p1", predictor.image.bundle), ("p3", predictor.bundle)):
         mine = validation[validation["arm"] == arm]
-        points = {"": PUBLISHED.choose(mine, POSITIVE), "_at_youden": bundle.operating_point}
+        points = {
+            "": STRICT.choose(mine, POSITIVE),
+            "_as_published": PUBLISHED.choose(mine, POSITIVE),
+            "_at_youden": bundle.operating_point,
+        }
         for ending, point in points.items():
             told, share = _normal_ct(table, arm, point)
             if not ending:
@@ -171,7 +178,7 @@ def fusion(
     """
     predictor = FusionPredictor.load(run / "bundle")
     check_bundle(predictor.image, run / "bundle", seed, (TRAIN_FUSION, TrainFusion))
-    config = load_config(TRAIN_FUSION, TrainFusion)
+    config = TrainFusion.model_validate(read_json(run / "run.json")["config"])
     fresh = fresh_patients(predictor.image.bundle.preprocessing, patients, seed)
     table = table_of(predictor, fresh)
     said = read_table(run / "predictions.parquet", PREDICTIONS)
@@ -189,7 +196,7 @@ def fusion(
 
 
 def shuffled(config: TrainFusion, work: Path) -> Path:
-    """The run of the same pipeline on clinical rows that are dealt out anew among the patients."""
+    """The run as configured on clinical rows that are dealt out anew among the patients."""
     source = phantom_arms(work, config, silent)
     table = pd.read_csv(source.clinical.table, dtype=str)
     others = table.columns.drop("patient_id")

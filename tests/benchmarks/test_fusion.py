@@ -41,7 +41,7 @@ def table() -> pd.DataFrame:
 
 
 def validation() -> pd.DataFrame:
-    """Ten patients an arm; a specificity of 0.828 of six others is met from 0.35 on."""
+    """Ten patients an arm; of six others five lie below 0.45."""
     scores = [0.05, 0.1, 0.15, 0.2, 0.25, 0.45, 0.6, 0.7, 0.8, 0.9]
     labels = ["normal"] * 6 + ["covid-19"] * 4
     rows = {
@@ -62,15 +62,19 @@ def validation() -> pd.DataFrame:
     return pd.concat([pd.DataFrame(rows).assign(arm=arm) for arm in ("p1", "p3")])
 
 
-def test_what_is_found_is_counted_at_youdens_and_at_the_published_specificity() -> None:
+def test_what_is_found_is_counted_at_each_threshold() -> None:
     found = fusion.results_of(table(), predictor(0.5, 0.45), validation())
     at = "normal_ct_positives_found"
     assert found[f"{at}_p1_at_youden"].value == 0
     assert found[f"{at}_p3_at_youden"].value == 0.5
     assert "0.25" in found[f"{at}_p3_at_youden"].against  # one false alarm of four
-    assert found[f"{at}_p1"].value == 0
-    assert found[f"{at}_p3"].value == 1.0 and found[f"{at}_p3"].n == 2
-    assert "specificity >= 0.828" in found[f"{at}_p3"].against
+    for ending in ("", "_as_published"):  # 0.9 of six is all of them, 0.828 five
+        assert found[f"{at}_p1{ending}"].value == 0
+        assert found[f"{at}_p3{ending}"].n == 2
+    assert found[f"{at}_p3"].value == 0.5  # above 0.45: 0.6, not 0.4
+    assert found[f"{at}_p3_as_published"].value == 1.0
+    assert "specificity >= 0.9" in found[f"{at}_p3"].against
+    assert "specificity >= 0.828" in found[f"{at}_p3_as_published"].against
     # 0.2 and 0.1 against 0.7, 0.3, 0.2 and 0.1; 0.6 and 0.4 against 0.5, 0.3, 0.2 and 0.1.
     assert found["normal_ct_auroc_p1"].value == pytest.approx(2 / 8)
     assert found["normal_ct_auroc_p3"].value == pytest.approx(7 / 8)
