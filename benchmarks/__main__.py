@@ -20,6 +20,7 @@ NAMES = (
     "lungs",
     "severity",
     "segmentation",
+    "segment-speed",
     "evaluate",
     "einstein",
     "israel",
@@ -92,6 +93,15 @@ def _segmentation(at: Places) -> None:
     from benchmarks.segmentation import segmentation
 
     segmentation(at.data, at.runs, at.results)
+
+
+def _segment_speed(at: Places) -> None:
+    from benchmarks.segment_speed import segment_speed
+    from benchmarks.segmentation import finished_run
+
+    run = finished_run(at.runs, "phantom")
+    if run is not None:
+        segment_speed(run / "bundle", at.results)
 
 
 def _evaluate(at: Places) -> None:
@@ -255,6 +265,7 @@ MEASURED: dict[str, Callable[[Places], None]] = {
     "lungs": _lungs,
     "severity": _severity,
     "segmentation": _segmentation,
+    "segment-speed": _segment_speed,
     "evaluate": _evaluate,
     "speed": _speed,
     "kill": _kill,
