@@ -154,13 +154,6 @@ class SeverityTable(Config):
     image: str | None = None
     patient: str | None = None
     scores: dict[str, ReadersScore] = Field(min_length=1)
-    masks: str | None = Field(
-        None,
-        description=(
-            "folder of drawn lungs, relative to the data's root: pictures named as the films, "
-            "above 0 where there is lung; empty ones count as not drawn"
-        ),
-    )
 
     @property
     def key(self) -> str:

@@ -83,11 +83,20 @@ def scored_source(source: Source, scores: Path | None, masks: Path | None) -> Sc
         how, table = said, source.data / said.table
     else:
         how, table = _own(scores), scores
-    if masks is None and said is not None and said.masks is not None:
-        masks = source.data / said.masks
+    if masks is None:
+        masks = _drawn_lungs(source)
     if masks is not None and not masks.is_dir():
         raise InvalidInputError("MASKS_MISSING", "There is no folder of drawn lungs.", path=masks)
     return ScoredSource(source, table, how, masks)
+
+
+def _drawn_lungs(source: Source) -> Path | None:
+    """The folder of lung masks that a card names."""
+    described = None if source.card is None else source.card.masks
+    for one in () if described is None else described.files:
+        if one.kind == "lung":
+            return (source.data / one.path).parent
+    return None
 
 
 def _own(table: Path) -> SeverityTable:

@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 from scipy.ndimage import gaussian_filter
 
+from covidx.cards import load_card
 from covidx.errors import BundleError, InvalidInputError
 from covidx.ingest import Identities
 from covidx.pipelines.config import PhantomCohort
@@ -64,6 +65,14 @@ def trained(films: Path, tmp_path_factory: pytest.TempPathFactory) -> TrainedSev
         Source(films / "images", None, None), films / "scores.csv", films / "masks"
     )
     return train_severity(CONFIG, source, work=out / "work", runs=out / "runs")
+
+
+def test_a_card_says_where_lungs_are_drawn(tmp_path: Path) -> None:
+    source = Source(tmp_path, None, load_card(Path("covid-chestxray")))
+    with pytest.raises(InvalidInputError, match="MASKS_MISSING"):
+        scored_source(source, None, None)
+    (tmp_path / "lung_masks_v7labs").mkdir()
+    assert scored_source(source, None, None).masks == tmp_path / "lung_masks_v7labs"
 
 
 def test_the_run_says_what_it_found(trained: TrainedSeverity) -> None:
