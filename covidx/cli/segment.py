@@ -25,6 +25,9 @@ def segment(
         Path | None,
         typer.Option(help="Of train_segmentation; without it, lungs on CT by threshold."),
     ] = None,
+    probabilities: Annotated[
+        bool, typer.Option("--probabilities", help="Opacities' probabilities, too (0 to 1).")
+    ] = False,
     card: Annotated[
         Path | None,
         typer.Option(help="Data card (path, or known name): pictures with a table, or public ids."),
@@ -36,16 +39,17 @@ def segment(
     """
     from covidx.cards import load_card
     from covidx.ingest import Identities
-    from covidx.pipelines.segment import segment_paths
+    from covidx.pipelines.segment import Method, segment_paths
     from covidx.training.segmenter import Segmenter
 
     described = None if card is None else load_card(card)
     segmenter = None if bundle is None else Segmenter.load(bundle)
+    method = Method(segmenter, probabilities)
     with terminal_bar("segment") as bar:
         answers = segment_paths(
             paths,
             out,
-            segmenter,
+            method,
             identities=Identities.for_card(described),
             card=described,
             bar=bar,
@@ -67,4 +71,6 @@ def _said(one: Answer) -> str:
             for value, label in enumerate(one.classes[kind], 1)
         )
         lines.append(f"  {name}: {values}")
+    if one.likely:
+        lines.append(f"  {one.likely}: how likely each voxel is an opacity")
     return "\n".join([*lines, *(f"  NOTE: {flag}" for flag in one.flags)])

@@ -47,7 +47,10 @@ def severity(
         bool,
         typer.Option(help="Opacities: 1 ground glass, 2 consolidation, 3 effusion; else by HU."),
     ] = False,
-    format: Annotated[Literal["table", "json"], typer.Option(help="Format.")] = "table",  # noqa: A002
+    format: Annotated[  # noqa: A002
+        Literal["table", "json", "csv"],
+        typer.Option(help="csv: the measures that covidx export sr takes."),
+    ] = "table",
 ) -> None:
     """Measure opacities on a chest CT: volumes, CT severity score, Corona score, distribution.
 
@@ -68,6 +71,8 @@ def severity(
     if format == "json":
         said = {"lungs_by": "mask" if lungs else "threshold", **found.to_json()}
         typer.echo(json.dumps(said, indent=2, allow_nan=False))
+    elif format == "csv":
+        typer.echo(_as_measures(found))
     else:
         typer.echo(_as_table(found, "a mask" if lungs else "threshold"))
 
@@ -83,6 +88,21 @@ def _found_lungs(ct: Volume) -> Volume:
     from covidx.volume import Volume
 
     return Volume(segment_lungs(ct), "OT", "unproven", "proven", ct.affine)
+
+
+def _as_measures(found: Severity) -> str:
+    """Rows of segment, name, value; the scores only as they were published."""
+    lungs = found.parts[0]
+    rows = ["segment,name,value"]
+    ml = {"opacity": lungs.opacity_ml}
+    if found.split_by == "classes":  # these are the segments then
+        ml = {"ground-glass": lungs.ground_glass_ml, "consolidation": lungs.consolidation_ml}
+    rows += [f"{name},share,{100 * value / lungs.lung_ml:.4g}" for name, value in ml.items()]
+    if found.zones_are == "lobes":
+        rows.append(f",ct-severity-score,{found.score}")
+    if found.corona_weights == "probability":
+        rows.append(f",corona-score,{found.corona_cm3:.4g}")
+    return "\n".join(rows)
 
 
 def _as_table(found: Severity, lungs_by: str) -> str:

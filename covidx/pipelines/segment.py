@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,12 +24,14 @@ from covidx.pipelines.progress import Bar
 from covidx.segmentation import lung_flags, segment_lungs
 from covidx.tables import MASKS, read_table, write_table
 from covidx.training.predict import outside_domain
-from covidx.training.segmenter import Segmenter
+from covidx.training.segmenter import Answered, Segmenter
 from covidx.volume import Volume
 
-__all__ = ["Answer", "look_at_film", "segment_paths"]
+__all__ = ["Answer", "Method", "look_at_film", "segment_paths"]
 
 CLASSICAL: Groups = {"lung": ["none", "right-lung", "left-lung"]}
+LIKELY = "opacity"
+"""The question whose probabilities may be written: its answer feeds a Corona score or a map."""
 LUNG_SHARE = (0.02, 0.4)
 """Share of a frontal radiograph that one lung covers, least and most. Modelling choice, wider than
 what the masks by V7 Labs of 427 radiographs span."""
@@ -37,6 +39,58 @@ LUNG_RATIO = 0.4
 """Least ratio of the smaller lung's area to the larger one's. Modelling choice."""
 FEWEST_PIXELS = 0.01
 """Share of a picture that a piece must cover to be looked at as a lung."""
+
+
+@dataclass(frozen=True)
+class Method:
+    """What finds masks.
+
+    Parameters
+    ----------
+    segmenter : Segmenter, optional
+        Without one, lungs on CT are found by threshold.
+    probabilities : bool
+        Whether to say how likely each voxel is an opacity, too.
+
+    Raises
+    ------
+    InvalidInputError
+        ``PROBABILITIES_ABSENT``: it knows no opacities.
+    """
+
+    segmenter: Segmenter | None = None
+    probabilities: bool = False
+
+    def __post_init__(self) -> None:
+        if self.probabilities and LIKELY not in self.groups:
+            raise InvalidInputError(
+                "PROBABILITIES_ABSENT",
+                "Nothing here says how likely an opacity is.",
+                expected="--bundle of a network that was trained on opacities",
+                actual=self.name,
+            )
+
+    @property
+    def groups(self) -> Groups:
+        """Kinds of masks, and what their values mean."""
+        return CLASSICAL if self.segmenter is None else self.segmenter.bundle.groups
+
+    @property
+    def name(self) -> str:
+        """The maker of the masks."""
+        if self.segmenter is None:
+            return f"covidx {__version__} segment_lungs"
+        return f"bundle {self.segmenter.bundle.sha256}"
+
+    def answer(self, volume: Volume) -> Answered:
+        """Masks of an image, on its own grid."""
+        if self.segmenter is None:
+            return Answered({"lung": segment_lungs(volume)}, {})
+        return self.segmenter.answer(volume, [LIKELY] if self.probabilities else [])
+
+    def doubts(self, fields: Mapping[str, Any]) -> list[str]:
+        """What about an image is unlike what the bundle was trained on."""
+        return [] if self.segmenter is None else outside_domain(self.segmenter.bundle, fields)
 
 
 @dataclass(frozen=True)
@@ -53,6 +107,8 @@ class Answer:
         Kind of mask -> its file's name.
     classes : dict
         Kind of mask -> what its values 1, 2, ... mean.
+    likely : str or None
+        The file of probabilities, where they were asked for and the bundle knows opacities.
     amounts : dict
         Class -> ml, or % of a radiograph.
     flags : tuple of str
@@ -65,6 +121,7 @@ class Answer:
     image_id: str | None
     masks: dict[str, str]
     classes: dict[str, list[str]]
+    likely: str | None
     amounts: dict[str, str]
     flags: tuple[str, ...]
     problem: str | None
@@ -77,7 +134,7 @@ class Answer:
 def segment_paths(
     paths: Sequence[Path],
     out: Path,
-    segmenter: Segmenter | None,
+    method: Method,
     *,
     identities: Identities,
     card: DataCard | None,
@@ -86,15 +143,15 @@ def segment_paths(
     """Segment every image that files or folders hold; what cannot be is answered too.
 
     Writes ``<image_id>_<kind>.nii.gz`` on the image's own grid, ``masks.parquet`` and
-    ``segmentation.json``; masks of other images that `out` holds already stay.
+    ``segmentation.json``; masks of other images that `out` holds already stay. A map of
+    probabilities is no mask, and not in the table.
 
     Parameters
     ----------
     paths : sequence of Path
         DICOM folders or files, NIfTI, PNG or JPEG.
     out : Path
-    segmenter : Segmenter, optional
-        Without one, lungs on CT are found by threshold.
+    method : Method
     identities : Identities
     card : DataCard, optional
     bar : callable
@@ -103,9 +160,9 @@ def segment_paths(
     make_folder(out)
     answers: list[Answer] = []
     for done, path in enumerate(paths, 1):
-        answers += _of_path(path, out, segmenter, identities, card)
+        answers += _of_path(path, out, method, identities, card)
         bar(done, len(paths))
-    _write_table(answers, out, _maker(segmenter))
+    _write_table(answers, out, method.name)
     write_json(out / "segmentation.json", [one.to_json() for one in answers])
     return answers
 
@@ -113,7 +170,7 @@ def segment_paths(
 def _of_path(
     path: Path,
     out: Path,
-    segmenter: Segmenter | None,
+    method: Method,
     identities: Identities,
     card: DataCard | None,
 ) -> Iterator[Answer]:
@@ -123,7 +180,7 @@ def _of_path(
         read = 0
         for image in reader:
             read += 1
-            yield _of_image(asked, image, out, segmenter)
+            yield _of_image(asked, image, out, method)
     except CovidxError as error:
         yield _without(asked, None, f"{error.code}: {error.reason}")
         return
@@ -135,31 +192,32 @@ def _of_path(
 
 
 def _without(asked: str, image_id: str | None, problem: str) -> Answer:
-    return Answer(asked, image_id, {}, {}, {}, (), problem)
+    return Answer(asked, image_id, {}, {}, None, {}, (), problem)
 
 
-def _of_image(asked: str, image: ReadImage, out: Path, segmenter: Segmenter | None) -> Answer:
+def _of_image(asked: str, image: ReadImage, out: Path, method: Method) -> Answer:
     volume, image_id = image.volume, str(image.fields["image_id"])
-    flags: list[str] = []
     try:
-        if segmenter is None:
-            found, groups = {"lung": segment_lungs(volume)}, CLASSICAL
-        else:
-            found, groups = segmenter.segment(volume), segmenter.bundle.groups
-            flags += outside_domain(segmenter.bundle, image.fields)
-        flags += _look_at(found["lung"], volume)
+        found = method.answer(volume)
+        flags = [*method.doubts(image.fields), *_look_at(found.labels["lung"], volume)]
     except CovidxError as error:
         hint = f" {error.hint}" if error.hint else ""
         return _without(asked, image_id, f"{error.code}: {error.reason}{hint}")
-    masks = {}
-    for kind, labels in found.items():
-        masks[kind] = f"{image_id}_{kind}.nii.gz"
-        mask = Volume(labels, "OT", "unproven", volume.geometry, volume.affine, volume.resampled)
-        write_nifti(mask, out / masks[kind])
-    classes = {kind: names[1:] for kind, names in groups.items()}
-    return Answer(
-        asked, image_id, masks, classes, _amounts(found, groups, volume), tuple(flags), None
-    )
+    masks = {kind: f"{image_id}_{kind}.nii.gz" for kind in found.labels}
+    likely = f"{image_id}_{LIKELY}-probability.nii.gz" if found.likely else None
+    for kind, name in masks.items():
+        _write(found.labels[kind], volume, out / name)
+    if likely is not None:
+        _write(found.likely[LIKELY], volume, out / likely)
+    classes = {kind: names[1:] for kind, names in method.groups.items()}
+    amounts = _amounts(found.labels, method.groups, volume)
+    return Answer(asked, image_id, masks, classes, likely, amounts, tuple(flags), None)
+
+
+def _write(values: NDArray[Any], volume: Volume, path: Path) -> None:
+    """As NIfTI on the grid of `volume`."""
+    mask = Volume(values, "OT", "unproven", volume.geometry, volume.affine, volume.resampled)
+    write_nifti(mask, path)
 
 
 def _amounts(found: dict[str, NDArray[np.uint8]], groups: Groups, volume: Volume) -> dict[str, str]:
@@ -211,12 +269,6 @@ def look_at_film(lungs: NDArray[np.bool_]) -> list[str]:
     if len(large) > 2:
         flags.append("more than two pieces were found")
     return flags
-
-
-def _maker(segmenter: Segmenter | None) -> str:
-    if segmenter is None:
-        return f"covidx {__version__} segment_lungs"
-    return f"bundle {segmenter.bundle.sha256}"
 
 
 def _write_table(answers: Sequence[Answer], out: Path, maker: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from itertools import product
-from typing import Any
+from typing import Any, TypeVar
 
 import nibabel as nib
 import numpy as np
@@ -14,6 +14,8 @@ from covidx.errors import InvalidInputError
 from covidx.volume import Volume
 
 __all__ = ["check_values", "in_order_of", "on_grid"]
+
+T = TypeVar("T", np.uint8, np.float32)
 
 
 def on_grid(mask: Volume, volume: Volume, name: str) -> NDArray[Any]:
@@ -47,8 +49,8 @@ def on_grid(mask: Volume, volume: Volume, name: str) -> NDArray[Any]:
     return mask.array
 
 
-def in_order_of(labels: NDArray[np.uint8], volume: Volume) -> NDArray[np.uint8]:
-    """Turn labels on the grid of ``volume.canonical()`` back into the order of `volume`."""
+def in_order_of(labels: NDArray[T], volume: Volume) -> NDArray[T]:
+    """Turn values on the grid of ``volume.canonical()`` back into the order of `volume`."""
     if volume.affine is None or volume.geometry != "proven":  # canonical() left it as it was
         return labels
     reading = nib.orientations.axcodes2ornt(("L", "P", "S"))

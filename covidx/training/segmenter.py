@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,13 +27,30 @@ from covidx.training.segment_bundle import (
 )
 from covidx.volume import Volume
 
-__all__ = ["Segmenter"]
+__all__ = ["Answered", "Segmenter"]
 
 BLOCK = 16
 """Working slices segmented at a time in 2D: what bounds the memory of a long scan."""
 BATCH = 4
 OVERLAP = 0.5
 """Of the windows of a 3D network."""
+
+
+@dataclass(frozen=True, eq=False)
+class Answered:
+    """What a bundle says of an image, on the image's own grid.
+
+    Parameters
+    ----------
+    labels : dict of ndarray of uint8, shape (slices, rows, columns)
+        Question -> class numbers.
+    likely : dict of ndarray of float32, shape (slices, rows, columns)
+        Question -> 0 to 1, the chance of any class but the first, which is nothing. It is the
+        network's softmax, and calibrated by nobody.
+    """
+
+    labels: dict[str, NDArray[np.uint8]]
+    likely: dict[str, NDArray[np.float32]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,16 +108,34 @@ class Segmenter:
         InvalidInputError
             As `make_frame`.
         """
+        return self.answer(volume, ()).labels
+
+    def answer(self, volume: Volume, likely: Collection[str]) -> Answered:
+        """As `segment`, with how likely each voxel is anything at all by some questions.
+
+        Parameters
+        ----------
+        volume : Volume
+        likely : collection of str
+            Those questions.
+        """
         recipe, groups = self.bundle.recipe, self.bundle.groups
         frame = make_frame(volume, recipe.framing, recipe.network.dimensions)
-        found = {name: np.zeros(frame.volume.array.shape, np.uint8) for name in groups}
+        shape = frame.volume.array.shape
+        labels = {name: np.zeros(shape, np.uint8) for name in groups}
+        chances = {name: np.zeros(shape, np.float32) for name in groups if name in likely}
         for first, shares in self._blocks(frame):
             for index in _between(frame, first, shares.shape[1]):
                 mixed = frame.back(shares, first, index)
                 parts = by_question(mixed, groups, dim=0)
                 for name, part in zip(groups, parts, strict=True):
-                    found[name][index] = part.argmax(dim=0).to(torch.uint8).numpy()
-        return {name: in_order_of(labels, volume) for name, labels in found.items()}
+                    labels[name][index] = part.argmax(dim=0).to(torch.uint8).numpy()
+                    if name in chances:
+                        chances[name][index] = (1 - part[0]).clamp(0, 1).numpy()
+        return Answered(
+            {name: in_order_of(found, volume) for name, found in labels.items()},
+            {name: in_order_of(found, volume) for name, found in chances.items()},
+        )
 
     @torch.inference_mode()
     def _blocks(self, frame: Frame) -> Iterator[tuple[int, Tensor]]:

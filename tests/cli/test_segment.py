@@ -8,12 +8,13 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from pydicom import dcmread
 
 from covidx.files import read_json
 from covidx.imaging.frames import RadiographFraming, VolumeFraming
 from covidx.ingest.nifti import read_nifti, write_nifti
 from covidx.models.segmenters import UNetShape
-from covidx.phantom import draw_patient, render
+from covidx.phantom import draw_patient, generate_cohort, render
 from covidx.segmentation import dice
 from covidx.tables import MASKS, read_table
 from covidx.training import TrainedOn
@@ -104,6 +105,53 @@ def test_a_bundle_answers_what_it_knows_and_other_masks_stay(
     assert answer.code == 0
     assert covidx("predict", str(bundle), str(ct)).code == 2
     assert "BUNDLE_KIND" in covidx("predict", str(bundle), str(ct)).err
+
+
+def test_from_dicom_to_masks_to_measures_to_dicom(
+    covidx: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COVIDX_KEY", str(tmp_path / "secret" / "key"))
+    [study] = (generate_cohort(tmp_path / "p", 1, 6, workers=1) / "dicom").iterdir()
+    out, bundle = tmp_path / "out", untrained(tmp_path, "volume")
+    answer = covidx("segment", study, "--out", out, "--bundle", bundle, "--probabilities")
+    assert answer.code == 0, answer.err
+    [said] = read_json(out / "segmentation.json")
+    lung, opacity, likely = (
+        out / name for name in (said["masks"]["lung"], said["masks"]["opacity"], said["likely"])
+    )
+    # The network's shares say which classes are taken: nothing, where it is likelier than the rest.
+    chances, labels = read_nifti(likely)[0], read_nifti(opacity)[0]
+    assert chances.array.dtype == np.float32
+    assert 0 <= chances.array.min() < chances.array.max() <= 1
+    assert not labels.array[chances.array < 1 / 3].any()
+    assert labels.array[chances.array > 2 / 3].all()
+
+    measures = tmp_path / "measures.csv"
+    of = ("--lungs", lung, "--opacities", opacity, "--classes", "--probability", likely)
+    answer = covidx("severity", study, *of, "--format", "csv")
+    assert answer.code == 0, answer.err
+    measures.write_text(answer.out)
+    assert [row.rpartition(",")[0] for row in answer.out.split()] == [
+        "segment,name", "ground-glass,share", "consolidation,share", ",corona-score"
+    ]  # fmt: skip
+
+    rest = ("--series", study, "--mode", "original", "--algorithm", "n", "--algorithm-version", "1")
+    named = ("--segment", "1=ground-glass", "--segment", "2=consolidation")
+    seg, report, map_ = (tmp_path / name for name in ("seg.dcm", "sr.dcm", "map.dcm"))
+    assert covidx("export", "seg", opacity, *named, *rest, "--out", seg).code == 0
+    assert covidx("export", "map", likely, "--of", "opacity", *rest, "--out", map_).code == 0
+    assert covidx("export", "sr", seg, "--measures", measures, "--out", report).code == 0
+    assert np.count_nonzero(dcmread(seg).pixel_array) == np.count_nonzero(labels.array)
+    assert dcmread(map_).pixel_array.max() == chances.array.max()
+    assert "Corona score" in str(dcmread(report))
+
+
+def test_probabilities_need_a_network_that_knows_opacities(
+    covidx: Call, ct: Path, tmp_path: Path
+) -> None:
+    answer = covidx("segment", ct, "--out", tmp_path / "out", "--probabilities")
+    assert answer.code == 2
+    assert "PROBABILITIES_ABSENT" in answer.err
 
 
 def test_why_there_are_no_masks_is_said(covidx: Call, ct: Path, tmp_path: Path) -> None:
