@@ -15,8 +15,7 @@ from covidx.evaluate.weighted import ratio_statistic
 from covidx.files import read_json
 from covidx.ingest.raster import read_picture
 from covidx.phantom import draw_patient, render
-from covidx.pipelines.segment import look_at_film
-from covidx.segmentation import MaskScores, compare_masks, summarise
+from covidx.segmentation import MaskScores, compare_masks, look_at_film, summarise
 from covidx.segmentation.threshold import threshold_opacities
 from covidx.training.segmenter import Segmenter
 from covidx.volume import Volume

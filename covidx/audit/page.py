@@ -17,7 +17,11 @@ MOST_ROWS = 200
 
 
 def write_audit(
-    out: Path, title: str, facts: Sequence[tuple[str, str]], findings: Sequence[Finding]
+    out: Path,
+    title: str,
+    facts: Sequence[tuple[str, str]],
+    findings: Sequence[Finding],
+    pictures: Sequence[tuple[str, str]] = (),
 ) -> Path:
     """Write ``audit.json`` and ``audit.html``.
 
@@ -30,6 +34,7 @@ def write_audit(
         What was audited.
     findings : sequence of Finding
         In the order in which they are shown.
+    pictures : sequence of (file name in `out`, what it shows), optional
 
     Returns
     -------
@@ -55,6 +60,7 @@ def write_audit(
         f"without a finding, {counts['not looked at']} not looked at.",
         facts=facts,
         findings=findings,
+        pictures=pictures,
         most=MOST_ROWS,
     )
     return out / "audit.html"

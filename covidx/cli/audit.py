@@ -12,6 +12,7 @@ from covidx.cli.progress import terminal_bar
 
 if TYPE_CHECKING:
     from covidx.audit.finding import Finding
+    from covidx.audit.shortcuts import Asked
 
 __all__ = ["audit_app"]
 
@@ -83,6 +84,34 @@ def run_command(
     raise typer.Exit(verdict == "fail")
 
 
+@audit_app.command(name="shortcuts")
+def shortcuts_command(
+    bundle: Annotated[Path, typer.Argument(help="A bundle of covidx train ct or cxr.")],
+    manifest: Annotated[Path, typer.Argument(help="Manifest of labelled images.")],
+    out: Annotated[Path, typer.Option(help="Folder to write.")],
+    store: Annotated[
+        Path | None, typer.Option(help="Folder that image paths start from [found].")
+    ] = None,
+    splits: Annotated[
+        Path | None, typer.Option(help="splits.parquet: test rows alone count [all rows].")
+    ] = None,
+    segmenter: Annotated[
+        Path | None, typer.Option(help="Bundle that finds the lungs; radiographs need one.")
+    ] = None,
+    masks: Annotated[
+        Path | None, typer.Option(help="masks.parquet of lungs, as covidx segment writes it.")
+    ] = None,
+) -> None:
+    """Does an image classifier read the lungs: scored without them, on the border, without text."""
+    from covidx.audit.shortcuts import Asked
+
+    place = store or _store_beside(manifest)
+    asked = Asked(bundle, manifest, place, splits, masks, segmenter)
+    verdict, page = _audit_shortcuts(asked, out)
+    typer.echo(f"\nverdict  {verdict}\nreport   {page}")
+    raise typer.Exit(verdict == "fail")
+
+
 @audit_app.command(name="all")
 def all_command(run: Run, work: Work = Path("data"), store: Store = None) -> None:
     """Every audit that a run can have, into RUN/audit, and a table of verdicts."""
@@ -90,15 +119,16 @@ def all_command(run: Run, work: Work = Path("data"), store: Store = None) -> Non
 
     folder = run.resolve() / "audit"
     verdicts = {"run": _audit_run(run, folder / "run", work, store)[0]}
-    try:
-        verdicts["data"] = _audit_data(run, folder / "data", work, store)
-    except CovidxError as error:
-        typer.echo(f"fail  data: {error.message} ({error.code})")
-        verdicts["data"] = "fail"
-    typer.echo("\naudit   verdict")
+    for name, audit in (("data", _audit_data), ("shortcuts", _audit_shortcuts_of_run)):
+        try:
+            verdicts[name] = audit(run, folder / name, work, store)
+        except CovidxError as error:
+            typer.echo(f"fail  {name}: {error.message} ({error.code})")
+            verdicts[name] = "fail"
+    typer.echo("\naudit     verdict")
     for name, verdict in verdicts.items():
         where = "" if verdict == "not looked at" else folder / name / "audit.html"
-        typer.echo(f"{name:<7} {verdict:<14} {where}".rstrip())
+        typer.echo(f"{name:<9} {verdict:<14} {where}".rstrip())
     raise typer.Exit("fail" in verdicts.values())
 
 
@@ -123,14 +153,10 @@ def _audit_data(run: Path, out: Path, work: Path, store: Path | None) -> str:
     """Audit the images of a run and their division; the verdict."""
     from covidx.audit.data import audit_data
     from covidx.audit.page import write_audit
-    from covidx.files import read_json
-    from covidx.pipelines.remembered import found_store
 
-    store = store or found_store(read_json(run / "run.json"), work)
     manifest = run / "manifest.parquet"
-    if store is None or not manifest.is_file():
-        why = "this run has no images" if not manifest.is_file() else "the store is not here"
-        typer.echo(f"not looked at  data: {why}")
+    store = _store_of_run("data", run, work, store)
+    if store is None:
         return "not looked at"
     with terminal_bar("pictures") as bar:
         found = audit_data([manifest], [str(run / "splits.parquet")], images=store, progress=bar)
@@ -139,8 +165,59 @@ def _audit_data(run: Path, out: Path, work: Path, store: Path | None) -> str:
     return found.verdict
 
 
+def _audit_shortcuts_of_run(run: Path, out: Path, work: Path, store: Path | None) -> str:
+    """Audit the run's image classifier on its test rows; the verdict."""
+    from covidx.audit.shortcuts import Asked
+
+    store = _store_of_run("shortcuts", run, work, store)
+    if store is None:
+        return "not looked at"
+    of_fusion = run / "bundle" / "image"
+    bundle = of_fusion if of_fusion.is_dir() else run / "bundle"
+    asked = Asked(bundle, run / "manifest.parquet", store, run / "splits.parquet")
+    return _audit_shortcuts(asked, out)[0]
+
+
+def _audit_shortcuts(asked: Asked, out: Path) -> tuple[str, Path]:
+    """Audit a classifier, write the page, say what was found; the verdict, and the page."""
+    from covidx.audit.shortcuts import audit_shortcuts, write_shortcuts
+
+    with terminal_bar("images") as bar:
+        found = audit_shortcuts(asked, bar)
+    page = write_shortcuts(out, found)
+    _tell("shortcuts", found.findings)
+    return found.verdict, page
+
+
+def _store_of_run(audit: str, run: Path, work: Path, store: Path | None) -> Path | None:
+    """The store of a run's images; None, and said, where there are none or they are not here."""
+    from covidx.files import read_json
+    from covidx.pipelines.remembered import found_store
+
+    if not (run / "manifest.parquet").is_file():
+        typer.echo(f"not looked at  {audit}: this run has no images")
+        return None
+    store = store or found_store(read_json(run / "run.json"), work)
+    if store is None:
+        typer.echo(f"not looked at  {audit}: the store is not here")
+    return store
+
+
+def _store_beside(manifest: Path) -> Path:
+    """Where a manifest's images are looked for: its run's store in data/, or its own folder."""
+    from covidx.audit.run.folder import need_run
+    from covidx.errors import InvalidInputError
+    from covidx.pipelines.remembered import found_store
+
+    try:
+        found = found_store(need_run(manifest.resolve().parent), Path("data"))
+    except InvalidInputError:  # no run, or not a whole one: a manifest by itself
+        found = None
+    return found or manifest.parent
+
+
 def _tell(audit: str, findings: Sequence[Finding]) -> None:
-    """A line for each fault and note, and for a question that a run's audit could not look at."""
+    """A line for each fault and note; but for data, for questions that could not be looked at."""
     for finding in findings:
-        if finding.verdict in ("fail", "note") or (audit == "run" and finding.verdict != "pass"):
+        if finding.verdict in ("fail", "note") or (audit != "data" and finding.verdict != "pass"):
             typer.echo(f"{finding.verdict:<5} {audit}: {finding.title}: {finding.found}")

@@ -3,7 +3,7 @@
 from covidx.imaging.augment import Augmentation, augment
 from covidx.imaging.cache import BagCache, build_cache
 from covidx.imaging.lungs import lung_mask
-from covidx.imaging.prepare import Bag, Preprocessing, prepare, window
+from covidx.imaging.prepare import Bag, Preprocessing, prepare, prepare_mask, window
 from covidx.imaging.thumbnails import load_thumbnails, save_thumbnails, thumbnails
 
 __all__ = [
@@ -16,6 +16,7 @@ __all__ = [
     "load_thumbnails",
     "lung_mask",
     "prepare",
+    "prepare_mask",
     "save_thumbnails",
     "thumbnails",
     "window",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -17,7 +17,7 @@ from covidx.errors import InvalidInputError
 from covidx.imaging.lungs import lung_mask
 from covidx.volume import Volume, check_ct
 
-__all__ = ["Bag", "Preprocessing", "prepare", "window"]
+__all__ = ["Bag", "Preprocessing", "prepare", "prepare_mask", "window"]
 
 Box = tuple[int, int, int, int]
 
@@ -87,17 +87,48 @@ def prepare(volume: Volume, how: Preprocessing) -> Bag:
     if how.input == "radiograph" or (len(volume.array) == 1 and how.input == "slice"):
         _check_single(volume, how)
         _, rows, columns = volume.array.shape
-        whole = (0, rows, 0, columns)
-        greys = _grey(volume.array, volume, how)
-        return Bag(_resize(greys, how), np.zeros(1, dtype=np.int64), whole)
-    check_ct(volume)
-    lungs = lung_mask(volume)
-    box = _lung_box(lungs, volume, how.margin_mm)
-    chosen = _spread(lungs, how.slices)
+        box, chosen = (0, rows, 0, columns), np.zeros(1, dtype=np.int64)
+    else:
+        check_ct(volume)
+        lungs = lung_mask(volume)
+        box, chosen = _lung_box(lungs, volume, how.margin_mm), _spread(lungs, how.slices)
+    slabs = _cut(volume.array, volume, chosen, box, how)
+    return Bag(_to_bytes(_resize(_grey(slabs, volume, how), how)), chosen, box)
+
+
+def prepare_mask(
+    mask: NDArray[np.bool_], volume: Volume, bag: Bag, how: Preprocessing
+) -> NDArray[np.float32]:
+    """Lay a mask onto the pixels of a bag, by the way that the image went.
+
+    Parameters
+    ----------
+    mask : ndarray of bool, shape (slices, rows, columns)
+        On the grid of ``volume.canonical()``.
+    volume : Volume
+        The image that `bag` was prepared from.
+    bag : Bag
+    how : Preprocessing
+        As `bag` was prepared.
+
+    Returns
+    -------
+    ndarray of float32, shape (n, how.rows, how.columns)
+        Share of each pixel of the bag that the mask covers, 0 to 1.
+    """
+    slabs = _cut(mask, volume.canonical(), bag.slices, bag.box, how)
+    return _resize(slabs.astype(np.float32), how).clip(0, 1)  # weights sum to 1 but for rounding
+
+
+def _cut(
+    values: NDArray[Any], volume: Volume, chosen: NDArray[np.int64], box: Box, how: Preprocessing
+) -> NDArray[Any]:
+    """The chosen slabs of a volume, cropped; a single slice is its own slab."""
     top, bottom, left, right = box
-    crop = volume.array[:, top:bottom, left:right]
-    slabs = np.stack([_slab(crop, index, volume, how.slab_mm) for index in chosen])
-    return Bag(_resize(_grey(slabs, volume, how), how), chosen, box)
+    crop = values[:, top:bottom, left:right]
+    if len(crop) == 1:
+        return crop
+    return np.stack([_slab(crop, index, volume, how.slab_mm) for index in chosen])
 
 
 def _check_single(volume: Volume, how: Preprocessing) -> None:
@@ -118,13 +149,17 @@ def _grey(values: NDArray[np.generic], volume: Volume, how: Preprocessing) -> ND
     return window(values, how.level, how.width)
 
 
-def _resize(greys: NDArray[np.float32], how: Preprocessing) -> NDArray[np.uint8]:
-    """To (n, how.rows, how.columns), antialiased, as bytes."""
+def _resize(greys: NDArray[np.float32], how: Preprocessing) -> NDArray[np.float32]:
+    """To (n, how.rows, how.columns), antialiased."""
     images = torch.from_numpy(np.ascontiguousarray(greys))[:, None]  # (n, 1, rows, columns)
     sized = functional.interpolate(
         images, (how.rows, how.columns), mode="bilinear", align_corners=False, antialias=True
     )
-    return (sized[:, 0] * 255).round().clamp(0, 255).to(torch.uint8).numpy()
+    return np.asarray(sized[:, 0])
+
+
+def _to_bytes(greys: NDArray[np.float32]) -> NDArray[np.uint8]:
+    return (torch.from_numpy(greys) * 255).round().clamp(0, 255).to(torch.uint8).numpy()
 
 
 def _lung_box(lungs: NDArray[np.bool_], volume: Volume, margin_mm: float) -> Box:

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from covidx import __version__
 from covidx.cards import DataCard
@@ -21,24 +20,17 @@ from covidx.imaging.pairs import Groups
 from covidx.ingest import Identities, ReadImage, read_images
 from covidx.ingest.nifti import write_nifti
 from covidx.pipelines.progress import Bar
-from covidx.segmentation import lung_flags, segment_lungs
+from covidx.segmentation import look_at_film, lung_flags, segment_lungs
 from covidx.tables import MASKS, read_table, write_table
 from covidx.training.predict import outside_domain
 from covidx.training.segmenter import Answered, Segmenter
 from covidx.volume import Volume
 
-__all__ = ["Answer", "Method", "look_at_film", "segment_paths"]
+__all__ = ["Answer", "Method", "segment_paths"]
 
 CLASSICAL: Groups = {"lung": ["none", "right-lung", "left-lung"]}
 LIKELY = "opacity"
 """The question whose probabilities may be written: its answer feeds a Corona score or a map."""
-LUNG_SHARE = (0.02, 0.4)
-"""Share of a frontal radiograph that one lung covers, least and most. Modelling choice, wider than
-what the masks by V7 Labs of 427 radiographs span."""
-LUNG_RATIO = 0.4
-"""Least ratio of the smaller lung's area to the larger one's. Modelling choice."""
-FEWEST_PIXELS = 0.01
-"""Share of a picture that a piece must cover to be looked at as a lung."""
 
 
 @dataclass(frozen=True)
@@ -251,23 +243,6 @@ def _look_at(lungs: NDArray[np.uint8], volume: Volume) -> list[str]:
         flags.append(
             f"only {ml:.0f} ml of lung: a child, a scan that misses most of the lungs, or no lungs"
         )
-    return flags
-
-
-def look_at_film(lungs: NDArray[np.bool_]) -> list[str]:
-    """Whether the two largest pieces have the areas of two lungs."""
-    pieces, _ = ndimage.label(lungs)
-    shares = np.sort(np.bincount(pieces.ravel())[1:] / lungs.size)[::-1]
-    large = shares[shares >= FEWEST_PIXELS]
-    if len(large) < 2:
-        return ["two lungs were not found apart from each other"]
-    flags = []
-    if large[1] < LUNG_SHARE[0] or large[0] > LUNG_SHARE[1]:
-        flags.append(f"the lungs' areas, {large[0]:.0%} and {large[1]:.0%}, are implausible")
-    if large[1] < LUNG_RATIO * large[0]:
-        flags.append(f"one lung's area is {large[1] / large[0]:.0%} of the other's")
-    if len(large) > 2:
-        flags.append("more than two pieces were found")
     return flags
 
 

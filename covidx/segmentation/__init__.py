@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from covidx.segmentation.film import look_at_film
 from covidx.segmentation.grid import check_values, in_order_of, on_grid
 from covidx.segmentation.lungs import segment_lungs
 from covidx.segmentation.measure import LOBES, Masks, lung_flags, measure_severity
@@ -24,6 +25,7 @@ __all__ = [
     "compare_masks",
     "dice",
     "in_order_of",
+    "look_at_film",
     "lung_flags",
     "measure_severity",
     "on_grid",

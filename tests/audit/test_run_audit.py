@@ -339,11 +339,17 @@ def test_the_command_line_names_what_failed(trained: Run, copy: Path) -> None:
 
 def test_every_audit_at_once(trained: Run, copy: Path) -> None:
     sound = invoke("audit", "all", copy, "--work", trained.work)
-    assert "run     pass" in sound.output and "\ndata    " in sound.output
+    lines = [line.split() for line in sound.output.splitlines()]
+    verdicts = {words[0]: words[1] for words in lines if len(words) > 1}
+    assert verdicts["run"] == "pass" and {"data", "shortcuts"} <= set(verdicts)
+    looked = read_json(copy / "audit" / "shortcuts" / "audit.json")["findings"]
+    seen = next(one for one in looked if one["name"] == "patients_unseen")
+    assert seen["verdict"] == "pass"  # test rows alone, by the run's own splits
     _weights(copy)
     spoilt = invoke("audit", "all", copy, "--work", trained.work)
     assert spoilt.exit_code == 1
-    assert "run     fail" in spoilt.output and "weights.safetensors" in spoilt.output
+    assert "run       fail" in spoilt.output and "weights.safetensors" in spoilt.output
+    assert "fail  shortcuts: The bundle is not as it was saved." in spoilt.output
     assert read_json(copy / "audit" / "data" / "audit.json")["findings"]
 
 

@@ -180,7 +180,7 @@ def test_why_there_are_no_masks_is_said(covidx: Call, ct: Path, tmp_path: Path) 
 
 
 def test_a_film_unlike_two_lungs_is_flagged() -> None:
-    from covidx.pipelines.segment import look_at_film
+    from covidx.segmentation import look_at_film
 
     film = np.zeros((100, 100), bool)
     film[20:80, 10:40], film[20:80, 60:90] = True, True

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from covidx.errors import InvalidInputError
-from covidx.imaging import Bag, Preprocessing, prepare, window
+from covidx.imaging import Bag, Preprocessing, prepare, prepare_mask, window
 from covidx.volume import Volume
 
 from .conftest import box_volume, chest
@@ -210,3 +210,37 @@ def test_a_radiograph_is_taken_whole(modality: str) -> None:
 def test_the_other_modality_is_refused(volume: Volume, how: Preprocessing, code: str) -> None:
     with pytest.raises(InvalidInputError, match=code):
         prepare(volume, how)
+
+
+@pytest.mark.parametrize("order", [(0, 1, 2), (2, 0, 1), (1, 2, 0)])
+@pytest.mark.parametrize("flips", [(False, False, False), (True, False, True)])
+def test_a_mask_lands_on_the_pixels_of_its_image(
+    order: tuple[int, ...], flips: tuple[bool, ...]
+) -> None:
+    plain = box_volume()
+    place = np.zeros(plain.array.shape, np.bool_)  # an L between the lungs, in four slices
+    place[2:6, 32:60, 52:56] = place[2:6, 54:60, 52:66] = True
+    hu = np.array(plain.array)
+    hu[:, 30:62, 50:68] = 40  # soft tissue about it, and nothing else
+    hu[place] = 1000
+    volume = turned(replace(plain, array=hu), order, flips)
+    mask = turned(replace(plain, array=place.astype(np.int16)), order, flips).canonical()
+    # Soft tissue is black, the L white; three slices of 10 mm are averaged.
+    how = SMALL.model_copy(update={"level": 520.0, "width": 960.0, "slab_mm": 20.0})
+    bag = prepare(volume, how)
+    shares = prepare_mask(mask.array > 0, volume, bag, how)
+    assert shares.shape == bag.pixels.shape and shares.dtype == np.float32
+    np.testing.assert_allclose(shares * 255, bag.pixels, atol=0.51)
+    assert shares.max() == pytest.approx(1) and 0 < np.count_nonzero(
+        shares.mean(axis=(1, 2))
+    ) < len(shares)
+
+
+def test_a_mask_of_a_radiograph_goes_its_way() -> None:
+    volume = single("DX")
+    mask = np.zeros((1, 30, 40), np.bool_)
+    mask[:, :15, 30:] = True  # a corner
+    shares = prepare_mask(mask, volume, prepare(volume, FILM), FILM)
+    assert shares.shape == (1, 32, 32)
+    assert shares[0, :15, 25:].min() == pytest.approx(1) and shares[0, 17:].max() == 0
+    assert shares[0, :, :23].max() == 0

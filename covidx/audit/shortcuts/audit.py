@@ -1,0 +1,152 @@
+"""The audit of what an image classifier looks at: everything asked, in one answer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pandas as pd
+
+from covidx.audit.finding import Finding, failed
+from covidx.audit.page import write_audit
+from covidx.audit.shortcuts.association import origin_findings
+from covidx.audit.shortcuts.maskers import make_masker
+from covidx.audit.shortcuts.masking import masking_finding, unseen_finding
+from covidx.audit.shortcuts.picture import draw_example
+from covidx.audit.shortcuts.ranking import ranking_findings
+from covidx.audit.shortcuts.scoring import Example, score_all
+from covidx.cohort import Splits
+from covidx.errors import InvalidInputError
+from covidx.report.canvas import save
+from covidx.tables import MANIFEST, SPLITS, read_table
+from covidx.training import Predictor
+
+__all__ = ["Asked", "ShortcutAudit", "audit_shortcuts", "write_shortcuts"]
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What is audited, and on which images.
+
+    Parameters
+    ----------
+    bundle, manifest : Path
+        Of `train_ct` or `train_cxr`; a row an image, with labels.
+    store : Path
+        Folder that the manifest's paths start from.
+    splits : Path, optional
+        Only rows of role test count; without it, all.
+    masks : Path, optional
+        ``masks.parquet`` of lungs.
+    segmenter : Path, optional
+        A bundle that segments lungs.
+    """
+
+    bundle: Path
+    manifest: Path
+    store: Path
+    splits: Path | None = None
+    masks: Path | None = None
+    segmenter: Path | None = None
+
+
+@dataclass(frozen=True)
+class ShortcutAudit:
+    """What was audited, and what was found; the gravest findings first."""
+
+    facts: list[tuple[str, str]]
+    findings: list[Finding] = field(repr=False)
+    example: Example = field(repr=False)
+
+    @property
+    def verdict(self) -> str:
+        """``fail`` if any finding is a fault, else ``pass``."""
+        return "fail" if failed(self.findings) else "pass"
+
+
+def audit_shortcuts(
+    asked: Asked, progress: Callable[[int, int], None] | None = None
+) -> ShortcutAudit:
+    """Does the bundle read the lungs, or what goes with them?
+
+    Parameters
+    ----------
+    asked : Asked
+    progress : callable, optional
+        Told (images done, all).
+
+    Raises
+    ------
+    InvalidInputError
+        ``ONE_CLASS``, ``NOTHING_PREPARED``, ``NO_MASKS``, or as `make_masker`.
+    InvalidTableError, LeakageError, BundleError, StoreError
+        What cannot be read, or does not belong together.
+    """
+    predictor = Predictor.load(asked.bundle)
+    bundle, positive = predictor.bundle, predictor.bundle.positive
+    manifest = read_table(asked.manifest, MANIFEST)
+    rows, left = _rows(manifest, asked.splits, positive)
+    masker, found_by = make_masker(bundle.preprocessing.input, asked.masks, asked.segmenter)
+    scored = score_all(predictor, rows, asked.store, masker, progress)
+    sound = scored.rows[scored.rows["prepared"] == ""]
+    if (asked.masks or asked.segmenter) and (sound["masked"] != "").all():
+        raise InvalidInputError(
+            "NO_MASKS",
+            "None of the images got a mask of its lungs.",
+            path=asked.masks or asked.segmenter,
+            actual=", ".join(sorted(set(sound["masked"]))),
+            hint="Are the masks of these images, or is the segmenter of another modality?",
+        )
+    findings = [
+        *ranking_findings(scored, positive, masker is not None),
+        masking_finding(scored, positive, found_by if masker else None),
+        unseen_finding(asked.bundle, bundle, manifest, rows, asked.splits),
+        *origin_findings(scored),
+    ]
+    order = ("fail", "note", "pass", "not looked at")
+    findings.sort(key=lambda finding: order.index(finding.verdict))
+    facts = [
+        ("Bundle", f"{bundle.sha256}: {positive} against the rest"),
+        ("Data set", ", ".join(sorted(set(rows["dataset"])))),
+        ("Images", f"{len(rows)} of {rows['patient_id'].nunique()} patients, {left}"),
+        ("Could not be prepared", str(len(rows) - len(sound))),
+        ("Lungs found by", found_by),
+    ]
+    return ShortcutAudit(facts, findings, scored.example)
+
+
+def _rows(manifest: pd.DataFrame, splits: Path | None, positive: str) -> tuple[pd.DataFrame, str]:
+    """The rows to audit, and which these are in words."""
+    said = "all rows of the manifest"
+    rows = manifest
+    if splits is not None:
+        roles = Splits(read_table(splits, SPLITS), 0).assign(manifest, fold=0)
+        rows = manifest[(roles["role"] == "test").to_numpy()]
+        said = "rows of role test"
+    labelled = rows[rows["label"].notna()]
+    if len(labelled) < len(rows):
+        said += f"; {len(rows) - len(labelled)} without a label left out"
+    labelled = labelled.assign(truth=labelled["label"] == positive).reset_index(drop=True)
+    if labelled["truth"].nunique() < 2:
+        raise InvalidInputError(
+            "ONE_CLASS",
+            "The rows hold one class only: no ranking can be judged on them.",
+            expected=f"rows of {positive} and of the rest",
+            actual=", ".join(sorted(set(labelled["label"]))) or "no labelled rows",
+            hint="Labels must be named as the bundle's positive class is.",
+        )
+    return labelled, said
+
+
+def write_shortcuts(out: Path, found: ShortcutAudit) -> Path:
+    """Write ``audit.html``, ``audit.json`` and ``conditions.png``; returns the page's path."""
+    pictures = []
+    if found.example:
+        save(draw_example(found.example), out / "conditions.png")
+        text = (
+            "One positive patient as the network sees it under each condition; the picture is the "
+            "slice that weighed most in the unchanged image, the number the score of all slices."
+        )
+        pictures.append(("conditions.png", text))
+    return write_audit(out, "Audit of shortcuts", found.facts, found.findings, pictures)

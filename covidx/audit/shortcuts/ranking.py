@@ -1,0 +1,248 @@
+"""How well the images are ranked under each condition, and what follows from that."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from covidx.audit.finding import Finding, Verdict
+from covidx.audit.shortcuts.conditions import HULL_MARGIN, RING, SIGMA, TEXT_ZONE
+from covidx.audit.shortcuts.probes import FEWEST, out_of_fold
+from covidx.audit.shortcuts.scoring import Scored
+from covidx.evaluate import Clusters, Estimate, auroc_estimate, paired_difference
+from covidx.evaluate.auroc import ONE_CLASS
+from covidx.evaluate.pending import Pending, settle
+from covidx.evaluate.weighted import auroc_statistic
+
+__all__ = ["LIMIT", "Ranked", "auroc", "rank", "ranking_findings"]
+
+LIMIT = 0.6
+"""AUROC that an interval must lie above to be a fault: 0.5 knows nothing, and what is left to see
+of a chest without its lungs may tell a little."""
+RESAMPLES = 2000
+ELSEWHERE = (
+    "The classes differ outside of the lungs, and the {who} can tell. Look for how (markers, "
+    "tubes, posture, crop, scanner; covidx audit data for the columns), mask or balance it, train "
+    "again, and test on another hospital."
+)
+NO_LUNGS = (
+    "Nothing finds the lungs of these images. Give masks (--masks, as covidx segment writes them) "
+    "or a bundle that segments lungs and was trained on other patients (--segmenter)."
+)
+YARDSTICK = (
+    "how well the model ranks the images as they are, the yardstick for what follows: an AUROC of "
+    "0.5 is chance, 1 sets the classes apart"
+)
+HULL = (
+    f"by slice, the convex hull of both, dilated by {HULL_MARGIN:.0%} of the longer side, so that "
+    "no lesion's outline remains"
+)
+REACHING = (
+    " The lungs are not known: on radiographs whose lungs were drawn they make up about 2 % of "
+    "this border."
+)
+BLURRED = (
+    f"the image blurred (Gaussian, sigma {SIGMA:.0%} of the longer side): fine texture is gone, "
+    "gross greys remain"
+)
+TEXT = (
+    f"small bright parts within {TEXT_ZONE:.0%} of the edge and outside of the lungs, as burnt-in "
+    "letters and markers are, filled from their surroundings"
+)
+MISSED = "Large, dim or dark letters escape, and letters over the lungs; ends of bones may count."
+WEAK = (
+    "It says little: on these images not even the whole ones are shown to be ranked better than "
+    "by chance."
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Ranked:
+    """One condition.
+
+    Parameters
+    ----------
+    estimate, whole : Estimate
+        AUROC under the condition, and of the unchanged images, the same ones.
+    n : str
+        Which these are, in words.
+    scores : ndarray, shape (rows,)
+    rows : DataFrame
+        Those that have a score.
+    """
+
+    estimate: Estimate
+    whole: Estimate
+    n: str
+    scores: NDArray[np.float64]
+    rows: pd.DataFrame
+
+    @property
+    def said(self) -> str:
+        """The figures in words."""
+        return f"AUROC {self.estimate}, {self.n}; the whole images {self.whole}"
+
+
+def auroc(
+    scores: NDArray[np.float64], truth: NDArray[np.bool_], groups: NDArray[np.str_]
+) -> Estimate:
+    """As `evaluate`: DeLong's interval, or the bootstrap where a group has several images."""
+    clusters = Clusters.of(groups)
+    if not clusters.several_rows:
+        return auroc_estimate(scores, truth)
+    rarer = min(clusters.count(truth), clusters.count(~truth))
+    waiting = Pending(auroc_statistic(scores, truth, clusters), len(truth), rarer, ONE_CLASS)
+    return settle({"auroc": waiting}, clusters, seed=0, resamples=RESAMPLES)["auroc"]
+
+
+def rank(scored: Scored, scores: NDArray[np.float64], positive: str) -> Ranked:
+    """AUROC of the rows that have a score.
+
+    Parameters
+    ----------
+    scored : Scored
+    scores : ndarray, shape (rows,)
+        NaN of a row that is left out.
+    positive : str
+        Name of the positive class.
+    """
+    known = ~np.isnan(scores)
+    rows = scored.rows[known]
+    truth, groups = rows["truth"].to_numpy(np.bool_), rows["group_id"].to_numpy(np.str_)
+    images, patients = len(rows), rows["patient_id"].nunique()
+    of = f"n = {images}" if images == patients else f"n = {images} images of {patients} patients"
+    return Ranked(
+        auroc(scores[known], truth, groups),
+        auroc(rows["unchanged"].to_numpy(np.float64), truth, groups),
+        f"{of}, {int(truth.sum())} {positive}",
+        scores[known],
+        rows,
+    )
+
+
+def ranking_findings(scored: Scored, positive: str, masker: bool) -> list[Finding]:
+    """The conditions, and the classifier trained on the border alone.
+
+    Parameters
+    ----------
+    scored : Scored
+    positive : str
+    masker : bool
+        Whether lungs were looked for.
+    """
+
+    def of(name: str) -> Ranked:
+        return rank(scored, scored.rows[name].to_numpy(np.float64), positive)
+
+    rim = f"the outer {RING:.0%} of each side, " + (
+        "the hull of the lungs left out" if masker else "lungs and all"
+    )
+    lungs = {
+        "lungs_out": ("Without the lungs", f"what is left when the lungs are black: {HULL}"),
+        "lungs_only": ("The lungs alone", "the lungs by their mask, all else black"),
+    }
+    border = ("The border alone", f"what the model makes of {rim}, all else black")
+    trained = (
+        "A classifier trained on the border",
+        f"whether any model could tell the classes by {rim}: a logistic regression on its greys, "
+        "in five folds by group",
+    )
+    doubt = "" if masker else REACHING
+    return [
+        _told("whole_image", ("The whole image", YARDSTICK), of("unchanged")),
+        _judged("lungs_out", lungs["lungs_out"], of("lungs out"))
+        if masker
+        else _unseen("lungs_out", lungs["lungs_out"], NO_LUNGS),
+        _judged("border_only", border, of("border only"), doubt),
+        _border_trained(scored, positive, trained, doubt),
+        _told("lungs_only", lungs["lungs_only"], of("lungs only"))
+        if masker
+        else _unseen("lungs_only", lungs["lungs_only"], NO_LUNGS),
+        _told("low_pass", ("Without fine structure", BLURRED), of("low-pass")),
+        _text(of("text masked"), positive),
+    ]
+
+
+def _unseen(name: str, asked: tuple[str, str], why: str) -> Finding:
+    return Finding(name, asked[0], "not looked at", asked[1], why, "")
+
+
+def _told(name: str, asked: tuple[str, str], ranked: Ranked) -> Finding:
+    """A condition that is reported and cannot fail; `asked` is its title, and what it looks for."""
+    estimate = ranked.estimate
+    if np.isnan(estimate.value):
+        return _unseen(name, asked, f"There is no AUROC: {estimate.reason}.")
+    sure = f"{estimate.method}. Reported; no figure here is a fault."
+    said = f"AUROC {estimate}, {ranked.n}" if name == "whole_image" else ranked.said
+    return Finding(name, asked[0], "pass", asked[1], f"{said}.", sure, estimate=estimate)
+
+
+def _judged(
+    name: str, asked: tuple[str, str], ranked: Ranked, doubt: str = "", who: str = "model"
+) -> Finding:
+    """A fault where the interval lies above `LIMIT`."""
+    estimate = ranked.estimate
+    if np.isnan(estimate.low):
+        return _unseen(name, asked, f"There is no interval: {estimate.reason}.")
+    failed = estimate.low > LIMIT
+    sure = f"{estimate.method}. A fault if the interval lies above {LIMIT}."
+    if not failed:
+        sure += f" A shortcut worth an AUROC of up to {estimate.high:.2f} cannot be ruled out."
+        if who == "model" and not ranked.whole.low > 0.5:
+            sure += f" {WEAK}"
+    return Finding(
+        name,
+        asked[0],
+        "fail" if failed else "pass",
+        asked[1],
+        f"{ranked.said}.",
+        sure + doubt,
+        ELSEWHERE.format(who=who) if failed else "",
+        estimate=estimate,
+    )
+
+
+def _border_trained(scored: Scored, positive: str, asked: tuple[str, str], doubt: str) -> Finding:
+    """Not what the model does, but what the data would let any model do."""
+    known = scored.rows["border only"].notna().to_numpy()
+    rows = scored.rows[known]
+    truth, groups = rows["truth"].to_numpy(np.bool_), rows["group_id"].to_numpy(np.str_)
+    found = out_of_fold(scored.border[known], truth, groups)
+    if found is None:
+        return _unseen("border_trained", asked, f"A class has fewer than {FEWEST} groups.")
+    scores = np.full(len(known), np.nan)
+    scores[known] = found
+    ranked = rank(scored, scores, positive)
+    return _judged("border_trained", asked, ranked, doubt, who="border")
+
+
+def _text(ranked: Ranked, positive: str) -> Finding:
+    name, asked = "text_masked", ("Without text", TEXT)
+    truth, text = (ranked.rows[c].to_numpy(np.bool_) for c in ("truth", "text"))
+    counts = [
+        f"{int((text & side).sum())} of {int(side.sum())} {what}"
+        for side, what in ((truth, positive), (~truth, "other"))
+    ]
+    found = f"Such parts in {counts[0]} and {counts[1]} images"
+    if not len(ranked.rows):
+        return _unseen(name, asked, "No image whose lungs are known.")
+    if not text.any():
+        return Finding(name, asked[0], "pass", asked[1], f"{found}.", MISSED)
+    whole = ranked.rows["unchanged"].to_numpy(np.float64)
+    change = paired_difference(whole, ranked.scores, truth, ranked.rows["group_id"])
+    # No interval: all resamples agree.
+    lost = change.value > 0 and not change.low <= 0
+    verdict: Verdict = "note" if lost else "pass"
+    return Finding(
+        name,
+        asked[0],
+        verdict,
+        asked[1],
+        f"{found}. {ranked.said}; lost {str(change).replace('-0.00', '0.00')}.",
+        f"{change.method}. {MISSED}",
+        "Look at these parts; remove text from the images before training." if lost else "",
+        estimate=change,
+    )
