@@ -16,8 +16,6 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from covidx.cards import card_digest
-from covidx.cohort import find_duplicates, group_images, thumbnail
-from covidx.errors import CovidxError, InvalidInputError
 from covidx.evaluate import Estimate
 from covidx.evaluate.scores import (
     conformal_half_width,
@@ -26,8 +24,9 @@ from covidx.evaluate.scores import (
     score_estimates,
 )
 from covidx.files import sha256_file, write_json
-from covidx.ingest import Identities, load_image
-from covidx.pipelines.progress import Bar, Bars, silent
+from covidx.ingest import Identities
+from covidx.pipelines.progress import Bars, silent
+from covidx.pipelines.severity_look import Seen, look
 from covidx.pipelines.severity_source import (
     ScoredSource,
     TrainSeverity,
@@ -39,7 +38,6 @@ from covidx.pipelines.sources import read_source
 from covidx.report.severity import SeverityPage, write_severity_report
 from covidx.runs import RunFolder, provenance
 from covidx.severity import (
-    MIN_FILMS,
     Choice,
     FilmNetwork,
     FilmScore,
@@ -48,22 +46,17 @@ from covidx.severity import (
     OutOfFold,
     SeverityBundle,
     choose,
-    fit_finder,
     join_scores,
     leave_one_out,
-    picture_of,
     read_scores,
     save_bundle,
 )
 from covidx.severity.bundle import Models
 from covidx.severity.linear import Linear
-from covidx.severity.predict import see
 from covidx.tracking import tracked
 
-__all__ = ["MIN_PATIENTS", "TrainedSeverity", "train_severity"]
+__all__ = ["TrainedSeverity", "train_severity"]
 
-MIN_PATIENTS = 10
-"""Scored patients below which nothing can be chosen on inner folds."""
 PARITY_CASES = 2
 
 
@@ -75,19 +68,6 @@ class TrainedSeverity:
     metrics: dict[str, dict[str, Estimate]]
     patients: int
     warnings: list[str]
-
-
-@dataclass(frozen=True, eq=False)
-class Seen:
-    """Scored films as numbers.
-
-    `rows` are manifest rows with group_id and scores; `views` name -> (rows, features).
-    """
-
-    rows: pd.DataFrame
-    views: dict[str, NDArray[np.float32]]
-    finder: LungFinder | None
-    notes: list[str]
 
 
 def train_severity(
@@ -132,7 +112,7 @@ def train_severity(
             if given.masks is not None:
                 boxes = drawn_boxes(films, dict(ingested.sources), given.masks)
         with run.step("look"), bars("look") as bar:
-            seen = _look(films, boxes, store, list(given.how.scores), bar)
+            seen = look(films, boxes, store, list(given.how.scores), bar)
         limits = np.array([one.high for one in given.how.scores.values()])
         names, rows = list(given.how.scores), seen.rows
         scores, groups = rows[names].to_numpy(float), rows["group_id"].to_numpy(str)
@@ -180,65 +160,6 @@ def train_severity(
         for name in ("report.html", "metrics.json"):
             tracker.file(run.path / name)
     return TrainedSeverity(run.path, metrics, bundle.patients, warnings)
-
-
-def _look(
-    films: pd.DataFrame, boxes: dict[str, Any], store: Path, names: list[str], bar: Bar
-) -> Seen:
-    """Group the films, find the lungs of the scored ones by those of other patients, see them."""
-    wanted = films[films[names[0]].notna() | films["image_id"].isin(list(boxes))]
-    network = FilmNetwork()
-    whole: dict[str, NDArray[np.float32]] = {}
-    thumbs: dict[str, NDArray[np.uint8]] = {}
-    notes: list[str] = []
-    scored = set(films.loc[films[names[0]].notna(), "image_id"])
-    total = len(wanted) + len(scored)
-    for done, row in enumerate(_records(wanted), 1):
-        bar(done, total)
-        image = str(row["image_id"])
-        try:
-            picture = picture_of(load_image(store, row))
-        except CovidxError as error:
-            notes.append(f"a film was left out: {error.code}")
-            continue
-        thumbs[image] = thumbnail(picture)
-        if image in boxes:
-            whole[image] = network.place(picture)
-    usable = wanted[wanted["image_id"].isin(list(thumbs))].reset_index(drop=True)
-    grouped = group_images(usable, find_duplicates(thumbs))
-    rows = grouped[grouped["image_id"].isin(scored)].sort_values("image_id", ignore_index=True)
-    if rows["group_id"].nunique() < MIN_PATIENTS:
-        raise InvalidInputError(
-            "TOO_FEW_SCORED",
-            "There are too few patients with scores.",
-            expected=f"at least {MIN_PATIENTS}",
-            actual=int(rows["group_id"].nunique()),
-        )
-    others = grouped.loc[~grouped["group_id"].isin(rows["group_id"]), "image_id"]
-    drawn = [image for image in sorted(others) if image in boxes]
-    finder = None
-    if len(drawn) >= MIN_FILMS:
-        finder = fit_finder(np.stack([whole[i] for i in drawn]), [boxes[i] for i in drawn])
-    else:
-        notes.append(
-            f"the whole film is looked at: lungs are drawn on {len(drawn)} films of patients "
-            f"without scores, and finding them takes {MIN_FILMS}"
-        )
-    views: dict[str, list[NDArray[np.float32]]] = {}
-    doubts = 0
-    for done, row in enumerate(_records(rows), len(wanted) + 1):
-        bar(done, total)
-        features, _, doubt = see(network, finder, picture_of(load_image(store, row)))
-        doubts += doubt is not None
-        for view, values in features.items():
-            views.setdefault(view, []).append(values)
-    if doubts:
-        notes.append(f"the lungs' box is doubtful on {doubts} scored films")
-    return Seen(rows, {view: np.stack(v) for view, v in views.items()}, finder, notes)
-
-
-def _records(films: pd.DataFrame) -> list[dict[str, Any]]:
-    return [{str(k): v for k, v in row.items()} for row in films.to_dict("records")]
 
 
 def _metrics(

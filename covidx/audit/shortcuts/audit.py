@@ -10,9 +10,9 @@ import pandas as pd
 
 from covidx.audit.finding import Finding, failed
 from covidx.audit.page import write_audit
-from covidx.audit.shortcuts.association import origin_findings
 from covidx.audit.shortcuts.maskers import make_masker
 from covidx.audit.shortcuts.masking import masking_finding, unseen_finding
+from covidx.audit.shortcuts.origin import origin_findings
 from covidx.audit.shortcuts.picture import draw_example
 from covidx.audit.shortcuts.ranking import ranking_findings
 from covidx.audit.shortcuts.scoring import Example, score_all
