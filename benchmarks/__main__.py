@@ -20,6 +20,7 @@ NAMES = (
     "lungs",
     "severity",
     "segmentation",
+    "detection",
     "evaluate",
     "einstein",
     "israel",
@@ -92,6 +93,12 @@ def _segmentation(at: Places) -> None:
     from benchmarks.segmentation import segmentation
 
     segmentation(at.data, at.runs, at.results)
+
+
+def _detection(at: Places) -> None:
+    from benchmarks.detection import detection
+
+    detection(at.runs, at.results)
 
 
 def _evaluate(at: Places) -> None:
@@ -255,6 +262,7 @@ MEASURED: dict[str, Callable[[Places], None]] = {
     "lungs": _lungs,
     "severity": _severity,
     "segmentation": _segmentation,
+    "detection": _detection,
     "evaluate": _evaluate,
     "speed": _speed,
     "kill": _kill,
