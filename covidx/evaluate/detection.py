@@ -56,15 +56,18 @@ def average_precision(detections: Detections, least: float) -> Statistic:
     for rows, overlap, _ in detections.slices():
         right[rows] = match(overlap, least)
     order = np.argsort(-found["score"].to_numpy(float), kind="stable")
-    right, groups = right[order], detections.groups(found)[order]
-    true = np.bincount(detections.groups(detections.truth), minlength=detections.clusters.n_groups)
+    right, patients = right[order], detections.clusters.n_groups
+    # How many boxes, and right ones, each patient adds down to each right box: precision falls
+    # from one right box to the next, so that nothing between them is read.
+    of_patient = np.eye(patients)[detections.groups(found)[order]]  # (found, patients)
+    down_to = np.cumsum(of_patient, axis=0)[right]
+    hits_down_to = np.cumsum(of_patient[right], axis=0)
+    true = np.bincount(detections.groups(detections.truth), minlength=patients)
 
     def statistic(counts: FloatArray) -> FloatArray:
-        weights = counts[groups]  # (found, draws)
-        hits, all_ = np.cumsum(weights * right[:, None], axis=0), np.cumsum(weights, axis=0)
-        precision = hits / np.maximum(all_, 1e-12)
+        hits, total = hits_down_to @ counts, true @ counts  # (right, draws), (draws,)
+        precision = hits / np.maximum(down_to @ counts, 1e-12)
         falling = np.maximum.accumulate(precision[::-1], axis=0)[::-1]
-        total = true @ counts
         recall = hits / np.maximum(total, 1e-12)
         read = [_at_recalls(*one) for one in zip(recall.T, falling.T, strict=True)]
         return np.where(total > 0, read, np.nan)

@@ -25,7 +25,8 @@ from covidx.volume import Volume
 
 __all__ = ["EXTENT", "Detector", "Found", "placed"]
 
-BATCH = 4
+BATCH = 16
+"""Slices at a time; with one thread, torch has quick 1 x 1 convolutions from 16 on alone."""
 EXTENT = ("x_min", "x_max", "y_min", "y_max", "z_min", "z_max")
 """Columns of a box's place: mm in DICOM's patient coordinates (LPS)."""
 RAS_TO_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
