@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from pydantic import Field
 from sklearn.cluster import KMeans
+from timm.layers import freeze_batch_norm_2d
 from torch import Tensor, nn
 from torchvision.models.detection import FasterRCNN, MaskRCNN
 from torchvision.models.detection.faster_rcnn import FastRCNNPredictor, TwoMLPHead
@@ -58,7 +59,8 @@ class _Pyramid(nn.Module):
         body: Any = make_backbone(shape.backbone, pretrained=pretrained)
         channels = [body.feature_info[stage]["num_chs"] for stage in STAGES]
         body.prune_intermediate_layers(STAGES, prune_head=True)
-        self.body = body
+        # In a short training, running statistics would still be on their way from ImageNet.
+        self.body = freeze_batch_norm_2d(body)
         self.pyramid = FeaturePyramidNetwork(channels, shape.channels)
         self.out_channels = shape.channels
 

@@ -67,7 +67,6 @@ class DetectLearner(lightning.LightningModule):
     def validation_step(self, batch: tuple[Tensor, Tensor], number: int) -> None:
         """The same sum: torchvision gives losses in training mode alone, and draws proposals."""
         self.model.train()
-        self.model.backbone.eval()  # its batch statistics learn from training patches alone
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(number)
             self._log("validation_loss", self._loss(batch), len(batch[0]))
