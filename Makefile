@@ -57,6 +57,11 @@ train-segmentation: setup ## Lungs and opacities: the phantom with distractors, 
 	$(BIN)/covidx train segmentation $(if $(DATA),--data '$(DATA)') $(if $(CARD),--card '$(CARD)') \
 	  $(foreach change,$(SET),--set '$(change)')
 
+.PHONY: train-detection
+train-detection: setup ## Opacities as boxes: the phantom with distractors, or DATA=folder of CT and masks [CARD= SET=]
+	$(BIN)/covidx train detection $(if $(DATA),--data '$(DATA)') $(if $(CARD),--card '$(CARD)') \
+	  $(foreach change,$(SET),--set '$(change)')
+
 .PHONY: evaluate
 evaluate: setup ## A trained run on a second data set: RUN=train_cxr/latest TEST=folder [LABELS= CARD= MAP="label=class ..."]
 	$(BIN)/covidx external-test 'runs/$(RUN)' --data '$(TEST)' $(if $(LABELS),--labels '$(LABELS)') \

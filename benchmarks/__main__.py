@@ -21,6 +21,7 @@ NAMES = (
     "severity",
     "segmentation",
     "segment-speed",
+    "detection",
     "evaluate",
     "einstein",
     "israel",
@@ -102,6 +103,12 @@ def _segment_speed(at: Places) -> None:
     run = finished_run(at.runs, "phantom")
     if run is not None:
         segment_speed(run / "bundle", at.results)
+
+
+def _detection(at: Places) -> None:
+    from benchmarks.detection import detection
+
+    detection(at.runs, at.results)
 
 
 def _evaluate(at: Places) -> None:
@@ -266,6 +273,7 @@ MEASURED: dict[str, Callable[[Places], None]] = {
     "severity": _severity,
     "segmentation": _segmentation,
     "segment-speed": _segment_speed,
+    "detection": _detection,
     "evaluate": _evaluate,
     "speed": _speed,
     "kill": _kill,

@@ -57,13 +57,13 @@ def segmentation(data: Path, runs: Path, results: Path = RESULTS) -> None:
             record({"hannover_lungs_plausible": found}, results)
 
 
-def finished_run(runs: Path, dataset: str) -> Path | None:
-    """The newest finished run of train_segmentation on a data set, or a line that there is none."""
-    for path in sorted((runs / "train_segmentation").glob("2*/run.json"), reverse=True):
+def finished_run(runs: Path, dataset: str, pipeline: str = "train_segmentation") -> Path | None:
+    """The newest finished run of a pipeline on a data set, or a line that there is none."""
+    for path in sorted((runs / pipeline).glob("2*/run.json"), reverse=True):
         said = read_json(path)
         if said["state"] == "finished" and said["data"]["dataset"] == dataset:
             return path.parent
-    print(f"skipped: no run on {dataset} in {runs / 'train_segmentation'}")
+    print(f"skipped: no run on {dataset} in {runs / pipeline}")
     return None
 
 

@@ -11,6 +11,7 @@ from covidx.cli import (
     audit,
     cards,
     data,
+    detect,
     evaluation,
     export,
     information,
@@ -45,6 +46,7 @@ app.command(name="evaluate")(evaluation.evaluate_command)
 app.command(name="compare")(evaluation.compare_command)
 app.add_typer(export.export_app, name="export")
 app.command()(segment.segment)
+app.command()(detect.detect)
 app.command()(severity.severity)
 app.add_typer(audit.audit_app, name="audit")
 app.command()(reproduce.reproduce)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,7 +13,7 @@ from covidx.constants import RESEARCH_NOTICE
 from covidx.errors import InvalidInputError
 
 if TYPE_CHECKING:
-    from covidx.evaluate import Metrics
+    from covidx.evaluate import Estimate, Metrics
     from covidx.pipelines.config import TrainImage
     from covidx.pipelines.sources import Source
     from covidx.pipelines.train_image import Trained
@@ -197,14 +198,20 @@ def severity(
     _tell_places(trained.folder)
 
 
+Masked = Annotated[
+    Path | None,
+    typer.Option("--data", help="Folder of images and masks [the phantom, distracted]."),
+]
+MaskCard = Annotated[
+    Path | None,
+    typer.Option("--card", help="Data card with a section masks (path, or known name)."),
+]
+
+
 @train_app.command()
 def segmentation(
-    data: Annotated[
-        Path | None, typer.Option(help="Folder of images and masks [the phantom, distracted].")
-    ] = None,
-    card: Annotated[
-        Path | None, typer.Option(help="Data card with a section masks (path, or known name).")
-    ] = None,
+    data: Masked = None,
+    card: MaskCard = None,
     config: Configuration = None,
     change: Changes = None,
     runs: Runs = Path("runs"),
@@ -219,13 +226,39 @@ def segmentation(
     source = _source(data, None, card, None)
     trained = train_segmentation(settings, source, work=work, runs=runs, bars=terminal_bar)
     typer.echo("\nagreement with the true masks of test patients, means by patient")
-    for name, found in trained.estimates.items():
-        if name.endswith((".dice", ".false_ml")):
-            typer.echo(f"  {name:<28} {found}   n = {found.n}")
-    for line in trained.warnings:
+    told = [name for name in trained.estimates if name.endswith((".dice", ".false_ml"))]
+    _tell_found(trained.estimates, told, trained.warnings)
+    _tell_places(trained.folder)
+
+
+@train_app.command()
+def detection(
+    data: Masked = None,
+    card: MaskCard = None,
+    config: Configuration = None,
+    change: Changes = None,
+    runs: Runs = Path("runs"),
+    work: Work = Path("data"),
+) -> None:
+    """Opacities on CT as boxes: volumes with masks in; network, mAP, FROC and bundle out."""
+    from covidx.config import load_config
+    from covidx.pipelines.detection_config import TRAIN_DETECTION, TrainDetection
+    from covidx.pipelines.train_detection import train_detection
+
+    settings = load_config(config or TRAIN_DETECTION, TrainDetection, change or [])
+    source = _source(data, None, card, None)
+    trained = train_detection(settings, source, work=work, runs=runs, bars=terminal_bar)
+    typer.echo("\nboxes beside the true ones of test patients; n: boxes, lesions or scans")
+    _tell_found(trained.estimates, list(trained.estimates), trained.warnings)
+    _tell_places(trained.folder)
+
+
+def _tell_found(found: Mapping[str, Estimate], told: list[str], warnings: list[str]) -> None:
+    for name in told:
+        typer.echo(f"  {name:<28} {found[name]}   n = {found[name].n}")
+    for line in warnings:
         if not line.startswith(KNOWN_BIAS):
             typer.echo(f"  note: {line}")
-    _tell_places(trained.folder)
 
 
 def _no_data() -> InvalidInputError:

@@ -102,14 +102,18 @@ def _predict_images(
 
 def _check_asked(kind: str, paths: list[Path], clinical: Path | None) -> None:
     """Refuse a call that asks about nothing, or gives a model what it does not take."""
-    if kind == "segmentation":
-        raise BundleError(
-            "BUNDLE_KIND",
-            "This bundle gives masks, not scores.",
-            expected="a bundle of a classifier",
-            actual="a bundle of train_segmentation",
-            hint="Use covidx segment.",
-        )
+    for other, gives, verb in (
+        ("segmentation", "masks", "segment"),
+        ("detection", "boxes", "detect"),
+    ):
+        if kind == other:
+            raise BundleError(
+                "BUNDLE_KIND",
+                f"This bundle gives {gives}, not scores.",
+                expected="a bundle of a classifier",
+                actual=f"a bundle of train_{other}",
+                hint=f"Use covidx {verb}.",
+            )
     if not paths and (clinical is None or kind != "fusion"):
         raise InvalidInputError(
             "NOTHING_ASKED",

@@ -26,7 +26,7 @@ from covidx.training.predict import outside_domain
 from covidx.training.segmenter import Answered, Segmenter
 from covidx.volume import Volume
 
-__all__ = ["Answer", "Method", "segment_paths"]
+__all__ = ["Answer", "Method", "images_of", "segment_paths"]
 
 CLASSICAL: Groups = {"lung": ["none", "right-lung", "left-lung"]}
 LIKELY = "opacity"
@@ -166,21 +166,31 @@ def _of_path(
     identities: Identities,
     card: DataCard | None,
 ) -> Iterator[Answer]:
-    asked = str(path)
+    for image in images_of(path, identities, card):
+        if isinstance(image, str):
+            yield _without(str(path), None, image)
+        else:
+            yield _of_image(str(path), image, out, method)
+
+
+def images_of(
+    path: Path, identities: Identities, card: DataCard | None
+) -> Iterator[ReadImage | str]:
+    """The images that a path holds, and a line that begins with a code for what is none."""
     try:
         reader = read_images(path, identities=identities, card=card)
         read = 0
         for image in reader:
             read += 1
-            yield _of_image(asked, image, out, method)
+            yield image
     except CovidxError as error:
-        yield _without(asked, None, f"{error.code}: {error.reason}")
+        yield f"{error.code}: {error.reason}"
         return
     left = reader.quarantine
     if read:  # what was set aside (a localizer, another kernel) is no failure then
         left = left[left["kind"] == "quarantined"]
     for code, rows in left.groupby("code", sort=True):
-        yield _without(asked, None, f"{code} ({len(rows)} files): {rows['reason'].iloc[0]}")
+        yield f"{code} ({len(rows)} files): {rows['reason'].iloc[0]}"
 
 
 def _without(asked: str, image_id: str | None, problem: str) -> Answer:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pandas as pd
 from pydantic import Field, model_validator
 
 from covidx.config import Config
@@ -12,19 +11,14 @@ from covidx.constants import LATERAL_VIEWS
 from covidx.errors import InvalidInputError
 from covidx.imaging.frames import Framing
 from covidx.models.segmenters import SegmenterShape
+from covidx.pipelines.masked_run import MaskedTraining
+from covidx.pipelines.segmentation_sources import MaskedCohort
 from covidx.training.segment_bundle import SegmentRecipe
 from covidx.training.segment_learner import SegmentLearning
 
 __all__ = ["TRAIN_SEGMENTATION", "TrainSegmentation", "WayToSegment"]
 
 TRAIN_SEGMENTATION = Path(__file__).with_name("train_segmentation.yaml")
-
-
-class PhantomScans(Config):
-    """Which phantom cohort to make where no data are given."""
-
-    patients: int = Field(ge=20)
-    seed: int = Field(ge=0)
 
 
 class WayToSegment(Config):
@@ -48,6 +42,11 @@ class WayToSegment(Config):
         return self
 
     @property
+    def dimensions(self) -> int:
+        """Of the network."""
+        return self.network.dimensions
+
+    @property
     def recipe(self) -> SegmentRecipe:
         """What goes into the bundle."""
         return SegmentRecipe(
@@ -58,12 +57,9 @@ class WayToSegment(Config):
         )
 
 
-class TrainSegmentation(Config):
+class TrainSegmentation(MaskedTraining):
     """``train_segmentation.yaml``."""
 
-    seed: int = Field(ge=0)
-    phantom: PhantomScans
-    parts: int = Field(ge=3)
     volume: WayToSegment
     radiograph: WayToSegment
 
@@ -74,8 +70,8 @@ class TrainSegmentation(Config):
                 raise ValueError(f"{name}.framing.input must be {name}")
         return self
 
-    def select(self, manifest: pd.DataFrame) -> tuple[pd.DataFrame, WayToSegment, list[str]]:
-        """The images to segment, how, and a line for each kind that is left out.
+    def select(self, cohort: MaskedCohort) -> tuple[MaskedCohort, WayToSegment]:
+        """The images to segment, with a note on each kind that is left out, and how.
 
         Volumes where there are any, else frontal radiographs.
 
@@ -84,6 +80,7 @@ class TrainSegmentation(Config):
         InvalidInputError
             ``MODALITY_ABSENT``: there is none.
         """
+        manifest = cohort.manifest
         volume = manifest["kind"] == "volume"
         view = manifest["view"].astype("string").str.upper()
         film = manifest["modality"].isin(("CR", "DX"))
@@ -103,4 +100,4 @@ class TrainSegmentation(Config):
         others = int((~taken).sum()) - (int(lateral.sum()) if not volume.any() else 0)
         if others:
             notes.append(f"{others} images left out: of another kind")
-        return manifest[taken].reset_index(drop=True), way, notes
+        return cohort.only(manifest[taken].reset_index(drop=True), notes), way

@@ -12,8 +12,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from PIL import Image
+from pydantic import Field
 
 from covidx.cards import MaskFiles, MaskSet, load_card
+from covidx.config import Config
 from covidx.errors import InvalidInputError
 from covidx.files import sha256_file
 from covidx.imaging.pairs import Groups
@@ -21,13 +23,12 @@ from covidx.ingest import IngestResult, load_image
 from covidx.ingest.nifti import read_nifti
 from covidx.phantom import generate_cohort
 from covidx.pipelines.progress import Bars
-from covidx.pipelines.segmentation_config import TrainSegmentation
 from covidx.pipelines.sources import Source, read_source
 from covidx.segmentation import check_values, on_grid
 from covidx.tables import MASKS
 from covidx.volume import Volume
 
-__all__ = ["MaskedCohort", "phantom_scans", "read_masked"]
+__all__ = ["MaskedCohort", "PhantomScans", "phantom_scans", "read_masked"]
 
 PHANTOM_MASKS = MaskSet(
     files=[
@@ -116,9 +117,15 @@ class MaskedCohort:
         return found
 
 
-def phantom_scans(work: Path, config: TrainSegmentation, bars: Bars) -> Source:
+class PhantomScans(Config):
+    """Which phantom cohort to make where no data are given."""
+
+    patients: int = Field(ge=20)
+    seed: int = Field(ge=0)
+
+
+def phantom_scans(work: Path, how: PhantomScans, bars: Bars) -> Source:
     """Generate the phantom's cohort with distractors, or find it already there."""
-    how = config.phantom
     folder = work / f"phantom-distracted-{how.patients}-seed{how.seed}"
     with bars("phantom") as bar:
         generate_cohort(folder, how.patients, how.seed, distractors=True, progress=bar)

@@ -14,23 +14,16 @@ from pathlib import Path
 import pandas as pd
 import torch
 
-from covidx.cohort import cut_groups, find_duplicates, group_images, thumbnail
-from covidx.errors import InvalidInputError
 from covidx.evaluate import Estimate
 from covidx.files import make_folder, replacing, write_json
-from covidx.imaging.pairs import PairCache, build_pairs
+from covidx.imaging.pairs import PairCache
 from covidx.pipelines.fit_image import training_folder
+from covidx.pipelines.masked_output import warnings_of, write_network_card
+from covidx.pipelines.masked_run import lay_out, of_run
 from covidx.pipelines.progress import Bars, silent
 from covidx.pipelines.segmentation_config import TrainSegmentation, WayToSegment
-from covidx.pipelines.segmentation_output import (
-    describe_bundle,
-    save_segmenter,
-    warnings_of,
-    write_masked_tables,
-    write_segmentation_card,
-)
 from covidx.pipelines.segmentation_scores import estimates_of, score_images, tune_threshold
-from covidx.pipelines.segmentation_sources import MaskedCohort, phantom_scans, read_masked
+from covidx.pipelines.segmentation_sources import MaskedCohort
 from covidx.pipelines.sources import Source
 from covidx.report.canvas import save_all
 from covidx.report.segmentation import (
@@ -42,11 +35,14 @@ from covidx.report.segmentation import (
 )
 from covidx.runs import RunFolder, provenance
 from covidx.segmentation import on_grid
-from covidx.tables import table_digest
 from covidx.tracking import tracked
 from covidx.training.fit import Fit, run
 from covidx.training.patches import PatchData, PatchPlan
-from covidx.training.segment_bundle import build_network
+from covidx.training.segment_bundle import (
+    SegmentationBundle,
+    build_network,
+    save_segmentation_bundle,
+)
 from covidx.training.segment_learner import SegmentLearner
 from covidx.training.segmenter import Segmenter
 from covidx.volume import Volume
@@ -97,40 +93,23 @@ def train_segmentation(
         folder.record["config"] = config.model_dump(mode="json")
         folder.record["mlflow_run_id"] = tracker.run_id
         folder.record["machine"]["threads"] = torch.get_num_threads()
-        with folder.step("cohort"):
-            source = source or phantom_scans(work, config, bars)
-        with folder.step("ingest"):
-            cohort = read_masked(source, work, bars)
-            manifest, way, notes = config.select(cohort.manifest)
-            cohort = cohort.only(manifest, notes)
-        tracker.config({"seed": config.seed, **way.model_dump(mode="json")})
-        with folder.step("prepare"), bars("prepare") as bar:
-            layout = (way.framing, way.network.dimensions, cohort.groups)
-            read = (cohort.load, cohort.truth)
-            cache = build_pairs(
-                cohort.manifest, cohort.masks, read, layout, work / "cache", progress=bar
-            )
-        with folder.step("split"):
-            grouped = _grouped(cohort.manifest, cache)
-            splits = cut_groups(grouped, seed=config.seed, parts=config.parts)
-            rows = splits.assign(grouped, fold=0)
-            digests = write_masked_tables(folder, cohort, cache, rows, splits)
-        for role, part in rows.groupby("role"):
-            tracker.dataset(part, cohort.source.name, table_digest(part), str(role))
-        tracker.tags(digests)
+        laid = lay_out(source, work, config, config.select, (folder, tracker, bars))
+        cohort, cache, rows, way = laid.cohort, laid.cache, laid.rows, laid.way
 
         with folder.step("control"):
             controlled = way.framing.input == "volume" and {"lung", "opacity"} <= set(cohort.groups)
             train = rows[rows["role"] == "train"]
             threshold = tune_threshold(cohort, train) if controlled else None
         with folder.step("train"):
-            place = training_folder(work, way, config.seed, rows, digests)
+            place = training_folder(work, way, config.seed, rows, laid.digests)
             fitted = _fit(cache, rows, cohort, way, config.seed, place)
             shutil.rmtree(place)
         tracker.curves(fitted.curves)
         with folder.step("evaluate"), bars("evaluate") as bar:
-            bundle = describe_bundle(cohort, way, rows, splits, folder.run_id)
-            segmenter = save_segmenter(folder.path / "bundle", Segmenter(bundle, fitted.model))
+            described = SegmentationBundle(
+                recipe=way.recipe, groups=cohort.groups, **of_run(laid, folder.run_id)
+            )
+            segmenter = _saved(folder.path / "bundle", Segmenter(described, fitted.model))
             test = rows[rows["role"] == "test"]
             scores = score_images(segmenter, cohort, test, way.tolerance, threshold, bar)
             with replacing(folder.path / "scores.csv") as temporary:
@@ -139,7 +118,8 @@ def train_segmentation(
             found = {name: one.to_json() for name, one in estimates.items()}
             write_json(folder.path / "metrics.json", found)
             warnings = warnings_of(cohort, rows)
-            write_segmentation_card(folder.path / "bundle", segmenter.bundle, estimates, warnings)
+            words = _words(segmenter.bundle)
+            write_network_card(folder.path / "bundle", segmenter.bundle, words, estimates, warnings)
         with folder.step("report"):
             pictures = _draw(segmenter, cohort, test, scores, fitted, folder.path / "figures", rows)
             facts = _facts(folder, cohort, rows, segmenter, fitted, threshold)
@@ -161,20 +141,17 @@ def train_segmentation(
     return TrainedSegmenter(folder.path, estimates, warnings)
 
 
-def _grouped(manifest: pd.DataFrame, cache: PairCache) -> pd.DataFrame:
-    """The images that could be prepared, grouped by patient, source and near-duplicates."""
-    usable = manifest[manifest["image_id"].isin(list(cache.index))].reset_index(drop=True)
-    if usable.empty:
-        reasons = pd.Series([code for code, _ in cache.refused.values()]).value_counts()
-        raise InvalidInputError(
-            "NOTHING_USABLE",
-            "None of the images can be segmented.",
-            expected="CT volumes in HU, or radiographs, with masks on their grids",
-            actual=", ".join(f"{code}: {n} images" for code, n in reasons.items()),
-        )
-    images = {name: cache.image(name) for name in usable["image_id"]}
-    pairs = find_duplicates({name: thumbnail(one[len(one) // 2]) for name, one in images.items()})
-    return group_images(usable, pairs)
+def _saved(folder: Path, trained: Segmenter) -> Segmenter:
+    """Save a bundle and read it back, so that all that follows uses what was saved."""
+    save_segmentation_bundle(folder, trained.bundle, trained.model, trained.parity())
+    return Segmenter.load(folder)
+
+
+def _words(bundle: SegmentationBundle) -> tuple[str, str, list[str]]:
+    """The model card's words."""
+    lines = [f"{name}: {value}" for name, value in bundle.recipe.model_dump().items()]
+    lines += [f"{kind}: {', '.join(names)}" for kind, names in bundle.groups.items()]
+    return f"segmenter: {', '.join(bundle.groups)}", "segmentation", lines
 
 
 def _fit(

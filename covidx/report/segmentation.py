@@ -23,6 +23,11 @@ from covidx.volume import Volume
 __all__ = ["Overlay", "dice_figure", "loss_figure", "overlay_figure", "write_segmentation_report"]
 
 TRUTH, FOUND = "#00e5ff", "#ff9100"
+READING = (
+    "The network never saw these patients. Means over patients, each the mean of its scans; "
+    "intervals by drawing patients. A structure is scored in scans that truly have it; false_ml is "
+    "what was found, in ml, in scans that have none. Rules for empty masks: docs/segmentation.md."
+)
 PANEL = 4.2
 """Inches a picture is wide."""
 
@@ -89,23 +94,25 @@ def dice_figure(scores: pd.DataFrame) -> Figure:
 
 
 def loss_figure(history: pd.DataFrame, patients: Mapping[str, int]) -> Figure:
-    """Loss and Dice on validation patches by epoch; the epoch that was kept is marked."""
-    figure = Figure(figsize=(6.4, 4.6), layout="constrained", dpi=DPI)
+    """Loss, and Dice where it is known, on patches by epoch; the epoch that was kept is marked."""
+    diced = "validation_dice" in history
+    figure = Figure(figsize=(6.4, 4.6 if diced else 3.0), layout="constrained", dpi=DPI)
     said = ", ".join(f"{name}: {count}" for name, count in patients.items())
     figure.suptitle(f"Patients: {said}", fontsize=10)
-    loss, dice = figure.subplots(2, 1, sharex=True)
-    epochs = history["epoch"]
+    panels = list(figure.subplots(1 + diced, 1, sharex=True, squeeze=False)[:, 0])
+    epochs, loss = history["epoch"], panels[0]
     loss.plot(epochs, history["train_loss"], color=BLUE, label="training patches")
     loss.plot(epochs, history["validation_loss"], color=ORANGE, label="validation patches")
     best = int(epochs.iloc[int(history["validation_loss"].to_numpy().argmin())])
-    dice.plot(epochs, history["validation_dice"], color=ORANGE)
-    for axes in (loss, dice):
+    for axes in panels[1:]:
+        axes.plot(epochs, history["validation_dice"], color=ORANGE)
+        axes.set_ylabel("mean Dice of the classes")
+    for axes in panels:
         axes.axvline(best, color=GREEN, linestyle="--", linewidth=1)
     loss.plot([], [], color=GREEN, linestyle="--", label=f"kept: epoch {best}")
     loss.legend(fontsize=8)
     loss.set_ylabel("loss")
-    dice.set_ylabel("mean Dice of the classes")
-    dice.set_xlabel("epoch")
+    panels[-1].set_xlabel("epoch")
     return figure
 
 
@@ -136,9 +143,11 @@ def write_segmentation_report(
         structure, _, metric = name.rpartition(".")
         by_structure.setdefault(structure, {})[metric] = one
     render_page(
-        "segmentation.html",
+        "agreement.html",
         path,
         title=title,
+        heading="Agreement with the true masks of test patients",
+        reading=READING,
         structures=by_structure,
         pictures=pictures,
         facts=facts,

@@ -7,34 +7,20 @@ from typing import Any, Literal
 import lightning
 import torch
 from monai.losses.dice import DiceCELoss, DiceFocalLoss
-from pydantic import Field
 from torch import Tensor, nn
 
-from covidx.config import Config
-from covidx.imaging.augment_pairs import PairAugmentation
 from covidx.imaging.pairs import Groups
 from covidx.models.segmenters import channels_last
+from covidx.training.patch_learning import PatchLearning, one_cycle
 from covidx.training.segment_bundle import by_question
 
 __all__ = ["SegmentLearner", "SegmentLearning"]
 
-WARM_UP = 0.15
-"""Share of the cycle in which the rate rises."""
-FEWEST_STEPS = 10
 
-
-class SegmentLearning(Config):
+class SegmentLearning(PatchLearning):
     """How training goes."""
 
-    patch: tuple[int, ...] = Field(description="pixels: rows, columns; in 3D slices first")
-    samples: int = Field(ge=1, description="patches drawn of an image each epoch")
-    epochs: int = Field(ge=1, description="at most")
-    patience: int = Field(ge=1, description="epochs without a better validation loss")
-    batch: int = Field(ge=1, description="patches")
-    rate: float = Field(gt=0)
-    weight_decay: float = Field(1e-4, ge=0)
     loss: Literal["dice_ce", "dice_focal"] = "dice_ce"
-    augmentation: PairAugmentation = PairAugmentation()
 
 
 class SegmentLearner(lightning.LightningModule):
@@ -92,15 +78,7 @@ class SegmentLearner(lightning.LightningModule):
 
     def configure_optimizers(self) -> Any:
         """AdamW over one cycle."""
-        optimizer = torch.optim.AdamW(
-            self.model.parameters(), lr=self.how.rate, weight_decay=self.how.weight_decay
-        )
-        # OneCycleLR divides by 0 where its warm-up is one step long, as with a tiny cohort.
-        steps = max(int(self.trainer.estimated_stepping_batches), FEWEST_STEPS)
-        cycle = torch.optim.lr_scheduler.OneCycleLR(
-            optimizer, max_lr=self.how.rate, total_steps=steps, pct_start=WARM_UP
-        )
-        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": cycle, "interval": "step"}}
+        return one_cycle(self, self.how)
 
     def _loss(self, batch: tuple[Tensor, Tensor]) -> tuple[Tensor, tuple[Tensor, ...]]:
         images, labels = batch

@@ -16,13 +16,13 @@ from covidx.errors import BundleError
 from covidx.imaging.augment_pairs import fit_patch
 from covidx.imaging.frames import Frame, make_frame
 from covidx.segmentation import in_order_of
+from covidx.training.network_bundle import made_up_patches
 from covidx.training.patches import swaps_of
 from covidx.training.predict import PARITY_TOLERANCE
 from covidx.training.segment_bundle import (
     SegmentationBundle,
     by_question,
     load_segmentation_bundle,
-    parity_patches,
     shares_of,
 )
 from covidx.volume import Volume
@@ -86,7 +86,7 @@ class Segmenter:
     @torch.inference_mode()
     def parity(self) -> NDArray[np.float32]:
         """Mean class shares of the parity patches, shape (cases, classes)."""
-        shares = self._shares(torch.from_numpy(parity_patches(self.bundle.recipe)))
+        shares = self._shares(torch.from_numpy(made_up_patches(self.bundle.recipe.patch)))
         return np.asarray(shares.flatten(2).mean(dim=2))
 
     def segment(self, volume: Volume) -> dict[str, NDArray[np.uint8]]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from dataclasses import dataclass
 from pathlib import Path
 
 import nibabel as nib
@@ -11,11 +10,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from covidx.cards import load_card
 from covidx.config import load_config
 from covidx.errors import CovidxError
 from covidx.files import read_json
-from covidx.phantom import PhantomScan, draw_patient, render
 from covidx.pipelines.progress import silent
 from covidx.pipelines.segmentation_config import TRAIN_SEGMENTATION, TrainSegmentation
 from covidx.pipelines.segmentation_sources import MaskedCohort, read_masked
@@ -23,6 +20,7 @@ from covidx.pipelines.sources import Source
 from covidx.pipelines.train_segmentation import TrainedSegmenter, train_segmentation
 from covidx.tables import MANIFEST, MASKS, read_table
 from covidx.training.segmenter import Segmenter
+from tests.pipelines.ct_seg import SCANS, Layout, lay, source
 
 TINY = [
     "parts=3",
@@ -33,47 +31,11 @@ TINY = [
     "volume.framing.pixel_mm=6",
     "volume.mirrored=false",
 ]
-SCANS = {  # name of the scan as on Kaggle -> name of its masks, an ill patient of seed 5
-    "coronacases_org_001": ("coronacases_001", 2),
-    "coronacases_org_case007": ("coronacases_007", 4),
-    "radiopaedia_org_covid-19-pneumonia-10_85902_1-dcm": ("radiopaedia_10_85902_1", 7),
-}
-
-
-def write(path: Path, array: np.ndarray, affine: np.ndarray) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    nib.save(nib.Nifti1Image(array.transpose(2, 1, 0), affine), path)
-
-
-@dataclass(frozen=True)
-class Layout:
-    folder: Path
-    scans: dict[str, PhantomScan]
 
 
 @pytest.fixture(scope="module")
 def layout(tmp_path_factory: pytest.TempPathFactory) -> Layout:
-    """Three scans and one without masks; the sides numbered one way here and the other there."""
-    folder = tmp_path_factory.mktemp("ct-seg")
-    scans = {}
-    for scan, (mask, index) in SCANS.items():
-        made = render(draw_patient(5, index), distractors=True)
-        ill = ((made.lesion == 1) | (made.lesion == 2)).astype(np.uint8)
-        sides = np.array([0, 2, 1] if scan.startswith("corona") else [0, 1, 2], np.uint8)
-        hu = made.hu
-        if scan.startswith("radio"):
-            hu = np.clip((made.hu.astype(float) + 1250) / 1500 * 255, 0, 255).astype(np.uint8)
-        write(folder / "ct_scans" / f"{scan}.nii", hu, made.affine)
-        write(folder / "lung_mask" / f"{mask}.nii", sides[made.lung], made.affine)
-        write(folder / "infection_mask" / f"{mask}.nii.gz", ill, made.affine)
-        scans[scan] = made
-    lonely = render(draw_patient(5, 0))
-    write(folder / "ct_scans" / "coronacases_org_002.nii", lonely.hu, lonely.affine)
-    return Layout(folder, scans)
-
-
-def source(layout: Layout) -> Source:
-    return Source(layout.folder, None, load_card(Path("covid-19-ct-seg")))
+    return lay(tmp_path_factory.mktemp("ct-seg"))
 
 
 @pytest.fixture(scope="module")

@@ -1,9 +1,8 @@
-"""What a segmentation run leaves behind: tables, bundle and its card, the page."""
+"""What a run on true masks leaves behind: tables, warnings, the card of its model."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from datetime import UTC, datetime
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -13,21 +12,16 @@ from covidx.cohort import Splits
 from covidx.evaluate import Estimate
 from covidx.files import replacing
 from covidx.imaging.pairs import PairCache
-from covidx.pipelines.segmentation_config import WayToSegment
 from covidx.pipelines.segmentation_sources import MaskedCohort
 from covidx.report.words import FEW_TESTED, FEWEST_TESTED, SIMULATED
-from covidx.runs import RunFolder, versions
+from covidx.runs import RunFolder
 from covidx.tables import MANIFEST, MASKS, QUARANTINE, table_digest, write_table
-from covidx.training import TrainedOn
-from covidx.training.segment_bundle import SegmentationBundle, save_segmentation_bundle
-from covidx.training.segmenter import Segmenter
+from covidx.training.network_bundle import NetworkBundle
 
 __all__ = [
-    "describe_bundle",
-    "save_segmenter",
     "warnings_of",
     "write_masked_tables",
-    "write_segmentation_card",
+    "write_network_card",
 ]
 
 PIXELS = "surface distances and the NSD's tolerance are in pixels: radiographs here have no spacing"
@@ -61,45 +55,6 @@ def write_masked_tables(
     return digests
 
 
-def save_segmenter(
-    folder: Path,
-    trained: Segmenter,
-) -> Segmenter:
-    """Save a bundle and read it back, so that all that follows uses what was saved."""
-    save_segmentation_bundle(folder, trained.bundle, trained.model, trained.parity())
-    return Segmenter.load(folder)
-
-
-def describe_bundle(
-    cohort: MaskedCohort, way: WayToSegment, rows: pd.DataFrame, splits: Splits, run_id: str
-) -> SegmentationBundle:
-    """The bundle's own words; its hashes are filled in when it is saved."""
-    train = rows[rows["role"] == "train"]
-    card = cohort.source.card
-    thickness = train["slice_thickness_mm"].dropna()
-    limits = (float(thickness.min()), float(thickness.max())) if len(thickness) else None
-    return SegmentationBundle(
-        recipe=way.recipe,
-        groups=cohort.groups,
-        trained_on=TrainedOn(
-            dataset=cohort.source.name,
-            domain="real" if card is None else card.domain,
-            card_sha256=None if card is None else card_digest(card),
-            manifest_sha256=table_digest(rows[["image_id", "sha256", "group_id"]]),
-            split_sha256=splits.sha256,
-            patients={"all": int(train["patient_id"].nunique())},
-            modalities=sorted(train["modality"].unique()),
-            kind=str(train["kind"].iloc[0]),
-            units=str(train["units"].mode().iloc[0]),
-            manufacturers=sorted(train["manufacturer"].dropna().unique()),
-            slice_thickness_mm=limits,
-        ),
-        run_id=run_id,
-        created=datetime.now(UTC).isoformat(timespec="seconds"),
-        versions=versions(),
-    )
-
-
 def warnings_of(cohort: MaskedCohort, rows: pd.DataFrame) -> list[str]:
     """What a reader must know before any figure."""
     lines = list(cohort.notes)
@@ -116,26 +71,39 @@ def warnings_of(cohort: MaskedCohort, rows: pd.DataFrame) -> list[str]:
     return lines
 
 
-def write_segmentation_card(
-    folder: Path, bundle: SegmentationBundle, found: Mapping[str, Estimate], warnings: list[str]
+def write_network_card(
+    folder: Path,
+    bundle: NetworkBundle,
+    words: tuple[str, str, Sequence[str]],
+    found: Mapping[str, Estimate],
+    warnings: list[str],
 ) -> None:
-    """Write ``MODEL_CARD.md`` into a bundle."""
+    """Write ``MODEL_CARD.md`` into a bundle.
+
+    Parameters
+    ----------
+    folder : Path
+    bundle : NetworkBundle
+    words : tuple
+        What the model is called, what it is for, and lines that describe it.
+    found : mapping
+    warnings : list of str
+    """
+    name, use, model = words
     seen = bundle.trained_on
     lines = [
-        f"# covidx segmenter: {', '.join(bundle.groups)} on {seen.modality}",
+        f"# covidx {name} on {seen.modality}",
         f"> **{bundle.notice}**",
         "## Intended use",
-        "Research on segmentation: comparing methods, teaching, testing software. An opacity is "
+        f"Research on {use}: comparing methods, teaching, testing software. An opacity is "
         "what is denser than lung: many diseases look so, and none is named by it.",
         "## Model",
-        "\n".join(f"- {name}: {value}" for name, value in bundle.recipe.model_dump().items()),
-        "\n".join(f"- {kind}: {', '.join(names)}" for kind, names in bundle.groups.items()),
-        f"- Bundle: `{bundle.sha256}`",
+        "\n".join(f"- {line}" for line in [*model, f"Bundle: `{bundle.sha256}`"]),
         "## Trained on",
         f"{seen.dataset}, **{seen.domain}** (card `{seen.card_sha256}`), "
         f"{seen.patients['all']} patients.",
         "## Results",
-        "On test patients of the same data set; means by patient.",
+        "On test patients of the same data set, by patient.",
         "| metric | value | 95 % interval | n | method |\n|---|---|---|---|---|\n"
         + "\n".join(_line(name, one) for name, one in found.items()),
         "## Known limits",

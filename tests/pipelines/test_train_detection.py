@@ -1,0 +1,116 @@
+"""Phantoms laid out like COVID-19-CT-Seg: boxed, trained on for an epoch, reported, used again."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from typer.testing import CliRunner
+
+from covidx.cli import app
+from covidx.config import load_config
+from covidx.errors import CovidxError
+from covidx.evaluate.boxes import BOX
+from covidx.files import read_json
+from covidx.pipelines.detection_config import TRAIN_DETECTION, TrainDetection
+from covidx.pipelines.train_detection import TrainedDetector, train_detection
+from covidx.training.detector import Detector
+from tests.pipelines.ct_seg import Layout, lay, source
+
+TINY = [
+    "parts=3",
+    "volume.network.channels=8",
+    "volume.network.hidden=8",
+    "volume.network.most_boxes=3",
+    "volume.learning.patch=[64,64]",
+    "volume.learning.samples=2",
+    "volume.learning.epochs=1",
+    "volume.framing.pixel_mm=6",
+    "volume.smallest=2",
+]
+
+
+@pytest.fixture(scope="module")
+def layout(tmp_path_factory: pytest.TempPathFactory) -> Layout:
+    return lay(tmp_path_factory.mktemp("ct-seg"))
+
+
+@pytest.fixture(scope="module")
+def trained(layout: Layout, tmp_path_factory: pytest.TempPathFactory) -> TrainedDetector:
+    place = tmp_path_factory.mktemp("run")
+    settings = load_config(TRAIN_DETECTION, TrainDetection, TINY)
+    return train_detection(settings, source(layout), work=place / "data", runs=place / "runs")
+
+
+def test_a_run_leaves_its_hand_overs(trained: TrainedDetector) -> None:
+    folder = trained.folder
+    record = read_json(folder / "run.json")
+    assert record["state"] == "finished"
+    bundle = read_json(folder / "bundle" / "bundle.json")
+    assert record["bundle_sha256"] == bundle["sha256"]
+    assert record["anchors"]["edges"] == bundle["anchors"]
+    assert "validation scans" in bundle["threshold"]["origin"]
+    metrics = read_json(folder / "metrics.json")
+    truth = pd.read_csv(folder / "truth.csv")
+    assert metrics["map50"]["n"] == len(truth) > 0
+    lesions = len(truth.drop_duplicates(["image_id", "lesion"]))
+    assert metrics["froc_1"]["n"] == metrics["sensitivity"]["n"] == lesions
+    assert 0 <= metrics["map50_95"]["value"] <= metrics["map50"]["value"] <= 1
+    assert metrics["sensitivity"]["threshold"] == bundle["threshold"]["value"]
+    assert {"mask_map50", "mask_map50_95", "froc_mean"} <= set(metrics)
+    page = (folder / "report.html").read_text()
+    assert "Research use only" in page and "false finds a scan" in page
+    assert (folder / "figures" / "froc.png").is_file()
+    assert (folder / "figures" / "many.png").is_file()
+    assert "Known limits" in (folder / "bundle" / "MODEL_CARD.md").read_text()
+
+
+@pytest.fixture
+def lenient(trained: TrainedDetector, tmp_path: Path) -> Path:
+    """The run's network with a threshold that each of its boxes reaches."""
+    made = Detector.load(trained.folder / "bundle")
+    low = made.bundle.threshold.model_copy(update={"value": 0.0})
+    changed = made.bundle.model_copy(update={"threshold": low})
+    replace(made, bundle=changed).save(tmp_path / "lenient")
+    return tmp_path / "lenient"
+
+
+def test_the_bundle_boxes_new_images(layout: Layout, lenient: Path, tmp_path: Path) -> None:
+    scan = next((layout.folder / "ct_scans").glob("corona*"))
+    out = tmp_path / "boxes"
+    said = CliRunner().invoke(
+        app,
+        ["detect", str(scan), str(tmp_path / "none"), "--out", str(out), "--bundle", str(lenient)],
+    )
+    assert said.exit_code == 1  # the second path is none
+    assert "Research use only" in said.output
+    answer = read_json(out / "detection.json")
+    assert "LPS" in answer["convention"]["x, y, z"]
+    first, second = answer["images"]
+    assert second["problem"] and first["problem"] is None
+    boxes = pd.read_csv(out / "boxes.csv")
+    assert len(first["finds"]) == boxes["find"].nunique() > 0
+    assert set(boxes["image_id"]) == {first["image_id"]}
+    for find in first["finds"]:
+        part = boxes[boxes["find"] == find["find"]]
+        assert find["slices"] == [part["slice"].min(), part["slice"].max()]
+        assert find["z_min"] == pytest.approx(part["z_min"].min(), abs=0.01)
+    assert (boxes["right"] > boxes["left"]).all()
+    assert np.isfinite(boxes[[*BOX, "x_min", "x_max"]]).all(axis=None)
+
+
+def test_what_cannot_be_trained_on_is_refused(layout: Layout, tmp_path: Path) -> None:
+    settings = load_config(TRAIN_DETECTION, TrainDetection, TINY)
+    given = source(layout)
+    assert given.card is not None and given.card.masks is not None
+    lungs = [one for one in given.card.masks.files if one.kind == "lung"]
+    card = given.card.model_copy(
+        update={"masks": given.card.masks.model_copy(update={"files": lungs})}
+    )
+    with pytest.raises(CovidxError, match="OPACITIES_UNMASKED"):
+        train_detection(
+            settings, replace(given, card=card), work=tmp_path / "data", runs=tmp_path / "runs"
+        )
