@@ -109,6 +109,7 @@ def choose_features(card: DataCard, wanted: Sequence[str] | None = None) -> list
             "The card does not describe a feature.",
             expected=", ".join(columns),
             actual=", ".join(unknown),
+            hint=f"Columns of {how.table} name it in the card as their table.",
         )
     chosen = [columns[name] for name in names]
     leaks = [c.name for c in chosen if c.timing == OUTCOME or c.name in (how.label, how.patient)]

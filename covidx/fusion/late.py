@@ -22,6 +22,10 @@ __all__ = ["LateFusion", "Line", "Parts", "fit_late", "fit_line", "fit_scale", "
 FEWEST = 5
 """Training patients of each class from which a line is fitted. Modelling choice."""
 
+WITHOUT_NETWORKS = (
+    " Networks alone need validation patients: --set recipes='[{name: late, kind: late}]'."
+)
+
 
 class Parts(NamedTuple):
     """What makes up P3's log odds, each of shape (n,): they sum to it.
@@ -133,7 +137,8 @@ def need_patients(positive: Mask, pattern: str, role: str) -> None:
             f"Too few patients of role {role} have {pattern.replace('+', ' and ')}.",
             expected=f"{FEWEST} of each class, or more",
             actual=f"{counts[0]} positive, {counts[1]} others",
-            hint="P1 is the image, P2 the clinical row; are their patient ids the same?",
+            hint="P1 is the image, P2 the clinical row; are their patient ids the same?"
+            + (WITHOUT_NETWORKS if role == "validation" else ""),
         )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -10,9 +11,11 @@ import pandas as pd
 from covidx.clinical import ClinicalRows
 from covidx.cohort import Splits, group_images, make_splits
 from covidx.errors import InvalidTableError
+from covidx.fusion import BOTH, Recipe
+from covidx.fusion.late import need_patients
 from covidx.ingest import IngestResult
 
-__all__ = ["FusionCohort", "join_arms", "labelled"]
+__all__ = ["FusionCohort", "join_arms", "labelled", "need_both"]
 
 SHOWN = 5
 
@@ -120,3 +123,26 @@ def join_arms(manifest: pd.DataFrame, rows: ClinicalRows, *, seed: int, parts: i
         splits,
         notes,
     )
+
+
+def need_both(joined: FusionCohort, recipes: Iterable[Recipe]) -> None:
+    """Refuse patients too few for a fusion before an hour of training finds it out.
+
+    Parameters
+    ----------
+    joined : FusionCohort
+    recipes : iterable of Recipe
+        Networks are calibrated on validation patients; lines are fitted on training patients alone.
+
+    Raises
+    ------
+    InvalidTableError
+        ``FUSION_ROWS``.
+    """
+    networks = any(recipe.learning is not None for recipe in recipes)
+    patients, positive = joined.patients, joined.rows.classes.positive
+    has_both = patients["patient_id"].isin(joined.images["patient_id"])
+    has_both &= patients["patient_id"].isin(joined.rows.table["patient_id"])
+    for role in ("train", "validation") if networks else ("train",):
+        mine = patients[has_both & (patients["role"] == role)]
+        need_patients((mine["label"] == positive).to_numpy(bool), BOTH, role)

@@ -30,7 +30,7 @@ from covidx.pipelines.fit_image import training_folder
 from covidx.pipelines.fusion_arms import ClinicalArm, ImageTrainer, train_clinical_arm
 from covidx.pipelines.fusion_card import write_fusion_model_card
 from covidx.pipelines.fusion_choice import Candidate, choose, fit_candidate, save_p3
-from covidx.pipelines.fusion_cohort import join_arms, labelled
+from covidx.pipelines.fusion_cohort import join_arms, labelled, need_both
 from covidx.pipelines.fusion_config import FusionSource, TrainFusion, phantom_arms
 from covidx.pipelines.fusion_output import draw_fusion_figures, facts_of, warnings_of
 from covidx.pipelines.fusion_results import KINDS, judge, scores_by_arm
@@ -120,6 +120,7 @@ def train_fusion(
         with run.step("split"):
             manifest = group_prepared(cohort.manifest, cache, cohort.store)
             joined = join_arms(manifest, rows, seed=config.seed, parts=config.parts)
+            need_both(joined, config.recipes)
             digests = write_tables(run, cohort, cache, joined.images, joined.splits)
             digests |= {"table_sha256": sha256_file(table.table), "domain": table.card.domain}
             values = joined.rows.table[["patient_id", *joined.rows.names]]

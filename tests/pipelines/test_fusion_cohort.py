@@ -10,7 +10,8 @@ from covidx.cards import Column
 from covidx.clinical import ClinicalRows
 from covidx.cohort import Classes
 from covidx.errors import InvalidTableError
-from covidx.pipelines.fusion_cohort import join_arms
+from covidx.fusion import Recipe
+from covidx.pipelines.fusion_cohort import join_arms, need_both
 
 CRP = Column(name="crp", meaning="CRP", type="number")
 LABELS = ["normal", "covid-19", "flu"]
@@ -100,3 +101,19 @@ def test_rows_of_which_nothing_is_known_are_no_arm() -> None:
 def test_tables_of_different_patients() -> None:
     with pytest.raises(InvalidTableError, match="NOBODY_HAS_BOTH"):
         join_arms(_images(10), _rows(20, 40), seed=0, parts=3)
+
+
+def test_too_few_patients_are_refused_before_anything_is_trained() -> None:
+    late = Recipe.model_validate({"name": "late", "kind": "late"})
+    joint = Recipe.model_validate({"name": "joint", "kind": "joint", "learning": {}})
+    joined = join_arms(_images(40), _rows(0, 40), seed=0, parts=5)
+    positive = joined.patients["label"] == "covid-19"
+    of_validation = int((positive & (joined.patients["role"] == "validation")).sum())
+    assert of_validation < 5 <= int((positive & (joined.patients["role"] == "train")).sum())
+    need_both(joined, [late])
+    with pytest.raises(InvalidTableError, match=r"FUSION_ROWS.*role validation") as error:
+        need_both(joined, [late, joint])
+    assert f"{of_validation} positive" in str(error.value.actual)
+    few = join_arms(_images(40), _rows(34, 44), seed=0, parts=3)  # six of them have both
+    with pytest.raises(InvalidTableError, match=r"FUSION_ROWS.*role train"):
+        need_both(few, [late])
