@@ -23,7 +23,8 @@ FEWEST = 5
 """Training patients of each class from which a line is fitted. Modelling choice."""
 
 WITHOUT_NETWORKS = (
-    " Networks alone need validation patients: --set recipes='[{name: late, kind: late}]'."
+    " Networks alone need validation patients: leave them out with --set (make: SET=) "
+    '\'recipes=[{"name":"late","kind":"late"}]\'.'
 )
 
 
