@@ -18,9 +18,11 @@ from covidx.cli import (
     models,
     pacs,
     predict,
+    regions,
     reproduce,
     segment,
     severity,
+    training,
 )
 from covidx.constants import RESEARCH_NOTICE
 from covidx.errors import CovidxError, StoreError
@@ -39,7 +41,14 @@ app.command()(data.phantom)
 app.command(name="ingest")(data.ingest_command)
 app.command(name="deidentify")(data.deidentify_command)
 app.add_typer(pacs.pacs_app, name="pacs")
-app.add_typer(models.train_app, name="train")
+training.train_app.command()(models.ct)
+training.train_app.command()(models.cxr)
+training.train_app.command()(models.clinical)
+training.train_app.command()(models.fusion)
+training.train_app.command()(regions.segmentation)
+training.train_app.command()(regions.detection)
+training.train_app.command()(regions.severity)
+app.add_typer(training.train_app, name="train")
 app.command()(predict.predict)
 app.command()(models.external_test)
 app.command(name="evaluate")(evaluation.evaluate_command)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from covidx.cli.models import Card, Labels, Runs, Work
+from covidx.cli.training import Card, Labels, Runs, Work
 
 if TYPE_CHECKING:
     from covidx.audit.run import RunComparison
