@@ -12,6 +12,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from covidx.evaluate import Comparison, Metrics, System
+from covidx.fusion import logit
 from covidx.report.canvas import BLUE, GREY, ORANGE, square_figure
 from covidx.report.html import render_metrics
 
@@ -109,7 +110,7 @@ def contributions_figure(patients: pd.DataFrame, positive: str, threshold: float
     axes.set_xlim(-reach, reach)
     axes.set_ylim(-reach, reach)
     along = np.array([-reach, reach])
-    cut = np.log(threshold / (1 - threshold)) - float(patients["base"].iloc[0])
+    cut = float(logit(np.array(threshold))) - float(patients["base"].iloc[0])
     called = f"threshold {threshold:.2f}: above it called {positive}"
     axes.plot(along, cut - along, color=GREY, linewidth=1.2, linestyle="--", label=called)
     axes.axhline(0, color=GREY, linewidth=0.6)
