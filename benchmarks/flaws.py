@@ -37,8 +37,8 @@ FOUND_BY = {
 DEFAULT = 1.0
 """Strength that ``--flaw NAME`` has."""
 STRENGTHS = (0.01, 0.05, 0.2, 0.5, DEFAULT)
-CLEAN, PLANTED = 100, 20
-"""Cohorts: clean ones, and those of each flaw at each strength."""
+CLEAN, PLANTED, PLANTED_COPIES = 100, 20, 10
+"""Cohorts: clean ones, and those of each flaw at each strength; fewer where pictures are read."""
 FILMS = 140
 """Of the pool; a cohort takes `PATIENTS` of them."""
 CLEAN_SEED, PLANTED_SEED = 10_000, 20_000
@@ -63,11 +63,11 @@ def flaws(work: Path, results: Path = RESULTS, figure: Path = FIGURE) -> pd.Data
     pool = render_pool(work / "benchmarks" / "flaws" / films, FILMS)
     _clean(pool, results)
     rows = [
-        {"flaw": flaw, "strength": strength, "found": _found(pool, flaw, strength)}
+        {"flaw": flaw, "strength": strength, **_found(pool, flaw, strength)}
         for flaw in FOUND_BY
         for strength in STRENGTHS
     ]
-    power = pd.DataFrame(rows).assign(cohorts=PLANTED)
+    power = pd.DataFrame(rows)
     print(power.to_string(index=False))
     save(draw_power(power), figure)
     _record_power(power, results)
@@ -100,15 +100,17 @@ def _clean(pool: Pool, results: Path) -> None:
     record({"clean_alarm_rate": result_of(estimate, against, COMMAND)}, results)
 
 
-def _found(pool: Pool, flaw: str, strength: float) -> int:
-    """On how many cohorts the flaw's own finding raises an alarm."""
+def _found(pool: Pool, flaw: str, strength: float) -> dict[str, int]:
+    """On how many cohorts the flaw's own finding raises an alarm, and of how many."""
     first = PLANTED_SEED + 1000 * list(FLAWS).index(flaw)
+    pictures = flaw in COPY_FLAWS
+    cohorts = PLANTED_COPIES if pictures else PLANTED
     found = sum(
-        FOUND_BY[flaw] in faults(pool, seed, {flaw: strength}, pictures=flaw in COPY_FLAWS)
-        for seed in range(first, first + PLANTED)
+        FOUND_BY[flaw] in faults(pool, seed, {flaw: strength}, pictures=pictures)
+        for seed in range(first, first + cohorts)
     )
-    print(f"{flaw} at {strength:g}: found on {found} of {PLANTED}", flush=True)
-    return found
+    print(f"{flaw} at {strength:g}: found on {found} of {cohorts}", flush=True)
+    return {"found": found, "cohorts": cohorts}
 
 
 def _record_power(power: pd.DataFrame, results: Path) -> None:
@@ -118,9 +120,9 @@ def _record_power(power: pd.DataFrame, results: Path) -> None:
     missed = sorted(set(FOUND_BY) - set(found))
     elsewhere = sorted(set(FLAWS) - set(FOUND_BY))
     against = (
-        f"1; flaws of --flaw NAME found by their own finding on all of {PLANTED} cohorts of "
-        f"{PATIENTS}; missed: {', '.join(missed) or 'none'}; no data audit can see "
-        f"{', '.join(elsewhere)}, which is left out"
+        f"1; flaws of --flaw NAME found by their own finding on each of {PLANTED} cohorts of "
+        f"{PATIENTS} patients ({PLANTED_COPIES} for copies); missed: "
+        f"{', '.join(missed) or 'none'}; no data audit can see {', '.join(elsewhere)}, left out"
     )
     estimate = wilson_estimate(len(found), len(FOUND_BY), "no flaws")
     record({"planted_flaws_found": result_of(estimate, against, COMMAND)}, results)

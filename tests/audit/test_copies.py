@@ -6,8 +6,9 @@ import pytest
 from PIL import Image
 
 from benchmarks.planted import WAYS, plant
-from covidx.audit.data import describe_all, find_copies, read_picture, shrunk
-from covidx.audit.data.alignment import aligned, transform
+from covidx.audit.data import copies, describe_all, find_copies, read_picture, shrunk
+from covidx.audit.data.alignment import MIN_CORRELATION, aligned, transform
+from covidx.audit.data.copies import limit_of
 from covidx.audit.data.features import describe, seen
 from covidx.errors import InvalidInputError
 from tests.audit.cohorts import clouds
@@ -161,3 +162,32 @@ def test_a_broken_volume_stops_no_batch(tmp_path, content):
     (tmp_path / "volume.nii.gz").write_bytes(content)
     with pytest.raises(InvalidInputError, match="IMAGE_UNREADABLE"):
         read_picture(tmp_path / "volume.nii.gz")
+
+
+def test_a_set_of_alike_pictures_has_a_limit_of_its_own():
+    """By hand: 60 pairs of z 0.4 and 0.6 by turns have mean 0.5 and deviation 0.1 * sqrt(60 / 59);
+    5 % over 60 pairs is 1 - 1/1200 of a normal distribution, 3.144 deviations."""
+    pairs = list(np.tanh([0.4, 0.6] * 30))
+    assert limit_of(pairs) == MIN_CORRELATION  # tanh(0.817) = 0.674 is below the usual limit
+    alike = list(np.tanh([0.7, 0.9] * 30))
+    assert limit_of(alike) == pytest.approx(np.tanh(0.8 + 3.144 * 0.1 * np.sqrt(60 / 59)), abs=1e-3)
+    assert limit_of(alike) > 0.8
+    assert limit_of(alike[:49]) == MIN_CORRELATION  # too few to tell
+    assert limit_of([*alike, *[0.99] * 9]) == pytest.approx(limit_of(alike), abs=0.01)
+
+
+def test_alike_pictures_are_no_copies_and_a_copy_among_them_is_found(monkeypatch):
+    """As simulated chests are: a common frame, and more or less of each one's own."""
+    own = np.linspace(0.5, 0.8, 24)
+    raw = [clouds(0) + share * clouds(seed) for seed, share in enumerate(own, 1)]
+    alike = [shrunk(picture) for picture in raw]
+    pairs = [(a, b, (False, False)) for b in range(25) for a in range(b)]
+    monkeypatch.setattr(
+        copies, "candidates", lambda features: [p for p in pairs if p[1] < len(features)]
+    )
+    with monkeypatch.context() as usual:
+        usual.setattr(copies, "limit_of", lambda correlations: MIN_CORRELATION)
+        assert len(found(alike)) >= 3
+    assert found(alike) == []
+    cut = shrunk(raw[2][10:-10, 10:-10])
+    assert [(pair.first, pair.second) for pair in found([*alike, cut])] == [(2, 24)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from itertools import islice, product
@@ -11,15 +11,17 @@ from typing import TypeVar
 
 import cv2
 import numpy as np
+from scipy.special import ndtri
 
 from covidx.audit.data.alignment import MIN_CORRELATION, MIN_OVERLAP, Aligned, aligned, transform
 from covidx.audit.data.candidates import candidates
 from covidx.audit.data.features import Features, View, describe, seen
 from covidx.audit.data.pictures import Grey
 from covidx.errors import CovidxError
+from covidx.evaluate.estimate import CONFIDENCE
 from covidx.files import sha256_bytes
 
-__all__ = ["Copy", "Described", "describe_all", "find_copies", "match"]
+__all__ = ["Copy", "Described", "describe_all", "find_copies", "limit_of", "match"]
 
 Reader = Callable[[int], Grey]
 Progress = Callable[[int, int], None]
@@ -27,6 +29,9 @@ BATCH = 4096
 MOST_ALIKE = 32
 """Images with the same pixels of which each is paired with each: a placeholder that stands for
 thousands of images would make millions of pairs. Beyond, with the first 32 only."""
+FEWEST_UNRELATED = 50
+"""Pairs that could be laid upon each other, and are no copies, from which a set has a limit of its
+own. Modelling choice: among 120 radiographs of as many patients there are 14, of phantoms 176."""
 Item = TypeVar("Item")
 Answer = TypeVar("Answer")
 
@@ -134,13 +139,15 @@ def find_copies(described: Described, read: Reader) -> list[Copy]:
         if start is None:
             return None
         fit = aligned(_seen(read(kept[a]), view), read(kept[b]), start)
-        if not _enough(fit):
+        if fit.overlap < MIN_OVERLAP:
             return None
         return Copy(kept[a], kept[b], "near", view, fit.correlation, fit.overlap)
 
+    laid = [copy for copy in _threads(confirm, candidates(features)) if copy is not None]
+    limit = limit_of([copy.correlation for copy in laid])
     best: dict[tuple[int, int], Copy] = {}
-    for copy in _threads(confirm, candidates(features)):
-        if copy is not None:
+    for copy in laid:
+        if copy.correlation >= limit:
             known = best.get((copy.first, copy.second), copy)
             best[copy.first, copy.second] = max(known, copy, key=lambda one: one.correlation)
     exact = [
@@ -155,6 +162,28 @@ def find_copies(described: Described, read: Reader) -> list[Copy]:
         for a, b in product(groups[copy.first][:MOST_ALIKE], groups[copy.second][:MOST_ALIKE])
     ]
     return sorted([*exact, *near], key=lambda one: (one.first, one.second))
+
+
+def limit_of(correlations: Sequence[float]) -> float:
+    """Correlation from which a pair of this set is a copy: more than unrelated pairs of it reach.
+
+    Pictures of real patients can seldom be laid upon each other at all, and then `MIN_CORRELATION`
+    does. Those of one simulator, or of one phantom scanned again and again, can, and some pairs
+    correlate better than any two exposures of one patient: there a copy must stand out from
+    the set. Fisher's z of the pairs that are no copies is taken as normal; in a set without copies
+    one pair or more exceeds the limit with a chance of 5 %, as far as that is true.
+
+    Parameters
+    ----------
+    correlations : sequence of float
+        Of all pairs that could be laid upon each other.
+    """
+    found = np.asarray(correlations, dtype=np.float64)
+    z = np.arctanh(found[found < MIN_CORRELATION])
+    if len(z) < FEWEST_UNRELATED:
+        return MIN_CORRELATION
+    beyond = float(ndtri(1 - (1 - CONFIDENCE) / len(found)))
+    return max(MIN_CORRELATION, float(np.tanh(z.mean() + beyond * z.std(ddof=1))))
 
 
 def match(first: Grey, second: Grey, view: View) -> bool:
