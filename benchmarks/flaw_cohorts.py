@@ -27,9 +27,9 @@ from covidx.phantom.tampering import crop_film, cropped_shape
 __all__ = ["COPY_FLAWS", "PATIENTS", "POOL_SEED", "Pool", "render_pool", "write_cohort"]
 
 PATIENTS = 120
-POOL_SEED = 90_002
-"""Another seed than any cohort's. That of 90,001 was looked at: it had a false pair, for which
-`covidx.audit.data.copies.limit_of` was made before this one was drawn."""
+POOL_SEED = 90_003
+"""Another seed than any cohort's. Those of 90,001 and 90,002 were looked at: each had one false
+pair, for which `covidx.audit.data.copies.limit_of` was made before this one was drawn."""
 COPY_FLAWS = ("duplicates", "label-noise")
 """Flaws of pictures; for all others a cohort is written with one plain picture."""
 PLAIN = "plain.png"

@@ -16,8 +16,9 @@ from tests.audit.cohorts import clouds
 ORIGINALS = [shrunk(clouds(seed)) for seed in range(12)]
 
 
-def found(pictures):
-    return find_copies(describe_all(len(pictures), pictures.__getitem__), pictures.__getitem__)
+def found(pictures, patients=()):
+    read = pictures.__getitem__
+    return find_copies(describe_all(len(pictures), read), read, patients)
 
 
 @pytest.mark.parametrize("way", WAYS)
@@ -165,15 +166,14 @@ def test_a_broken_volume_stops_no_batch(tmp_path, content):
 
 
 def test_a_set_of_alike_pictures_has_a_limit_of_its_own():
-    """By hand: 60 pairs of z 0.4 and 0.6 by turns have mean 0.5 and deviation 0.1 * sqrt(60 / 59);
-    5 % over 60 pairs is 1 - 1/1200 of a normal distribution, 3.144 deviations."""
-    pairs = list(np.tanh([0.4, 0.6] * 30))
-    assert limit_of(pairs) == MIN_CORRELATION  # tanh(0.817) = 0.674 is below the usual limit
-    alike = list(np.tanh([0.7, 0.9] * 30))
-    assert limit_of(alike) == pytest.approx(np.tanh(0.8 + 3.144 * 0.1 * np.sqrt(60 / 59)), abs=1e-3)
-    assert limit_of(alike) > 0.8
+    """By hand: 60 pairs of z 0.35 and 0.45 by turns: mean 0.4, deviation 0.05 * sqrt(60 / 59) =
+    0.0504, so Gumbel's scale is 0.0393; ln 60 - ln(-ln 0.95) - 0.5772 = 6.487 of it is 0.255."""
+    pairs = list(np.tanh([0.35, 0.45] * 30))
+    assert limit_of(pairs) == MIN_CORRELATION  # tanh(0.655) = 0.575 is below the usual limit
+    alike = list(np.tanh([0.75, 0.85] * 30))
+    assert limit_of(alike) == pytest.approx(np.tanh(0.8 + 0.255), abs=1e-3)
     assert limit_of(alike[:49]) == MIN_CORRELATION  # too few to tell
-    assert limit_of([*alike, *[0.99] * 9]) == pytest.approx(limit_of(alike), abs=0.01)
+    assert limit_of([*alike, *[0.99] * 9]) == limit_of(alike)  # copies tell nothing of the rest
 
 
 def test_alike_pictures_are_no_copies_and_a_copy_among_them_is_found(monkeypatch):
@@ -185,9 +185,10 @@ def test_alike_pictures_are_no_copies_and_a_copy_among_them_is_found(monkeypatch
     monkeypatch.setattr(
         copies, "candidates", lambda features: [p for p in pairs if p[1] < len(features)]
     )
-    with monkeypatch.context() as usual:
-        usual.setattr(copies, "limit_of", lambda correlations: MIN_CORRELATION)
-        assert len(found(alike)) >= 3
-    assert found(alike) == []
+    assert len(found(alike)) >= 3  # nothing is known of whose they are
+    assert found(alike, patients=range(24)) == []
     cut = shrunk(raw[2][10:-10, 10:-10])
-    assert [(pair.first, pair.second) for pair in found([*alike, cut])] == [(2, 24)]
+    pairs_found = found([*alike, cut], patients=range(25))
+    assert [(pair.first, pair.second) for pair in pairs_found] == [(2, 24)]
+    one = found(alike, patients=["the same"] * 24)  # exposures of one patient are not unrelated
+    assert len(one) >= 3

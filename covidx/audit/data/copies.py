@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -11,7 +12,6 @@ from typing import TypeVar
 
 import cv2
 import numpy as np
-from scipy.special import ndtri
 
 from covidx.audit.data.alignment import MIN_CORRELATION, MIN_OVERLAP, Aligned, aligned, transform
 from covidx.audit.data.candidates import candidates
@@ -116,7 +116,7 @@ def describe_all(n: int, read: Reader, progress: Progress | None = None) -> Desc
     return found
 
 
-def find_copies(described: Described, read: Reader) -> list[Copy]:
+def find_copies(described: Described, read: Reader, patients: Sequence[object] = ()) -> list[Copy]:
     """All pairs of copies; whoever has the pixels of a near copy is one as well.
 
     Parameters
@@ -124,6 +124,8 @@ def find_copies(described: Described, read: Reader) -> list[Copy]:
     described : Described
     read : callable
         As for `describe_all`: the pixels of candidates are read again.
+    patients : sequence, optional
+        Of each image: pairs of different ones tell what unrelated pictures reach; see `limit_of`.
     """
     alike: dict[str, list[int]] = {}
     for place, digest in enumerate(described.digests):
@@ -144,7 +146,12 @@ def find_copies(described: Described, read: Reader) -> list[Copy]:
         return Copy(kept[a], kept[b], "near", view, fit.correlation, fit.overlap)
 
     laid = [copy for copy in _threads(confirm, candidates(features)) if copy is not None]
-    limit = limit_of([copy.correlation for copy in laid])
+    unrelated = [
+        copy.correlation
+        for copy in laid
+        if len(patients) and patients[copy.first] != patients[copy.second]
+    ]
+    limit = limit_of(unrelated)
     best: dict[tuple[int, int], Copy] = {}
     for copy in laid:
         if copy.correlation >= limit:
@@ -167,23 +174,25 @@ def find_copies(described: Described, read: Reader) -> list[Copy]:
 def limit_of(correlations: Sequence[float]) -> float:
     """Correlation from which a pair of this set is a copy: more than unrelated pairs of it reach.
 
-    Pictures of real patients can seldom be laid upon each other at all, and then `MIN_CORRELATION`
-    does. Those of one simulator, or of one phantom scanned again and again, can, and some pairs
-    correlate better than any two exposures of one patient: there a copy must stand out from
-    the set. Fisher's z of the pairs that are no copies is taken as normal; in a set without copies
-    one pair or more exceeds the limit with a chance of 5 %, as far as that is true.
+    Pictures of different real patients can seldom be laid upon each other at all, and then
+    `MIN_CORRELATION` does. Those of one simulator can, and two that are built alike may correlate
+    better than any two exposures of one real patient: there a copy must stand out from the set.
+    The greatest Fisher z of the pairs that are no copies is taken to follow Gumbel's distribution
+    with an exponential tail of their standard deviation, since few pairs are far more alike than
+    the rest; it exceeds the limit with a chance of 5 %, as far as that is true.
 
     Parameters
     ----------
     correlations : sequence of float
-        Of all pairs that could be laid upon each other.
+        Of the pairs of different patients that could be laid upon each other.
     """
     found = np.asarray(correlations, dtype=np.float64)
     z = np.arctanh(found[found < MIN_CORRELATION])
     if len(z) < FEWEST_UNRELATED:
         return MIN_CORRELATION
-    beyond = float(ndtri(1 - (1 - CONFIDENCE) / len(found)))
-    return max(MIN_CORRELATION, float(np.tanh(z.mean() + beyond * z.std(ddof=1))))
+    scale = z.std(ddof=1) * math.sqrt(6) / math.pi
+    greatest = math.log(len(z)) - math.log(-math.log(CONFIDENCE)) - np.euler_gamma
+    return max(MIN_CORRELATION, float(np.tanh(z.mean() + scale * greatest)))
 
 
 def match(first: Grey, second: Grey, view: View) -> bool:
