@@ -29,6 +29,7 @@ NAMES = (
     "duplicates",
     "kill",
     "fuzz",
+    "flaws",
     "phantom",
     "phantom-cxr",
     "fusion",
@@ -152,6 +153,12 @@ def _fuzz(at: Places) -> None:
     from benchmarks.fuzz import fuzz
 
     record(fuzz(keep=at.work / "benchmarks" / "fuzz"), at.results)
+
+
+def _flaws(at: Places) -> None:
+    from benchmarks.flaws import flaws
+
+    flaws(at.work, at.results)
 
 
 def _duplicates(at: Places) -> None:
@@ -278,6 +285,7 @@ MEASURED: dict[str, Callable[[Places], None]] = {
     "speed": _speed,
     "kill": _kill,
     "fuzz": _fuzz,
+    "flaws": _flaws,
     "duplicates": _duplicates,
     "audit-100k": _audit_100k,
     "phantom": _phantom,

@@ -19,19 +19,28 @@ def phantom(
     modality: Annotated[
         Literal["ct", "cxr"], typer.Option(help="Thorax CTs, or chest radiographs.")
     ] = "ct",
+    flaw: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="NAME or NAME=STRENGTH (0 to 1), for trying audits: scanner-label, corner-marker, "
+            "age, patient-overlap, duplicates, label-noise, drift; repeatable."
+        ),
+    ] = None,
     workers: Annotated[int | None, typer.Option(help="Processes [all cores].")] = None,
 ) -> None:
     """Write a cohort of simulated patients as DICOM, with masks, labels and clinical rows.
 
     The patients of a seed are the same as CTs and as radiographs.
     """
-    from covidx.phantom import generate_cohort
+    from covidx.phantom import generate_flawed, parse_flaws
 
+    flaws = parse_flaws(flaw or ())
     with terminal_bar("phantom") as bar:
-        path = generate_cohort(
-            out, patients, seed, modality=modality, workers=workers, progress=bar
+        path = generate_flawed(
+            out, patients, seed, flaws, modality=modality, workers=workers, progress=bar
         )
-    typer.echo(f"{patients} simulated patients in {path}")
+    planted = f", flaws {', '.join(flaws)}" if flaws else ""
+    typer.echo(f"{patients} simulated patients in {path}{planted}")
 
 
 def ingest_command(

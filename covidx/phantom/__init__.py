@@ -9,8 +9,9 @@ from covidx.phantom.clinical import (
     PRESENTATION_COLUMNS,
     SYMPTOM_COLUMNS,
 )
-from covidx.phantom.cohort import clinical_table, generate_cohort
+from covidx.phantom.cohort import clinical_table, generate_cohort, generate_flawed
 from covidx.phantom.effects import CLASSES, EFFECTS, GENERATOR_VERSION, effects_digest
+from covidx.phantom.flaws import FLAWS, Exam, check_flaws, exams, parse_flaws
 from covidx.phantom.patient import Patient, PhantomScan, draw_patient, render
 from covidx.phantom.radiograph import PhantomRadiograph, render_radiograph
 from covidx.phantom.scanners import SCANNERS
@@ -21,20 +22,26 @@ __all__ = [
     "DETECTORS",
     "EFFECTS",
     "FILM",
+    "FLAWS",
     "GENERATOR_VERSION",
     "MEI_COLUMNS",
     "PRESENTATION_COLUMNS",
     "SCANNERS",
     "SYMPTOM_COLUMNS",
     "VIEWS",
+    "Exam",
     "Patient",
     "PhantomRadiograph",
     "PhantomScan",
     "beam_digest",
+    "check_flaws",
     "clinical_table",
     "draw_patient",
     "effects_digest",
+    "exams",
     "generate_cohort",
+    "generate_flawed",
+    "parse_flaws",
     "render",
     "render_radiograph",
 ]

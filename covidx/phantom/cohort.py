@@ -5,8 +5,9 @@ from __future__ import annotations
 import csv
 import multiprocessing
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Literal
@@ -17,16 +18,19 @@ from covidx.errors import InvalidInputError
 from covidx.files import read_json, replacing_folder, write_json
 from covidx.phantom.beam import beam_digest
 from covidx.phantom.clinical import CLINICAL_COLUMNS
-from covidx.phantom.ct_cohort import Row, Rows, write_ct_patient
-from covidx.phantom.cxr_cohort import write_cxr_patient
+from covidx.phantom.ct_cohort import Row, Rows, write_ct_exam
+from covidx.phantom.cxr_cohort import write_cxr_exam
 from covidx.phantom.effects import CLASSES, GENERATOR_VERSION, effects_digest
+from covidx.phantom.flaws import Exam, check_flaws, exams
 from covidx.phantom.patient import draw_patient
 
-__all__ = ["MODALITIES", "Modality", "clinical_table", "generate_cohort"]
+__all__ = ["MODALITIES", "Modality", "clinical_table", "generate_cohort", "generate_flawed"]
 
 Modality = Literal["ct", "cxr"]
 
-MODALITIES = {"ct": write_ct_patient, "cxr": write_cxr_patient}
+Progress = Callable[[int, int], None]
+
+MODALITIES: dict[str, Callable[[Path, Exam], Rows]] = {"ct": write_ct_exam, "cxr": write_cxr_exam}
 
 
 def _write_csv(path: Path, rows: Iterable[Row], columns: Iterable[str] | None = None) -> None:
@@ -37,7 +41,9 @@ def _write_csv(path: Path, rows: Iterable[Row], columns: Iterable[str] | None = 
         writer.writerows(rows)
 
 
-def _write_all(job: Callable[[int], Rows], patients: int, workers: int) -> Iterator[Rows]:
+def _write_all(
+    job: Callable[[int], list[Rows]], patients: int, workers: int
+) -> Iterator[list[Rows]]:
     """Write the patients, in order of their number whoever writes them."""
     if workers == 1:
         yield from map(job, range(patients))
@@ -71,21 +77,53 @@ def _in_words(description: Row) -> str:
     """A cohort in words."""
     kind = "radiographs" if "modality" in description else "CTs"
     count, seed = description["patients"], description["seed"]
-    return f"a cohort of {count} patients with {kind} and seed {seed}"
+    flaws = "".join(f", {name}={share}" for name, share in description.get("flaws", {}).items())
+    return f"a cohort of {count} patients with {kind} and seed {seed}{flaws}"
 
 
-def _describe(patients: int, seed: int, modality: Modality, distractors: bool) -> Row:
-    """What a cohort is; one of plain CTs is described as before there was anything else."""
-    return {
-        "kind": "covidx phantom cohort, simulated: no real patient",
-        "patients": patients,
-        "seed": seed,
-        "generator_version": GENERATOR_VERSION,
-        "effects_sha256": effects_digest(),
-        "classes": list(CLASSES),
-        **({} if modality == "ct" else {"modality": modality, "beam_sha256": beam_digest()}),
-        **({"distractors": True} if distractors else {}),
-    }
+@dataclass(frozen=True)
+class _Plan:
+    """What a cohort is."""
+
+    patients: int
+    seed: int
+    modality: Modality = "ct"
+    distractors: bool = False
+    flaws: Mapping[str, float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        unfit = self.modality not in MODALITIES or (self.distractors and self.modality != "ct")
+        if self.patients < 1 or self.seed < 0 or unfit:
+            raise InvalidInputError(
+                "PHANTOM_ARGUMENT",
+                "A phantom cohort needs at least one patient and a seed that is not negative.",
+                expected=f"modality {' or '.join(MODALITIES)}; distractors with ct alone",
+                actual=f"patients={self.patients}, seed={self.seed}, modality={self.modality}, "
+                f"distractors={self.distractors}",
+            )
+
+    @property
+    def description(self) -> Row:
+        """What phantom.json says; of plain CTs as before there was anything else."""
+        films = {"modality": self.modality, "beam_sha256": beam_digest()}
+        return {
+            "kind": "covidx phantom cohort, simulated: no real patient",
+            "patients": self.patients,
+            "seed": self.seed,
+            "generator_version": GENERATOR_VERSION,
+            "effects_sha256": effects_digest(),
+            "classes": list(CLASSES),
+            **({} if self.modality == "ct" else films),
+            **({"distractors": True} if self.distractors else {}),
+            **({"flaws": dict(self.flaws)} if self.flaws else {}),
+        }
+
+    def write(self, folder: Path, index: int) -> list[Rows]:
+        """Write all exams of the patient with a number."""
+        drawn = exams(draw_patient(self.seed, index), self.flaws)
+        if self.distractors:
+            return [write_ct_exam(folder, exam, distractors=True) for exam in drawn]
+        return [MODALITIES[self.modality](folder, exam) for exam in drawn]
 
 
 def generate_cohort(
@@ -96,7 +134,7 @@ def generate_cohort(
     modality: Modality = "ct",
     distractors: bool = False,
     workers: int | None = None,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
 ) -> Path:
     """Write a cohort of simulated patients; the same seed gives the same bytes.
 
@@ -130,36 +168,77 @@ def generate_cohort(
     StoreError
         If `out` cannot be written.
     """
-    unfit = modality not in MODALITIES or (distractors and modality != "ct")
-    if patients < 1 or seed < 0 or unfit:
-        raise InvalidInputError(
-            "PHANTOM_ARGUMENT",
-            "A phantom cohort needs at least one patient and a seed that is not negative.",
-            expected=f"modality {' or '.join(MODALITIES)}; distractors with ct alone",
-            actual=f"patients={patients}, seed={seed}, modality={modality}, {distractors=}",
-        )
-    out = Path(out)
-    description = _describe(patients, seed, modality, distractors)
+    return _generate(Path(out), _Plan(patients, seed, modality, distractors), workers, progress)
+
+
+def generate_flawed(
+    out: Path,
+    patients: int,
+    seed: int,
+    flaws: Mapping[str, float],
+    *,
+    modality: Modality = "ct",
+    workers: int | None = None,
+    progress: Progress | None = None,
+) -> Path:
+    """Write the cohort of `generate_cohort` with flaws planted in it; none makes it the clean one.
+
+    labels.csv and clinical.csv tell what the flaws made of the patients; truth.csv has a row an
+    exam, with the true label and the flaws that struck it. Where patients overlap, splits.csv
+    gives each study its role; where labels contradict, labels.csv names the study of each.
+
+    Parameters
+    ----------
+    flaws : mapping
+        Name in `FLAWS` -> strength, 0 to 1.
+
+    Raises
+    ------
+    InvalidInputError
+        As `generate_cohort` and `check_flaws`.
+    """
+    plan = _Plan(patients, seed, modality, flaws=check_flaws(flaws))
+    return _generate(Path(out), plan, workers, progress)
+
+
+def _generate(out: Path, plan: _Plan, workers: int | None, progress: Progress | None) -> Path:
+    description = plan.description
     if _is_there(out, description):
         return out
     workers = workers or len(os.sched_getaffinity(0))
     with replacing_folder(out) as folder:
         (folder / "masks").mkdir()
-        rows = []
-        write = partial(write_ct_patient, distractors=True) if distractors else MODALITIES[modality]
-        job = partial(write, folder, seed)
-        for done, row in enumerate(_write_all(job, patients, workers), start=1):
-            rows.append(row)
+        rows: list[Rows] = []
+        job = partial(plan.write, folder)
+        for done, some in enumerate(_write_all(job, plan.patients, workers), start=1):
+            rows += some
             if progress is not None:
-                progress(done, patients)
-        _write_csv(folder / "labels.csv", (r.label for r in rows))
-        columns = ("patient_id", *CLINICAL_COLUMNS)
-        _write_csv(folder / "clinical.csv", (r.clinical for r in rows), columns)
-        _write_csv(folder / "truth.csv", (r.truth for r in rows))
-        if modality == "ct":
-            _write_csv(folder / "slices.csv", (s for r in rows for s in r.slices))
+                progress(done, plan.patients)
+        _write_tables(folder, rows, plan)
         write_json(folder / "phantom.json", description)
     return out
+
+
+def _write_tables(folder: Path, rows: list[Rows], plan: _Plan) -> None:
+    study = ("study_uid",) if "label-noise" in plan.flaws else ()  # which exam has which label
+    _write_csv(folder / "labels.csv", _studies(rows, ("patient_id", *study, "label")))
+    columns = ("patient_id", *CLINICAL_COLUMNS)
+    _write_csv(folder / "clinical.csv", _once(r.clinical for r in rows), columns)
+    struck = [{"flaws": r.flaws} if plan.flaws else {} for r in rows]
+    _write_csv(folder / "truth.csv", ({**r.truth, **s} for r, s in zip(rows, struck, strict=True)))
+    if plan.modality == "ct":
+        _write_csv(folder / "slices.csv", (s for r in rows for s in r.slices))
+    if "patient-overlap" in plan.flaws:
+        _write_csv(folder / "splits.csv", _studies(rows, ("patient_id", "study_uid", "role")))
+
+
+def _studies(rows: list[Rows], columns: tuple[str, ...]) -> list[Row]:
+    return _once({name: row.study[name] for name in columns} for row in rows)
+
+
+def _once(rows: Iterable[Row]) -> list[Row]:
+    """Each row once: a second exam repeats what its patient's tables say."""
+    return list({tuple(row.values()): row for row in rows}.values())
 
 
 def clinical_table(patients: int, seed: int) -> pd.DataFrame:

@@ -1,4 +1,4 @@
-"""One patient of the CT cohort: its study, its masks, and its rows of the tables."""
+"""One exam of the CT cohort: its study, its masks, and its rows of the tables."""
 
 from __future__ import annotations
 
@@ -12,10 +12,13 @@ import numpy as np
 
 from covidx.phantom.dicom import series_uid, slice_uids, write_study
 from covidx.phantom.fields import Array
+from covidx.phantom.flaws import Exam
 from covidx.phantom.lesions import EFFUSION
-from covidx.phantom.patient import Patient, PhantomScan, draw_patient, render
+from covidx.phantom.modules import phantom_uid
+from covidx.phantom.patient import Patient, PhantomScan, render
+from covidx.phantom.tampering import crop_scan, mark_scan
 
-__all__ = ["Row", "Rows", "side_of", "write_ct_patient"]
+__all__ = ["Row", "Rows", "rows_of", "side_of", "write_ct_exam"]
 
 ABNORMAL_ML = 0.2
 """ml of lesion from which a slice counts as abnormal. Modelling choice: a patch of about 7 mm."""
@@ -28,12 +31,26 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True)
 class Rows:
-    """What one patient adds to the tables."""
+    """What one exam adds to the tables."""
 
-    label: Row
+    study: Row  # patient_id, study_uid, label, role: as the tables tell
     clinical: Row
     truth: Row
     slices: list[Row]  # none for a radiograph
+    flaws: str  # their names, with spaces between them
+
+
+def rows_of(exam: Exam, study_uid: str, truth: Row, slices: list[Row]) -> Rows:
+    """The rows of an exam; the tables say what the flaws made of it, `truth` what is true."""
+    patient = exam.patient
+    name = {"patient_id": patient.patient_id}
+    return Rows(
+        study={**name, "study_uid": study_uid, "label": exam.label, "role": exam.role},
+        clinical={**name, **patient.clinical},
+        truth=truth,
+        slices=slices,
+        flaws=" ".join(exam.flaws),
+    )
 
 
 def side_of(lesion: Array, lung: Array) -> str:
@@ -103,17 +120,17 @@ def _write_mask(path: Path, mask: Array, affine: Array) -> None:
     path.write_bytes(gzip.compress(image.to_bytes(), compresslevel=3, mtime=0))
 
 
-def write_ct_patient(out: Path, seed: int, index: int, *, distractors: bool = False) -> Rows:
-    """Write the patient with a number in the cohort of a seed."""
-    patient = draw_patient(seed, index)
+def write_ct_exam(out: Path, exam: Exam, *, distractors: bool = False) -> Rows:
+    """Write one exam: a thorax CT."""
+    patient = exam.patient
     scan = render(patient, distractors=distractors)
+    if "corner-marker" in exam.flaws:
+        scan = mark_scan(scan)
+    if exam.copied:
+        scan = crop_scan(scan)
     write_study(patient, scan, out / "dicom")
     masks = out / "masks"
-    _write_mask(masks / f"{patient.patient_id}_lung.nii.gz", scan.lung, scan.affine)
-    _write_mask(masks / f"{patient.patient_id}_lesion.nii.gz", scan.lesion, scan.affine)
-    return Rows(
-        label={"patient_id": patient.patient_id, "label": patient.label},
-        clinical={"patient_id": patient.patient_id, **patient.clinical},
-        truth=_truth(patient, scan),
-        slices=_slice_rows(patient, scan),
-    )
+    _write_mask(masks / f"{patient.exam_id}_lung.nii.gz", scan.lung, scan.affine)
+    _write_mask(masks / f"{patient.exam_id}_lesion.nii.gz", scan.lesion, scan.affine)
+    study_uid = phantom_uid(patient.exam_id, "study")
+    return rows_of(exam, study_uid, _truth(patient, scan), _slice_rows(patient, scan))

@@ -1,4 +1,4 @@
-"""One patient of the radiograph cohort: its study, its masks, and its rows of the tables."""
+"""One exam of the radiograph cohort: its study, its masks, and its rows of the tables."""
 
 from __future__ import annotations
 
@@ -7,14 +7,17 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from covidx.phantom.ct_cohort import Row, Rows, side_of
+from covidx.phantom.ct_cohort import Row, Rows, rows_of, side_of
 from covidx.phantom.fields import Array
+from covidx.phantom.flaws import Exam
 from covidx.phantom.lesions import EFFUSION
-from covidx.phantom.patient import Patient, draw_patient
+from covidx.phantom.modules import phantom_uid
+from covidx.phantom.patient import Patient
 from covidx.phantom.radiograph import PhantomRadiograph, render_study
 from covidx.phantom.radiograph_dicom import frontal_uid, write_radiographs
+from covidx.phantom.tampering import crop_film, mark_film
 
-__all__ = ["write_cxr_patient"]
+__all__ = ["write_cxr_exam"]
 
 
 def _share(part: Array, whole: Array) -> float:
@@ -51,16 +54,16 @@ def _write_mask(path: Path, mask: Array) -> None:
     Image.fromarray(mask).save(path, format="PNG")
 
 
-def write_cxr_patient(out: Path, seed: int, index: int) -> Rows:
-    """Write the patient with a number in the cohort of a seed."""
-    patient = draw_patient(seed, index)
+def write_cxr_exam(out: Path, exam: Exam) -> Rows:
+    """Write one exam: radiographs."""
+    patient = exam.patient
     image, scene = render_study(patient)
+    if "corner-marker" in exam.flaws:
+        image = mark_film(image)
+    if exam.copied:
+        image = crop_film(image)
     write_radiographs(patient, image, scene, out / "dicom")
-    _write_mask(out / "masks" / f"{patient.patient_id}_lung.png", image.lung)
-    _write_mask(out / "masks" / f"{patient.patient_id}_lesion.png", image.lesion)
-    return Rows(
-        label={"patient_id": patient.patient_id, "label": patient.label},
-        clinical={"patient_id": patient.patient_id, **patient.clinical},
-        truth=_truth(patient, image),
-        slices=[],
-    )
+    _write_mask(out / "masks" / f"{patient.exam_id}_lung.png", image.lung)
+    _write_mask(out / "masks" / f"{patient.exam_id}_lesion.png", image.lesion)
+    study_uid = phantom_uid(patient.exam_id, "study", "cxr")
+    return rows_of(exam, study_uid, _truth(patient, image), [])

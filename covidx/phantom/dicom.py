@@ -36,12 +36,12 @@ SYNTAXES = {
 
 def series_uid(patient: Patient) -> str:
     """SeriesInstanceUID of a patient's CT series."""
-    return phantom_uid(patient.patient_id, "series", "ct")
+    return phantom_uid(patient.exam_id, "series", "ct")
 
 
 def slice_uids(patient: Patient, count: int) -> list[str]:
     """SOPInstanceUIDs of the CT slices in grid order."""
-    return [phantom_uid(patient.patient_id, "ct", i) for i in range(count)]
+    return [phantom_uid(patient.exam_id, "ct", i) for i in range(count)]
 
 
 def _series_template(patient: Patient, grid: Grid) -> Dataset:
@@ -50,7 +50,7 @@ def _series_template(patient: Patient, grid: Grid) -> Dataset:
     ct_module(ds, scanner)
     row, column, _ = grid.directions
     ds.ImageType = ["ORIGINAL", "PRIMARY", "AXIAL"]
-    ds.FrameOfReferenceUID = phantom_uid(patient.patient_id, "frame")
+    ds.FrameOfReferenceUID = phantom_uid(patient.exam_id, "frame")
     ds.SliceThickness = number(scanner.thickness_mm)
     ds.SpacingBetweenSlices = number(scanner.step_mm)
     ds.ConvolutionKernel = scanner.kernel
@@ -72,7 +72,10 @@ def _stored(scan: PhantomScan, scanner: Scanner) -> Array:
         rows, columns = scan.grid.shape[1:]
         y, x = np.ogrid[:rows, :columns]
         radius = np.hypot(y - (rows - 1) / 2, x - (columns - 1) / 2)
-        stored[:, radius > columns / 2] = scanner.padding
+        outside = radius > columns / 2
+        if scan.burnt is not None:  # into what the scanner had padded
+            outside &= ~scan.burnt
+        stored[:, outside] = scanner.padding
     result: Array = np.ascontiguousarray(stored.astype("<i2" if scanner.signed else "<u2"))
     return result
 
@@ -107,8 +110,8 @@ def _localizer(patient: Patient, scan: PhantomScan) -> Dataset:
     ds = study(patient, "CT", (1, "localizer", "TOPOGRAM AP"))
     ct_module(ds, scanner)
     ds.ImageType = ["ORIGINAL", "PRIMARY", "LOCALIZER"]
-    ds.FrameOfReferenceUID = phantom_uid(patient.patient_id, "frame")
-    ds.SOPInstanceUID = phantom_uid(patient.patient_id, "localizer")
+    ds.FrameOfReferenceUID = phantom_uid(patient.exam_id, "frame")
+    ds.SOPInstanceUID = phantom_uid(patient.exam_id, "localizer")
     ds.InstanceNumber = 1
     ds.SliceThickness = number(scanner.thickness_mm)
     ds.ImageOrientationPatient = ["1", "0", "0", "0", "0", "-1"]
@@ -138,7 +141,7 @@ def _save(ds: Dataset, path: Path, syntax: str) -> None:
 
 def save_study(patient: Patient, datasets: Iterable[tuple[Dataset, str]], root: Path) -> None:
     """Write data sets, each with its syntax, in a folder and files whose names tell nothing."""
-    rng = np.random.default_rng(np.random.SeedSequence([patient.seed, patient.index, 0xF11E]))
+    rng = np.random.default_rng(np.random.SeedSequence([patient.seed, patient.visit, 0xF11E]))
     folder = root / rng.bytes(5).hex()
     folder.mkdir(parents=True)
     # Exports differ: some give no extension at all.

@@ -14,7 +14,7 @@ from covidx.phantom.fields import Array
 from covidx.phantom.modules import number, phantom_uid, pixel_format, study
 from covidx.phantom.patient import Patient
 
-__all__ = ["dose_report", "dose_screen", "screen"]
+__all__ = ["dose_report", "dose_screen", "screen", "text_bits"]
 
 FONT = {
     "0": (7, 5, 5, 5, 7), "1": (2, 6, 2, 2, 7), "2": (7, 1, 7, 4, 7), "3": (7, 1, 7, 1, 7),
@@ -31,7 +31,7 @@ SCALE = 5
 """Pixels a bit."""
 
 
-def _line(text: str) -> Array:
+def text_bits(text: str) -> Array:
     """(5, 4 * len) bits of a line of text."""
     bits = [[[(row >> b) & 1 for b in (2, 1, 0)] + [0] for row in FONT[c]] for c in text]
     line: Array = np.concatenate([np.array(g, np.uint8) for g in bits], axis=1)
@@ -42,7 +42,7 @@ def _page(lines: tuple[str, ...]) -> Array:
     """A page of text: (512, 512) grey values."""
     page = np.zeros((512, 512), np.uint8)
     for i, text in enumerate(lines):
-        line = np.kron(_line(text), np.ones((SCALE, SCALE), np.uint8)) * np.uint8(230)
+        line = np.kron(text_bits(text), np.ones((SCALE, SCALE), np.uint8)) * np.uint8(230)
         top = 60 + 70 * i
         page[top : top + line.shape[0], 40 : 40 + line.shape[1]] = line
     return page
@@ -73,7 +73,7 @@ def dose_report(patient: Patient, dlp: float) -> Dataset:
     """A Radiation Dose SR (PS3.16 TID 10011) with the accumulated dose alone."""
     ds = study(patient, "SR", (997, "dose", "Dose Report"))
     ds.SOPClassUID = XRayRadiationDoseSRStorage
-    ds.SOPInstanceUID = phantom_uid(patient.patient_id, "dose")
+    ds.SOPInstanceUID = phantom_uid(patient.exam_id, "dose")
     ds.InstanceNumber = 1
     ds.ReferencedPerformedProcedureStepSequence = Sequence()
     ds.PerformedProcedureCodeSequence = Sequence()
@@ -104,7 +104,7 @@ def dose_report(patient: Patient, dlp: float) -> Dataset:
 def dose_screen(patient: Patient, dlp: float) -> Dataset:
     """A picture of a CT's dose length product in mGy cm, as many scanners append to a study."""
     ds = study(patient, "CT", (999, "dose", "Dose Report"))
-    ds.SOPInstanceUID = phantom_uid(patient.patient_id, "dose")
+    ds.SOPInstanceUID = phantom_uid(patient.exam_id, "dose")
     return screen(ds, ("DOSE", "CT CHEST", f"DLP {dlp:.1f}", "MGY CM"))
 
 

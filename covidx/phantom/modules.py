@@ -39,7 +39,7 @@ def study(patient: Patient, modality: str, series: tuple[int, str, str]) -> Data
     ds.SpecificCharacterSet = "ISO_IR 100"
     ds.StudyDate = ds.SeriesDate = ds.ContentDate = ds.AcquisitionDate = patient.study_date
     ds.StudyTime = ds.SeriesTime = ds.ContentTime = ds.AcquisitionTime = time
-    ds.AccessionNumber = f"A{patient.index:07d}"
+    ds.AccessionNumber = f"A{patient.visit:07d}"
     ds.Modality = modality
     ds.Manufacturer = scanner.manufacturer
     ds.ManufacturerModelName = scanner.model
@@ -54,8 +54,8 @@ def study(patient: Patient, modality: str, series: tuple[int, str, str]) -> Data
     ds.PatientBirthDate = ""
     ds.PatientSex = patient.sex
     ds.PatientAge = f"{patient.age:03d}Y"
-    ds.StudyInstanceUID = phantom_uid(patient.patient_id, "study")
-    ds.SeriesInstanceUID = phantom_uid(patient.patient_id, "series", key)
+    ds.StudyInstanceUID = phantom_uid(patient.exam_id, "study")
+    ds.SeriesInstanceUID = phantom_uid(patient.exam_id, "series", key)
     ds.StudyID = str(patient.index + 1)
     ds.SeriesNumber = number
     return ds

@@ -22,7 +22,8 @@ __all__ = ["Patient", "PhantomScan", "draw_patient", "render"]
 # Streams of one patient's randomness: what is drawn in one cannot shift another.
 PERSON, SHAPE, DISEASE, BLOOD, SCAN, TEXTURE, LESION, NOISE, POSE, VIEW = range(10)
 MARKER, QUANTUM, LATERAL, SYMPTOMS, PRESENTATION = range(10, 15)
-DISTRACT, MOTION = range(15, 17)
+DISTRACT, MOTION, ROLE = range(15, 18)
+FLAWS_FROM = 100  # that of a flaw is this and its place in `flaws.FLAWS`
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,22 @@ class Patient:
     disease: Disease
     clinical: dict[str, str | float | int | None]
     study_date: str
+    exam: int = 0  # the first; others are written where a flaw adds them
+
+    @property
+    def exam_id(self) -> str:
+        """What UIDs and file names are made of: the patient's id, for the first exam."""
+        return f"{self.patient_id}-{self.exam}" if self.exam else self.patient_id
+
+    @property
+    def visit(self) -> int:
+        """A number of the exam: the patient's, for the first one."""
+        return self.index + 1_000_000 * self.exam
+
+    @property
+    def study_date_iso(self) -> str:
+        """YYYY-MM-DD."""
+        return f"{self.study_date[:4]}-{self.study_date[4:6]}-{self.study_date[6:]}"
 
     @property
     def normal_ct(self) -> bool:
@@ -65,6 +82,8 @@ class PhantomScan:
         mm inside the rib cage: how peripheral a voxel is.
     grid : Grid
         Geometry.
+    burnt : ndarray of bool, optional
+        (rows, columns): pixels of an annotation, which `hu` shows in every slice.
     """
 
     hu: Array
@@ -73,6 +92,7 @@ class PhantomScan:
     lobe: Array
     cage_mm: Array
     grid: Grid
+    burnt: Array | None = None
 
     @property
     def affine(self) -> Array:

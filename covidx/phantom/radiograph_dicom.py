@@ -44,16 +44,16 @@ VIEW_CODES = {
 
 def frontal_uid(patient: Patient) -> str:
     """SOPInstanceUID of a patient's frontal film."""
-    return phantom_uid(patient.patient_id, "cxr", "frontal")
+    return phantom_uid(patient.exam_id, "cxr", "frontal")
 
 
 def _template(patient: Patient, modality: str, series: tuple[int, str, str]) -> Dataset:
     """Patient, study, series and equipment of a radiograph: another visit's study than the CT's."""
     detector, ds = DETECTORS[patient.scanner], study(patient, modality, series)
-    ds.StudyInstanceUID = phantom_uid(patient.patient_id, "study", "cxr")
+    ds.StudyInstanceUID = phantom_uid(patient.exam_id, "study", "cxr")
     ds.StudyDescription = "XR CHEST"
     ds.StudyID = f"X{patient.index + 1}"
-    ds.AccessionNumber = f"X{patient.index:07d}"
+    ds.AccessionNumber = f"X{patient.visit:07d}"
     ds.Manufacturer = detector.manufacturer
     ds.ManufacturerModelName = detector.model
     ds.DeviceSerialNumber = f"SIM-{detector.key}-101"
@@ -122,12 +122,12 @@ def _film(
 ) -> Dataset:
     detector = DETECTORS[patient.scanner]
     ds = _template(patient, detector.modality, series)
-    ds.SOPInstanceUID = phantom_uid(patient.patient_id, "cxr", series[1])
+    ds.SOPInstanceUID = phantom_uid(patient.exam_id, "cxr", series[1])
     ds.ImageType = (
         ["ORIGINAL", "PRIMARY", ""] if detector.modality == "DX" else ["ORIGINAL", "PRIMARY"]
     )
     _acquisition(ds, detector, view)
-    pixel_format(ds, detector.rows, detector.columns, detector.bits, False)
+    pixel_format(ds, stored.shape[0], stored.shape[1], detector.bits, False)
     ds.PhotometricInterpretation = detector.photometric
     if detector.modality == "DX":
         _presentation(ds, detector)
@@ -164,10 +164,11 @@ def write_radiographs(patient: Patient, image: PhantomRadiograph, scene: Scene, 
     frontal = _film(patient, image.stored, image.window, image.view, (1, "frontal", description))
     datasets = [(frontal, detector.compression)]
     rng = stream(patient.seed, patient.index, LATERAL)
-    if scene.pose.view.upright and rng.random() < FILM.lateral_share:
+    first = not patient.exam
+    if first and scene.pose.view.upright and rng.random() < FILM.lateral_share:
         datasets.append((_lateral(patient, scene, rng), detector.compression))
     page = _template(patient, "OT", (999, "area dose", "Dose Report"))
-    page.SOPInstanceUID = phantom_uid(patient.patient_id, "area dose")
+    page.SOPInstanceUID = phantom_uid(patient.exam_id, "area dose")
     dose = 0.6 + 0.03 * patient.anatomy.fat
     plain = "explicit" if detector.compression == "jpeg-ls" else detector.compression
     lines = ("DOSE", f"CHEST {image.view}", f"DAP {dose:.2f}", "DGY CM2")

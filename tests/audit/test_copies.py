@@ -6,8 +6,9 @@ import pytest
 from PIL import Image
 
 from benchmarks.planted import WAYS, plant
-from covidx.audit.data import describe_all, find_copies, read_picture, shrunk
-from covidx.audit.data.alignment import aligned, transform
+from covidx.audit.data import copies, describe_all, find_copies, read_picture, shrunk
+from covidx.audit.data.alignment import MIN_CORRELATION, aligned, transform
+from covidx.audit.data.copies import limit_of
 from covidx.audit.data.features import describe, seen
 from covidx.errors import InvalidInputError
 from tests.audit.cohorts import clouds
@@ -15,8 +16,9 @@ from tests.audit.cohorts import clouds
 ORIGINALS = [shrunk(clouds(seed)) for seed in range(12)]
 
 
-def found(pictures):
-    return find_copies(describe_all(len(pictures), pictures.__getitem__), pictures.__getitem__)
+def found(pictures, patients=()):
+    read = pictures.__getitem__
+    return find_copies(describe_all(len(pictures), read), read, patients)
 
 
 @pytest.mark.parametrize("way", WAYS)
@@ -161,3 +163,32 @@ def test_a_broken_volume_stops_no_batch(tmp_path, content):
     (tmp_path / "volume.nii.gz").write_bytes(content)
     with pytest.raises(InvalidInputError, match="IMAGE_UNREADABLE"):
         read_picture(tmp_path / "volume.nii.gz")
+
+
+def test_a_set_of_alike_pictures_has_a_limit_of_its_own():
+    """By hand: 60 pairs of z 0.35 and 0.45 by turns: mean 0.4, deviation 0.05 * sqrt(60 / 59) =
+    0.0504, so Gumbel's scale is 0.0393; ln 60 - ln(-ln 0.95) - 0.5772 = 6.487 of it is 0.255."""
+    pairs = list(np.tanh([0.35, 0.45] * 30))
+    assert limit_of(pairs) == MIN_CORRELATION  # tanh(0.655) = 0.575 is below the usual limit
+    alike = list(np.tanh([0.75, 0.85] * 30))
+    assert limit_of(alike) == pytest.approx(np.tanh(0.8 + 0.255), abs=1e-3)
+    assert limit_of(alike[:49]) == MIN_CORRELATION  # too few to tell
+    assert limit_of([*alike, *[0.99] * 9]) == limit_of(alike)  # copies tell nothing of the rest
+
+
+def test_alike_pictures_are_no_copies_and_a_copy_among_them_is_found(monkeypatch):
+    """As simulated chests are: a common frame, and more or less of each one's own."""
+    own = np.linspace(0.5, 0.8, 24)
+    raw = [clouds(0) + share * clouds(seed) for seed, share in enumerate(own, 1)]
+    alike = [shrunk(picture) for picture in raw]
+    pairs = [(a, b, (False, False)) for b in range(25) for a in range(b)]
+    monkeypatch.setattr(
+        copies, "candidates", lambda features: [p for p in pairs if p[1] < len(features)]
+    )
+    assert len(found(alike)) >= 3  # nothing is known of whose they are
+    assert found(alike, patients=range(24)) == []
+    cut = shrunk(raw[2][10:-10, 10:-10])
+    pairs_found = found([*alike, cut], patients=range(25))
+    assert [(pair.first, pair.second) for pair in pairs_found] == [(2, 24)]
+    one = found(alike, patients=["the same"] * 24)  # exposures of one patient are not unrelated
+    assert len(one) >= 3

@@ -35,6 +35,14 @@ def test_phantom_radiographs_then_ingest(covidx: Call, tmp_path: Path) -> None:
     assert set(manifest["view"]) & {"PA", "AP"}
 
 
+def test_phantom_refuses_a_flaw_that_it_does_not_know(covidx: Call, tmp_path: Path) -> None:
+    for flaw, code in (("ages", "FLAW_UNKNOWN"), ("age=2", "FLAW_STRENGTH")):
+        answer = covidx("phantom", tmp_path / "p", "--patients", "1", "--flaw", flaw)
+        assert answer.code == 2
+        assert code in answer.err
+    assert not (tmp_path / "p").exists()
+
+
 def test_ingest_of_real_dicom_without_a_card_is_pseudonymous(
     covidx: Call, real_data: Path, tmp_path: Path
 ) -> None:

@@ -97,7 +97,8 @@ def audit_data(
             actual=error.code,
             hint="Name the folder that the paths start from (--images).",
         )
-    copies = [copy for copy in find_copies(described, read) if _throughout(copy, files)]
+    pairs = find_copies(described, read, table["unit"].tolist())
+    copies = [copy for copy in pairs if _throughout(copy, files)]
     labelled = associations(table) if "label" in table else ([], {"label": "no such column"})
     findings = [
         _unread_finding(table, described.refused),

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from itertools import islice, product
@@ -17,9 +18,10 @@ from covidx.audit.data.candidates import candidates
 from covidx.audit.data.features import Features, View, describe, seen
 from covidx.audit.data.pictures import Grey
 from covidx.errors import CovidxError
+from covidx.evaluate.estimate import CONFIDENCE
 from covidx.files import sha256_bytes
 
-__all__ = ["Copy", "Described", "describe_all", "find_copies", "match"]
+__all__ = ["Copy", "Described", "describe_all", "find_copies", "limit_of", "match"]
 
 Reader = Callable[[int], Grey]
 Progress = Callable[[int, int], None]
@@ -27,6 +29,9 @@ BATCH = 4096
 MOST_ALIKE = 32
 """Images with the same pixels of which each is paired with each: a placeholder that stands for
 thousands of images would make millions of pairs. Beyond, with the first 32 only."""
+FEWEST_UNRELATED = 50
+"""Pairs that could be laid upon each other, and are no copies, from which a set has a limit of its
+own. Modelling choice: among 120 radiographs of as many patients there are 14, of phantoms 176."""
 Item = TypeVar("Item")
 Answer = TypeVar("Answer")
 
@@ -111,7 +116,7 @@ def describe_all(n: int, read: Reader, progress: Progress | None = None) -> Desc
     return found
 
 
-def find_copies(described: Described, read: Reader) -> list[Copy]:
+def find_copies(described: Described, read: Reader, patients: Sequence[object] = ()) -> list[Copy]:
     """All pairs of copies; whoever has the pixels of a near copy is one as well.
 
     Parameters
@@ -119,6 +124,8 @@ def find_copies(described: Described, read: Reader) -> list[Copy]:
     described : Described
     read : callable
         As for `describe_all`: the pixels of candidates are read again.
+    patients : sequence, optional
+        Of each image: pairs of different ones tell what unrelated pictures reach; see `limit_of`.
     """
     alike: dict[str, list[int]] = {}
     for place, digest in enumerate(described.digests):
@@ -134,13 +141,20 @@ def find_copies(described: Described, read: Reader) -> list[Copy]:
         if start is None:
             return None
         fit = aligned(_seen(read(kept[a]), view), read(kept[b]), start)
-        if not _enough(fit):
+        if fit.overlap < MIN_OVERLAP:
             return None
         return Copy(kept[a], kept[b], "near", view, fit.correlation, fit.overlap)
 
+    laid = [copy for copy in _threads(confirm, candidates(features)) if copy is not None]
+    unrelated = [
+        copy.correlation
+        for copy in laid
+        if len(patients) and patients[copy.first] != patients[copy.second]
+    ]
+    limit = limit_of(unrelated)
     best: dict[tuple[int, int], Copy] = {}
-    for copy in _threads(confirm, candidates(features)):
-        if copy is not None:
+    for copy in laid:
+        if copy.correlation >= limit:
             known = best.get((copy.first, copy.second), copy)
             best[copy.first, copy.second] = max(known, copy, key=lambda one: one.correlation)
     exact = [
@@ -155,6 +169,30 @@ def find_copies(described: Described, read: Reader) -> list[Copy]:
         for a, b in product(groups[copy.first][:MOST_ALIKE], groups[copy.second][:MOST_ALIKE])
     ]
     return sorted([*exact, *near], key=lambda one: (one.first, one.second))
+
+
+def limit_of(correlations: Sequence[float]) -> float:
+    """Correlation from which a pair of this set is a copy: more than unrelated pairs of it reach.
+
+    Pictures of different real patients can seldom be laid upon each other at all, and then
+    `MIN_CORRELATION` does. Those of one simulator can, and two that are built alike may correlate
+    better than any two exposures of one real patient: there a copy must stand out from the set.
+    The greatest Fisher z of the pairs that are no copies is taken to follow Gumbel's distribution
+    with an exponential tail of their standard deviation, since few pairs are far more alike than
+    the rest; it exceeds the limit with a chance of 5 %, as far as that is true.
+
+    Parameters
+    ----------
+    correlations : sequence of float
+        Of the pairs of different patients that could be laid upon each other.
+    """
+    found = np.asarray(correlations, dtype=np.float64)
+    z = np.arctanh(found[found < MIN_CORRELATION])
+    if len(z) < FEWEST_UNRELATED:
+        return MIN_CORRELATION
+    scale = z.std(ddof=1) * math.sqrt(6) / math.pi
+    greatest = math.log(len(z)) - math.log(-math.log(CONFIDENCE)) - np.euler_gamma
+    return max(MIN_CORRELATION, float(np.tanh(z.mean() + scale * greatest)))
 
 
 def match(first: Grey, second: Grey, view: View) -> bool:

@@ -19,7 +19,7 @@ __all__ = ["read_roles"]
 ROLE_NAMES = ("role", "split", "set", "subset", "partition")
 WORDS = {"train": "train", "val": "validation", "dev": "validation", "test": "test"}
 """How the name of a role begins -> the role."""
-KEYS = ("image", "path", "original", "name", "stem", "patient", "group")
+KEYS = ("image", "path", "original", "name", "stem", "study", "patient", "group")
 FEWEST_KNOWN = 0.5
 """Share of ids that the table must know; below it the file is of another data set."""
 
@@ -156,7 +156,7 @@ def _key(
         path=path,
         expected=f"at least {FEWEST_KNOWN:.0%} of the ids",
         actual=f"{share:.0%} of {len(next(iter(ids.values())))}",
-        hint="Ids are those of images, patients or groups, paths, file names or stems.",
+        hint="Ids are those of images, studies, patients or groups, paths, file names or stems.",
     )
 
 
@@ -165,7 +165,7 @@ def _check_one(
 ) -> None:
     """Refuse an id that names several images, or patients of several data sets."""
     whole = table["dataset"]
-    if key not in ("patient", "group"):
+    if key not in ("study", "patient", "group"):
         whole = whole + "/" + table["path"]
     named = whole.groupby(values[values.isin(set(column))]).nunique()
     several = int((named > 1).sum())
@@ -189,8 +189,8 @@ def _matched(column: pd.Series, frame: pd.DataFrame, values: pd.Series) -> pd.Da
 def _keys(table: pd.DataFrame) -> dict[str, pd.Series]:
     """Every way in which a split may name a row, the more exact ones first."""
     bare = {
-        name: table[name].str.split("/", n=1).str[1]  # without the data set's name
-        for name in ("image", "patient", "group")
+        name: table[name].str.split("/", n=1).str[-1]  # without the data set's name
+        for name in ("image", "study", "patient", "group")
         if name in table
     }
     found = bare | {name: table[name] for name in ("path", "original") if name in table}
