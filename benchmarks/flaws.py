@@ -150,11 +150,11 @@ def draw_power(power: pd.DataFrame) -> Figure:
         axes.errorbar(rows["strength"], value, around, color=colour, marker=mark, capsize=2)
         axes.set_title(flaw, fontsize=9)
         axes.set_xscale("log")
-        axes.set_xticks(STRENGTHS, [f"{100 * s:g} %" for s in STRENGTHS])
+        axes.set_xticks(STRENGTHS, [f"{100 * s:g}" for s in STRENGTHS])
         axes.minorticks_off()
         axes.tick_params(labelsize=8)
         axes.set_ylim(-0.05, 1.05)
         axes.grid(alpha=0.3)
-    figure.supxlabel(f"strength (share of patients struck; {PATIENTS} patients)", fontsize=9)
+    figure.supxlabel(f"strength: chance in % that a patient is struck, of {PATIENTS}", fontsize=9)
     figure.supylabel("cohorts on which it is found", fontsize=9)
     return figure

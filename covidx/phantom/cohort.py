@@ -77,8 +77,7 @@ def _in_words(description: Row) -> str:
     """A cohort in words."""
     kind = "radiographs" if "modality" in description else "CTs"
     count, seed = description["patients"], description["seed"]
-    planted = [f"{name}={strength}" for name, strength in description.get("flaws", {}).items()]
-    flaws = f", flaws {', '.join(planted)}" if planted else ""
+    flaws = "".join(f", {name}={share}" for name, share in description.get("flaws", {}).items())
     return f"a cohort of {count} patients with {kind} and seed {seed}{flaws}"
 
 
