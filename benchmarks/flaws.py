@@ -155,8 +155,6 @@ def draw_power(power: pd.DataFrame) -> Figure:
         axes.tick_params(labelsize=8)
         axes.set_ylim(-0.05, 1.05)
         axes.grid(alpha=0.3)
-    figure.supxlabel(
-        f"strength: chance in % that it strikes one of {PATIENTS} patients", fontsize=9
-    )
+    figure.supxlabel(f"strength: chance in % that a patient is struck, of {PATIENTS}", fontsize=9)
     figure.supylabel("cohorts on which it is found", fontsize=9)
     return figure
