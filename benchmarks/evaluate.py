@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import os
-import resource
-import subprocess
-import sys
 import tempfile
-import time
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from benchmarks.results import Result, commit_now
+from benchmarks.verb import measured
 
 __all__ = ["evaluate_200k", "made_up_predictions"]
 
@@ -32,7 +29,8 @@ def evaluate_200k(rows: int = ROWS, resamples: int = 2000, runs: int = 3) -> dic
     with tempfile.TemporaryDirectory() as folder:
         table = Path(folder) / "predictions.parquet"
         made_up_predictions(rows, VALIDATION_ROWS * rows // ROWS).to_parquet(table)
-        found = [_measured(table, Path(folder) / "out", resamples) for _ in range(runs)]
+        command = ("evaluate", str(table), "--out", str(Path(folder) / "out"))
+        found = [measured(*command, "--resamples", str(resamples)) for _ in range(runs)]
     seconds, memory = (sorted(values) for values in zip(*found, strict=True))
     cores = len(os.sched_getaffinity(0))
     told = f"{resamples} resamples; {cores} cores here; median and range of {runs} runs"
@@ -56,19 +54,6 @@ def made_up_predictions(test: int, validation: int, seed: int = 0) -> pd.DataFra
             "prob_covid-19": score,
         }
     )
-
-
-def _measured(table: Path, out: Path, resamples: int) -> tuple[float, float]:
-    """Seconds and GiB of one run; the largest of all children so far, which are all alike."""
-    command = [str(Path(sys.executable).with_name("covidx")), "evaluate", str(table)]
-    start = time.perf_counter()
-    subprocess.run(
-        [*command, "--out", str(out), "--resamples", str(resamples)],
-        check=True,
-        stdout=subprocess.DEVNULL,
-    )
-    seconds = time.perf_counter() - start
-    return seconds, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 2**20
 
 
 def _result(values: list[float], rows: int, against: str) -> Result:

@@ -19,22 +19,12 @@ from unittest import mock
 
 from benchmarks.results import RESULTS, Result, commit_now, record
 from benchmarks.speed import write_large_series
+from benchmarks.verb import measured
 
 __all__ = ["segment_speed"]
 
 COMMAND = "python -m benchmarks segment-speed"
 SLICES, SIDE, RUNS = 400, 512, 2
-
-OURS = """
-import atexit, pathlib, sys
-from covidx.cli import main
-def peak():  # getrusage would tell of the process that started this one
-    lines = pathlib.Path("/proc/self/status").read_text().splitlines()
-    print("PEAK", next(line for line in lines if line.startswith("VmHWM")).split()[1])
-atexit.register(peak)
-sys.argv = ["covidx", "segment", *sys.argv[1:]]
-main()
-"""
 
 THEIRS = """
 import sys
@@ -81,7 +71,7 @@ def segment_speed(
             for _ in range(runs):
                 ours.append(_segment(series, place / "out", bundle))
                 if theirs:
-                    other.append(_timed(THEIRS, str(series), str(place / "weights.pth"))[0])
+                    other.append(_lungmask(series, place / "weights.pth"))
             _, peak_of_long = _segment(long, place / "out", bundle)
     seconds = [one for one, _ in ours]
     peak = max(gib for _, gib in ours)
@@ -101,16 +91,15 @@ def segment_speed(
 
 def _segment(series: Path, out: Path, bundle: Path) -> tuple[float, float]:
     """Seconds, and the peak in GiB."""
-    seconds, said = _timed(OURS, str(series), "--out", str(out), "--bundle", str(bundle))
-    return seconds, int(said.rpartition("PEAK ")[2]) / 2**20
+    return measured("segment", str(series), "--out", str(out), "--bundle", str(bundle))
 
 
-def _timed(code: str, *arguments: str) -> tuple[float, str]:
+def _lungmask(series: Path, weights: Path) -> float:
+    """Seconds."""
     start = time.perf_counter()
-    done = subprocess.run(
-        [sys.executable, "-c", code, *arguments], check=True, capture_output=True, text=True
-    )
-    return time.perf_counter() - start, done.stdout
+    command = [sys.executable, "-c", THEIRS, str(series), str(weights)]
+    subprocess.run(command, check=True, capture_output=True)
+    return time.perf_counter() - start
 
 
 def _result(values: list[float], told: str) -> Result:
