@@ -12,13 +12,14 @@ import numpy as np
 import pandas as pd
 import pytest
 from numpy.typing import NDArray
+from sklearn.metrics import roc_auc_score
 from typer.testing import CliRunner
 
 from covidx.audit.finding import Finding
 from covidx.audit.shortcuts import Asked, ShortcutAudit, audit_shortcuts
 from covidx.audit.shortcuts.conditions import CONDITIONS, View, ring, text_mask
 from covidx.audit.shortcuts.maskers import make_masker
-from covidx.audit.shortcuts.probes import out_of_fold
+from covidx.audit.shortcuts.probes import forest, linear, out_of_fold
 from covidx.cli import app
 from covidx.errors import CovidxError
 from covidx.ingest import load_image
@@ -296,8 +297,23 @@ def test_a_probe_knows_nothing_of_noise_and_needs_enough_groups() -> None:
     groups = np.array([f"g{k // 2}" for k in range(60)])
     noise = random.standard_normal((60, 5))
     own = random.standard_normal(30).repeat(2)[:, None]  # tells the group, not the class
-    scores = out_of_fold(np.hstack([noise, own]), truth, groups)
+    scores = out_of_fold(np.hstack([noise, own]), truth, groups, linear)
     assert scores is not None and not np.isnan(scores).any()
     ranks = pd.Series(scores).rank()
     assert 0.3 < (ranks[truth].mean() - 15.5) / 30 < 0.7
-    assert out_of_fold(noise[:18], truth[:18], groups[:18]) is None
+    assert out_of_fold(noise[:18], truth[:18], groups[:18], linear) is None
+
+
+def test_a_marker_in_one_cell_is_not_drowned_by_the_others() -> None:
+    """As on the phantom's films with ``--flaw corner-marker``, where a penalised line missed it."""
+    random = np.random.default_rng(0)
+    truth = np.arange(40) % 2 == 0
+    greys = random.normal(size=(40, 84))
+    greys[:, 2] += 3.0 * truth
+    groups = np.arange(40).astype(str)
+    scores = out_of_fold(greys, truth, groups, forest)
+    assert scores is not None
+    assert roc_auc_score(truth, scores) > 0.8
+    plain = out_of_fold(random.normal(size=(40, 84)), truth, groups, forest)
+    assert plain is not None
+    assert 0.25 < roc_auc_score(truth, plain) < 0.75

@@ -7,7 +7,7 @@ import pandas as pd
 
 from covidx.audit.data.association import Association, associations
 from covidx.audit.finding import Finding
-from covidx.audit.shortcuts.probes import FEWEST, out_of_fold
+from covidx.audit.shortcuts.probes import FEWEST, linear, out_of_fold
 from covidx.audit.shortcuts.ranking import LIMIT, auroc
 from covidx.audit.shortcuts.scoring import Scored
 
@@ -43,7 +43,7 @@ def _of(column: str, rows: pd.DataFrame, features: np.ndarray, tied: Association
         return Finding(name, title, "not looked at", "", "The column has one value alone.", "")
     tested = {}
     for value in sorted(set(values)):
-        scores = out_of_fold(features, values == value, groups)
+        scores = out_of_fold(features, values == value, groups, linear)
         if scores is not None:
             tested[value] = auroc(scores, values == value, groups)
     if not tested or tied is None:

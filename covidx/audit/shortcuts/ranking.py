@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from covidx.audit.finding import Finding, Verdict
 from covidx.audit.shortcuts.conditions import HULL_MARGIN, RING, SIGMA, TEXT_ZONE
-from covidx.audit.shortcuts.probes import FEWEST, out_of_fold
+from covidx.audit.shortcuts.probes import FEWEST, forest, out_of_fold
 from covidx.audit.shortcuts.scoring import Scored
 from covidx.evaluate import Clusters, Estimate, auroc_estimate, paired_difference
 from covidx.evaluate.auroc import ONE_CLASS
@@ -147,7 +147,7 @@ def ranking_findings(scored: Scored, positive: str, masker: bool) -> list[Findin
     border = ("The border alone", f"what the model makes of {rim}, all else black")
     trained = (
         "A classifier trained on the border",
-        f"whether any model could tell the classes by {rim}: a logistic regression on its greys, "
+        f"whether any model could tell the classes by {rim}: a random forest on its greys, "
         "in five folds by group",
     )
     doubt = "" if masker else REACHING
@@ -210,7 +210,7 @@ def _border_trained(scored: Scored, positive: str, asked: tuple[str, str], doubt
     known = scored.rows["border only"].notna().to_numpy()
     rows = scored.rows[known]
     truth, groups = rows["truth"].to_numpy(np.bool_), rows["group_id"].to_numpy(np.str_)
-    found = out_of_fold(scored.border[known], truth, groups)
+    found = out_of_fold(scored.border[known], truth, groups, forest)
     if found is None:
         return _unseen("border_trained", asked, f"A class has fewer than {FEWEST} groups.")
     scores = np.full(len(known), np.nan)
