@@ -39,6 +39,7 @@ NAMES = (
     "covid-ct-image",
     "darkcovidnet",
     "darkcovidnet-image",
+    "darkcovidnet-shortcuts",
 )
 """In order: what is quick comes first."""
 EXTRA = ("covid-ct-controls", "darkcovidnet-controls")
@@ -214,6 +215,16 @@ def _phantom_cxr(at: Places) -> None:
         phantom_cxr(bundle, at.results)
 
 
+def _darkcovidnet_shortcuts(at: Places) -> None:
+    from benchmarks.shortcuts import shortcuts
+
+    missing = [n for n in ("darkcovidnet", "covid-chestxray") if not (at.data / n).is_dir()]
+    if missing:
+        print(f"skipped: {', '.join(missing)} not at {at.data}")
+        return
+    shortcuts(at.data, at.work, at.runs, at.results)
+
+
 def _public_set(at: Places, name: str) -> None:
     """``<set>`` by group, ``<set>-image`` with the leak, or ``<set>-controls``."""
     from benchmarks import covid_ct, darkcovidnet
@@ -292,6 +303,7 @@ MEASURED: dict[str, Callable[[Places], None]] = {
     "phantom-cxr": _phantom_cxr,
     "fusion": _fusion,
     "reproduce": _reproduce,
+    "darkcovidnet-shortcuts": _darkcovidnet_shortcuts,
 }
 
 
