@@ -40,9 +40,16 @@ class Run:
 
 @pytest.fixture(scope="session", autouse=True)
 def _apart(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Neither the user's key nor a tracking server is touched by a test."""
+    """Neither the user's key nor a tracking server is touched by a test.
+
+    The key is the same each time: splits go by pseudonym, so that a random one would give every
+    run of the tests other training patients.
+    """
+    key = tmp_path_factory.mktemp("key") / "key"
+    key.touch(mode=0o600)
+    key.write_bytes(bytes(range(32)))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("COVIDX_KEY", str(tmp_path_factory.mktemp("key") / "key"))
+        patch.setenv("COVIDX_KEY", str(key))
         patch.delenv("MLFLOW_TRACKING_URI", raising=False)
         yield
 

@@ -188,8 +188,7 @@ BY_DATE = (
 )
 
 
-def test_a_table_of_ones_own_by_date(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("COVIDX_KEY", str(tmp_path / "secret" / "key"))
+def test_a_table_of_ones_own_by_date(tmp_path: Path) -> None:
     table, card = _dated(tmp_path)
     result = _train(
         tmp_path,
@@ -215,10 +214,7 @@ def test_a_table_of_ones_own_by_date(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert "PH0003" not in told
 
 
-def test_a_model_of_who_was_measured_is_called_that(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("COVIDX_KEY", str(tmp_path / "secret" / "key"))
+def test_a_model_of_who_was_measured_is_called_that(tmp_path: Path) -> None:
     table, card = _dated(tmp_path, informative=True)
     result = _train(tmp_path, "--data", str(table), "--card", str(card))
     assert result.exit_code == 0, result.output + str(result.exception)
@@ -226,10 +222,7 @@ def test_a_model_of_who_was_measured_is_called_that(
     assert "menni was left out" in result.output and "cough" in result.output
 
 
-def test_a_category_goes_through_the_pipeline_in_words(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("COVIDX_KEY", str(tmp_path / "secret" / "key"))
+def test_a_category_goes_through_the_pipeline_in_words(tmp_path: Path) -> None:
     path, described = _dated(tmp_path)
     table = pd.read_csv(path)
     rng = np.random.default_rng(0)
@@ -309,10 +302,7 @@ def _code(result: Result) -> str:
     return result.exception.code
 
 
-def test_errors_have_a_code_and_leave_a_failed_run(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("COVIDX_KEY", str(tmp_path / "secret" / "key"))
+def test_errors_have_a_code_and_leave_a_failed_run(tmp_path: Path) -> None:
     table, card = _dated(tmp_path, outcome=True)
     named = ["--data", str(table), "--card", str(card)]
     assert _code(_train(tmp_path, *named)) == "FEATURE_IS_OUTCOME"
