@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from benchmarks.results import Result, commit_now
+from benchmarks.results import Result, result_of_runs
 from benchmarks.verb import measured
 
 __all__ = ["evaluate_200k", "made_up_predictions"]
@@ -31,12 +31,16 @@ def evaluate_200k(rows: int = ROWS, resamples: int = 2000, runs: int = 3) -> dic
         made_up_predictions(rows, VALIDATION_ROWS * rows // ROWS).to_parquet(table)
         command = ("evaluate", str(table), "--out", str(Path(folder) / "out"))
         found = [measured(*command, "--resamples", str(resamples)) for _ in range(runs)]
-    seconds, memory = (sorted(values) for values in zip(*found, strict=True))
+    seconds, memory = zip(*found, strict=True)
     cores = len(os.sched_getaffinity(0))
     told = f"{resamples} resamples; {cores} cores here; median and range of {runs} runs"
     return {
-        "evaluate_200k_seconds": _result(seconds, rows, f"under {LIMIT_S}; {told}"),
-        "evaluate_200k_gib": _result(memory, rows, f"under {LIMIT_GIB}; peak memory; {told}"),
+        "evaluate_200k_seconds": result_of_runs(
+            seconds, f"under {LIMIT_S}; {told}", COMMAND, digits=2, n=rows
+        ),
+        "evaluate_200k_gib": result_of_runs(
+            memory, f"under {LIMIT_GIB}; peak memory; {told}", COMMAND, digits=2, n=rows
+        ),
     }
 
 
@@ -53,16 +57,4 @@ def made_up_predictions(test: int, validation: int, seed: int = 0) -> pd.DataFra
             "role": np.where(np.arange(n) < test, "test", "validation"),
             "prob_covid-19": score,
         }
-    )
-
-
-def _result(values: list[float], rows: int, against: str) -> Result:
-    return Result(
-        value=round(values[len(values) // 2], 2),
-        low=round(values[0], 2),
-        high=round(values[-1], 2),
-        n=rows,
-        against=against,
-        command=COMMAND,
-        commit=commit_now(),
     )

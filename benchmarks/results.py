@@ -5,7 +5,8 @@ from __future__ import annotations
 import fcntl
 import math
 import os
-from collections.abc import Iterator, Mapping
+import statistics
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
@@ -18,7 +19,15 @@ from covidx.evaluate import Estimate
 from covidx.files import read_json, write_json
 from covidx.runs import git_commit
 
-__all__ = ["RESULTS", "Result", "commit_now", "read_results", "record", "result_of"]
+__all__ = [
+    "RESULTS",
+    "Result",
+    "commit_now",
+    "read_results",
+    "record",
+    "result_of",
+    "result_of_runs",
+]
 
 RESULTS = Path(__file__).with_name("results.json")
 
@@ -77,6 +86,21 @@ def result_of(estimate: Estimate, against: str, command: str, commit: str | None
         against=against,
         command=command,
         commit=commit or commit_now(),
+    )
+
+
+def result_of_runs(
+    values: Sequence[float], against: str, command: str, *, digits: int, n: int | None = None
+) -> Result:
+    """Median and range of runs; `n` is what they were measured on, by default their number."""
+    return Result(
+        value=round(statistics.median(values), digits),
+        low=round(min(values), digits),
+        high=round(max(values), digits),
+        n=len(values) if n is None else n,
+        against=against,
+        command=command,
+        commit=commit_now(),
     )
 
 

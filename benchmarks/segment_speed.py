@@ -17,7 +17,7 @@ import time
 from pathlib import Path
 from unittest import mock
 
-from benchmarks.results import RESULTS, Result, commit_now, record
+from benchmarks.results import RESULTS, Result, record, result_of_runs
 from benchmarks.speed import write_large_series
 from benchmarks.verb import measured
 
@@ -103,12 +103,5 @@ def _lungmask(series: Path, weights: Path) -> float:
 
 
 def _result(values: list[float], told: str) -> Result:
-    return Result(
-        value=round(statistics.median(values), 2),
-        low=round(min(values), 2),
-        high=round(max(values), 2),
-        n=len(values),
-        against=f"{told}; {os.cpu_count()} cores; median and range of the runs",
-        command=COMMAND,
-        commit=commit_now(),
-    )
+    told = f"{told}; {os.cpu_count()} cores; median and range of the runs"
+    return result_of_runs(values, told, COMMAND, digits=2)

@@ -21,7 +21,7 @@ from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian
 from scipy import ndimage
 
-from benchmarks.results import Result, commit_now
+from benchmarks.results import Result, commit_now, result_of_runs
 from covidx.ingest.find.scan import find_files, look_at
 from covidx.ingest.find.search import SCAN_CHUNK
 from covidx.ingest.pool import team_of
@@ -140,15 +140,8 @@ def series_speed(runs: int = RUNS, slices: int = SLICES, side: int = SIDE) -> di
 
 
 def _ratio(ratios: Sequence[float], told: str) -> Result:
-    return Result(
-        value=round(statistics.median(ratios), 3),
-        low=round(min(ratios), 3),
-        high=round(max(ratios), 3),
-        n=len(ratios),
-        against=f"{told}; {os.cpu_count()} cores; median and range of pairs of runs",
-        command=COMMAND,
-        commit=commit_now(),
-    )
+    told = f"{told}; {os.cpu_count()} cores; median and range of pairs of runs"
+    return result_of_runs(ratios, told, COMMAND, digits=3)
 
 
 def scan_speed(files: int = FILES, runs: int = RUNS) -> dict[str, Result]:

@@ -70,6 +70,11 @@ class CovidxError(Exception):
         wanted = "" if self.expected is None else f", expected {self.expected}"
         return f"{self.message} Found {self.actual}{wanted}."
 
+    @property
+    def told(self) -> str:
+        """One line that answers in place of a result: code, reason, and what to do."""
+        return f"{self.code}: {self.reason}" + (f" {self.hint}" if self.hint else "")
+
     def __reduce__(self) -> tuple[object, ...]:
         # Workers of a process pool send errors home by pickle; Exception's own
         # way would call __init__ with the two positional arguments alone.

@@ -9,7 +9,7 @@ from typing import Any, Literal
 from covidx.evaluate import Estimate
 from covidx.evaluate.significance import PValue
 
-__all__ = ["Finding", "Verdict", "failed"]
+__all__ = ["Finding", "Verdict", "failed", "gravest_first"]
 
 Verdict = Literal["pass", "note", "fail", "not looked at"]
 """``note``: worth knowing, and no fault by itself. ``not looked at``: the data do not say."""
@@ -57,6 +57,14 @@ class Finding:
         if self.test is not None:
             record["test"] = self.test.to_json()
         return record | {"rows": self.rows}
+
+
+ORDER: tuple[Verdict, ...] = ("fail", "note", "pass", "not looked at")
+
+
+def gravest_first(findings: Iterable[Finding]) -> list[Finding]:
+    """Faults, then notes; those of one verdict stay in their order."""
+    return sorted(findings, key=lambda finding: ORDER.index(finding.verdict))
 
 
 def failed(findings: Iterable[Finding]) -> bool:

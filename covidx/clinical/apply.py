@@ -134,9 +134,7 @@ def predict_table(
     try:
         table = read_for(bundle, path, identities)
     except CovidxError as error:
-        hint = f" {error.hint}" if error.hint else ""
-        problem = f"{error.code}: {error.reason}{hint}"
-        yield _answer(bundle, path=str(path), problem=problem)
+        yield _answer(bundle, path=str(path), problem=error.told)
         return
     yield from predict_rows(bundle, fitted, table, str(path))
 

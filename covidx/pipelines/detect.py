@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -104,24 +104,18 @@ def _of_path(
     path: Path, detector: Detector, identities: Identities, card: DataCard | None
 ) -> Iterator[tuple[BoxAnswer, pd.DataFrame]]:
     for image in images_of(path, identities, card):
-        answer, table = BoxAnswer(str(path), None, [], (), None), pd.DataFrame()
-        try:
-            if isinstance(image, str):
-                answer = replace(answer, problem=image)
-            else:
-                answer, table = _of_image(str(path), image, detector)
-        except CovidxError as error:
-            assert not isinstance(image, str)
-            known = str(image.fields["image_id"])
-            hint = f" {error.hint}" if error.hint else ""
-            problem = f"{error.code}: {error.reason}{hint}"
-            answer = replace(answer, image_id=known, problem=problem)
-        yield answer, table
+        if isinstance(image, str):
+            yield BoxAnswer(str(path), None, [], (), image), pd.DataFrame()
+        else:
+            yield _of_image(str(path), image, detector)
 
 
 def _of_image(asked: str, image: ReadImage, detector: Detector) -> tuple[BoxAnswer, pd.DataFrame]:
     image_id = str(image.fields["image_id"])
-    found = detector.detect(image.volume)
+    try:
+        found = detector.detect(image.volume)
+    except CovidxError as error:
+        return BoxAnswer(asked, image_id, [], (), error.told), pd.DataFrame()
     kept = found.boxes[found.boxes["find_score"] >= detector.bundle.threshold.value]
     table = placed(kept, found.frame).assign(image_id=image_id)[COLUMNS]
     finds = [_summary(int(str(number)), part) for number, part in table.groupby("find")]

@@ -2,33 +2,70 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
 import pandas as pd
 
 from covidx.cards import card_digest
 from covidx.cohort import Splits
 from covidx.imaging import BagCache
-from covidx.pipelines.sources import Cohort
+from covidx.ingest import IngestResult
+from covidx.pipelines.sources import Cohort, Source
 from covidx.runs import RunFolder
 from covidx.tables import CLINICAL, MANIFEST, MASKS, QUARANTINE, table_digest, write_table
 
-__all__ = ["write_tables"]
+__all__ = ["write_shared_tables", "write_tables"]
+
+
+class Read(Protocol):
+    """A cohort, whatever it is learnt from: where it comes from, and what became of its files."""
+
+    @property
+    def source(self) -> Source: ...
+
+    @property
+    def ingested(self) -> IngestResult: ...
 
 
 def write_tables(
     run: RunFolder, cohort: Cohort, cache: BagCache, rows: pd.DataFrame, splits: Splits
 ) -> dict[str, str]:
     """Write the hand-over tables into the run; returns the digests of what was trained on."""
-    manifest = rows.drop(columns=["fold", "role"])
-    write_table(manifest, run.path / "manifest.parquet", MANIFEST)
-    splits.save(run.path / "splits.parquet")
     write_table(cohort.masks, run.path / "masks.parquet", MASKS)
     if cohort.clinical is not None:
         write_table(cohort.clinical, run.path / "clinical.parquet", CLINICAL)
-    refused = [
+    return write_shared_tables(run, cohort, cache.refused, rows, splits)
+
+
+def write_shared_tables(
+    run: RunFolder,
+    cohort: Read,
+    refused: Mapping[str, Sequence[str]],
+    rows: pd.DataFrame,
+    splits: Splits,
+) -> dict[str, str]:
+    """Write manifest, splits and quarantine, which every run on images has; returns the digests.
+
+    Parameters
+    ----------
+    run : RunFolder
+        Its record gains the digests.
+    cohort : Read
+    refused : mapping
+        image_id -> code and reason of what could not be prepared.
+    rows : DataFrame
+        Manifest rows with fold and role.
+    splits : Splits
+    """
+    manifest = rows.drop(columns=["fold", "role"])
+    write_table(manifest, run.path / "manifest.parquet", MANIFEST)
+    splits.save(run.path / "splits.parquet")
+    left = [
         {"path": image_id, "kind": "quarantined", "code": code, "reason": reason}
-        for image_id, (code, reason) in cache.refused.items()
+        for image_id, (code, reason) in refused.items()
     ]
-    quarantine = pd.concat([cohort.ingested.quarantine, pd.DataFrame(refused)], ignore_index=True)
+    quarantine = pd.concat([cohort.ingested.quarantine, pd.DataFrame(left)], ignore_index=True)
     write_table(quarantine, run.path / "quarantine.parquet", QUARANTINE)
     card = cohort.source.card
     digests = {

@@ -7,15 +7,15 @@ from pathlib import Path
 
 import pandas as pd
 
-from covidx.cards import card_digest
 from covidx.cohort import Splits
 from covidx.evaluate import Estimate
 from covidx.files import replacing
 from covidx.imaging.pairs import PairCache
+from covidx.pipelines.handovers import write_shared_tables
 from covidx.pipelines.segmentation_sources import MaskedCohort
 from covidx.report.words import FEW_TESTED, FEWEST_TESTED, SIMULATED
 from covidx.runs import RunFolder
-from covidx.tables import MANIFEST, MASKS, QUARANTINE, table_digest, write_table
+from covidx.tables import MASKS, table_digest, write_table
 from covidx.training.network_bundle import NetworkBundle
 
 __all__ = [
@@ -31,27 +31,11 @@ def write_masked_tables(
     run: RunFolder, cohort: MaskedCohort, cache: PairCache, rows: pd.DataFrame, splits: Splits
 ) -> dict[str, str]:
     """Write the hand-over tables into the run; returns the digests of what was trained on."""
-    manifest = rows.drop(columns=["fold", "role"])
-    write_table(manifest, run.path / "manifest.parquet", MANIFEST)
-    splits.save(run.path / "splits.parquet")
-    used = cohort.masks["image_id"].isin(manifest["image_id"])
+    used = cohort.masks["image_id"].isin(rows["image_id"])
     masks = cohort.masks[used].reset_index(drop=True)
     write_table(masks, run.path / "masks.parquet", MASKS)
-    refused = [
-        {"path": image_id, "kind": "quarantined", "code": code, "reason": reason}
-        for image_id, (code, reason) in cache.refused.items()
-    ]
-    quarantine = pd.concat([cohort.ingested.quarantine, pd.DataFrame(refused)], ignore_index=True)
-    write_table(quarantine, run.path / "quarantine.parquet", QUARANTINE)
-    card = cohort.source.card
-    digests = {
-        "dataset": cohort.source.name,
-        "card_sha256": "none" if card is None else card_digest(card),
-        "manifest_sha256": table_digest(manifest),
-        "masks_sha256": table_digest(masks[["image_id", "kind", "sha256"]]),
-        "split_sha256": splits.sha256,
-    }
-    run.record["data"] = digests
+    digests = write_shared_tables(run, cohort, cache.refused, rows, splits)
+    digests["masks_sha256"] = table_digest(masks[["image_id", "kind", "sha256"]])
     return digests
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
 
 import pandas as pd
+from lightning import LightningModule
 from pydantic import Field
 
 from covidx.cards import card_digest
@@ -30,8 +31,10 @@ from covidx.runs import RunFolder, versions
 from covidx.tables import table_digest
 from covidx.tracking import Tracker
 from covidx.training import TrainedOn
+from covidx.training.fit import Fit, run
+from covidx.training.patches import PatchData, PatchPlan
 
-__all__ = ["Laid", "MaskedTraining", "Told", "lay_out", "of_run"]
+__all__ = ["Laid", "MaskedTraining", "Told", "fit_patches", "lay_out", "of_run"]
 
 
 class MaskedWay(Protocol):
@@ -72,6 +75,20 @@ class Laid(Generic[Way]):
     splits: Splits
     way: Way
     digests: dict[str, str]
+
+    @property
+    def patients(self) -> dict[str, int]:
+        """Role -> how many."""
+        counts = self.rows.groupby("role")["patient_id"].nunique()
+        return {str(role): int(n) for role, n in counts.items()}
+
+    @property
+    def said(self) -> str:
+        """Images and patients of each role, in words."""
+        images = self.rows.groupby("role").size()
+        return "; ".join(
+            f"{role}: {images[role]} images of {n} patients" for role, n in self.patients.items()
+        )
 
 
 def lay_out(
@@ -114,6 +131,28 @@ def lay_out(
         tracker.dataset(part, cohort.source.name, table_digest(part), str(role))
     tracker.tags(digests)
     return Laid(cohort, cache, rows, splits, way, digests)
+
+
+def fit_patches(laid: Laid[Any], learner: LightningModule, seed: int, folder: Path) -> Fit:
+    """Train on patches of the rows of role train; those of role validation choose the epoch.
+
+    Parameters
+    ----------
+    laid : Laid
+        Its way has ``learning``, a `PatchLearning`.
+    learner : LightningModule
+    seed : int
+    folder : Path
+        Of its checkpoints; the caller removes it once the result is safe.
+    """
+    how, rows = laid.way.learning, laid.rows
+    train, validation = (
+        sorted(rows.loc[rows["role"] == role, "image_id"]) for role in ("train", "validation")
+    )
+    plan = PatchPlan(how.patch, how.samples, how.batch, seed)
+    data = PatchData(laid.cache, train, validation, plan, how.augmentation, laid.cohort.groups)
+    model, curves, best, resumed = run(learner, data, how.epochs, how.patience, folder)
+    return Fit(model, curves, best, resumed)
 
 
 def _grouped(manifest: pd.DataFrame, cache: PairCache) -> pd.DataFrame:

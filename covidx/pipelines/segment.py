@@ -203,8 +203,7 @@ def _of_image(asked: str, image: ReadImage, out: Path, method: Method) -> Answer
         found = method.answer(volume)
         flags = [*method.doubts(image.fields), *_look_at(found.labels["lung"], volume)]
     except CovidxError as error:
-        hint = f" {error.hint}" if error.hint else ""
-        return _without(asked, image_id, f"{error.code}: {error.reason}{hint}")
+        return _without(asked, image_id, error.told)
     masks = {kind: f"{image_id}_{kind}.nii.gz" for kind in found.labels}
     likely = f"{image_id}_{LIKELY}-probability.nii.gz" if found.likely else None
     for kind, name in masks.items():

@@ -19,7 +19,7 @@ from covidx.segmentation.threshold import choose_threshold, threshold_opacities
 from covidx.training.segmenter import Segmenter
 from covidx.volume import Volume
 
-__all__ = ["estimates_of", "score_images", "structures_of", "tune_threshold"]
+__all__ = ["estimates_of", "in_reading_order", "score_images", "structures_of", "tune_threshold"]
 
 CONTROL = "opacity by threshold"
 """In the lungs as they truly are: more than a method without a network would know."""
@@ -73,7 +73,7 @@ def score_images(
         found = segmenter.segment(volume)
         upright = volume.canonical()
         truth = cohort.truth(str(row["image_id"]), upright)
-        turned = {name: _turned(labels, volume) for name, labels in found.items()}
+        turned = {name: in_reading_order(labels, volume) for name, labels in found.items()}
         spacing = upright.spacing_mm or (1.0, 1.0, 1.0)
         known = {"image_id": row["image_id"], "patient_id": row["patient_id"]}
         pairs = _pairs(turned, truth, segmenter.bundle.groups)
@@ -88,7 +88,7 @@ def score_images(
     return pd.DataFrame(table)
 
 
-def _turned(labels: NDArray[np.uint8], volume: Volume) -> NDArray[Any]:
+def in_reading_order(labels: NDArray[np.uint8], volume: Volume) -> NDArray[Any]:
     """Labels on the grid of `volume`, in reading order."""
     if volume.geometry != "proven":
         return labels

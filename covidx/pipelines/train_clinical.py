@@ -179,7 +179,7 @@ def train_clinical(
             )
             write_clinical_model_card(run.path / "bundle", bundle, best, metrics, warnings)
             write_clinical_report(run.path / "report.html", page, metrics)
-        tell_bundle(tracker, run, bundle.sha256, metrics)
+        tell_bundle(tracker, run, bundle.sha256, metrics.estimates)
         tracker.model(run.path / "bundle", SERVED, bundle.classes, bundle.input_types)
         tracker.files(run.path / "figures", "figures")
         for name in ("report.html", "metrics.json", "models.json", "predictions.parquet"):

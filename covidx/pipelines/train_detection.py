@@ -23,9 +23,10 @@ from covidx.pipelines.detection_config import TrainDetection, WayToDetect
 from covidx.pipelines.detection_scores import detect_rows, opaque_of, training_edges
 from covidx.pipelines.fit_image import training_folder
 from covidx.pipelines.masked_output import warnings_of, write_network_card
-from covidx.pipelines.masked_run import Laid, lay_out, of_run
+from covidx.pipelines.masked_run import Laid, fit_patches, lay_out, of_run
 from covidx.pipelines.progress import Bars, silent
 from covidx.pipelines.sources import Source
+from covidx.pipelines.telling import tell_bundle
 from covidx.report.canvas import save_all
 from covidx.report.detection import (
     BoxedSlice,
@@ -40,8 +41,7 @@ from covidx.training.bundle import Threshold
 from covidx.training.detect_bundle import DetectionBundle
 from covidx.training.detect_learner import DetectLearner
 from covidx.training.detector import Detector
-from covidx.training.fit import Fit, run
-from covidx.training.patches import PatchData, PatchPlan
+from covidx.training.fit import Fit
 
 __all__ = ["TrainedDetector", "train_detection"]
 
@@ -131,11 +131,8 @@ def train_detection(
             write_detection_report(
                 page, title, estimates, pictures=pictures, facts=facts, warnings=warnings
             )
-        folder.record["bundle_sha256"] = detector.bundle.sha256
         folder.record["resumed_from_epoch"] = fitted.resumed_from
-        tracker.tags({"bundle_sha256": detector.bundle.sha256, "run_folder": folder.run_id})
-        tracker.tags({k: str(folder.record[k]) for k in ("git_commit", "lock_sha256")})
-        tracker.estimates(estimates)
+        tell_bundle(tracker, folder, detector.bundle.sha256, estimates)
         for name in ("figures", "bundle"):
             tracker.files(folder.path / name, name)
         for name in ("report.html", "metrics.json", "boxes.csv", "truth.csv"):
@@ -144,21 +141,13 @@ def train_detection(
 
 
 def _fit(laid: Laid[WayToDetect], anchors: Anchors, seed: int, folder: Path) -> Fit:
-    """Train on the rows of role train; choose the epoch on those of role validation."""
-    how, groups = laid.way.learning, laid.cohort.groups
     make_folder(folder)
     torch.manual_seed(seed)
-    network = make_detector(laid.way.network, anchors, pretrained=True)
-    question = list(groups).index("opacity")
-    learner = DetectLearner(network, question, laid.way.smallest, how, seed)
-    train, validation = (
-        sorted(laid.rows.loc[laid.rows["role"] == role, "image_id"])
-        for role in ("train", "validation")
-    )
-    plan = PatchPlan(how.patch, how.samples, how.batch, seed)
-    data = PatchData(laid.cache, train, validation, plan, how.augmentation, groups)
-    model, curves, best, resumed = run(learner, data, how.epochs, how.patience, folder)
-    return Fit(model, curves, best, resumed)
+    way = laid.way
+    network = make_detector(way.network, anchors, pretrained=True)
+    question = list(laid.cohort.groups).index("opacity")
+    learner = DetectLearner(network, question, way.smallest, way.learning, seed)
+    return fit_patches(laid, learner, seed, folder)
 
 
 def _threshold(validation: Detections, rate: float) -> Threshold:
@@ -207,11 +196,9 @@ def _draw(
     folder: Path,
 ) -> list[tuple[str, str]]:
     """FROC, curves, and three test scans: the slice of each with most true boxes."""
-    counts = laid.rows.groupby("role")["patient_id"].nunique()
-    patients = {str(role): int(n) for role, n in counts.items()}
     drawn = {
         "froc.png": ("Lesions found against false positives a scan", froc_figure(estimates)),
-        "training.png": ("Loss by epoch", loss_figure(fitted.curves, patients)),
+        "training.png": ("Loss by epoch", loss_figure(fitted.curves, laid.patients)),
     }
     patient_of = boxes.scans.set_index("image_id")["patient_id"]
     most = boxes.truth.groupby("image_id").size().sort_values()
@@ -240,14 +227,12 @@ def _facts(
     folder: RunFolder, laid: Laid[WayToDetect], detector: Detector, fitted: Fit
 ) -> list[tuple[str, str]]:
     """What was done, in a few lines."""
-    roles = laid.rows.groupby("role").agg(images=("image_id", "size"), p=("patient_id", "nunique"))
-    said = "; ".join(f"{role}: {r.images} images of {r.p} patients" for role, r in roles.iterrows())
     recipe, anchors = detector.bundle.recipe, folder.record["anchors"]
     chosen = detector.bundle.threshold
     pixels = ", ".join(f"{width:.0f} x {height:.0f}" for width, height in detector.bundle.anchors)
     return [
         ("Data set", laid.cohort.source.name),
-        ("Cohort", said),
+        ("Cohort", laid.said),
         ("Working grid", str(recipe.framing.model_dump())),
         ("Network", str(recipe.network.model_dump())),
         (

@@ -187,7 +187,7 @@ def train_fusion(
             write_fusion_report(run.path / "report.html", page, found.metrics)
             what = KINDS[bundle.recipe.kind]
             write_fusion_model_card(bundle_folder, predictor, what, found.metrics, warnings)
-        tell_bundle(tracker, run, bundle.sha256, found.metrics)
+        tell_bundle(tracker, run, bundle.sha256, found.metrics.estimates)
         for line in found.arms:
             tracker.estimates({f"{line.name}.auroc": line.metrics["auroc"]})
         columns = {"path": "string", **predictor.rows.input_types}

@@ -144,7 +144,7 @@ def train_image(
             page = run.path / "report.html"
             write_report(page, title, facts, metrics, cases, figures=figures, warnings=warnings)
         run.record["resumed_from_epoch"] = fitted.resumed_from
-        tell_bundle(tracker, run, bundle.sha256, metrics)
+        tell_bundle(tracker, run, bundle.sha256, metrics.estimates)
         tracker.model(run.path / "bundle", SERVED, bundle.classes)
         tracker.files(run.path / "figures", "figures")
         tracker.files(run.path / "cases", "cases")

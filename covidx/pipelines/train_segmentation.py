@@ -16,15 +16,19 @@ import torch
 
 from covidx.evaluate import Estimate
 from covidx.files import make_folder, replacing, write_json
-from covidx.imaging.pairs import PairCache
 from covidx.pipelines.fit_image import training_folder
 from covidx.pipelines.masked_output import warnings_of, write_network_card
-from covidx.pipelines.masked_run import lay_out, of_run
+from covidx.pipelines.masked_run import Laid, fit_patches, lay_out, of_run
 from covidx.pipelines.progress import Bars, silent
 from covidx.pipelines.segmentation_config import TrainSegmentation, WayToSegment
-from covidx.pipelines.segmentation_scores import estimates_of, score_images, tune_threshold
-from covidx.pipelines.segmentation_sources import MaskedCohort
+from covidx.pipelines.segmentation_scores import (
+    estimates_of,
+    in_reading_order,
+    score_images,
+    tune_threshold,
+)
 from covidx.pipelines.sources import Source
+from covidx.pipelines.telling import tell_bundle
 from covidx.report.canvas import save_all
 from covidx.report.segmentation import (
     Overlay,
@@ -34,18 +38,11 @@ from covidx.report.segmentation import (
     write_segmentation_report,
 )
 from covidx.runs import RunFolder, provenance
-from covidx.segmentation import on_grid
 from covidx.tracking import tracked
-from covidx.training.fit import Fit, run
-from covidx.training.patches import PatchData, PatchPlan
-from covidx.training.segment_bundle import (
-    SegmentationBundle,
-    build_network,
-    save_segmentation_bundle,
-)
+from covidx.training.fit import Fit
+from covidx.training.segment_bundle import SegmentationBundle, build_network
 from covidx.training.segment_learner import SegmentLearner
 from covidx.training.segmenter import Segmenter
-from covidx.volume import Volume
 
 __all__ = ["TrainedSegmenter", "train_segmentation"]
 
@@ -94,7 +91,7 @@ def train_segmentation(
         folder.record["mlflow_run_id"] = tracker.run_id
         folder.record["machine"]["threads"] = torch.get_num_threads()
         laid = lay_out(source, work, config, config.select, (folder, tracker, bars))
-        cohort, cache, rows, way = laid.cohort, laid.cache, laid.rows, laid.way
+        cohort, rows, way = laid.cohort, laid.rows, laid.way
 
         with folder.step("control"):
             controlled = way.framing.input == "volume" and {"lung", "opacity"} <= set(cohort.groups)
@@ -102,14 +99,14 @@ def train_segmentation(
             threshold = tune_threshold(cohort, train) if controlled else None
         with folder.step("train"):
             place = training_folder(work, way, config.seed, rows, laid.digests)
-            fitted = _fit(cache, rows, cohort, way, config.seed, place)
+            fitted = _fit(laid, config.seed, place)
             shutil.rmtree(place)
         tracker.curves(fitted.curves)
         with folder.step("evaluate"), bars("evaluate") as bar:
             described = SegmentationBundle(
                 recipe=way.recipe, groups=cohort.groups, **of_run(laid, folder.run_id)
             )
-            segmenter = _saved(folder.path / "bundle", Segmenter(described, fitted.model))
+            segmenter = Segmenter(described, fitted.model).save(folder.path / "bundle")
             test = rows[rows["role"] == "test"]
             scores = score_images(segmenter, cohort, test, way.tolerance, threshold, bar)
             with replacing(folder.path / "scores.csv") as temporary:
@@ -121,30 +118,22 @@ def train_segmentation(
             words = _words(segmenter.bundle)
             write_network_card(folder.path / "bundle", segmenter.bundle, words, estimates, warnings)
         with folder.step("report"):
-            pictures = _draw(segmenter, cohort, test, scores, fitted, folder.path / "figures", rows)
-            facts = _facts(folder, cohort, rows, segmenter, fitted, threshold)
+            pictures = _draw(segmenter, laid, test, scores, fitted, folder.path / "figures")
+            facts = _facts(folder, laid, segmenter, fitted, threshold)
             title = f"{PIPELINE}: {' and '.join(cohort.groups)}"
             page = folder.path / "report.html"
             write_segmentation_report(
                 page, title, estimates, pictures=pictures, facts=facts, warnings=warnings
             )
-        folder.record["bundle_sha256"] = segmenter.bundle.sha256
         folder.record["threshold_hu"] = threshold
         folder.record["resumed_from_epoch"] = fitted.resumed_from
-        tracker.tags({"bundle_sha256": segmenter.bundle.sha256, "run_folder": folder.run_id})
-        tracker.tags({k: str(folder.record[k]) for k in ("git_commit", "lock_sha256")})
-        tracker.estimates({name.replace(" ", "_"): one for name, one in estimates.items()})
+        named = {name.replace(" ", "_"): one for name, one in estimates.items()}
+        tell_bundle(tracker, folder, segmenter.bundle.sha256, named)
         for name in ("figures", "bundle"):
             tracker.files(folder.path / name, name)
         for name in ("report.html", "metrics.json", "scores.csv"):
             tracker.file(folder.path / name)
     return TrainedSegmenter(folder.path, estimates, warnings)
-
-
-def _saved(folder: Path, trained: Segmenter) -> Segmenter:
-    """Save a bundle and read it back, so that all that follows uses what was saved."""
-    save_segmentation_bundle(folder, trained.bundle, trained.model, trained.parity())
-    return Segmenter.load(folder)
 
 
 def _words(bundle: SegmentationBundle) -> tuple[str, str, list[str]]:
@@ -154,43 +143,28 @@ def _words(bundle: SegmentationBundle) -> tuple[str, str, list[str]]:
     return f"segmenter: {', '.join(bundle.groups)}", "segmentation", lines
 
 
-def _fit(
-    cache: PairCache,
-    rows: pd.DataFrame,
-    cohort: MaskedCohort,
-    way: WayToSegment,
-    seed: int,
-    folder: Path,
-) -> Fit:
-    """Train on the rows of role train; choose the epoch on those of role validation."""
-    how = way.learning
+def _fit(laid: Laid[WayToSegment], seed: int, folder: Path) -> Fit:
     make_folder(folder)
     torch.manual_seed(seed)
-    learner = SegmentLearner(build_network(way.recipe, cohort.groups), cohort.groups, how, seed)
-    train, validation = (
-        sorted(rows.loc[rows["role"] == role, "image_id"]) for role in ("train", "validation")
-    )
-    plan = PatchPlan(how.patch, how.samples, how.batch, seed)
-    data = PatchData(cache, train, validation, plan, how.augmentation, cohort.groups)
-    model, curves, best, resumed = run(learner, data, how.epochs, how.patience, folder)
-    return Fit(model, curves, best, resumed)
+    groups = laid.cohort.groups
+    network = build_network(laid.way.recipe, groups)
+    learner = SegmentLearner(network, groups, laid.way.learning, seed)
+    return fit_patches(laid, learner, seed, folder)
 
 
 def _draw(
     segmenter: Segmenter,
-    cohort: MaskedCohort,
+    laid: Laid[WayToSegment],
     test: pd.DataFrame,
     scores: pd.DataFrame,
     fitted: Fit,
     folder: Path,
-    rows: pd.DataFrame,
 ) -> list[tuple[str, str]]:
     """Dice, curves, and the worst, the middle and the best image by their first structure."""
-    counts = rows.groupby("role")["patient_id"].nunique()
-    patients = {str(role): int(n) for role, n in counts.items()}
+    cohort = laid.cohort
     drawn = {
         "dice.png": ("Dice of each test image, by structure", dice_figure(scores)),
-        "training.png": ("Loss and Dice by epoch", loss_figure(fitted.curves, patients)),
+        "training.png": ("Loss and Dice by epoch", loss_figure(fitted.curves, laid.patients)),
     }
     last = list(cohort.groups)[-1]
     name = {"lung": "lungs", "opacity": "opacity"}[last]
@@ -204,9 +178,7 @@ def _draw(
         volume = cohort.load(row)
         upright = volume.canonical()
         found = {
-            kind: on_grid(Volume(labels, "SEG", "unproven", "proven", volume.affine), volume, kind)
-            if volume.geometry == "proven"
-            else labels
+            kind: in_reading_order(labels, volume)
             for kind, labels in segmenter.segment(volume).items()
         }
         title = f"{word}: {row['patient_id']}, {name} Dice {one['dice']:.3f}"
@@ -217,19 +189,16 @@ def _draw(
 
 def _facts(
     folder: RunFolder,
-    cohort: MaskedCohort,
-    rows: pd.DataFrame,
+    laid: Laid[WayToSegment],
     segmenter: Segmenter,
     fitted: Fit,
     threshold: float | None,
 ) -> list[tuple[str, str]]:
     """What was done, in a few lines."""
-    roles = rows.groupby("role").agg(images=("image_id", "size"), p=("patient_id", "nunique"))
-    said = "; ".join(f"{role}: {r.images} images of {r.p} patients" for role, r in roles.iterrows())
     recipe = segmenter.bundle.recipe
     facts = [
-        ("Data set", cohort.source.name),
-        ("Cohort", said),
+        ("Data set", laid.cohort.source.name),
+        ("Cohort", laid.said),
         ("Working grid", str(recipe.framing.model_dump())),
         ("Network", str(recipe.network.model_dump())),
         ("Training", f"{len(fitted.curves)} epochs, that of number {fitted.best_epoch} kept"),

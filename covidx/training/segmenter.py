@@ -23,6 +23,7 @@ from covidx.training.segment_bundle import (
     SegmentationBundle,
     by_question,
     load_segmentation_bundle,
+    save_segmentation_bundle,
     shares_of,
 )
 from covidx.volume import Volume
@@ -82,6 +83,11 @@ class Segmenter:
                 hint="Are torch and monai the locked versions?",
             )
         return segmenter
+
+    def save(self, folder: Path) -> Segmenter:
+        """Write the bundle and read it back, so that all that follows uses what was saved."""
+        save_segmentation_bundle(folder, self.bundle, self.model, self.parity())
+        return Segmenter.load(folder)
 
     @torch.inference_mode()
     def parity(self) -> NDArray[np.float32]:

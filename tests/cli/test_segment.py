@@ -22,7 +22,6 @@ from covidx.training.segment_bundle import (
     SegmentationBundle,
     SegmentRecipe,
     build_network,
-    save_segmentation_bundle,
 )
 from covidx.training.segmenter import Segmenter
 from covidx.volume import Volume
@@ -67,7 +66,7 @@ def untrained(folder: Path, kind: str) -> Path:
         SegmentationBundle(recipe=recipe, groups=groups, trained_on=trained),
         build_network(recipe, groups).eval(),
     )
-    save_segmentation_bundle(folder / kind, made.bundle, made.model, made.parity())
+    made.save(folder / kind)
     return folder / kind
 
 

@@ -146,7 +146,7 @@ def test_in_a_mirror_right_and_left_change_names() -> None:
 def saved(tmp_path: Path) -> Path:
     torch.manual_seed(0)
     made = Segmenter(bundle(), build_network(bundle().recipe, GROUPS).eval())
-    save_segmentation_bundle(tmp_path / "bundle", made.bundle, made.model, made.parity())
+    made.save(tmp_path / "bundle")
     return tmp_path / "bundle"
 
 

@@ -23,7 +23,7 @@ from covidx.audit.data.leakage import copy_findings, role_findings, roleless_fin
 from covidx.audit.data.listing import Listing, joined, read_listing
 from covidx.audit.data.pictures import FORMATS, further_slices, read_picture
 from covidx.audit.data.roles import read_roles
-from covidx.audit.finding import Finding, failed
+from covidx.audit.finding import Finding, failed, gravest_first
 from covidx.errors import CovidxError, InvalidInputError
 
 __all__ = ["DataAudit", "audit_data"]
@@ -110,9 +110,7 @@ def audit_data(
         site_finding(table),
         *association_findings(*labelled),
     ]
-    order = ("fail", "note", "pass", "not looked at")
-    findings.sort(key=lambda finding: order.index(finding.verdict))
-    return DataAudit(_facts(listings, names, table, roles), findings)
+    return DataAudit(_facts(listings, names, table, roles), gravest_first(findings))
 
 
 def _throughout(copy: Copy, files: Sequence[str]) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from covidx.audit.finding import Finding, failed
+from covidx.audit.finding import Finding, failed, gravest_first
 from covidx.audit.run.division import divided_finding, duplicate_finding, rows_finding
 from covidx.audit.run.figures import metrics_finding, threshold_finding
 from covidx.audit.run.folder import RunParts, read_run
@@ -97,9 +97,7 @@ def audit_run(folder: Path, at: Places, progress: Progress | None = None) -> Run
         metrics_finding(run),
         identity_finding(run, originals_of(at.store)),
     ]
-    order = ("fail", "note", "pass", "not looked at")
-    findings.sort(key=lambda finding: order.index(finding.verdict))
-    return RunAudit(run, _facts(run), findings)
+    return RunAudit(run, _facts(run), gravest_first(findings))
 
 
 def _cache(

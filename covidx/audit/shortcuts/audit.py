@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from covidx.audit.finding import Finding, failed
+from covidx.audit.finding import Finding, failed, gravest_first
 from covidx.audit.page import write_audit
 from covidx.audit.shortcuts.maskers import make_masker
 from covidx.audit.shortcuts.masking import masking_finding, unseen_finding
@@ -104,8 +104,6 @@ def audit_shortcuts(
         unseen_finding(asked.bundle, bundle, manifest, rows, asked.splits),
         *origin_findings(scored),
     ]
-    order = ("fail", "note", "pass", "not looked at")
-    findings.sort(key=lambda finding: order.index(finding.verdict))
     facts = [
         ("Bundle", f"{bundle.sha256}: {positive} against the rest"),
         ("Data set", ", ".join(sorted(set(rows["dataset"])))),
@@ -113,7 +111,7 @@ def audit_shortcuts(
         ("Could not be prepared", str(len(rows) - len(sound))),
         ("Lungs found by", found_by),
     ]
-    return ShortcutAudit(facts, findings, scored.example)
+    return ShortcutAudit(facts, gravest_first(findings), scored.example)
 
 
 def _rows(manifest: pd.DataFrame, splits: Path | None, positive: str) -> tuple[pd.DataFrame, str]:

@@ -99,14 +99,18 @@ def score_all(
             features[place] = read_bag(predictor.model, bag, positive)[1]
             view, unmasked = _view(predictor, bag, row, volume, masker)
             seen = _conditions(view, masker is not None)
-            scores = {name: _score(predictor, pixels, bag) for name, pixels in seen.items()}
+            answers = {
+                name: predictor.score(Bag(pixels, bag.slices, bag.box))
+                for name, pixels in seen.items()
+            }
+            scores = {name: predictor.positive_score(one) for name, one in answers.items()}
             looked = "border only" in seen
             if looked:
                 borders[place] = border_features(view)
             text = looked and bool((seen["text masked"] != view.pixels).any())
             told.append({"prepared": "", "masked": unmasked, "text": text, **scores})
             if row["truth"] and scores["unchanged"] > _best(example) and looked:
-                slice_ = int(predictor.score(bag).weights.argmax())
+                slice_ = int(answers["unchanged"].weights.argmax())
                 example = {name: (seen[name][slice_], score) for name, score in scores.items()}
         if progress is not None:
             progress(place + 1, len(rows))
@@ -149,10 +153,6 @@ def _conditions(view: View, masker: bool) -> dict[str, NDArray[np.uint8]]:
         left_out = LUNG_CONDITIONS + (("border only", "text masked") if masker else ())
         names = [name for name in names if name not in left_out]
     return {name: CONDITIONS[name](view) for name in names}
-
-
-def _score(predictor: Predictor, pixels: NDArray[np.uint8], bag: Bag) -> float:
-    return predictor.positive_score(predictor.score(Bag(pixels, bag.slices, bag.box)))
 
 
 def _best(example: Example) -> float:
