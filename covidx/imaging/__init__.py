@@ -1,8 +1,7 @@
-"""Volume -> tensor: windows, classical lungs, slice choice, augmentation, the cache."""
+"""Volume -> tensor: windows, slice choice within the lungs, augmentation, the cache."""
 
 from covidx.imaging.augment import Augmentation, augment
 from covidx.imaging.cache import BagCache, build_cache
-from covidx.imaging.lungs import lung_mask
 from covidx.imaging.prepare import Bag, Preprocessing, prepare, prepare_mask, window
 from covidx.imaging.thumbnails import load_thumbnails, save_thumbnails, thumbnails
 
@@ -14,7 +13,6 @@ __all__ = [
     "augment",
     "build_cache",
     "load_thumbnails",
-    "lung_mask",
     "prepare",
     "prepare_mask",
     "save_thumbnails",

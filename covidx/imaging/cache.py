@@ -14,6 +14,7 @@ import torch
 from numpy.lib.format import open_memmap
 from numpy.typing import NDArray
 
+from covidx import segmentation
 from covidx.errors import CovidxError, InvalidInputError, InvalidSeriesError
 from covidx.files import locked, read_json, replacing, sha256_file, sha256_json, write_json
 from covidx.imaging.prepare import Bag, Preprocessing, prepare
@@ -98,7 +99,8 @@ def build_cache(
 
 def _maker() -> list[str]:
     """Digests of the code that prepares: a cache made by other code is not reused."""
-    return [sha256_file(Path(__file__).with_name(name)) for name in ("lungs.py", "prepare.py")]
+    lungs = sorted(Path(segmentation.__file__).parent.glob("*.py"))
+    return [sha256_file(path) for path in (Path(__file__).with_name("prepare.py"), *lungs)]
 
 
 def _inputs(rows: pd.DataFrame) -> list[list[str]]:

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, Literal
+from dataclasses import dataclass, replace
+from typing import Any, Literal, Self
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pydantic import Field
+from pydantic import Field, model_validator
 from torch.nn import functional
 
 from covidx.config import Config
 from covidx.constants import DISPLAY_MAX, LUNG_WINDOW, ROUNDING
 from covidx.errors import InvalidInputError
-from covidx.imaging.lungs import lung_mask
-from covidx.volume import Volume, check_ct
+from covidx.segmentation import segment_lungs
+from covidx.volume import Volume
 
 __all__ = ["Bag", "Preprocessing", "prepare", "prepare_mask", "window"]
 
@@ -38,6 +38,15 @@ class Preprocessing(Config):
     margin_mm: float = Field(6.0, ge=0, description="kept around the lungs")
     level: float = Field(LUNG_WINDOW[0], description="HU")
     width: float = Field(LUNG_WINDOW[1], gt=0, description="HU")
+    lungs_only: bool = Field(False, description="black outside the lungs; volumes alone")
+
+    @model_validator(mode="after")
+    def _lungs_of_volumes(self) -> Self:
+        if self.lungs_only and self.input != "volume":
+            raise ValueError(
+                f"lungs_only is for volumes: lungs are not looked for in a {self.input}"
+            )
+        return self
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,8 +83,8 @@ def prepare(volume: Volume, how: Preprocessing) -> Bag:
     """Make the bag of slices of one image.
 
     A volume is turned to radiological orientation, cropped to the box of its lungs, and cut into
-    `how.slices` slabs spread evenly over them. A single slice, picture or radiograph is taken
-    whole.
+    `how.slices` slabs spread evenly over them (`segment_lungs`; one lung will do). A single slice,
+    picture or radiograph is taken whole.
 
     Raises
     ------
@@ -83,17 +92,20 @@ def prepare(volume: Volume, how: Preprocessing) -> Bag:
         ``NOT_RADIOGRAPH``, ``NOT_CT``, ``HU_UNPROVEN``, ``GEOMETRY_UNPROVEN``, ``SINGLE_SLICE``
         or ``NO_LUNGS``.
     """
-    volume = volume.canonical()
+    volume, lungs = volume.canonical(), None
     if how.input == "radiograph" or (len(volume.array) == 1 and how.input == "slice"):
         _check_single(volume, how)
         _, rows, columns = volume.array.shape
         box, chosen = (0, rows, 0, columns), np.zeros(1, dtype=np.int64)
     else:
-        check_ct(volume)
-        lungs = lung_mask(volume)
+        lungs = segment_lungs(volume, sides=False) > 0
         box, chosen = _lung_box(lungs, volume, how.margin_mm), _spread(lungs, how.slices)
     slabs = _cut(volume.array, volume, chosen, box, how)
-    return Bag(_to_bytes(_resize(_grey(slabs, volume, how), how)), chosen, box)
+    greys = _resize(_grey(slabs, volume, how), how)
+    bag = Bag(_to_bytes(greys), chosen, box)
+    if lungs is None or not how.lungs_only:
+        return bag
+    return replace(bag, pixels=_to_bytes(greys * prepare_mask(lungs, volume, bag, how)))
 
 
 def prepare_mask(

@@ -12,7 +12,7 @@ from covidx.constants import LUNG_AIR_HU, MIN_LUNG_ML, ROUNDING
 from covidx.errors import InvalidInputError
 from covidx.segmentation.airways import find_airways
 from covidx.segmentation.grid import in_order_of
-from covidx.segmentation.planes import PLANE, Mask, closed, filled
+from covidx.segmentation.planes import PLANE, Mask, Spacing, closed, filled
 from covidx.segmentation.pleura import fill_dents
 from covidx.segmentation.sides import LEFT, RIGHT, Labels, split_sides
 from covidx.volume import Volume, check_ct
@@ -30,7 +30,7 @@ BORDER_HU = -400.0
 """HU midway between lung (about -850) and soft tissue (about 50): where its border is drawn."""
 
 
-def segment_lungs(volume: Volume) -> Labels:
+def segment_lungs(volume: Volume, *, sides: bool = True) -> Labels:
     """Find the right and the left lung in a thorax CT.
 
     After Hu, Hoffman and Reinhardt (IEEE TMI 2001;20:490): air inside the body in large pieces,
@@ -43,6 +43,9 @@ def segment_lungs(volume: Volume) -> Labels:
     ----------
     volume : Volume
         CT in proven HU with a proven geometry, in any orientation.
+    sides : bool
+        False: lungs that cannot be told apart, or one alone, are found all the same, as 1, and
+        without filled dents, which need the middle between the two.
 
     Returns
     -------
@@ -53,7 +56,8 @@ def segment_lungs(volume: Volume) -> Labels:
     ------
     InvalidInputError
         As `check_ct`; ``NO_LUNGS``: less than `constants.MIN_LUNG_ML` of aerated lung, which
-        small children have too; ``LUNGS_NOT_SEPARATED``: no two sides, as after a lung was removed.
+        small children have too; ``LUNGS_NOT_SEPARATED``: no two sides, as after a lung was removed,
+        where `sides` are asked for.
     """
     check_ct(volume)
     upright = volume.canonical()  # slices to the head, rows to the back, columns to the left
@@ -68,13 +72,23 @@ def segment_lungs(volume: Volume) -> Labels:
     airways = find_airways(air, mm)
     air = _lung_pieces(air & ~airways)
     _check_found(int(np.count_nonzero(air)) * voxel_ml * step[0] * step[1] * step[2])
-    sides = split_sides(air, mm)
+    try:
+        whole = _whole(split_sides(air, mm), hu, mm)
+    except InvalidInputError:
+        if sides:
+            raise
+        whole = filled(closed(air, CLOSING_MM, mm)).astype(np.uint8)
+    return in_order_of(_draw_border(whole, airways, upright.array, step), volume)
+
+
+def _whole(sides: Labels, hu: NDArray[Any], mm: Spacing) -> Labels:
+    """Aerated lung to lung: vessels closed, dents of consolidation at the pleura filled."""
     whole = np.zeros_like(sides)
     for side in (RIGHT, LEFT):
         lung = filled(closed(sides == side, CLOSING_MM, mm))
         lung = filled(lung | fill_dents(lung, hu, sides, mm))
         whole[lung & (whole == 0) & ((sides == 0) | (sides == side))] = side
-    return in_order_of(_draw_border(whole, airways, upright.array, step), volume)
+    return whole
 
 
 def _check_found(ml: float) -> None:

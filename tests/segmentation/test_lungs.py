@@ -70,6 +70,8 @@ def test_one_lung_alone_is_not_parted() -> None:
     hu[:, :, 60:110] = 40
     with pytest.raises(InvalidInputError, match="LUNGS_NOT_SEPARATED"):
         segment_lungs(changed(hu))
+    found = segment_lungs(changed(hu), sides=False)
+    np.testing.assert_array_equal(found, np.where(round_labels(20) == 1, 1, 0))
 
 
 def test_the_trachea_and_its_branches_are_left_out() -> None:

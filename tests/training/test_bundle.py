@@ -11,11 +11,11 @@ import pytest
 import torch
 from safetensors.numpy import load_file, save_file
 
-from covidx.constants import SCHEMA_VERSION
 from covidx.errors import BundleError, StoreError
 from covidx.files import sha256_file
 from covidx.imaging import Preprocessing
 from covidx.training import Bundle, Predictor, load_bundle, parity_bags
+from covidx.training.bundle import VERSION
 
 from .conftest import make_bundle, make_predictor, write
 
@@ -116,7 +116,7 @@ def test_weights_of_another_network_are_refused(saved: Path) -> None:
 
 
 def test_another_version_is_refused(saved: Path) -> None:
-    edit(saved, schema_version=SCHEMA_VERSION + 1)
+    edit(saved, schema_version=VERSION + 1)
     with pytest.raises(BundleError, match="BUNDLE_VERSION"):
         load_bundle(saved)
 
@@ -126,7 +126,7 @@ def test_another_version_is_refused(saved: Path) -> None:
     [
         ("{", "BUNDLE_INVALID"),
         ("[]", "BUNDLE_VERSION"),
-        (f'{{"schema_version": {SCHEMA_VERSION}, "extra": 1}}', "BUNDLE_INVALID"),
+        (f'{{"schema_version": {VERSION}, "extra": 1}}', "BUNDLE_INVALID"),
     ],
 )
 def test_a_json_that_is_no_bundle_is_refused(saved: Path, text: str, code: str) -> None:
