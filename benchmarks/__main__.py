@@ -37,6 +37,7 @@ NAMES = (
     "audit-100k",
     "covid-ct",
     "covid-ct-image",
+    "covid-ct-shortcuts",
     "darkcovidnet",
     "darkcovidnet-image",
     "darkcovidnet-shortcuts",
@@ -215,14 +216,18 @@ def _phantom_cxr(at: Places) -> None:
         phantom_cxr(bundle, at.results)
 
 
-def _darkcovidnet_shortcuts(at: Places) -> None:
-    from benchmarks.shortcuts import shortcuts
+def _shortcuts(at: Places, name: str) -> None:
+    from benchmarks import shortcuts
 
-    missing = [n for n in ("darkcovidnet", "covid-chestxray") if not (at.data / n).is_dir()]
+    needs, measure = {
+        "covid-ct-shortcuts": (("covid-ct",), shortcuts.covid_ct),
+        "darkcovidnet-shortcuts": (("darkcovidnet", "covid-chestxray"), shortcuts.darkcovidnet),
+    }[name]
+    missing = [folder for folder in needs if not (at.data / folder).is_dir()]
     if missing:
         print(f"skipped: {', '.join(missing)} not at {at.data}")
         return
-    shortcuts(at.data, at.work, at.runs, at.results)
+    measure(at.data, at.work, at.runs, at.results)
 
 
 def _public_set(at: Places, name: str) -> None:
@@ -279,6 +284,8 @@ def _measure(name: str, at: Places) -> None:
         MEASURED[name](at)
     elif name in ("israel", "einstein"):
         _clinical(at, name)
+    elif name.endswith("-shortcuts"):
+        _shortcuts(at, name)
     else:
         _public_set(at, name)
 
@@ -303,7 +310,6 @@ MEASURED: dict[str, Callable[[Places], None]] = {
     "phantom-cxr": _phantom_cxr,
     "fusion": _fusion,
     "reproduce": _reproduce,
-    "darkcovidnet-shortcuts": _darkcovidnet_shortcuts,
 }
 
 

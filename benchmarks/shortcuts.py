@@ -1,7 +1,8 @@
-"""Does a model of DarkCovidNet read the lungs? The audit of shortcuts on one run's test images.
+"""Do models of DarkCovidNet and of COVID-CT read the lungs? The audit of shortcuts on test images.
 
-The lungs are found by a network that learnt from radiographs of covid-chestxray of other patients:
-DarkCovidNet's COVID-19 images are from there. Runs that are there already are taken.
+On radiographs lungs are found by a network that learnt from those of covid-chestxray of other
+patients: DarkCovidNet's COVID-19 images are from there. COVID-CT's slices are pictures of unknown
+window, in which nothing here finds lungs. Runs that are there already are taken.
 """
 
 from __future__ import annotations
@@ -18,23 +19,25 @@ from covidx.audit.shortcuts import Asked, ShortcutAudit, audit_shortcuts, write_
 from covidx.cards import load_card
 from covidx.config import load_config
 from covidx.files import read_json
-from covidx.pipelines.config import TRAIN_CXR, TrainCXR
+from covidx.pipelines.config import TRAIN_CT, TRAIN_CXR, TrainCT, TrainCXR
 from covidx.pipelines.remembered import found_store
 from covidx.pipelines.segmentation_config import TRAIN_SEGMENTATION, TrainSegmentation
 from covidx.pipelines.sources import Source, find_card
 from covidx.pipelines.train_image import train_image
 from covidx.pipelines.train_segmentation import train_segmentation
 
-__all__ = ["other_patients", "results_of", "shortcuts"]
+__all__ = ["covid_ct", "darkcovidnet", "other_patients", "results_of"]
 
-COMMAND = "python -m benchmarks darkcovidnet-shortcuts"
+COMMAND = "python -m benchmarks {}-shortcuts"
+SLICES = "covid-ct"
 FILMS = "covid-chestxray"
 FROM_FILMS = "cohen-"
 """How DarkCovidNet's table names a patient of covid-chestxray."""
+LUNGS = {SET: "lungs by a network of other patients", SLICES: "no lungs are looked for"}
 CONDITIONS = ("lungs_out", "lungs_only", "border_only", "border_trained", "low_pass")
 
 
-def shortcuts(data: Path, work: Path, runs: Path, results: Path = RESULTS) -> ShortcutAudit:
+def darkcovidnet(data: Path, work: Path, runs: Path, results: Path = RESULTS) -> ShortcutAudit:
     """Train what is not there, audit, record an AUROC a condition.
 
     Parameters
@@ -45,29 +48,42 @@ def shortcuts(data: Path, work: Path, runs: Path, results: Path = RESULTS) -> Sh
         As for training.
     results : Path
     """
-    run = finished_run(runs, SET, "train_cxr")
-    if run is None:
-        config = load_config(TRAIN_CXR, TrainCXR, CHANGES)
-        source = Source(data / SET, None, find_card(data / SET))
-        run = train_image(config, source, work=work, runs=runs).folder
+    config = load_config(TRAIN_CXR, TrainCXR, CHANGES)
+    run = _classifier(config, SET, data, work, runs)
     segmenter = finished_run(runs, FILMS)
     if segmenter is None or not _others(segmenter, data):
         films = other_patients(data, work / "benchmarks" / "other-patients")
         source = Source(films, None, load_card(Path(FILMS)))
         how = load_config(TRAIN_SEGMENTATION, TrainSegmentation)
         segmenter = train_segmentation(how, source, work=work, runs=runs).folder
+    return _audit(run, segmenter / "bundle", SET, work, results)
+
+
+def covid_ct(data: Path, work: Path, runs: Path, results: Path = RESULTS) -> ShortcutAudit:
+    """The same for COVID-CT, divided by `source_run`, without lungs."""
+    run = _classifier(load_config(TRAIN_CT, TrainCT), SLICES, data, work, runs)
+    return _audit(run, None, SLICES, work, results)
+
+
+def _classifier(config: TrainCT | TrainCXR, name: str, data: Path, work: Path, runs: Path) -> Path:
+    """The folder of the newest run on a set, or of a new one."""
+    found = finished_run(runs, name, config.pipeline)
+    if found is not None:
+        return found
+    source = Source(data / name, None, find_card(data / name))
+    return train_image(config, source, work=work, runs=runs).folder
+
+
+def _audit(
+    run: Path, segmenter: Path | None, name: str, work: Path, results: Path
+) -> ShortcutAudit:
     store = found_store(read_json(run / "run.json"), work)
     assert store is not None
-    asked = Asked(
-        run / "bundle",
-        run / "manifest.parquet",
-        store,
-        run / "splits.parquet",
-        segmenter=segmenter / "bundle",
-    )
+    splits, manifest = run / "splits.parquet", run / "manifest.parquet"
+    asked = Asked(run / "bundle", manifest, store, splits, segmenter=segmenter)
     found = audit_shortcuts(asked)
     print(f"report   {write_shortcuts(run / 'audit' / 'shortcuts', found)}")
-    record(results_of(found), results)
+    record(results_of(found, name), results)
     return found
 
 
@@ -100,14 +116,15 @@ def _others(segmenter: Path, data: Path) -> bool:
     return not set(seen) & _shared(data)[0]
 
 
-def results_of(found: ShortcutAudit) -> dict[str, Result]:
+def results_of(found: ShortcutAudit, name: str) -> dict[str, Result]:
     """An AUROC a condition, COVID-19 against the rest."""
     by_name = {finding.name: finding for finding in found.findings}
     whole, results = by_name["whole_image"].estimate, {}
-    for name in CONDITIONS:
-        finding = by_name[name]
+    for condition in CONDITIONS:
+        finding = by_name[condition]
         if finding.estimate is not None:
             against = f"{finding.title.lower()}: {finding.verdict}; the whole images {whole}; "
-            against += "one run's test images, lungs by a network of other patients"
-            results[f"{SET}_{name}_auroc"] = result_of(finding.estimate, against, COMMAND)
+            against += f"one run's test images, {LUNGS[name]}"
+            key = f"{name.replace('-', '_')}_{condition}_auroc"
+            results[key] = result_of(finding.estimate, against, COMMAND.format(name))
     return results

@@ -39,7 +39,7 @@ def test_conditions_that_were_not_looked_at_are_not_recorded() -> None:
 
     findings = [finding(name, None if name == "lungs_out" else 0.7) for name in CONDITIONS]
     audit = ShortcutAudit([], [*findings, finding("whole_image", 0.8)], {})
-    found = results_of(audit)
-    assert "darkcovidnet_lungs_out_auroc" not in found
-    assert found["darkcovidnet_border_trained_auroc"].value == 0.7
+    found = results_of(audit, "covid-ct")
+    assert "covid_ct_lungs_out_auroc" not in found
+    assert found["covid_ct_border_trained_auroc"].value == 0.7
     assert len(found) == len(CONDITIONS) - 1

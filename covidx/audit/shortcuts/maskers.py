@@ -65,8 +65,12 @@ def make_masker(kind: str, masks: Path | None, segmenter: Path | None) -> tuple[
         find, name = _network(segmenter)
         return _checked(find, kind), name
     if kind == "volume":
-        return _checked(lambda _, volume: segment_lungs(volume) > 0, kind), "threshold on HU"
+        return _checked(_by_threshold, kind), "threshold on HU"
     return None, "none"
+
+
+def _by_threshold(_: Mapping[str, Any], volume: Volume) -> NDArray[np.bool_]:
+    return segment_lungs(volume, sides=False) > 0
 
 
 def _given(table: Path) -> Masker:
