@@ -158,9 +158,11 @@ def _fuzz(at: Places) -> None:
 
 
 def _flaws(at: Places) -> None:
+    from benchmarks.flaw_shortcuts import shortcut_alarms
     from benchmarks.flaws import flaws
 
-    flaws(at.work, at.results)
+    flaws(at.work, at.runs, at.results)
+    shortcut_alarms(at.runs, at.work, at.results)
 
 
 def _duplicates(at: Places) -> None:
