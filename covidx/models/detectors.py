@@ -75,6 +75,15 @@ class _Pyramid(nn.Module):
         return OrderedDict((name, levels[name]) for name in LEVELS)
 
 
+def _as_it_is(image: Tensor, target: Any = None) -> tuple[Tensor, Any]:
+    """In place of torchvision's resizing.
+
+    Its ``_skip_resize`` skips in training alone: what is to be evaluated would be made 800 pixels
+    high, and nothing found on it.
+    """
+    return image, target
+
+
 def fit_anchors(edges: NDArray[np.float64], seed: int) -> Anchors:
     """Anchors for boxes like these: means of k clusters of log width and log height.
 
@@ -135,7 +144,6 @@ def make_detector(shape: DetectorShape, anchors: Anchors, *, pretrained: bool) -
     common = {
         "image_mean": [0.5],
         "image_std": [0.5],
-        "_skip_resize": True,
         "rpn_anchor_generator": made,
         "rpn_pre_nms_top_n_train": 500,
         "rpn_pre_nms_top_n_test": 500,
@@ -153,12 +161,15 @@ def make_detector(shape: DetectorShape, anchors: Anchors, *, pretrained: bool) -
         "box_batch_size_per_image": 64,
     }
     pyramid = _Pyramid(shape, pretrained)
-    if shape.network == "faster_rcnn":
-        return FasterRCNN(pyramid, **common)
-    return MaskRCNN(
-        pyramid,
-        **common,
-        mask_roi_pool=MultiScaleRoIAlign(list(LEVELS), 14, 2),
-        mask_head=MaskRCNNHeads(features, (features, features), 1),
-        mask_predictor=MaskRCNNPredictor(features, features, CLASSES),
-    )
+    if shape.network == "mask_rcnn":
+        model = MaskRCNN(
+            pyramid,
+            **common,
+            mask_roi_pool=MultiScaleRoIAlign(list(LEVELS), 14, 2),
+            mask_head=MaskRCNNHeads(features, (features, features), 1),
+            mask_predictor=MaskRCNNPredictor(features, features, CLASSES),
+        )
+    else:
+        model = FasterRCNN(pyramid, **common)
+    model.transform.resize = _as_it_is
+    return model

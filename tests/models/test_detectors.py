@@ -63,6 +63,16 @@ def test_networks_lay_the_anchors_and_answer(network: str) -> None:
         assert answer["boxes"][:, 2].max() <= 70 and answer["boxes"][:, 3].max() <= 50
 
 
+@pytest.mark.parametrize("training", [True, False])
+def test_images_are_seen_at_their_own_size(training: bool) -> None:
+    shape = DetectorShape(network="faster_rcnn", backbone="tf_efficientnet_lite0", channels=8)
+    anchors = tuple((float(w), float(h)) for w, h in SIZES)
+    model = make_detector(shape, anchors, pretrained=False).train(training)
+    seen, _ = model.transform([torch.full((1, 40, 60), 0.75)])
+    assert seen.image_sizes == [(40, 60)] and seen.tensors.shape == (1, 1, 64, 64)
+    assert (seen.tensors[0, 0, :40, :60] == 0.5).all()
+
+
 def test_of_overlapping_boxes_the_surer_one_stays() -> None:
     """Two boxes of IoU 1/2 and one apart, through the network's own last step."""
     shape = DetectorShape(
