@@ -133,7 +133,13 @@ def lay_out(
     return Laid(cohort, cache, rows, splits, way, digests)
 
 
-def fit_patches(laid: Laid[Any], learner: LightningModule, seed: int, folder: Path) -> Fit:
+def fit_patches(
+    laid: Laid[Any],
+    learner: LightningModule,
+    seed: int,
+    folder: Path,
+    by: str = "validation_loss",
+) -> Fit:
     """Train on patches of the rows of role train; those of role validation choose the epoch.
 
     Parameters
@@ -144,6 +150,8 @@ def fit_patches(laid: Laid[Any], learner: LightningModule, seed: int, folder: Pa
     seed : int
     folder : Path
         Of its checkpoints; the caller removes it once the result is safe.
+    by : str
+        What chooses the epoch, as `training.fit.run` takes it.
     """
     how, rows = laid.way.learning, laid.rows
     train, validation = (
@@ -151,7 +159,7 @@ def fit_patches(laid: Laid[Any], learner: LightningModule, seed: int, folder: Pa
     )
     plan = PatchPlan(how.patch, how.samples, how.batch, seed)
     data = PatchData(laid.cache, train, validation, plan, how.augmentation, laid.cohort.groups)
-    model, curves, best, resumed = run(learner, data, how.epochs, how.patience, folder)
+    model, curves, best, resumed = run(learner, data, how.epochs, how.patience, folder, by=by)
     return Fit(model, curves, best, resumed)
 
 

@@ -147,7 +147,7 @@ def _fit(laid: Laid[WayToDetect], anchors: Anchors, seed: int, folder: Path) -> 
     network = make_detector(way.network, anchors, pretrained=True)
     question = list(laid.cohort.groups).index("opacity")
     learner = DetectLearner(network, question, way.smallest, way.learning, seed)
-    return fit_patches(laid, learner, seed, folder)
+    return fit_patches(laid, learner, seed, folder, by="validation_map50")
 
 
 def _threshold(validation: Detections, rate: float) -> Threshold:
@@ -198,7 +198,10 @@ def _draw(
     """FROC, curves, and three test scans: the slice of each with most true boxes."""
     drawn = {
         "froc.png": ("Lesions found against false positives a scan", froc_figure(estimates)),
-        "training.png": ("Loss by epoch", loss_figure(fitted.curves, laid.patients)),
+        "training.png": (
+            "Loss and mAP50 by epoch",
+            loss_figure(fitted.curves, fitted.best_epoch, laid.patients),
+        ),
     }
     patient_of = boxes.scans.set_index("image_id")["patient_id"]
     most = boxes.truth.groupby("image_id").size().sort_values()

@@ -164,7 +164,10 @@ def _draw(
     cohort = laid.cohort
     drawn = {
         "dice.png": ("Dice of each test image, by structure", dice_figure(scores)),
-        "training.png": ("Loss and Dice by epoch", loss_figure(fitted.curves, laid.patients)),
+        "training.png": (
+            "Loss and Dice by epoch",
+            loss_figure(fitted.curves, fitted.best_epoch, laid.patients),
+        ),
     }
     last = list(cohort.groups)[-1]
     name = {"lung": "lungs", "opacity": "opacity"}[last]

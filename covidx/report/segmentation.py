@@ -30,6 +30,11 @@ READING = (
 )
 PANEL = 4.2
 """Inches a picture is wide."""
+AGREEMENT = {
+    "validation_dice": "mean Dice of the classes",
+    "validation_map50": "mAP50 of boxes",
+}
+"""On validation patches."""
 
 
 @dataclass(frozen=True)
@@ -93,20 +98,19 @@ def dice_figure(scores: pd.DataFrame) -> Figure:
     return figure
 
 
-def loss_figure(history: pd.DataFrame, patients: Mapping[str, int]) -> Figure:
-    """Loss, and Dice where it is known, on patches by epoch; the epoch that was kept is marked."""
-    diced = "validation_dice" in history
-    figure = Figure(figsize=(6.4, 4.6 if diced else 3.0), layout="constrained", dpi=DPI)
+def loss_figure(history: pd.DataFrame, best: int, patients: Mapping[str, int]) -> Figure:
+    """Loss and agreement on patches by epoch; the epoch that was kept is marked."""
+    measured = [name for name in AGREEMENT if name in history]
+    figure = Figure(figsize=(6.4, 3.0 + 1.6 * len(measured)), layout="constrained", dpi=DPI)
     said = ", ".join(f"{name}: {count}" for name, count in patients.items())
     figure.suptitle(f"Patients: {said}", fontsize=10)
-    panels = list(figure.subplots(1 + diced, 1, sharex=True, squeeze=False)[:, 0])
+    panels = list(figure.subplots(1 + len(measured), 1, sharex=True, squeeze=False)[:, 0])
     epochs, loss = history["epoch"], panels[0]
     loss.plot(epochs, history["train_loss"], color=BLUE, label="training patches")
     loss.plot(epochs, history["validation_loss"], color=ORANGE, label="validation patches")
-    best = int(epochs.iloc[int(history["validation_loss"].to_numpy().argmin())])
-    for axes in panels[1:]:
-        axes.plot(epochs, history["validation_dice"], color=ORANGE)
-        axes.set_ylabel("mean Dice of the classes")
+    for axes, name in zip(panels[1:], measured, strict=True):
+        axes.plot(epochs, history[name], color=ORANGE)
+        axes.set_ylabel(AGREEMENT[name])
     for axes in panels:
         axes.axvline(best, color=GREEN, linestyle="--", linewidth=1)
     loss.plot([], [], color=GREEN, linestyle="--", label=f"kept: epoch {best}")

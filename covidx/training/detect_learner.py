@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import lightning
+import numpy as np
+import pandas as pd
 import torch
 from torch import Tensor
 from torchvision.models.detection import FasterRCNN
 
+from covidx.evaluate.boxes import BOX, Detections
+from covidx.evaluate.detection import HIT_IOU, average_precision
 from covidx.segmentation.instances import pieces_of
 from covidx.training.patch_learning import PatchLearning, one_cycle
 
@@ -32,6 +37,14 @@ def targets_of(opaque: Tensor, smallest: int) -> dict[str, Tensor]:
     }
 
 
+def _table(patch: str, said: Mapping[str, Tensor]) -> pd.DataFrame:
+    """A row a box of one patch, with its score if it was found."""
+    table = pd.DataFrame(said["boxes"].cpu().double().numpy(), columns=list(BOX))
+    if "scores" in said:
+        table["score"] = said["scores"].cpu().double().numpy()
+    return table.assign(image_id=patch, slice=0)
+
+
 class DetectLearner(lightning.LightningModule):
     """Trains a detector on patches with the class numbers of their pixels.
 
@@ -53,6 +66,7 @@ class DetectLearner(lightning.LightningModule):
         super().__init__()
         self.model = model.to(memory_format=torch.channels_last)
         self.question, self.smallest, self.how, self.seed = question, smallest, how, seed
+        self._seen: list[tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]] = []
 
     def on_train_epoch_start(self) -> None:
         """Seed by the epoch, so that a resumed training draws what it would have drawn."""
@@ -65,21 +79,40 @@ class DetectLearner(lightning.LightningModule):
         return loss
 
     def validation_step(self, batch: tuple[Tensor, Tensor], number: int) -> None:
-        """The same sum: torchvision gives losses in training mode alone, and draws proposals."""
+        """The same sum, and boxes: torchvision gives losses in training mode alone."""
         self.model.train()
-        with torch.random.fork_rng(devices=[]):
+        with torch.random.fork_rng(devices=[]):  # proposals to learn from are drawn
             torch.manual_seed(number)
             self._log("validation_loss", self._loss(batch), len(batch[0]))
+        self.model.eval()
+        names = [f"{number}-{place}" for place in range(len(batch[0]))]
+        answers, targets = self.model(list(batch[0])), self._targets(batch)
+        found = pd.concat([_table(*one) for one in zip(names, answers, strict=True)])
+        truth = pd.concat([_table(*one) for one in zip(names, targets, strict=True)])
+        images = pd.DataFrame({"image_id": names, "patient_id": names})
+        self._seen.append((images, found, truth))
+
+    def on_validation_epoch_end(self) -> None:
+        """How well the patches' boxes are found: the losses hardly follow that."""
+        images, found, truth = (
+            pd.concat(part, ignore_index=True) for part in zip(*self._seen, strict=True)
+        )
+        self._seen.clear()
+        patches = Detections(images, found, truth)
+        everyone = np.ones((patches.clusters.n_groups, 1))
+        value = float(average_precision(patches, HIT_IOU)(everyone)[0])
+        self.log("validation_map50", 0.0 if np.isnan(value) else value, prog_bar=True)
 
     def configure_optimizers(self) -> Any:
         """AdamW over one cycle."""
         return one_cycle(self, self.how)
 
     def _loss(self, batch: tuple[Tensor, Tensor]) -> Tensor:
-        images, labels = batch
-        targets = [targets_of(one[self.question] > 0, self.smallest) for one in labels]
-        losses: dict[str, Tensor] = self.model(list(images), targets)
+        losses: dict[str, Tensor] = self.model(list(batch[0]), self._targets(batch))
         return torch.stack(list(losses.values())).sum()
+
+    def _targets(self, batch: tuple[Tensor, Tensor]) -> list[dict[str, Tensor]]:
+        return [targets_of(one[self.question] > 0, self.smallest) for one in batch[1]]
 
     def _log(self, name: str, value: Tensor, patches: int) -> None:
         self.log(name, value, batch_size=patches, on_step=False, on_epoch=True)

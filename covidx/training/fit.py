@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import lightning
 import pandas as pd
@@ -25,6 +25,8 @@ from covidx.training.module import BagLearner, Learning
 
 __all__ = ["Fit", "fit", "run"]
 
+JUDGES = ("validation_auroc", "validation_dice", "validation_map50")
+"""What learners log of an epoch beside its losses; of each the highest is the best."""
 NOISE = (
     "does not have many workers",
     "The number of training batches",
@@ -41,9 +43,10 @@ class Fit:
     Parameters
     ----------
     model : BagClassifier
-        With the weights of the epoch of the lowest validation loss, in evaluation mode.
+        With the weights of the best epoch, by validation loss if not said otherwise, in evaluation
+        mode.
     curves : DataFrame
-        One row an epoch: epoch, train_loss, validation_loss, validation_auroc.
+        One row an epoch: epoch, train_loss, validation_loss, and those of `JUDGES` that are logged.
     best_epoch : int
     resumed_from : int or None
         First epoch after an interruption.
@@ -64,7 +67,7 @@ class _Curves(Callback):
     def on_train_epoch_end(self, trainer: lightning.Trainer, _: lightning.LightningModule) -> None:
         """Note this epoch's figures."""
         logged = trainer.callback_metrics
-        names = ("train_loss", "validation_loss", "validation_auroc", "validation_dice")
+        names = ("train_loss", "validation_loss", *JUDGES)
         row = {name: float(logged[name]) for name in names if name in logged}
         self.rows.append({"epoch": trainer.current_epoch, **row})
 
@@ -152,6 +155,7 @@ def run(
     patience: int,
     folder: Path,
     *,
+    by: str = "validation_loss",
     bar: bool = True,
 ) -> tuple[Any, pd.DataFrame, int, int | None]:
     """Train `learner.model`, or take its training up again; what `Fit` holds.
@@ -165,11 +169,13 @@ def run(
     epochs, patience : int
     folder : Path
         Of its checkpoints.
+    by : str
+        What chooses the epoch: the lowest loss, or the highest of `JUDGES`.
     bar : bool
         Show a progress bar: of trainings that take more than seconds.
     """
     with locked(folder), _deterministic(), _quiet():
-        return _run(learner, data, (epochs, patience), folder, bar)
+        return _run(learner, data, (epochs, patience), folder, by, bar)
 
 
 def _run(
@@ -177,13 +183,16 @@ def _run(
     data: lightning.LightningDataModule,
     limits: tuple[int, int],
     folder: Path,
+    by: str,
     bar: bool,
 ) -> tuple[Any, pd.DataFrame, int, int | None]:
     epochs, patience = limits
+    mode: Literal["min", "max"] = "max" if by in JUDGES else "min"
     best = ModelCheckpoint(
         folder,
         filename="best",
-        monitor="validation_loss",
+        monitor=by,
+        mode=mode,
         enable_version_counter=False,
     )
     # Lightning's own save_last writes only when an epoch was the best so far.
@@ -198,7 +207,7 @@ def _run(
             _Finite(),
             best,
             latest,
-            _Patience("validation_loss", patience=patience),
+            _Patience(by, patience=patience, mode=mode),
             *([RichProgressBar(leave=True)] if bar else []),
         ],
         enable_progress_bar=bar,

@@ -24,7 +24,7 @@ class PatchLearning(Config):
     patch: tuple[int, ...] = Field(description="pixels: rows, columns; in 3D slices first")
     samples: int = Field(ge=1, description="patches drawn of an image each epoch")
     epochs: int = Field(ge=1, description="at most")
-    patience: int = Field(ge=1, description="epochs without a better validation loss")
+    patience: int = Field(ge=1, description="epochs without a better one")
     batch: int = Field(ge=1, description="patches")
     rate: float = Field(gt=0)
     weight_decay: float = Field(1e-4, ge=0)
