@@ -12,8 +12,8 @@ from covidx.cli.films import predict_films
 from covidx.cli.patients import predict_fused
 from covidx.cli.progress import terminal_bar
 from covidx.cli.rows import predict_tables
-from covidx.errors import BundleError, InvalidInputError, StoreError
-from covidx.files import make_folder, read_json, replacing
+from covidx.errors import InvalidInputError, StoreError
+from covidx.files import make_folder, replacing
 
 if TYPE_CHECKING:
     from covidx.cards import DataCard
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from covidx.training import Prediction
 
 __all__ = ["predict"]
+
+TAKEN = ("image", "clinical", "fusion", "severity")
+"""Kinds of bundles."""
 
 
 def predict(
@@ -45,6 +48,7 @@ def predict(
     ] = None,
 ) -> None:
     """Score images, clinical rows or both with a bundle; exit code 1 where one has no score."""
+    from covidx.bundles import need_kind
     from covidx.cards import load_card
     from covidx.ingest import Identities
 
@@ -52,7 +56,7 @@ def predict(
         _check_writable(out)
     described = None if card is None else load_card(card)
     identities = Identities.for_card(described)
-    kind, paths = _kind_of(bundle), paths or []
+    kind, paths = need_kind(bundle, TAKEN), paths or []
     _check_asked(kind, paths, clinical)
     if kind == "clinical":
         text, whole = predict_tables(bundle, paths, format, identities)
@@ -69,15 +73,6 @@ def predict(
             temporary.write_text(text + "\n", encoding="utf-8")
     if not whole:
         raise typer.Exit(1)
-
-
-def _kind_of(bundle: Path) -> str:
-    """What a bundle is of, by its own word (``clinical``, ``fusion``, …), else ``image``."""
-    try:
-        said = read_json(bundle / "bundle.json")
-    except StoreError:
-        return "image"
-    return str(said.get("kind", "image")) if isinstance(said, dict) else "image"
 
 
 def _predict_images(
@@ -102,18 +97,6 @@ def _predict_images(
 
 def _check_asked(kind: str, paths: list[Path], clinical: Path | None) -> None:
     """Refuse a call that asks about nothing, or gives a model what it does not take."""
-    for other, gives, verb in (
-        ("segmentation", "masks", "segment"),
-        ("detection", "boxes", "detect"),
-    ):
-        if kind == other:
-            raise BundleError(
-                "BUNDLE_KIND",
-                f"This bundle gives {gives}, not scores.",
-                expected="a bundle of a classifier",
-                actual=f"a bundle of train_{other}",
-                hint=f"Use covidx {verb}.",
-            )
     if not paths and (clinical is None or kind != "fusion"):
         raise InvalidInputError(
             "NOTHING_ASKED",

@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import pandas as pd
 import skops.io
-from pydantic import Field, ValidationError
+from pydantic import Field
 from skops.io.exceptions import UntrustedTypesFoundException
 
+from covidx.bundles import BundleFile, read_bundle
 from covidx.cards import Column
 from covidx.clinical.fit import Fitted
 from covidx.clinical.recipe import Recipe
-from covidx.config import Config
-from covidx.constants import RESEARCH_NOTICE, SCHEMA_VERSION
-from covidx.errors import BundleError, StoreError
+from covidx.errors import BundleError
 from covidx.evaluate import OperatingPoint
-from covidx.files import make_folder, read_json, replacing, sha256_file, sha256_json, write_json
-from covidx.runs import versions
+from covidx.files import make_folder, replacing
 
 __all__ = ["TRUSTED", "ClinicalBundle", "load_bundle", "parity_rows", "save_bundle"]
 
@@ -41,12 +38,14 @@ TRUSTED = (
 TOLERANCE = 1e-6
 
 
-class ClinicalBundle(Config):
+class ClinicalBundle(BundleFile):
     """``bundle.json`` of a clinical model."""
 
-    schema_version: int = SCHEMA_VERSION
-    notice: str = RESEARCH_NOTICE
-    kind: str = "clinical"
+    FILES: ClassVar = {PIPELINE: "pipeline_sha256"}
+    NOT_HASHED: ClassVar = BundleFile.NOT_HASHED | {"pipeline_sha256"}
+    """An archive's own bytes tell when it was made."""
+
+    kind: Literal["clinical"] = "clinical"
     recipe: Recipe
     chosen: dict[str, Any]
     columns: list[Column]
@@ -66,10 +65,6 @@ class ClinicalBundle(Config):
     parity: list[float] = Field(
         default_factory=list, description="scores of `parity_rows`; -1 for none"
     )
-    sha256: str = ""
-    run_id: str
-    created: str
-    versions: dict[str, str]
 
     @property
     def input_types(self) -> dict[str, Literal["double", "string"]]:
@@ -117,21 +112,10 @@ def save_bundle(
         threshold=point.threshold,
         threshold_rule=point.rule,
         threshold_origin=point.origin,
-        pipeline_sha256=sha256_file(folder / PIPELINE),
         parity=[-1.0 if np.isnan(p) else round(float(p), 9) for p in expected],
-        created=datetime.now(UTC).isoformat(timespec="seconds"),
-        versions=versions(),
         **facts,
     )
-    bundle = bundle.model_copy(update={"sha256": _digest(bundle)})
-    write_json(folder / "bundle.json", bundle.model_dump(mode="json"))
-    return bundle
-
-
-def _digest(bundle: ClinicalBundle) -> str:
-    """Of all but the run, the times, the versions, and the archive's own bytes."""
-    apart = {"sha256", "run_id", "created", "versions", "pipeline_sha256"}
-    return sha256_json(bundle.model_dump(mode="json", exclude=apart))
+    return bundle.write(folder)
 
 
 def load_bundle(folder: Path) -> tuple[ClinicalBundle, Fitted]:
@@ -140,41 +124,14 @@ def load_bundle(folder: Path) -> tuple[ClinicalBundle, Fitted]:
     Raises
     ------
     BundleError
-        ``BUNDLE_UNREADABLE``, ``BUNDLE_CHANGED``: a file is not what was saved;
-        ``BUNDLE_UNTRUSTED``: the pipeline holds types that none of covidx's has;
-        ``PARITY_FAILED``: made-up rows get other scores, as under another scikit-learn.
+        As `read_bundle`; ``BUNDLE_UNTRUSTED``: the pipeline holds types that none of covidx's has;
+        ``PARITY_LOST``: made-up rows get other scores, as under another scikit-learn.
     """
-    path = folder / PIPELINE
-    try:
-        bundle = ClinicalBundle.model_validate(read_json(folder / "bundle.json"))
-        found = sha256_file(path)
-    except (ValidationError, StoreError, OSError) as error:
-        raise BundleError(
-            "BUNDLE_UNREADABLE", "This is no clinical bundle.", path=folder, actual=error
-        ) from error
-    for what, expected, actual in (
-        (PIPELINE, bundle.pipeline_sha256, found),
-        ("bundle.json", bundle.sha256, _digest(bundle)),
-    ):
-        if expected != actual:
-            raise BundleError(
-                "BUNDLE_CHANGED",
-                f"{what} is not what was saved.",
-                path=folder,
-                expected=expected,
-                actual=actual,
-            )
-    fitted = Fitted(bundle.recipe, bundle.columns, _pipeline(path), bundle.chosen, float("nan"))
+    bundle = read_bundle(folder, ClinicalBundle)
+    pipeline = _pipeline(folder / PIPELINE)
+    fitted = Fitted(bundle.recipe, bundle.columns, pipeline, bundle.chosen, float("nan"))
     scores = np.nan_to_num(fitted.score(parity_rows(bundle.columns)), nan=-1.0)
-    if np.abs(scores - np.array(bundle.parity)).max() > TOLERANCE:
-        raise BundleError(
-            "PARITY_FAILED",
-            "The pipeline gives other scores than when it was saved.",
-            path=folder,
-            expected=bundle.parity,
-            actual=scores.round(9).tolist(),
-            hint=f"It was saved with {bundle.versions}.",
-        )
+    bundle.need_parity(folder, scores, bundle.parity, TOLERANCE)
     return bundle, fitted
 
 

@@ -4,24 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import ClassVar, Literal
 
 import numpy as np
 import pandas as pd
 import torch
-from pydantic import Field, ValidationError
+from pydantic import Field
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
+from covidx.bundles import BundleFile, need_unchanged, read_bundle
 from covidx.cards import Column
 from covidx.clinical import ClinicalBundle, Fitted, load_bundle, parity_rows
-from covidx.config import Config
-from covidx.constants import RESEARCH_NOTICE, SCHEMA_VERSION
-from covidx.errors import BundleError, StoreError
+from covidx.errors import BundleError
 from covidx.evaluate import OperatingPoint
-from covidx.files import read_json, replacing, sha256_file, sha256_json, write_json
+from covidx.files import replacing
 from covidx.fusion.arms import PATTERNS, Arms, FloatArray
 from covidx.fusion.joint import JointFusion
 from covidx.fusion.late import LateFusion, Line
@@ -29,8 +27,7 @@ from covidx.fusion.learn import Joint
 from covidx.fusion.network import FusionNetwork
 from covidx.fusion.recipe import Recipe
 from covidx.models import BagClassifier
-from covidx.runs import versions
-from covidx.training import PARITY_TOLERANCE, Predictor, Threshold, need_unchanged
+from covidx.training import PARITY_TOLERANCE, Predictor, Threshold
 
 __all__ = [
     "CLINICAL_FOLDER",
@@ -44,15 +41,14 @@ __all__ = [
 Fuser = LateFusion | JointFusion
 IMAGE_FOLDER, CLINICAL_FOLDER = "image", "clinical"
 NETWORK = "network.safetensors"
-NOT_HASHED = {"run_id", "created", "versions", "sha256"}
 
 
-class FusionBundle(Config):
+class FusionBundle(BundleFile):
     """``bundle.json`` of P3."""
 
-    schema_version: int = SCHEMA_VERSION
-    notice: str = RESEARCH_NOTICE
-    kind: str = "fusion"
+    FILES: ClassVar = {NETWORK: "network_sha256"}
+
+    kind: Literal["fusion"] = "fusion"
     recipe: Recipe
     lines: dict[str, Line] = Field(description="pattern of arms -> its logistic regression")
     scale: Line = Field(description="calibrates P1's log odds; fitted on validation patients")
@@ -68,19 +64,11 @@ class FusionBundle(Config):
     clinical_sha256: dict[str, str] = Field(description="clinical model -> bundle, P2 first")
     network_sha256: str | None = None
     parity: list[float] = Field(default_factory=list, description="scores of `parity_arms`")
-    sha256: str = ""
-    run_id: str
-    created: str = ""
-    versions: dict[str, str] = Field(default_factory=dict)
 
     @property
     def operating_point(self) -> OperatingPoint:
         """The threshold and where it comes from."""
         return self.threshold.operating_point
-
-    def digest(self) -> str:
-        """Of all but the run, the time and the versions."""
-        return sha256_json(self.model_dump(mode="json", exclude=NOT_HASHED))
 
 
 @dataclass(frozen=True, eq=False)
@@ -122,30 +110,21 @@ class FusionPredictor:
         Raises
         ------
         BundleError
-            ``BUNDLE_INVALID``, ``BUNDLE_CHANGED`` or ``PARITY_LOST``; or as the parts' bundles.
+            As `read_bundle`, or ``PARITY_LOST``; or as the parts' bundles.
         """
-        try:
-            bundle = FusionBundle.model_validate(read_json(folder / "bundle.json"))
-        except (ValidationError, StoreError) as error:
-            raise BundleError(
-                "BUNDLE_INVALID", "This is no bundle of P3.", path=folder, actual=error
-            ) from error
+        bundle = read_bundle(folder, FusionBundle)
         image = Predictor.load(folder / IMAGE_FOLDER)
         parts, clinical = {}, {}
         found = {IMAGE_FOLDER: (bundle.image_sha256, image.bundle.sha256)}
         for name, digest in bundle.clinical_sha256.items():
             parts[name], clinical[name] = load_bundle(folder / CLINICAL_FOLDER / name)
             found[f"{CLINICAL_FOLDER}/{name}"] = (digest, parts[name].sha256)
-        if bundle.network_sha256 is not None:
-            path = folder / NETWORK
-            actual = sha256_file(path) if path.is_file() else "missing"
-            found[NETWORK] = (bundle.network_sha256, actual)
-        found["bundle.json"] = (bundle.sha256, bundle.digest())
         need_unchanged(folder, found)
         rows = next(iter(parts.values()))
         fuser = _fuser(folder, bundle, image, rows.columns)
         predictor = cls(bundle, image, rows, clinical, fuser)
-        _check_parity(predictor, folder)
+        again = predictor.score(_parity_arms(image, clinical))
+        bundle.need_parity(folder, again, bundle.parity, PARITY_TOLERANCE)
         return predictor
 
 
@@ -173,17 +152,12 @@ def save_fusion(
     image, clinical
         The arms, as they were saved.
     """
-    known: dict[str, Any] = {"created": datetime.now(UTC).isoformat(timespec="seconds")}
     if isinstance(fuser, JointFusion):
         state = {k: v.detach().contiguous() for k, v in fuser.model.state_dict().items()}
         with replacing(folder / NETWORK) as temporary:
             save_file(state, temporary)
-        known["network_sha256"] = sha256_file(folder / NETWORK)
     expected = score(fuser, _parity_arms(image, clinical))
-    known |= {"versions": versions(), "parity": [round(float(p), 9) for p in expected]}
-    bundle = draft.model_copy(update=known)
-    bundle = bundle.model_copy(update={"sha256": bundle.digest()})
-    write_json(folder / "bundle.json", bundle.model_dump(mode="json"))
+    draft.model_copy(update={"parity": [round(float(p), 9) for p in expected]}).write(folder)
     return FusionPredictor.load(folder)
 
 
@@ -233,18 +207,3 @@ def _parity_arms(image: Predictor, clinical: Mapping[str, Fitted]) -> Arms:
         pd.concat([part.clinic for part in parts], ignore_index=True),
         pd.concat([part.values for part in parts], ignore_index=True),
     )
-
-
-def _check_parity(predictor: FusionPredictor, folder: Path) -> None:
-    arms = _parity_arms(predictor.image, predictor.clinical)
-    found, expected = predictor.score(arms), np.array(predictor.bundle.parity)
-    difference = float(np.abs(found - expected).max())
-    if not difference <= PARITY_TOLERANCE:  # NaN is lost parity, too
-        raise BundleError(
-            "PARITY_LOST",
-            "The bundle no longer gives the scores that it gave when it was saved.",
-            path=folder,
-            expected=f"a difference of at most {PARITY_TOLERANCE}",
-            actual=difference,
-            hint=f"It was saved with {predictor.bundle.versions}.",
-        )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -27,7 +26,7 @@ from covidx.pipelines.segmentation_sources import (
     read_masked,
 )
 from covidx.pipelines.sources import Source
-from covidx.runs import RunFolder, versions
+from covidx.runs import RunFolder
 from covidx.tables import table_digest
 from covidx.tracking import Tracker
 from covidx.training import TrainedOn
@@ -180,7 +179,7 @@ def _grouped(manifest: pd.DataFrame, cache: PairCache) -> pd.DataFrame:
 
 
 def of_run(laid: Laid[Any], run_id: str) -> dict[str, Any]:
-    """The fields of a bundle that say what it was trained on, when, and with what."""
+    """The fields of a bundle that say what it was trained on, and by which run."""
     rows, card = laid.rows, laid.cohort.source.card
     train = rows[rows["role"] == "train"]
     thickness = train["slice_thickness_mm"].dropna()
@@ -198,7 +197,4 @@ def of_run(laid: Laid[Any], run_id: str) -> dict[str, Any]:
         manufacturers=sorted(train["manufacturer"].dropna().unique()),
         slice_thickness_mm=limits,
     )
-    created = datetime.now(UTC).isoformat(timespec="seconds")
-    return {
-        "trained_on": trained_on, "run_id": run_id, "created": created, "versions": versions()
-    }  # fmt: skip
+    return {"trained_on": trained_on, "run_id": run_id}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +24,7 @@ from covidx.report import (
     training_figure,
 )
 from covidx.report.words import FEW_TESTED, FEWEST_TESTED, SIMULATED
-from covidx.runs import provenance, versions
+from covidx.runs import provenance
 from covidx.tables import table_digest
 from covidx.training import (
     Bundle,
@@ -77,8 +76,6 @@ def make_bundle(
         threshold=Threshold(value=0.5, rule="none", origin="nothing yet"),
         trained_on=_trained_on(cohort, rows, splits),
         run_id=run_id,
-        created=datetime.now(UTC).isoformat(timespec="seconds"),
-        versions=versions(),
     )
     return Predictor(bundle, model)
 

@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field, ValidationError
+from pydantic import Field
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
+from covidx.bundles import BundleFile, read_bundle
 from covidx.config import Config
-from covidx.constants import RESEARCH_NOTICE, SCHEMA_VERSION
-from covidx.errors import BundleError, StoreError
-from covidx.files import read_json, replacing_folder, sha256_file, sha256_json, write_json
+from covidx.errors import BundleError
+from covidx.files import replacing_folder
 from covidx.models import OFFLINE_WEIGHTS
-from covidx.runs import versions
 from covidx.severity.features import BACKBONE
 from covidx.severity.linear import Linear
 from covidx.severity.lungs import LungFinder
@@ -41,12 +39,12 @@ class FilmScore(Config):
     mae: float = Field(ge=0, description="of films of patients left out")
 
 
-class SeverityBundle(Config):
+class SeverityBundle(BundleFile):
     """``bundle.json``."""
 
-    schema_version: int = SCHEMA_VERSION
-    notice: str = RESEARCH_NOTICE
-    kind: str = "severity"
+    FILES: ClassVar = {WEIGHTS: "weights_sha256"}
+
+    kind: Literal["severity"] = "severity"
     scores: list[FilmScore]
     coverage: float = Field(gt=0, lt=1, description="of the intervals")
     backbone: str = BACKBONE
@@ -63,15 +61,6 @@ class SeverityBundle(Config):
     table_sha256: str
     weights_sha256: str = ""
     parity: list[list[float]] = Field(description="scores of made-up pictures")
-    sha256: str = ""
-    run_id: str
-    created: str = ""
-    versions: dict[str, str] = Field(default_factory=dict)
-
-    def digest(self) -> str:
-        """Of all but the run, the time and the versions."""
-        apart = {"sha256", "run_id", "created", "versions"}
-        return sha256_json(self.model_dump(mode="json", exclude=apart))
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,16 +82,7 @@ def save_bundle(folder: Path, bundle: SeverityBundle, models: Models) -> Severit
         arrays[f"{name}.offset"] = np.ascontiguousarray(model.offset)
     with replacing_folder(folder) as temporary:
         save_file(arrays, temporary / WEIGHTS)
-        bundle = bundle.model_copy(
-            update={
-                "weights_sha256": sha256_file(temporary / WEIGHTS),
-                "created": datetime.now(UTC).isoformat(timespec="seconds"),
-                "versions": versions(),
-            }
-        )
-        bundle = bundle.model_copy(update={"sha256": bundle.digest()})
-        write_json(temporary / "bundle.json", bundle.model_dump(mode="json"))
-    return bundle
+        return bundle.write(temporary)
 
 
 def load_bundle(folder: Path) -> tuple[SeverityBundle, Models]:
@@ -111,39 +91,18 @@ def load_bundle(folder: Path) -> tuple[SeverityBundle, Models]:
     Raises
     ------
     BundleError
-        ``BUNDLE_UNREADABLE``; ``BUNDLE_CHANGED``: a file is not what was saved.
+        As `read_bundle`; ``BUNDLE_INVALID`` also where weights are missing.
     """
+    bundle, finder = read_bundle(folder, SeverityBundle), None
     try:
-        bundle = SeverityBundle.model_validate(read_json(folder / "bundle.json"))
-        found = sha256_file(folder / WEIGHTS)
         arrays = load_file(folder / WEIGHTS)
-    except (ValidationError, StoreError, OSError, SafetensorError) as error:
+        models = [_linear(arrays, one.name) for one in bundle.scores]
+        if bundle.lung_sizes is not None:
+            finder = LungFinder(_linear(arrays, FINDER), bundle.lung_sizes, bundle.lung_films)
+    except (KeyError, SafetensorError) as error:
         raise BundleError(
-            "BUNDLE_UNREADABLE", "This is no bundle of scores.", path=folder, actual=error
+            "BUNDLE_INVALID", "The bundle lacks weights.", path=folder, actual=error
         ) from error
-    for what, expected, actual in (
-        (WEIGHTS, bundle.weights_sha256, found),
-        ("bundle.json", bundle.sha256, bundle.digest()),
-    ):
-        if expected != actual:
-            raise BundleError(
-                "BUNDLE_CHANGED",
-                "The bundle is not as it was saved.",
-                path=folder / what,
-                expected=expected,
-                actual=actual,
-                hint="Take an undamaged copy.",
-            )
-    wanted = {one.name for one in bundle.scores} | ({FINDER} if bundle.lung_sizes else set())
-    missing = sorted(name for name in wanted if f"{name}.weights" not in arrays)
-    if missing:
-        raise BundleError(
-            "BUNDLE_UNREADABLE", "The bundle lacks weights.", path=folder, actual=", ".join(missing)
-        )
-    models = [_linear(arrays, one.name) for one in bundle.scores]
-    finder = None
-    if bundle.lung_sizes is not None:
-        finder = LungFinder(_linear(arrays, FINDER), bundle.lung_sizes, bundle.lung_films)
     return bundle, Models(models, finder)
 
 

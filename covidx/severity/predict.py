@@ -13,7 +13,7 @@ from scipy.ndimage import gaussian_filter
 
 from covidx.cards import DataCard
 from covidx.constants import LATERAL_VIEWS, RESEARCH_NOTICE
-from covidx.errors import BundleError, CovidxError
+from covidx.errors import CovidxError
 from covidx.ingest import Identities, ReadImage, read_images
 from covidx.severity.bundle import Models, SeverityBundle, load_bundle
 from covidx.severity.features import WHOLE, Box, FilmNetwork, Picture, picture_of
@@ -106,17 +106,7 @@ class Grader:
         """
         bundle, models = load_bundle(folder)
         grader = cls(bundle, models, FilmNetwork())
-        found = grader.parity(len(bundle.parity))
-        worst = float(np.abs(np.array(found) - np.array(bundle.parity)).max())
-        if not worst <= TOLERANCE:
-            raise BundleError(
-                "PARITY_LOST",
-                "The bundle no longer gives the scores that it gave when it was saved.",
-                path=folder,
-                expected=f"a difference of at most {TOLERANCE}",
-                actual=worst,
-                hint="Are torch and timm the locked versions?",
-            )
+        bundle.need_parity(folder, grader.parity(len(bundle.parity)), bundle.parity, TOLERANCE)
         return grader
 
     def parity(self, cases: int) -> list[list[float]]:

@@ -2,18 +2,11 @@
 
 from pathlib import Path
 
-from covidx.training.bundle import (
-    Bundle,
-    Threshold,
-    TrainedOn,
-    load_bundle,
-    need_unchanged,
-    parity_bags,
-    save_bundle,
-)
+from covidx.training.bundle import Bundle, Threshold, load_bundle, parity_bags, save_bundle
 from covidx.training.data import BagBatch, BagData, to_tensor
 from covidx.training.fit import Fit, fit, run
 from covidx.training.module import BagLearner, Learning
+from covidx.training.network_bundle import TrainedOn
 from covidx.training.predict import (
     PARITY_TOLERANCE,
     Predictor,
@@ -43,7 +36,6 @@ __all__ = [
     "TrainedOn",
     "fit",
     "load_bundle",
-    "need_unchanged",
     "outside_domain",
     "parity_bags",
     "predict_cache",

@@ -12,7 +12,6 @@ import torch
 from numpy.typing import NDArray
 from torchvision.models.detection import FasterRCNN
 
-from covidx.errors import BundleError
 from covidx.evaluate.boxes import BOX
 from covidx.files import make_folder
 from covidx.imaging.frames import Frame, make_frame
@@ -73,16 +72,7 @@ class Detector:
             lambda one: make_detector(one.recipe.network, one.anchors, pretrained=False),
         )
         detector = cls(bundle, model.to(memory_format=torch.channels_last))
-        difference = float(np.abs(detector.parity() - expected["objectness"]).max())
-        if not difference <= PARITY_TOLERANCE:  # NaN is lost parity, too
-            raise BundleError(
-                "PARITY_LOST",
-                "The bundle no longer gives the answers that it gave when it was saved.",
-                path=folder,
-                expected=f"a difference of at most {PARITY_TOLERANCE}",
-                actual=difference,
-                hint="Are torch, torchvision and timm the locked versions?",
-            )
+        bundle.need_parity(folder, detector.parity(), expected["objectness"], PARITY_TOLERANCE)
         return detector
 
     def save(self, folder: Path) -> Detector:

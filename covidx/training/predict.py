@@ -14,12 +14,12 @@ import torch
 from numpy.typing import NDArray
 
 from covidx.constants import LATERAL_VIEWS, SPACING_TOLERANCE
-from covidx.errors import BundleError
 from covidx.imaging import Bag, BagCache, prepare
 from covidx.models import BagClassifier
 from covidx.tables import PROBABILITY_PREFIX
-from covidx.training.bundle import Bundle, TrainedOn, load_bundle, load_parity
+from covidx.training.bundle import Bundle, load_bundle
 from covidx.training.data import to_tensor
+from covidx.training.network_bundle import TrainedOn
 from covidx.volume import Volume
 
 __all__ = ["PARITY_TOLERANCE", "Predictor", "Scores", "outside_domain", "predict_cache"]
@@ -63,20 +63,11 @@ class Predictor:
         BundleError
             As `load_bundle`, or ``PARITY_LOST``.
         """
-        predictor = cls(*load_bundle(folder))
-        pixels, expected = load_parity(folder)
+        bundle, model, parity = load_bundle(folder)
+        predictor, pixels = cls(bundle, model), parity["pixels"]
         whole = (0, pixels.shape[2], 0, pixels.shape[3])
         found = [predictor.score(Bag(p, np.arange(len(p)), whole)).probabilities for p in pixels]
-        difference = float(np.abs(np.stack(found) - expected).max())
-        if not difference <= PARITY_TOLERANCE:  # NaN is lost parity, too
-            raise BundleError(
-                "PARITY_LOST",
-                "The bundle no longer gives the probabilities that it gave when it was saved.",
-                path=folder,
-                expected=f"a difference of at most {PARITY_TOLERANCE}",
-                actual=difference,
-                hint="Are torch and timm the locked versions?",
-            )
+        bundle.need_parity(folder, found, parity["probabilities"], PARITY_TOLERANCE)
         return predictor
 
     @torch.inference_mode()

@@ -12,7 +12,6 @@ from monai.inferers.utils import sliding_window_inference
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from covidx.errors import BundleError
 from covidx.imaging.augment_pairs import fit_patch
 from covidx.imaging.frames import Frame, make_frame
 from covidx.segmentation import in_order_of
@@ -72,16 +71,7 @@ class Segmenter:
         """
         bundle, model, expected = load_segmentation_bundle(folder)
         segmenter = cls(bundle, model)
-        difference = float(np.abs(segmenter.parity() - expected).max())
-        if not difference <= PARITY_TOLERANCE:  # NaN is lost parity, too
-            raise BundleError(
-                "PARITY_LOST",
-                "The bundle no longer gives the answers that it gave when it was saved.",
-                path=folder,
-                expected=f"a difference of at most {PARITY_TOLERANCE}",
-                actual=difference,
-                hint="Are torch and monai the locked versions?",
-            )
+        bundle.need_parity(folder, segmenter.parity(), expected, PARITY_TOLERANCE)
         return segmenter
 
     def save(self, folder: Path) -> Segmenter:

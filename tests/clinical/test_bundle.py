@@ -71,7 +71,7 @@ def test_a_changed_file_is_refused(name: str, tmp_path: Path) -> None:
         (tmp_path / name).write_text(json.dumps(said))
     with pytest.raises(BundleError, match="BUNDLE_CHANGED") as caught:
         load_bundle(tmp_path)
-    assert name in caught.value.message
+    assert caught.value.path == str(tmp_path / name)
 
 
 def test_a_pipeline_with_code_of_others_is_not_loaded(tmp_path: Path) -> None:
@@ -84,9 +84,4 @@ def test_a_pipeline_with_code_of_others_is_not_loaded(tmp_path: Path) -> None:
     said["pipeline_sha256"] = sha256_file(tmp_path / PIPELINE)
     (tmp_path / "bundle.json").write_text(json.dumps(said))
     with pytest.raises(BundleError, match="BUNDLE_UNTRUSTED"):
-        load_bundle(tmp_path)
-
-
-def test_no_bundle(tmp_path: Path) -> None:
-    with pytest.raises(BundleError, match="BUNDLE_UNREADABLE"):
         load_bundle(tmp_path)

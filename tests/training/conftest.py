@@ -84,7 +84,6 @@ def make_bundle(**change: object) -> Bundle:
         threshold=Threshold(value=0.35, rule="youden", origin="validation, n = 9 (4 positive)"),
         trained_on=seen,
         run_id="run",
-        created="2020-04-01",
     ).model_copy(update=change)
 
 

@@ -171,15 +171,9 @@ def test_a_bundle_that_is_not_as_it_was_is_refused(saved: Path, tmp_path: Path) 
     refused("BUNDLE_CHANGED")
     write_json(saved / "bundle.json", {**said, "kind": "clinical"})
     refused("BUNDLE_KIND")
-    write_json(saved / "bundle.json", {**said, "schema_version": 99})
-    refused("BUNDLE_VERSION")
-    write_json(saved / "bundle.json", {**said, "more": 1})
-    refused("BUNDLE_INVALID")
     write_json(saved / "bundle.json", said)
     (saved / "weights.safetensors").write_bytes(b"other")
     refused("BUNDLE_CHANGED")
-    (saved / "bundle.json").unlink()
-    refused("BUNDLE_MISSING")
 
 
 def test_other_answers_are_lost_parity(saved: Path, tmp_path: Path) -> None:

@@ -20,8 +20,6 @@ ELSEWHERE = "AUROC within the claimed interval"
 """What counts as reproduced on another machine, lock or code. Sums are rounded in another order
 there, and training carries that on: with two threads in place of one, probabilities of a small run
 were up to 0.09 apart after one epoch. No limit on single scores would hold."""
-APART = {"run_id", "created", "versions", "sha256", "pipeline_sha256"}
-"""Fields of a bundle that tell of the run that made it, not of what it does."""
 NAMES = {"trained_on.dataset", "dataset"}
 """Without a card a data set is named by where it lies."""
 DIGESTS = ("split_sha256", "table_sha256", "card_sha256")
@@ -218,7 +216,7 @@ def _bundles(first: RunParts, second: RunParts, elsewhere: bool) -> tuple[Findin
     rows = [
         {"what": key, "run": _short(then), "replay": _short(now)}
         for key, then, now in _differences(first.said, second.said)
-        if key.partition(".")[0] not in APART and key not in NAMES
+        if key.partition(".")[0] not in first.bundle.NOT_HASHED and key not in NAMES
     ]
     weights = sorted(
         p.relative_to(first.folder) for p in first.folder.glob("bundle/**/*.safetensors")

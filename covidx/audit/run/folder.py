@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 import pandas as pd
-from pydantic import ValidationError
 
+from covidx.bundles import parse_bundle
 from covidx.clinical import ClinicalBundle
-from covidx.errors import BundleError, InvalidInputError, StoreError
+from covidx.errors import InvalidInputError, StoreError
 from covidx.files import read_json
 from covidx.fusion import FusionBundle
 from covidx.tables import CLINICAL, MANIFEST, PREDICTIONS, SPLITS, read_table
@@ -176,21 +176,12 @@ def read_run(folder: Path) -> RunParts:
     InvalidTableError
         A table that is not one of covidx's, by file.
     BundleError
-        ``BUNDLE_INVALID``: bundle.json does not hold a bundle.
+        As `parse_bundle`.
     """
     folder = folder.resolve()
     record = need_run(folder)
     kind = KINDS[record["pipeline"]]
-    said = read_json(folder / "bundle" / "bundle.json")
-    try:
-        bundle = BUNDLES[kind].model_validate(said)
-    except ValidationError as error:
-        raise BundleError(
-            "BUNDLE_INVALID",
-            "bundle.json does not hold a bundle.",
-            path=folder / "bundle",
-            actual=error,
-        ) from error
+    bundle = parse_bundle(folder / "bundle", BUNDLES[kind])
     clinical = folder / "clinical.parquet"
     return RunParts(
         folder,
@@ -202,6 +193,6 @@ def read_run(folder: Path) -> RunParts:
         read_table(clinical, CLINICAL) if clinical.is_file() else None,
         read_json(folder / "metrics.json"),
         read_json(folder / "confusion.json"),
-        said,
+        read_json(folder / "bundle" / "bundle.json"),
         bundle,
     )

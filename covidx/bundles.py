@@ -1,0 +1,222 @@
+"""Models on disk: what every ``bundle.json`` has, and one way to write, read and refuse it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, ClassVar, Self, TypeVar
+
+import numpy as np
+from numpy.typing import ArrayLike
+from pydantic import Field, TypeAdapter, ValidationError
+
+from covidx.config import Config
+from covidx.constants import RESEARCH_NOTICE, SCHEMA_VERSION
+from covidx.errors import BundleError
+from covidx.files import sha256_file, sha256_json, write_json
+from covidx.runs import versions
+
+__all__ = ["BundleFile", "need_kind", "need_unchanged", "parse_bundle", "read_bundle"]
+
+KINDS = {
+    "image": ("ct or cxr", "predict"),
+    "clinical": ("clinical", "predict"),
+    "fusion": ("fusion", "predict"),
+    "severity": ("severity", "predict"),
+    "segmentation": ("segmentation", "segment"),
+    "detection": ("detection", "detect"),
+}
+"""Kind -> what ``covidx train`` makes it, and the verb that takes it."""
+AGAIN = "Take an undamaged copy, or train it again."
+
+
+class BundleFile(Config):
+    """``bundle.json``: what all kinds have.
+
+    A kind is a child with a default of `kind`, and of `schema_version` if that is not 1.
+    """
+
+    FILES: ClassVar[Mapping[str, str]] = {}
+    """File beside it -> field of its digest; None there: this bundle needs no such file."""
+    NOT_HASHED: ClassVar[frozenset[str]] = frozenset({"run_id", "created", "versions", "sha256"})
+
+    schema_version: int = SCHEMA_VERSION
+    kind: str
+    notice: str = RESEARCH_NOTICE
+    run_id: str = ""
+    created: str = ""
+    versions: dict[str, str] = Field(default_factory=dict)
+    sha256: str = Field("", description="of all but what `NOT_HASHED` names")
+
+    def digest(self) -> str:
+        """Hash of what the bundle does, leaving out when and by which run it was made."""
+        return sha256_json(self.model_dump(mode="json", exclude=set(self.NOT_HASHED)))
+
+    def write(self, folder: Path) -> Self:
+        """Write ``bundle.json`` beside its files; itself, with digests, time and versions."""
+        known: dict[str, Any] = {
+            field: sha256_file(folder / name)
+            for name, field in self.FILES.items()
+            if (folder / name).is_file()
+        }
+        created = datetime.now(UTC).isoformat(timespec="seconds")
+        known |= {"created": created, "versions": versions()}
+        whole = self.model_copy(update=known)
+        whole = whole.model_copy(update={"sha256": whole.digest()})
+        write_json(folder / "bundle.json", whole.model_dump(mode="json"))
+        return whole
+
+    def need_parity(
+        self, folder: Path, found: ArrayLike, expected: ArrayLike, tolerance: float
+    ) -> None:
+        """Refuse a model that answers made-up cases otherwise than when it was saved.
+
+        Raises
+        ------
+        BundleError
+            ``PARITY_LOST``.
+        """
+        difference = float(np.abs(np.asarray(found) - np.asarray(expected)).max())
+        if not difference <= tolerance:  # NaN is lost parity, too
+            raise BundleError(
+                "PARITY_LOST",
+                "The bundle no longer gives the answers that it gave when it was saved.",
+                path=folder,
+                expected=f"a difference of at most {tolerance}",
+                actual=difference,
+                hint=f"It was saved with {', '.join(map(' '.join, self.versions.items()))}.",
+            )
+
+
+Kind = TypeVar("Kind", bound=BundleFile)
+
+
+def need_kind(folder: Path, kinds: Collection[str]) -> str:
+    """What the bundle in a folder is of, by its own word.
+
+    Parameters
+    ----------
+    folder : Path
+    kinds : collection of str
+        Those that will do, of `KINDS`.
+
+    Raises
+    ------
+    BundleError
+        ``BUNDLE_MISSING``, ``BUNDLE_INVALID``: no JSON; ``BUNDLE_KIND``: of another kind.
+    """
+    return _kind_of(_said(folder), folder, kinds)
+
+
+def parse_bundle(folder: Path, kind: type[Kind]) -> Kind:
+    """Read ``bundle.json``, without a look at the digests.
+
+    Raises
+    ------
+    BundleError
+        As `need_kind`; ``BUNDLE_VERSION``; ``BUNDLE_INVALID``: fields of another form.
+    """
+    fields, said = kind.model_fields, _said(folder)
+    _kind_of(said, folder, [fields["kind"].default])
+    version, wanted = said.get("schema_version"), fields["schema_version"].default
+    if version != wanted:
+        raise BundleError(
+            "BUNDLE_VERSION",
+            "The bundle is of another version.",
+            path=folder,
+            expected=wanted,
+            actual=version,
+            hint="Train it again, or use the covidx that wrote it.",
+        )
+    try:
+        return kind.model_validate(said)
+    except ValidationError as error:
+        raise _invalid(folder, error) from error
+
+
+def read_bundle(folder: Path, kind: type[Kind]) -> Kind:
+    """Read ``bundle.json``, and check every digest.
+
+    Raises
+    ------
+    BundleError
+        As `parse_bundle` and `need_unchanged`.
+    """
+    bundle = parse_bundle(folder, kind)
+    found = {"bundle.json": (bundle.sha256, bundle.digest())}
+    for name, field in bundle.FILES.items():
+        path, recorded = folder / name, getattr(bundle, field)
+        if recorded is not None:
+            found[name] = (recorded, sha256_file(path) if path.is_file() else "missing")
+    need_unchanged(folder, found)
+    return bundle
+
+
+def need_unchanged(folder: Path, found: Mapping[str, tuple[str, str]]) -> None:
+    """Refuse a bundle with a part whose digest is not the recorded one.
+
+    Parameters
+    ----------
+    folder : Path
+    found : mapping
+        Part -> (recorded, actual) digest.
+
+    Raises
+    ------
+    BundleError
+        ``BUNDLE_CHANGED``.
+    """
+    for name, (expected, actual) in found.items():
+        if expected != actual:
+            raise BundleError(
+                "BUNDLE_CHANGED",
+                "The bundle is not as it was saved.",
+                path=folder / name,
+                expected=expected,
+                actual=actual,
+                hint=AGAIN,
+            )
+
+
+def _said(folder: Path) -> dict[str, Any]:
+    path = folder / "bundle.json"
+    if not path.is_file():
+        raise BundleError(
+            "BUNDLE_MISSING",
+            "There is no model bundle here.",
+            path=folder,
+            expected="a folder with bundle.json",
+            actual="no such file" if folder.is_dir() else "no such folder",
+            hint="A run's bundle lies in runs/<pipeline>/latest/bundle.",
+        )
+    try:
+        return TypeAdapter(dict[str, Any]).validate_json(path.read_bytes())
+    except (OSError, ValidationError) as error:
+        raise _invalid(folder, error) from error
+
+
+def _kind_of(said: Mapping[str, Any], folder: Path, kinds: Collection[str]) -> str:
+    kind = str(said.get("kind", "image"))  # those of images had no kind before version 2
+    if kind not in kinds:
+        made, verb = KINDS.get(kind, (None, None))
+        raise BundleError(
+            "BUNDLE_KIND",
+            "This bundle is for something else.",
+            path=folder,
+            expected=f"a bundle of covidx train {' or '.join(KINDS[one][0] for one in kinds)}",
+            actual=f"a bundle of covidx train {made}" if made else f"kind {kind}",
+            hint=f"covidx {verb} takes it." if verb else "Use the covidx that wrote it.",
+        )
+    return kind
+
+
+def _invalid(folder: Path, error: Exception) -> BundleError:
+    return BundleError(
+        "BUNDLE_INVALID",
+        "bundle.json does not hold a bundle.",
+        path=folder,
+        expected="the file as covidx wrote it",
+        actual=error,
+        hint=AGAIN,
+    )
