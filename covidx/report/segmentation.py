@@ -116,7 +116,9 @@ def loss_figure(history: pd.DataFrame, best: int, patients: Mapping[str, int]) -
     loss.plot([], [], color=GREEN, linestyle="--", label=f"kept: epoch {best}")
     loss.legend(fontsize=8)
     loss.set_ylabel("loss")
+    loss.set_yscale("log")  # the first epoch is far above the others
     panels[-1].set_xlabel("epoch")
+    panels[-1].xaxis.get_major_locator().set_params(integer=True)
     return figure
 
 
