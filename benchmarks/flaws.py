@@ -170,7 +170,7 @@ def draw_power(power: pd.DataFrame) -> Figure:
         axes.set_xscale("log")
         axes.set_xticks(STRENGTHS, [f"{100 * s:g}" for s in STRENGTHS])
         axes.minorticks_off()
-        axes.tick_params(labelsize=8)
+        axes.tick_params(labelsize=8, labelbottom=True)
         axes.set_ylim(-0.05, 1.05)
         axes.grid(alpha=0.3)
     figure.supxlabel(f"strength: chance in % that a patient is struck, of {PATIENTS}", fontsize=9)
