@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from benchmarks.covid_ct import SET as SLICES
 from benchmarks.darkcovidnet import CHANGES, SET
 from benchmarks.results import RESULTS, Result, record, result_of
 from benchmarks.segmentation import finished_run
@@ -29,7 +30,6 @@ from covidx.pipelines.train_segmentation import train_segmentation
 __all__ = ["covid_ct", "darkcovidnet", "other_patients", "results_of"]
 
 COMMAND = "python -m benchmarks {}-shortcuts"
-SLICES = "covid-ct"
 FILMS = "covid-chestxray"
 FROM_FILMS = "cohen-"
 """How DarkCovidNet's table names a patient of covid-chestxray."""

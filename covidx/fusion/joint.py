@@ -193,7 +193,7 @@ def fit_joint(
             image.cache, items[0], items[1], own.augmentation, own.slices, how.batch, seed
         )
     learner = JointLearner(model, known, image.how.backbone_rate, seed)
-    trained, *_ = run(learner, data, how.epochs, how.epochs, folder, bar=how.end_to_end)
+    trained = run(learner, data, how.epochs, how.epochs, folder, bar=how.end_to_end).model
     share = float(truth[train].mean())
     draft = JointFusion(trained, columns, {}, float(np.log(share / (1 - share))))
     return replace(draft, lines=_calibrate(draft, arms, truth, validation, image))

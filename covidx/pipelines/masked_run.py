@@ -15,6 +15,7 @@ from covidx.cards import card_digest
 from covidx.cohort import Splits, cut_groups, find_duplicates, group_images, thumbnail
 from covidx.config import Config
 from covidx.errors import InvalidInputError
+from covidx.files import make_folder
 from covidx.imaging.frames import RadiographFraming, VolumeFraming
 from covidx.imaging.pairs import PairCache, build_pairs
 from covidx.pipelines.masked_output import write_masked_tables
@@ -158,8 +159,8 @@ def fit_patches(
     )
     plan = PatchPlan(how.patch, how.samples, how.batch, seed)
     data = PatchData(laid.cache, train, validation, plan, how.augmentation, laid.cohort.groups)
-    model, curves, best, resumed = run(learner, data, how.epochs, how.patience, folder, by=by)
-    return Fit(model, curves, best, resumed)
+    make_folder(folder)
+    return run(learner, data, how.epochs, how.patience, folder, by=by)
 
 
 def _grouped(manifest: pd.DataFrame, cache: PairCache) -> pd.DataFrame:

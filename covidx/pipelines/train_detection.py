@@ -17,7 +17,7 @@ import torch
 from covidx.evaluate import Estimate
 from covidx.evaluate.boxes import Detections
 from covidx.evaluate.detection import at_threshold, detection_estimates, threshold_at
-from covidx.files import make_folder, replacing, write_json
+from covidx.files import replacing, write_json
 from covidx.models.detectors import Anchors, anchor_fit, fit_anchors, make_detector
 from covidx.pipelines.detection_config import TrainDetection, WayToDetect
 from covidx.pipelines.detection_scores import detect_rows, opaque_of, training_edges
@@ -141,7 +141,6 @@ def train_detection(
 
 
 def _fit(laid: Laid[WayToDetect], anchors: Anchors, seed: int, folder: Path) -> Fit:
-    make_folder(folder)
     torch.manual_seed(seed)
     way = laid.way
     network = make_detector(way.network, anchors, pretrained=True)

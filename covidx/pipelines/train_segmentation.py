@@ -15,7 +15,7 @@ import pandas as pd
 import torch
 
 from covidx.evaluate import Estimate
-from covidx.files import make_folder, replacing, write_json
+from covidx.files import replacing, write_json
 from covidx.pipelines.fit_image import training_folder
 from covidx.pipelines.masked_output import warnings_of, write_network_card
 from covidx.pipelines.masked_run import Laid, fit_patches, lay_out, of_run
@@ -144,7 +144,6 @@ def _words(bundle: SegmentationBundle) -> tuple[str, str, list[str]]:
 
 
 def _fit(laid: Laid[WayToSegment], seed: int, folder: Path) -> Fit:
-    make_folder(folder)
     torch.manual_seed(seed)
     groups = laid.cohort.groups
     network = build_network(laid.way.recipe, groups)

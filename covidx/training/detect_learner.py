@@ -74,23 +74,24 @@ class DetectLearner(lightning.LightningModule):
 
     def training_step(self, batch: tuple[Tensor, Tensor], _: int) -> Tensor:
         """The sum of the network's losses."""
-        loss = self._loss(batch)
+        loss = self._loss(batch[0], self._targets(batch))
         self._log("train_loss", loss, len(batch[0]))
         return loss
 
     def validation_step(self, batch: tuple[Tensor, Tensor], number: int) -> None:
         """The same sum, and boxes: torchvision gives losses in training mode alone."""
+        images, targets = batch[0], self._targets(batch)
         self.model.train()
         with torch.random.fork_rng(devices=[]):  # proposals to learn from are drawn
             torch.manual_seed(number)
-            self._log("validation_loss", self._loss(batch), len(batch[0]))
+            self._log("validation_loss", self._loss(images, targets), len(images))
         self.model.eval()
-        names = [f"{number}-{place}" for place in range(len(batch[0]))]
-        answers, targets = self.model(list(batch[0])), self._targets(batch)
-        found = pd.concat([_table(*one) for one in zip(names, answers, strict=True)])
-        truth = pd.concat([_table(*one) for one in zip(names, targets, strict=True)])
-        images = pd.DataFrame({"image_id": names, "patient_id": names})
-        self._seen.append((images, found, truth))
+        names = [f"{number}-{place}" for place in range(len(images))]
+        found, truth = (
+            pd.concat([_table(*one) for one in zip(names, boxes, strict=True)])
+            for boxes in (self.model(list(images)), targets)
+        )
+        self._seen.append((pd.DataFrame({"image_id": names, "patient_id": names}), found, truth))
 
     def on_validation_epoch_end(self) -> None:
         """How well the patches' boxes are found: the losses hardly follow that."""
@@ -107,8 +108,8 @@ class DetectLearner(lightning.LightningModule):
         """AdamW over one cycle."""
         return one_cycle(self, self.how)
 
-    def _loss(self, batch: tuple[Tensor, Tensor]) -> Tensor:
-        losses: dict[str, Tensor] = self.model(list(batch[0]), self._targets(batch))
+    def _loss(self, images: Tensor, targets: list[dict[str, Tensor]]) -> Tensor:
+        losses: dict[str, Tensor] = self.model(list(images), targets)
         return torch.stack(list(losses.values())).sum()
 
     def _targets(self, batch: tuple[Tensor, Tensor]) -> list[dict[str, Tensor]]:

@@ -19,7 +19,7 @@ from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint
 from covidx.errors import CovidxError
 from covidx.files import locked, make_folder
 from covidx.imaging import BagCache
-from covidx.models import Architecture, BagClassifier
+from covidx.models import Architecture
 from covidx.training.data import BagData
 from covidx.training.module import BagLearner, Learning
 
@@ -42,9 +42,9 @@ class Fit:
 
     Parameters
     ----------
-    model : BagClassifier
-        With the weights of the best epoch, by validation loss if not said otherwise, in evaluation
-        mode.
+    model : Module
+        The learner's, with the weights of the best epoch, by validation loss if not said otherwise;
+        in evaluation mode.
     curves : DataFrame
         One row an epoch: epoch, train_loss, validation_loss, and those of `JUDGES` that are logged.
     best_epoch : int
@@ -52,7 +52,7 @@ class Fit:
         First epoch after an interruption.
     """
 
-    model: BagClassifier
+    model: Any
     curves: pd.DataFrame
     best_epoch: int
     resumed_from: int | None
@@ -139,8 +139,7 @@ def fit(
     learner.model.to(memory_format=torch.channels_last)
     train, validation = (_targets(items, role, names) for role in ("train", "validation"))
     data = BagData(cache, train, validation, how.augmentation, how.slices, how.batch, seed)
-    model, curves, best, resumed = run(learner, data, how.epochs, how.patience, folder)
-    return Fit(model, curves, best, resumed)
+    return run(learner, data, how.epochs, how.patience, folder)
 
 
 def _targets(items: pd.DataFrame, role: str, names: list[str]) -> list[tuple[str, int]]:
@@ -157,8 +156,8 @@ def run(
     *,
     by: str = "validation_loss",
     bar: bool = True,
-) -> tuple[Any, pd.DataFrame, int, int | None]:
-    """Train `learner.model`, or take its training up again; what `Fit` holds.
+) -> Fit:
+    """Train `learner.model`, or take its training up again.
 
     Parameters
     ----------
@@ -185,7 +184,7 @@ def _run(
     folder: Path,
     by: str,
     bar: bool,
-) -> tuple[Any, pd.DataFrame, int, int | None]:
+) -> Fit:
     epochs, patience = limits
     mode: Literal["min", "max"] = "max" if by in JUDGES else "min"
     best = ModelCheckpoint(
@@ -225,7 +224,7 @@ def _run(
     kept = torch.load(best.best_model_path, map_location="cpu", weights_only=True)
     learner.load_state_dict(kept["state_dict"])
     model = learner.model.cpu().eval()
-    return model, pd.DataFrame(curves.rows), int(kept["epoch"]), resumed
+    return Fit(model, pd.DataFrame(curves.rows), int(kept["epoch"]), resumed)
 
 
 @contextmanager

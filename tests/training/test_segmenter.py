@@ -217,8 +217,8 @@ def test_it_learns_and_is_taken_up_again(tmp_path: Path, patch: tuple[int, ...],
         plan = PatchPlan(how.patch, how.samples, how.batch, 1)
         names = sorted(cache.index)
         data = PatchData(cache, names[:3], names[3:], plan, how.augmentation, GROUPS)
-        model, curves, _, resumed = run(learner, data, epochs, 5, folder, bar=False)
-        return model.state_dict(), curves, resumed
+        fitted = run(learner, data, epochs, 5, folder, bar=False)
+        return fitted.model.state_dict(), fitted.curves, fitted.resumed_from
 
     folder = tmp_path / "fit"
     folder.mkdir()

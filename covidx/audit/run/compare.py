@@ -213,9 +213,10 @@ def _predictions(first: RunParts, second: RunParts, elsewhere: bool) -> tuple[Fi
 
 
 def _bundles(first: RunParts, second: RunParts, elsewhere: bool) -> tuple[Finding, bool]:
+    said, again = (one.bundle.model_dump(mode="json") for one in (first, second))
     rows = [
         {"what": key, "run": _short(then), "replay": _short(now)}
-        for key, then, now in _differences(first.said, second.said)
+        for key, then, now in _differences(said, again)
         if key.partition(".")[0] not in first.bundle.NOT_HASHED and key not in NAMES
     ]
     weights = sorted(

@@ -65,10 +65,8 @@ class RunParts:
     clinical : DataFrame, optional
         Clinical values by patient; None where the run has none.
     metrics, confusion : dict
-    said : dict
-        ``bundle.json``; its hashes are not checked here.
     bundle : Bundle, ClinicalBundle or FusionBundle
-        The same, checked for form.
+        ``bundle.json``, checked for form; its hashes are not checked here.
     """
 
     folder: Path
@@ -80,7 +78,6 @@ class RunParts:
     clinical: pd.DataFrame | None
     metrics: dict[str, Any]
     confusion: dict[str, Any]
-    said: dict[str, Any]
     bundle: Bundle | ClinicalBundle | FusionBundle
 
     @property
@@ -193,6 +190,5 @@ def read_run(folder: Path) -> RunParts:
         read_table(clinical, CLINICAL) if clinical.is_file() else None,
         read_json(folder / "metrics.json"),
         read_json(folder / "confusion.json"),
-        read_json(folder / "bundle" / "bundle.json"),
         bundle,
     )
