@@ -27,7 +27,7 @@ from covidx.ingest.find.search import SCAN_CHUNK
 from covidx.ingest.pool import team_of
 from covidx.phantom import draw_patient, render
 
-__all__ = ["peak_memory", "scan_speed", "series_speed", "write_large_series"]
+__all__ = ["join_series", "peak_memory", "scan_speed", "series_speed", "write_large_series"]
 
 COMMAND = "python -m benchmarks speed"
 SLICES, SIDE = 400, 512
@@ -71,6 +71,20 @@ def write_large_series(folder: Path, slices: int = SLICES, side: int = SIDE) -> 
         ds.ImagePositionPatient = [-179, -179, -160 + 0.8 * index]
         ds.PixelData = plane.tobytes()
         ds.save_as(folder / f"{index:04d}.dcm", enforce_file_format=True)
+    return folder
+
+
+def join_series(series: Path, folder: Path, times: int) -> Path:
+    """The slices of a series `times` over, there and back, so that a scan goes on and on."""
+    folder.mkdir(parents=True)
+    there = sorted(series.iterdir())
+    paths = [path for turn in range(times) for path in there[:: 1 - 2 * (turn % 2)]]
+    for index, path in enumerate(paths):
+        ds = dcmread(path)
+        ds.SOPInstanceUID = ds.file_meta.MediaStorageSOPInstanceUID = f"{ROOT_UID}.4.{index + 1}"
+        ds.InstanceNumber = index + 1
+        ds.ImagePositionPatient = [-179, -179, -160 + 0.8 * index]
+        ds.save_as(folder / f"{index:05d}.dcm")
     return folder
 
 

@@ -18,6 +18,7 @@ __all__ = [
     "LATERAL_VIEWS",
     "LUNG_AIR_HU",
     "LUNG_WINDOW",
+    "MAX_ARRAY_BYTES",
     "MAX_IMAGE_BYTES",
     "MAX_PLANE_PIXELS",
     "MAX_TILT_DEG",
@@ -125,8 +126,12 @@ MAX_PLANE_PIXELS = 100_000_000
 20 million, and a broken file can claim billions. Modelling choice."""
 
 MAX_IMAGE_BYTES = 1 << 32
-"""Bytes above which a NIfTI image is refused before it is unpacked: a CT of 2,000 slices of 1,024 x
+"""Bytes above which an image is refused before it is unpacked: a CT of 2,000 slices of 1,024 x
 1,024 in 16 bits. Modelling choice."""
+
+MAX_ARRAY_BYTES = 1 << 29
+"""Bytes above which an array of an image lies in a temporary file: 1,000 slices of 512 x 512 in 16
+bits. So segmenting a longer scan takes no more memory. Modelling choice."""
 
 FORM_TOLERANCE_MM = 0.1
 """mm at a corner of the volume beyond which a NIfTI file's qform and sform are said to disagree: a

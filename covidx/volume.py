@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from covidx.constants import DIRECTION_TOLERANCE, MIN_VOLUME_SLICES
 from covidx.errors import InvalidInputError, InvalidSeriesError
+from covidx.scratch import in_order, planes
 
 __all__ = ["Geometry", "Units", "Volume", "check_ct"]
 
@@ -63,7 +64,9 @@ class Volume:
             raise _invalid("shape", "(slices, rows, columns), none of them 0", self.array.shape)
         if self.array.dtype.kind not in "iuf":
             raise _invalid("dtype", "integer or float", self.array.dtype)
-        if self.array.dtype.kind == "f" and not np.isfinite(self.array).all():
+        if self.array.dtype.kind == "f" and not all(
+            np.isfinite(plane).all() for plane in planes(self.array)
+        ):
             raise _invalid("values", "finite", "NaN or infinity")
         if self.units not in get_args(Units):
             raise _invalid("units", get_args(Units), self.units)
@@ -105,7 +108,7 @@ class Volume:
         xyz = self.array.transpose(2, 1, 0)  # (column, row, slice)
         moved = nib.orientations.apply_orientation(xyz, change)
         affine = self.affine @ nib.orientations.inv_ornt_aff(change, xyz.shape)
-        array = np.ascontiguousarray(moved.transpose(2, 1, 0))  # (slices, rows, columns)
+        array = in_order(moved.transpose(2, 1, 0))  # (slices, rows, columns)
         return replace(self, array=array, affine=affine)
 
     def slice_position_mm(self, index: int) -> float | None:

@@ -20,6 +20,7 @@ from covidx.imaging.pairs import Groups
 from covidx.ingest import Identities, ReadImage, read_images
 from covidx.ingest.nifti import write_nifti
 from covidx.pipelines.progress import Bar
+from covidx.scratch import let_go, planes
 from covidx.segmentation import look_at_film, lung_flags, segment_lungs
 from covidx.tables import MASKS, read_table, write_table
 from covidx.training.predict import outside_domain
@@ -219,12 +220,14 @@ def _write(values: NDArray[Any], volume: Volume, path: Path) -> None:
     """As NIfTI on the grid of `volume`."""
     mask = Volume(values, "OT", "unproven", volume.geometry, volume.affine, volume.resampled)
     write_nifti(mask, path)
+    let_go(values)
 
 
 def _amounts(found: dict[str, NDArray[np.uint8]], groups: Groups, volume: Volume) -> dict[str, str]:
     said = {}
     for kind, labels in found.items():
-        counts = np.bincount(labels.reshape(-1), minlength=len(groups[kind]))
+        each = [np.bincount(plane.ravel(), minlength=len(groups[kind])) for plane in planes(labels)]
+        counts = np.sum(each, axis=0)
         for name, count in zip(groups[kind][1:], counts[1:], strict=True):
             if volume.modality == "CT" and volume.voxel_ml is not None:
                 said[name] = f"{count * volume.voxel_ml:.1f} ml"
@@ -241,13 +244,14 @@ def _look_at(lungs: NDArray[np.uint8], volume: Volume) -> list[str]:
     InvalidInputError
         ``NO_LUNGS``: there is none.
     """
-    if not lungs.any():
+    pixels = sum(np.count_nonzero(plane) for plane in planes(lungs))
+    if not pixels:
         raise InvalidInputError("NO_LUNGS", "There are no lungs in view.")
     if volume.modality != "CT" or volume.voxel_ml is None:
         return look_at_film(lungs[0] > 0)
     mask = Volume(lungs, "OT", "unproven", volume.geometry, volume.affine)
     flags = lung_flags(mask.canonical().array)
-    ml = np.count_nonzero(lungs) * volume.voxel_ml
+    ml = pixels * volume.voxel_ml
     if ml < MIN_LUNG_ML:
         flags.append(
             f"only {ml:.0f} ml of lung: a child, a scan that misses most of the lungs, or no lungs"

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from covidx.constants import FORM_TOLERANCE_MM
 from covidx.errors import InvalidInputError
+from covidx.scratch import in_order
 from covidx.volume import Volume
 
 __all__ = ["check_values", "in_order_of", "on_grid"]
@@ -58,7 +59,7 @@ def in_order_of(labels: NDArray[T], volume: Volume) -> NDArray[T]:
         reading, nib.orientations.io_orientation(volume.affine)
     )
     xyz = nib.orientations.apply_orientation(labels.transpose(2, 1, 0), change)
-    return np.ascontiguousarray(xyz.transpose(2, 1, 0))  # (slices, rows, columns)
+    return in_order(xyz.transpose(2, 1, 0))  # (slices, rows, columns)
 
 
 def check_values(values: NDArray[Any], allowed: tuple[int, ...], name: str, means: str) -> None:

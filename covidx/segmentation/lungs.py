@@ -10,6 +10,7 @@ from scipy import ndimage
 
 from covidx.constants import LUNG_AIR_HU, MIN_LUNG_ML, ROUNDING
 from covidx.errors import InvalidInputError
+from covidx.scratch import let_go, planes, zeros
 from covidx.segmentation.airways import find_airways
 from covidx.segmentation.grid import in_order_of
 from covidx.segmentation.planes import PLANE, Mask, Spacing, closed, filled
@@ -66,7 +67,7 @@ def segment_lungs(volume: Volume, *, sides: bool = True) -> Labels:
     # Spacing may differ in its seventh digit between a file and its stored copy.
     rows, columns = (max(1, round(WORKING_MM / mm - ROUNDING)) for mm in spacing[1:])
     step = (max(1, round(WORKING_MM / spacing[0] - ROUNDING)), rows, columns)
-    hu = upright.array[:: step[0], :: step[1], :: step[2]]
+    hu = _thinned(upright.array, step)
     mm = (spacing[0] * step[0], spacing[1] * step[1], spacing[2] * step[2])
     air = _inner_air(hu < LUNG_AIR_HU)
     airways = find_airways(air, mm)
@@ -102,6 +103,12 @@ def _check_found(ml: float) -> None:
         )
 
 
+def _thinned(hu: NDArray[Any], step: tuple[int, int, int]) -> NDArray[Any]:
+    """Every so many slices, rows and columns; a copy, so that the full grid may leave memory."""
+    thin = (plane[:: step[1], :: step[2]].copy() for plane in planes(hu[:: step[0]]))
+    return np.stack(list(thin))
+
+
 def _inner_air(air: Mask) -> Mask:
     """Air that does not reach the edge of its slice."""
     # A frame of air joins all the outside of a slice into one piece.
@@ -126,7 +133,7 @@ def _draw_border(
     whole: Labels, airways: Mask, hu: NDArray[Any], step: tuple[int, int, int]
 ) -> Labels:
     """Lay a mask of the thinned grid onto the full one, its border where HU cross `BORDER_HU`."""
-    coarse = hu[:: step[0], :: step[1], :: step[2]]
+    coarse = _thinned(hu, step)
     across = ndimage.generate_binary_structure(3, 1) if step[0] > 1 else PLANE
     sure = ndimage.binary_erosion(whole > 0, across) | ((whole > 0) & (coarse >= BORDER_HU))
     grown = np.where(whole > 0, whole, ndimage.grey_dilation(whole, footprint=across))
@@ -135,9 +142,10 @@ def _draw_border(
         np.minimum((np.arange(n) + s // 2) // s, len_ - 1)
         for n, s, len_ in zip(hu.shape, step, whole.shape, strict=True)
     ]
-    full = np.zeros(hu.shape, np.uint8)
+    full = zeros(hu.shape, np.uint8)
     plane = np.ix_(near[1], near[2])
-    for z, source in enumerate(near[0]):  # a slice at a time: the full grid may hold 100 million
+    for z, source in enumerate(near[0]):  # a slice at a time: the full grid may be large
         lung = sure[source][plane] | (hu[z] < BORDER_HU)
         full[z] = grown[source][plane] * lung
+        let_go(hu, full)
     return full

@@ -11,6 +11,7 @@ from scipy import ndimage
 
 from covidx.constants import CONSOLIDATION_HU
 from covidx.errors import InvalidInputError
+from covidx.scratch import planes
 from covidx.segmentation.grid import check_values, on_grid
 from covidx.segmentation.places import Places, find_places
 from covidx.segmentation.planes import Mask
@@ -206,8 +207,14 @@ def lung_flags(lungs: NDArray[Any]) -> list[str]:
     lungs : ndarray, shape (slices, rows, columns)
         1 right, 2 left; slices run to the head.
     """
-    found = [f"no {name} in the mask" for side, name in SIDES.items() if not (lungs == side).any()]
-    area = np.count_nonzero(lungs, axis=(1, 2))
+    each = [[np.count_nonzero(plane == side) for side in SIDES] for plane in planes(lungs)]
+    pixels = np.array(each)  # (slices, sides)
+    found = [
+        f"no {name} in the mask"
+        for number, name in enumerate(SIDES.values())
+        if not pixels[:, number].any()
+    ]
+    area = pixels.sum(axis=1)
     found += [
         f"the lungs are cut at their {end}: volumes and shares are of what is in view"
         for end, slice_ in (("base", 0), ("top", -1))

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from covidx.imaging.augment_pairs import fit_patch
 from covidx.imaging.frames import Frame, make_frame
+from covidx.scratch import let_go, zeros
 from covidx.segmentation import in_order_of
 from covidx.training.network_bundle import made_up_patches
 from covidx.training.patches import swaps_of
@@ -118,8 +119,8 @@ class Segmenter:
         recipe, groups = self.bundle.recipe, self.bundle.groups
         frame = make_frame(volume, recipe.framing, recipe.network.dimensions)
         shape = frame.volume.array.shape
-        labels = {name: np.zeros(shape, np.uint8) for name in groups}
-        chances = {name: np.zeros(shape, np.float32) for name in groups if name in likely}
+        labels = {name: zeros(shape, np.uint8) for name in groups}
+        chances = {name: zeros(shape, np.float32) for name in groups if name in likely}
         for first, shares in self._blocks(frame):
             for index in _between(frame, first, shares.shape[1]):
                 mixed = frame.back(shares, first, index)
@@ -128,6 +129,7 @@ class Segmenter:
                     labels[name][index] = part.argmax(dim=0).to(torch.uint8).numpy()
                     if name in chances:
                         chances[name][index] = (1 - part[0]).clamp(0, 1).numpy()
+            let_go(frame.volume.array, *labels.values(), *chances.values())
         return Answered(
             {name: in_order_of(found, volume) for name, found in labels.items()},
             {name: in_order_of(found, volume) for name, found in chances.items()},

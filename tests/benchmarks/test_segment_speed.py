@@ -17,7 +17,7 @@ def test_a_study_is_segmented_and_its_time_and_memory_are_told(tmp_path: Path) -
     assert 0 < one.low <= one.value <= one.high
     assert one.n == 1
     assert "10 slices of 64 x 64" in one.against
-    assert "of 20 slices" in one.against
+    assert "of 80 slices" in one.against
     assert ("segment_speed_vs_lungmask" in found) == (
         importlib.util.find_spec("lungmask") is not None
     )

@@ -172,6 +172,19 @@ def test_identical_duplicates_are_dropped_and_conflicting_ones_refused(tmp_path:
     assert set(reader.quarantine["kind"]) == {"quarantined"}
 
 
+def test_a_series_larger_than_any_scan_is_refused_before_it_fills_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_series(tmp_path)
+    (volume,) = (image.volume for image in read(tmp_path)[0])
+    monkeypatch.setattr("covidx.ingest.dicom.picture.MAX_IMAGE_BYTES", volume.array.nbytes)
+    assert read(tmp_path)[0]
+    monkeypatch.setattr("covidx.ingest.dicom.picture.MAX_IMAGE_BYTES", volume.array.nbytes - 1)
+    images, reader = read(tmp_path)
+    assert not images
+    assert codes(reader) == {"SERIES_TOO_LARGE": len(volume.array)}
+
+
 def test_a_cut_copy_of_a_whole_instance_condemns_no_series(tmp_path: Path) -> None:
     paths = write_series(tmp_path / "a")
     (tmp_path / "cut").write_bytes(paths[4].read_bytes()[:-30])

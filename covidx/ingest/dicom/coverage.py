@@ -6,6 +6,7 @@ import numpy as np
 from scipy import ndimage
 
 from covidx.constants import LUNG_AIR_HU
+from covidx.scratch import planes
 from covidx.volume import Volume
 
 __all__ = ["lung_ml"]
@@ -27,8 +28,7 @@ def lung_ml(volume: Volume) -> float:
     spacing, voxel_ml = volume.spacing_mm, volume.voxel_ml
     assert spacing is not None and voxel_ml is not None
     rows, columns = (max(1, int(GRID_MM / mm)) for mm in spacing[1:])
-    air = volume.array[:, ::rows, ::columns] < LUNG_AIR_HU  # (slices, rows, columns)
-    inside = sum(_inside(plane) for plane in air)
+    inside = sum(_inside(one[::rows, ::columns] < LUNG_AIR_HU) for one in planes(volume.array))
     return inside * voxel_ml * rows * columns
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from covidx.constants import AIR_HU
+from covidx.constants import AIR_HU, MAX_IMAGE_BYTES
 from covidx.errors import InvalidSeriesError
 from covidx.ingest.dicom.decode import read_dataset
 from covidx.ingest.dicom.display import read_radiograph
@@ -20,6 +21,7 @@ from covidx.ingest.dicom.pixels import Plane, read_plane
 from covidx.ingest.dicom.resample import evenly, unsheared
 from covidx.ingest.dicom.series import Stack
 from covidx.ingest.dicom.units import compact, ct_units
+from covidx.scratch import let_go, planes, zeros
 from covidx.volume import Geometry, Units, Volume
 
 __all__ = ["Picture", "content_id", "read_radiograph_file", "read_stack"]
@@ -52,7 +54,8 @@ def content_id(instances: list[str], array: NDArray[Any]) -> str:
     """Image id: the first 16 hex digits of a SHA-256 over sorted instance UIDs and pixel values."""
     digest = hashlib.sha256("\n".join(sorted(instances)).encode())
     digest.update(f"{array.dtype.str}{array.shape}".encode())
-    digest.update(np.ascontiguousarray(array).data)
+    for plane in planes(array):
+        digest.update(np.ascontiguousarray(plane).data)
     return digest.hexdigest()[:ID_DIGITS]
 
 
@@ -62,7 +65,7 @@ def read_stack(stack: Stack) -> Picture:
     Raises
     ------
     InvalidSeriesError
-        ``SLICE_DUPLICATE``, or as `read_plane`.
+        ``SLICE_DUPLICATE``, ``SERIES_TOO_LARGE``, or as `read_plane`.
     """
     chosen: list[Header] = []
     slices: NDArray[Any] | None = None
@@ -112,10 +115,24 @@ def _with_slice(
     small = compact(values)
     values = small if small.dtype == np.int16 else values
     if array is None:
-        array = np.empty((count, *values.shape), values.dtype)
+        array = zeros(_possible((count, *values.shape), values), values.dtype)
     array = array.astype(np.result_type(array, values), copy=False)
     array[index] = values
+    let_go(array)
     return array
+
+
+def _possible(shape: tuple[int, ...], values: NDArray[Any]) -> tuple[int, ...]:
+    needed = math.prod(shape) * values.itemsize
+    if needed > MAX_IMAGE_BYTES:
+        raise InvalidSeriesError(
+            "SERIES_TOO_LARGE",
+            "The series is larger than any scan.",
+            expected=f"at most {MAX_IMAGE_BYTES:,} bytes",
+            actual=f"{needed:,}",
+            hint="Are these slices of one scan? Split them first.",
+        )
+    return shape
 
 
 def _units(array: NDArray[Any], planes: list[Header]) -> tuple[Units, str]:

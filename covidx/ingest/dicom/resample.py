@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from covidx.scratch import let_go, zeros
+
 __all__ = ["evenly", "straight_grid", "unsheared"]
 
 FloatArray = NDArray[np.float64]
@@ -43,10 +45,11 @@ def unsheared(
     """
     straight, shifts, shape = straight_grid(array.shape, affine, heights)
     added = np.subtract(shape, array.shape)[1:]  # (rows, columns)
-    moved = np.empty(shape, array.dtype)
+    moved = zeros(shape, array.dtype)
     for index, (column, row) in enumerate(shifts):
         shifted = _shifted(array[index], (row, column), added)
         moved[index] = _rounded(np.where(np.isnan(shifted), fill, shifted), array)
+        let_go(array, moved)
     return moved, straight
 
 
@@ -125,12 +128,13 @@ def evenly(
     wanted = np.arange(round(float(heights[-1])) + 1)
     above = np.clip(np.searchsorted(heights, wanted), 1, len(heights) - 1)
     share = (wanted - heights[above - 1]) / (heights[above] - heights[above - 1])
-    even = np.empty((len(wanted), *array.shape[1:]), array.dtype)
+    even = zeros((len(wanted), *array.shape[1:]), array.dtype)
     for index, (upper, part) in enumerate(zip(above, np.clip(share, 0, 1), strict=True)):
         if min(part, 1 - part) < WHOLE:
             even[index] = array[upper if part > 0.5 else upper - 1]
         else:
             even[index] = _rounded((1 - part) * array[upper - 1] + part * array[upper], array)
+        let_go(array, even)
     return even, _as_stored(affine)
 
 

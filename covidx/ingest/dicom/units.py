@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from covidx.constants import AIR_BAND_HU, AIR_SHARE, TISSUE_BAND_HU, TISSUE_SHARE
+from covidx.scratch import planes
 from covidx.volume import Units
 
 __all__ = ["compact", "ct_units", "found_units", "looks_like_hu"]
@@ -24,8 +25,11 @@ def looks_like_hu(array: NDArray[Any]) -> bool:
 
     Stored values without their rescale, display greys and MR fail: they have no negative air.
     """
-    flat = array.reshape(-1)
-    flat = flat[:: max(1, flat.size // SAMPLE)]
+    step, size = max(1, array.size // SAMPLE), array[0].size
+    each = [
+        plane.reshape(-1)[-n * size % step :: step].copy() for n, plane in enumerate(planes(array))
+    ]
+    flat = np.concatenate(each)
     air = np.mean((flat >= AIR_BAND_HU[0]) & (flat <= AIR_BAND_HU[1]))
     tissue = np.mean((flat >= TISSUE_BAND_HU[0]) & (flat <= TISSUE_BAND_HU[1]))
     return bool(air >= AIR_SHARE and tissue >= TISSUE_SHARE)
