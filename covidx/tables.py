@@ -69,6 +69,8 @@ MANIFEST = pa.DataFrameSchema(
         "site": _text(nullable=True),
         "manufacturer": _text(nullable=True),
         "kernel": _text(nullable=True),
+        # given, or not known; stores of earlier versions lack it
+        "contrast": pa.Column(str, nullable=True, coerce=True, required=False),
         "view": _text(nullable=True),
         "slice_thickness_mm": _number(0),
         "slice_spacing_mm": _number(0),

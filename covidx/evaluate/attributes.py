@@ -37,7 +37,7 @@ PRESENTATION_BANDS = {"early (up to 4 days)": 5, "late (5 days or more)": np.inf
 """Days since the first symptom: name -> upper bound, which is not in the band. Days 0-4 are the
 first stage of Pan et al. (Radiology 2020;295:715-721); one band for all later is our choice."""
 
-TEXT = ("sex", "manufacturer", "kernel", "view", "site")
+TEXT = ("sex", "manufacturer", "kernel", "contrast", "view", "site")
 AGE = ("age", "age_years")
 """Names under which an age in years is known."""
 DAYS = "days_since_onset"
@@ -85,7 +85,8 @@ def attributes_of(
     """
     found = pd.DataFrame(index=range(len(rows)))
     if manifest is not None:
-        wanted = [*TEXT, "age", "slice_thickness_mm", "acquired"]
+        names = [*TEXT, "age", "slice_thickness_mm", "acquired"]
+        wanted = [name for name in names if name in manifest]
         key, ids = (
             ("image_id", rows.units)
             if rows.level == "image"

@@ -21,6 +21,7 @@ FROM_TABLE = (
     "site",
     "manufacturer",
     "kernel",
+    "contrast",
     "view",
     "sex",
     "acquired",

@@ -197,5 +197,6 @@ def of_run(laid: Laid[Any], run_id: str) -> dict[str, Any]:
         units=str(train["units"].mode().iloc[0]),
         manufacturers=sorted(train["manufacturer"].dropna().unique()),
         slice_thickness_mm=limits,
+        contrast="contrast" in train and bool((train["contrast"] == "given").any()),
     )
     return {"trained_on": trained_on, "run_id": run_id}

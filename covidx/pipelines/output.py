@@ -118,6 +118,7 @@ def _trained_on(cohort: Cohort, rows: pd.DataFrame, splits: Splits) -> TrainedOn
         slice_thickness_mm=None
         if thickness.empty
         else (float(thickness.min()), float(thickness.max())),
+        contrast="contrast" in train and bool((train["contrast"] == "given").any()),
     )
 
 

@@ -41,6 +41,7 @@ class TrainedOn(Config):
     units: str
     manufacturers: list[str]
     slice_thickness_mm: tuple[float, float] | None
+    contrast: bool = Field(False, description="whether it saw scans with contrast medium")
 
     @property
     def modality(self) -> str:

@@ -158,7 +158,8 @@ def outside_domain(bundle: _Trained, facts: Mapping[str, object]) -> list[str]:
     ----------
     bundle : Bundle, or another that says what it was trained on
     facts : mapping
-        Manifest fields of the image: modality, units, kind, view, manufacturer, slice_thickness_mm.
+        Manifest fields of the image: modality, units, kind, view, manufacturer, contrast,
+        slice_thickness_mm.
     """
     seen, reasons = bundle.trained_on, []
     maker = str(facts.get("manufacturer") or "")
@@ -175,6 +176,8 @@ def outside_domain(bundle: _Trained, facts: Mapping[str, object]) -> list[str]:
         reasons.append(f"trained on a {seen.kind}, this is a {facts['kind']}")
     if seen.kind == "radiograph" and str(facts.get("view")).upper() in LATERAL_VIEWS:
         reasons.append("trained on frontal views, this is a lateral one")
+    if facts.get("contrast") == "given" and not seen.contrast:
+        reasons.append("contrast medium was given; the model was trained on scans without")
     thickness = facts.get("slice_thickness_mm")
     if seen.slice_thickness_mm and isinstance(thickness, Real) and np.isfinite(float(thickness)):
         low, high = seen.slice_thickness_mm

@@ -55,6 +55,13 @@ def test_a_size_that_one_class_has_is_found_although_its_rank_says_nothing():
     assert by_column["megapixels"].estimate.value == pytest.approx(0.5)
 
 
+def test_contrast_that_one_class_was_given_is_found():
+    rows = table(label=["a"] * 30 + ["b"] * 30, contrast=[None] * 30 + ["given"] * 30)
+    found = {one.column: one for one in associations(rows)[0]}
+    assert found["contrast"].estimate.value == pytest.approx(1)
+    assert found["contrast"].counts.loc["unknown", "a"] == 30
+
+
 def test_numbers_that_differ_without_an_order_are_a_note():
     """All of b are 50. 11 of a lie below and 19 above: AUROC 0.63 (0.46 to 0.81), p = 0.02."""
     ages = [str(age) for age in (*range(30, 41), *range(60, 79))] + ["50"] * 30

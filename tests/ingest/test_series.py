@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydicom.dataset import Dataset
 
 from covidx.ingest import Identities, ImageReader, Rules, read_images
 from covidx.ingest.dicom.choice import sharpness
@@ -227,6 +228,26 @@ def test_an_mr_series_is_read_but_has_no_units(tmp_path: Path) -> None:
     volume = image.volume
     assert (volume.modality, volume.units, volume.geometry) == ("MR", "unproven", "proven")
     assert volume.spacing_mm == (5, 0.5, 0.75)
+
+
+@pytest.mark.parametrize(
+    ("attributes", "told"),
+    [
+        ({}, None),
+        ({"ContrastBolusAgent": ""}, None),
+        ({"ContrastBolusAgent": "None"}, None),
+        ({"ContrastBolusAgent": "IMERON 350"}, "given"),
+        ({"ContrastBolusAgent": "", "ContrastBolusVolume": 80}, "given"),
+        ({"ContrastBolusAgentSequence": [Dataset()]}, "given"),
+    ],
+)
+def test_contrast_medium_is_told_and_its_name_is_not(
+    tmp_path: Path, attributes: dict[str, Any], told: str | None
+) -> None:
+    write_series(tmp_path, 3, **attributes)
+    [image], _ = read(tmp_path)
+    assert image.fields["contrast"] == told
+    assert "IMERON" not in str(image.fields)
 
 
 def test_a_single_ct_slice_is_a_slice(tmp_path: Path) -> None:

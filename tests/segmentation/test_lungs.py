@@ -57,6 +57,17 @@ def test_a_fine_grid_is_thinned_and_its_border_drawn_on_it() -> None:
     assert dice(found > 0, labels > 0) > 0.998  # corners of the coarse border are closed
 
 
+def test_contrast_medium_in_the_vessels_leaves_the_lungs() -> None:
+    plain = ct(scan(1))
+    hu = plain.array.copy()
+    blood = (hu > 30) & (hu < 80)
+    hu[blood] += 250
+    assert blood.mean() > 0.05
+    found, without = (segment_lungs(one) for one in (replace(plain, array=hu), plain))
+    assert dice(found == 1, without == 1) > 0.99
+    assert dice(found == 2, without == 2) > 0.99
+
+
 def test_lungs_that_touch_are_parted_where_they_touch() -> None:
     hu = np.array(round_chest().array)
     hu[2:7, 25:28, 50:70] = -800  # 6 mm high, from lung to lung

@@ -108,6 +108,7 @@ def test_patients_with_several_images_are_scored_by_image(tmp_path: Path) -> Non
         ({"modality": "MR"}, "trained on CT, this is MR"),
         ({"units": "unproven"}, "trained on values in hu, these are unproven"),
         ({"units": "display"}, "values in hu"),
+        ({"contrast": "given"}, "contrast medium was given"),
         ({"kind": "slice"}, "trained on a volume, this is a slice"),
         ({"slice_thickness_mm": 1.0}, "slices of 5 to 7 mm, these are 1"),
         ({"slice_thickness_mm": 10}, "slices of 5 to 7 mm, these are 10"),
@@ -123,6 +124,11 @@ def test_each_way_out_of_the_domain_is_named(facts: dict[str, object], said: str
 @pytest.mark.parametrize("thickness", [5.0, 7.0, 4.8, 7.3, None, float("nan")])
 def test_inside_the_domain_nothing_is_said(thickness: float | None) -> None:
     assert outside_domain(make_bundle(), FACTS | {"slice_thickness_mm": thickness}) == []
+
+
+def test_contrast_is_no_surprise_to_a_model_that_saw_it() -> None:
+    seen = make_bundle().trained_on.model_copy(update={"contrast": True})
+    assert outside_domain(make_bundle(trained_on=seen), FACTS | {"contrast": "given"}) == []
 
 
 def test_a_model_of_two_modalities_takes_both() -> None:

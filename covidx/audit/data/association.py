@@ -19,7 +19,18 @@ from covidx.evaluate.significance import PValue, holm
 
 __all__ = ["Association", "associations", "cramers_v_estimate"]
 
-NOMINAL = ("source", "site", "manufacturer", "kernel", "modality", "view", "sex", "format", "mode")
+NOMINAL = (
+    "source",
+    "site",
+    "manufacturer",
+    "kernel",
+    "contrast",
+    "modality",
+    "view",
+    "sex",
+    "format",
+    "mode",
+)
 NUMERIC = ("age", "date", "megapixels", "aspect", "thickness", "spacing")
 FEWEST = 5
 """Patients of a value or class; rarer values are pooled, rarer classes get no AUROC."""

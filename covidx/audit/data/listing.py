@@ -29,6 +29,7 @@ NAMES: dict[str, tuple[str, ...]] = {
     "site": ("site", "institution", "hospital", "location"),
     "manufacturer": ("manufacturer",),
     "kernel": ("kernel", "convolution_kernel"),
+    "contrast": ("contrast", "contrast_bolus_agent"),
     "modality": ("modality",),
     "view": ("view", "view_position", "projection"),
     "sex": ("sex", "gender"),

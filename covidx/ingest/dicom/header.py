@@ -33,6 +33,10 @@ NAMES = (
 )
 """Whose words must not come out by another attribute."""
 
+NO_AGENT = ("", "NO", "NONE", "WITHOUT", "N/A")
+"""ContrastBolusAgent of scans without one: the attribute is required only where there was contrast
+(PS3.3 C.7.6.4), but scanners write it always."""
+
 
 @dataclass(frozen=True, slots=True)
 class Header:
@@ -51,6 +55,8 @@ class Header:
         mm between rows, then between columns (PS3.3 10.7.1.3).
     slope, intercept : float, optional
         Modality rescale (PS3.3 C.11.1.1.2); None where absent.
+    contrast : bool
+        Whether a contrast agent is named, in whatever way (PS3.3 C.7.6.4, C.7.6.4b).
     acquired : str
         ISO date, or empty.
     echo, trigger_time : float, optional
@@ -92,6 +98,7 @@ class Header:
     intercept: float | None
     rescale_type: str
     kernel: str
+    contrast: bool
     manufacturer: str
     site: str
     view: str
@@ -160,6 +167,7 @@ def headers_of(ds: Dataset, path: Path) -> list[Header]:
         tilt_deg=number_of(ds, "GantryDetectorTilt"),
         rescale_type=text_of(ds, "RescaleType"),
         kernel=kernel_of(ds),
+        contrast=_contrast(ds),
         manufacturer=text_of(ds, "Manufacturer"),
         site=text_of(ds, "InstitutionName"),
         view=text_of(ds, "ViewPosition"),
@@ -180,6 +188,12 @@ def headers_of(ds: Dataset, path: Path) -> list[Header]:
     if "PerFrameFunctionalGroupsSequence" in ds:
         return [replace(header, **changes) for changes in frame_changes(ds)]
     return [header]
+
+
+def _contrast(ds: Dataset) -> bool:
+    agent = text_of(ds, "ContrastBolusAgent").upper()
+    volume = number_of(ds, "ContrastBolusVolume") or 0.0
+    return agent not in NO_AGENT or volume > 0 or bool(ds.get("ContrastBolusAgentSequence"))
 
 
 def _plane(ds: Dataset) -> dict[str, Any]:
