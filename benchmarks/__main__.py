@@ -83,8 +83,10 @@ def _dciodvfy(at: Places) -> None:
 
 def _lungs(at: Places) -> None:
     from benchmarks.lungs import lungs
+    from benchmarks.picture_lungs import picture_lungs
 
     lungs(at.data, at.results)
+    picture_lungs(at.data, at.results)
 
 
 def _severity(at: Places) -> None:

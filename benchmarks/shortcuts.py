@@ -1,8 +1,8 @@
 """Do models of DarkCovidNet and of COVID-CT read the lungs? The audit of shortcuts on test images.
 
 On radiographs lungs are found by a network that learnt from those of covid-chestxray of other
-patients: DarkCovidNet's COVID-19 images are from there. COVID-CT's slices are pictures of unknown
-window, in which nothing here finds lungs. Runs that are there already are taken.
+patients: DarkCovidNet's COVID-19 images are from there. In COVID-CT's slices, pictures of unknown
+window, they are what is dark inside of the body. Runs that are there already are taken.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ COMMAND = "python -m benchmarks {}-shortcuts"
 FILMS = "covid-chestxray"
 FROM_FILMS = "cohen-"
 """How DarkCovidNet's table names a patient of covid-chestxray."""
-LUNGS = {SET: "lungs by a network of other patients", SLICES: "no lungs are looked for"}
+LUNGS = {SET: "lungs by a network of other patients", SLICES: "lungs by their greys"}
 CONDITIONS = ("lungs_out", "lungs_only", "border_only", "border_trained", "low_pass")
 
 
@@ -60,7 +60,7 @@ def darkcovidnet(data: Path, work: Path, runs: Path, results: Path = RESULTS) ->
 
 
 def covid_ct(data: Path, work: Path, runs: Path, results: Path = RESULTS) -> ShortcutAudit:
-    """The same for COVID-CT, divided by `source_run`, without lungs."""
+    """The same for COVID-CT, divided by `source_run`; lungs by their greys."""
     run = _classifier(load_config(TRAIN_CT, TrainCT), SLICES, data, work, runs)
     return _audit(run, None, SLICES, work, results)
 
@@ -119,12 +119,13 @@ def _others(segmenter: Path, data: Path) -> bool:
 def results_of(found: ShortcutAudit, name: str) -> dict[str, Result]:
     """An AUROC a condition, COVID-19 against the rest."""
     by_name = {finding.name: finding for finding in found.findings}
-    whole, results = by_name["whole_image"].estimate, {}
+    whole, lungs = by_name["whole_image"].estimate, by_name["lungs_found"].found.rstrip(".")
+    results = {}
     for condition in CONDITIONS:
         finding = by_name[condition]
         if finding.estimate is not None:
             against = f"{finding.title.lower()}: {finding.verdict}; the whole images {whole}; "
-            against += f"one run's test images, {LUNGS[name]}"
+            against += f"one run's test images, {LUNGS[name]}: {lungs[:1].lower()}{lungs[1:]}"
             key = f"{name.replace('-', '_')}_{condition}_auroc"
             results[key] = result_of(finding.estimate, against, COMMAND.format(name))
     return results

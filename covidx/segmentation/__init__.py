@@ -7,6 +7,7 @@ from covidx.segmentation.grid import check_values, in_order_of, on_grid
 from covidx.segmentation.lungs import segment_lungs
 from covidx.segmentation.measure import LOBES, Masks, lung_flags, measure_severity
 from covidx.segmentation.metrics import MaskScores, compare_masks, dice, surface_distances
+from covidx.segmentation.picture import segment_slice_lungs
 from covidx.segmentation.severity import Part, Region, Severity, Zone, points
 from covidx.segmentation.sides import LEFT, RIGHT
 from covidx.segmentation.summary import summarise
@@ -31,6 +32,7 @@ __all__ = [
     "on_grid",
     "points",
     "segment_lungs",
+    "segment_slice_lungs",
     "summarise",
     "surface_distances",
 ]

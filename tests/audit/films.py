@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -41,7 +42,11 @@ class Looks(nn.Module):
         return torch.stack([mean, -mean], dim=1)
 
 
-def reader_of(part: tuple[int, int, int, int], manifest_sha256: str = "m") -> Predictor:
+def reader_of(
+    part: tuple[int, int, int, int],
+    manifest_sha256: str = "m",
+    kind: Literal["radiograph", "slice"] = "radiograph",
+) -> Predictor:
     """The brighter that part, the more it says covid-19."""
     seen = TrainedOn(
         dataset="films",
@@ -51,14 +56,14 @@ def reader_of(part: tuple[int, int, int, int], manifest_sha256: str = "m") -> Pr
         split_sha256="s",
         patients={},
         modalities=["DX"],
-        kind="radiograph",
+        kind=kind,
         units="display",
         manufacturers=[],
         slice_thickness_mm=None,
     )
     bundle = Bundle(
         architecture=Architecture(backbone="test_efficientnet", top_k=1),
-        preprocessing=Preprocessing(input="radiograph", slices=1, rows=SIDE, columns=SIDE),
+        preprocessing=Preprocessing(input=kind, slices=1, rows=SIDE, columns=SIDE),
         classes=["normal", "covid-19"],
         positive="covid-19",
         threshold=Threshold(value=0.5, rule="none", origin="none"),

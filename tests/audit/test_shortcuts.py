@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from numpy.typing import NDArray
+from PIL import Image
 from sklearn.metrics import roc_auc_score
 from typer.testing import CliRunner
 
@@ -22,6 +23,7 @@ from covidx.audit.shortcuts.maskers import make_masker
 from covidx.audit.shortcuts.probes import forest, linear, out_of_fold
 from covidx.cli import app
 from covidx.errors import CovidxError
+from covidx.files import sha256_file
 from covidx.ingest import load_image
 from covidx.segmentation import dice
 from covidx.tables import MANIFEST, MASKS, SPLITS, read_table, table_digest, write_table
@@ -227,7 +229,38 @@ def test_lungs_of_a_ct_are_found_by_threshold() -> None:
     few = replace(volume, affine=np.diag([-1.0, -1.0, 10.0, 1.0]))  # a quarter of the ml
     with pytest.raises(CovidxError, match="NO_LUNGS"):
         masker({}, few)
-    assert make_masker("slice", None, None)[0] is None
+    assert make_masker("radiograph", None, None)[0] is None
+
+
+def test_lungs_of_a_ct_slice_are_found_by_its_greys(
+    patch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The same lungs as drawn ones; a picture without is left out, and counted by class."""
+    manifest = films(tmp_path, marked=True)
+    grey = np.full((SIDE, SIDE), 120, np.uint8)
+    Image.fromarray(grey).save(tmp_path / "i6.png")
+    table = read_table(manifest, MANIFEST)
+    table.loc[table["image_id"] == "i6", "sha256"] = sha256_file(tmp_path / "i6.png")
+    write_table(table.assign(modality="CT", kind="slice"), manifest, MANIFEST)
+    model = reader_of(CORNER, kind="slice")
+    patch.setattr(Predictor, "load", classmethod(lambda cls, folder: model))
+    found = audit_shortcuts(Asked(Path("bundle"), manifest, tmp_path))
+    named = by_name(found)
+    assert "Otsu" in dict(found.facts)["Lungs found by"]
+    assert "0 of 20 covid-19, 1 of 20 normal (NO_LUNGS)" in named["lungs_found"].found
+    out, alone = named["lungs_out"].estimate, named["lungs_only"].estimate
+    assert out is not None and out.value == 1.0 and out.n == 39
+    assert alone is not None and alone.value == 0.5  # the marker is no lung
+    assert "lungs are not known" not in named["border_only"].how_sure
+
+
+def test_several_slices_for_a_bundle_of_single_ones_are_read_in_hu() -> None:
+    volume = box_volume()
+    masker, _ = make_masker("slice", None, None)
+    assert masker is not None
+    volumes, _ = make_masker("volume", None, None)
+    assert volumes is not None
+    np.testing.assert_array_equal(masker({}, volume), volumes({}, volume))
 
 
 def test_the_command_writes_a_page_and_says_what_failed(

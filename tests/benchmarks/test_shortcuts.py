@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -38,8 +39,10 @@ def test_conditions_that_were_not_looked_at_are_not_recorded() -> None:
         return Finding(name, "Title", "pass", "", "", "", estimate=estimate)
 
     findings = [finding(name, None if name == "lungs_out" else 0.7) for name in CONDITIONS]
-    audit = ShortcutAudit([], [*findings, finding("whole_image", 0.8)], {})
+    lungs = replace(finding("lungs_found", None), found="Not found in 1 of 9 ill.")
+    audit = ShortcutAudit([], [*findings, finding("whole_image", 0.8), lungs], {})
     found = results_of(audit, "covid-ct")
     assert "covid_ct_lungs_out_auroc" not in found
-    assert found["covid_ct_border_trained_auroc"].value == 0.7
+    border = found["covid_ct_border_trained_auroc"]
+    assert border.value == 0.7 and border.against.endswith("greys: not found in 1 of 9 ill")
     assert len(found) == len(CONDITIONS) - 1

@@ -14,7 +14,7 @@ from covidx.constants import MIN_LUNG_ML
 from covidx.errors import InvalidInputError
 from covidx.files import sha256_file
 from covidx.ingest.nifti import read_nifti
-from covidx.segmentation import look_at_film, on_grid, segment_lungs
+from covidx.segmentation import look_at_film, on_grid, segment_lungs, segment_slice_lungs
 from covidx.tables import MASKS, read_table
 from covidx.training.segmenter import Segmenter
 from covidx.volume import Volume
@@ -42,7 +42,7 @@ def make_masker(kind: str, masks: Path | None, segmenter: Path | None) -> tuple[
     Returns
     -------
     masker : callable, optional
-        None where nothing can find the lungs.
+        None where nothing can find the lungs: for radiographs, without masks and segmenter.
     name : str
 
     Raises
@@ -66,11 +66,20 @@ def make_masker(kind: str, masks: Path | None, segmenter: Path | None) -> tuple[
         return _checked(find, kind), name
     if kind == "volume":
         return _checked(_by_threshold, kind), "threshold on HU"
+    if kind == "slice":
+        return _checked(_by_greys, kind), "what is dark inside of the body, by Otsu's threshold"
     return None, "none"
 
 
 def _by_threshold(_: Mapping[str, Any], volume: Volume) -> NDArray[np.bool_]:
     return segment_lungs(volume, sides=False) > 0
+
+
+def _by_greys(row: Mapping[str, Any], volume: Volume) -> NDArray[np.bool_]:
+    """Of several slices a bundle for single ones takes those with lung, by HU (`prepare`)."""
+    if len(volume.array) > 1:
+        return _by_threshold(row, volume)
+    return segment_slice_lungs(volume.array[0])[None]
 
 
 def _given(table: Path) -> Masker:
