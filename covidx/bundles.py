@@ -51,7 +51,12 @@ class BundleFile(Config):
 
     def digest(self) -> str:
         """Hash of what the bundle does, leaving out when and by which run it was made."""
-        return sha256_json(self.model_dump(mode="json", exclude=set(self.NOT_HASHED)))
+        return self.digest_of(self.model_dump(mode="json"))
+
+    @classmethod
+    def digest_of(cls, said: Mapping[str, Any]) -> str:
+        """The same of values as ``bundle.json`` has them."""
+        return sha256_json({key: value for key, value in said.items() if key not in cls.NOT_HASHED})
 
     def write(self, folder: Path) -> Self:
         """Write ``bundle.json`` beside its files; itself, with digests, time and versions."""
@@ -144,7 +149,8 @@ def read_bundle(folder: Path, kind: type[Kind]) -> Kind:
         As `parse_bundle` and `need_unchanged`.
     """
     bundle = parse_bundle(folder, kind)
-    found = {"bundle.json": (bundle.sha256, bundle.digest())}
+    # Of what is written there: a field that a later version added has its default in `bundle`.
+    found = {"bundle.json": (bundle.sha256, bundle.digest_of(_said(folder)))}
     for name, field in bundle.FILES.items():
         path, recorded = folder / name, getattr(bundle, field)
         if recorded is not None:

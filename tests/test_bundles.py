@@ -53,6 +53,16 @@ def test_the_digest_is_of_what_it_does() -> None:
         assert one.model_copy(update=change).digest() != one.digest(), change
 
 
+def test_a_field_that_was_added_since_changes_no_bundle(saved: Path) -> None:
+    class Later(Tiny):
+        added: bool = False
+
+    assert read_bundle(saved, Later).added is False
+    edit(saved, added=True)
+    with pytest.raises(BundleError, match="BUNDLE_CHANGED"):
+        read_bundle(saved, Later)
+
+
 SPOILT: list[tuple[Callable[[Path], object], str, str, str]] = [
     (lambda at: (at / "bundle.json").unlink(), "BUNDLE_MISSING", "no such file", "latest/bundle"),
     (lambda at: (at / "bundle.json").write_text("{"), "BUNDLE_INVALID", "JSON", "train it again"),
