@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from covidx.segmentation.film import look_at_film
 from covidx.segmentation.grid import check_values, in_order_of, on_grid
-from covidx.segmentation.lungs import segment_lungs
+from covidx.segmentation.lungs import drop_small_pieces, segment_lungs
 from covidx.segmentation.measure import LOBES, Masks, lung_flags, measure_severity
 from covidx.segmentation.metrics import MaskScores, compare_masks, dice, surface_distances
 from covidx.segmentation.picture import segment_slice_lungs
@@ -25,6 +25,7 @@ __all__ = [
     "check_values",
     "compare_masks",
     "dice",
+    "drop_small_pieces",
     "in_order_of",
     "look_at_film",
     "lung_flags",

@@ -18,7 +18,7 @@ from covidx.segmentation.pleura import fill_dents
 from covidx.segmentation.sides import LEFT, RIGHT, Labels, split_sides
 from covidx.volume import Volume, check_ct
 
-__all__ = ["segment_lungs"]
+__all__ = ["drop_small_pieces", "segment_lungs"]
 
 WORKING_MM = 2.0
 """mm to which the grid is thinned to look at shapes; borders are drawn on the full one."""
@@ -64,9 +64,7 @@ def segment_lungs(volume: Volume, *, sides: bool = True) -> Labels:
     upright = volume.canonical()  # slices to the head, rows to the back, columns to the left
     spacing, voxel_ml = upright.spacing_mm, upright.voxel_ml
     assert spacing is not None and voxel_ml is not None
-    # Spacing may differ in its seventh digit between a file and its stored copy.
-    rows, columns = (max(1, round(WORKING_MM / mm - ROUNDING)) for mm in spacing[1:])
-    step = (max(1, round(WORKING_MM / spacing[0] - ROUNDING)), rows, columns)
+    step = _step(spacing)
     hu = _thinned(upright.array, step)
     mm = (spacing[0] * step[0], spacing[1] * step[1], spacing[2] * step[2])
     air = _inner_air(hu < LUNG_AIR_HU)
@@ -103,10 +101,47 @@ def _check_found(ml: float) -> None:
         )
 
 
-def _thinned(hu: NDArray[Any], step: tuple[int, int, int]) -> NDArray[Any]:
+def drop_small_pieces(lungs: Labels, spacing_mm: Spacing) -> None:
+    """Take pieces out of a mask, in place, that are small beside the largest: air in the table.
+
+    Parameters
+    ----------
+    lungs : ndarray of uint8, shape (slices, rows, columns)
+        0 where there is no lung.
+    spacing_mm : tuple of float
+        Of (slices, rows, columns).
+    """
+    step = _step(spacing_mm)
+    near_by = ndimage.generate_binary_structure(3, 3)  # what the thinned grid has no voxel for
+    kept = ndimage.binary_dilation(_lung_pieces(_thinned(lungs, step) > 0), near_by)
+    near, plane = _nearest(lungs.shape, step, kept.shape)
+    for z, source in enumerate(near):
+        lungs[z] *= kept[source][plane]
+        let_go(lungs)
+
+
+def _step(spacing_mm: Spacing) -> tuple[int, int, int]:
+    """Of the thinned grid, in voxels of the full one."""
+    # Spacing may differ in its seventh digit between a file and its stored copy.
+    slices, rows, columns = (max(1, round(WORKING_MM / mm - ROUNDING)) for mm in spacing_mm)
+    return slices, rows, columns
+
+
+def _thinned(full: NDArray[Any], step: tuple[int, int, int]) -> NDArray[Any]:
     """Every so many slices, rows and columns; a copy, so that the full grid may leave memory."""
-    thin = (plane[:: step[1], :: step[2]].copy() for plane in planes(hu[:: step[0]]))
+    thin = (plane[:: step[1], :: step[2]].copy() for plane in planes(full[:: step[0]]))
     return np.stack(list(thin))
+
+
+def _nearest(
+    full: tuple[int, ...], step: tuple[int, int, int], thin: tuple[int, ...]
+) -> tuple[NDArray[np.intp], tuple[NDArray[np.intp], ...]]:
+    """Of each slice of the full grid the slice of the thinned one, and of its pixels the pixels."""
+    slices, rows, columns = (
+        np.minimum((np.arange(n) + s // 2) // s, count - 1)
+        for n, s, count in zip(full, step, thin, strict=True)
+    )
+    return slices, np.ix_(rows, columns)
 
 
 def _inner_air(air: Mask) -> Mask:
@@ -138,13 +173,9 @@ def _draw_border(
     sure = ndimage.binary_erosion(whole > 0, across) | ((whole > 0) & (coarse >= BORDER_HU))
     grown = np.where(whole > 0, whole, ndimage.grey_dilation(whole, footprint=across))
     grown[airways] = 0
-    near = [
-        np.minimum((np.arange(n) + s // 2) // s, len_ - 1)
-        for n, s, len_ in zip(hu.shape, step, whole.shape, strict=True)
-    ]
+    near, plane = _nearest(hu.shape, step, whole.shape)
     full = zeros(hu.shape, np.uint8)
-    plane = np.ix_(near[1], near[2])
-    for z, source in enumerate(near[0]):  # a slice at a time: the full grid may be large
+    for z, source in enumerate(near):  # a slice at a time: the full grid may be large
         lung = sure[source][plane] | (hu[z] < BORDER_HU)
         full[z] = grown[source][plane] * lung
         let_go(hu, full)

@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from covidx.imaging.augment_pairs import fit_patch
-from covidx.imaging.frames import Frame, make_frame
+from covidx.imaging.frames import Frame, VolumeFraming, make_frame
 from covidx.scratch import let_go, zeros
-from covidx.segmentation import in_order_of
+from covidx.segmentation import drop_small_pieces, in_order_of
 from covidx.training.network_bundle import made_up_patches
 from covidx.training.patches import swaps_of
 from covidx.training.predict import PARITY_TOLERANCE
@@ -98,7 +98,8 @@ class Segmenter:
         -------
         dict of ndarray of uint8, shape (slices, rows, columns)
             Question -> class numbers, on the grid of `volume`. Beside them, memory holds the
-            answers of some slices, however many there are.
+            answers of some slices, however many there are. Of lungs on CT, pieces that are
+            small beside the largest are left out (`drop_small_pieces`).
 
         Raises
         ------
@@ -130,6 +131,9 @@ class Segmenter:
                     if name in chances:
                         chances[name][index] = (1 - part[0]).clamp(0, 1).numpy()
             let_go(frame.volume.array, *labels.values(), *chances.values())
+        if "lung" in labels and isinstance(recipe.framing, VolumeFraming):
+            assert frame.volume.spacing_mm is not None
+            drop_small_pieces(labels["lung"], frame.volume.spacing_mm)
         return Answered(
             {name: in_order_of(found, volume) for name, found in labels.items()},
             {name: in_order_of(found, volume) for name, found in chances.items()},

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from covidx.errors import InvalidInputError
 from covidx.ingest import read_series
-from covidx.segmentation import dice, segment_lungs
+from covidx.segmentation import dice, drop_small_pieces, segment_lungs
 from covidx.volume import Volume
 
 from .conftest import ct, round_chest, round_labels, scan
@@ -55,6 +55,20 @@ def test_a_fine_grid_is_thinned_and_its_border_drawn_on_it() -> None:
     found = segment_lungs(Volume(hu, "CT", "hu", "proven", np.diag([-1.0, -1.0, 10.0, 1.0])))
     assert (found[:, 62:178, 98] == 1).all() and not found[:, 70:170, 99].any()
     assert dice(found > 0, labels > 0) > 0.998  # corners of the coarse border are closed
+
+
+@pytest.mark.parametrize("fine", [1, 3])
+def test_pieces_small_beside_the_largest_are_dropped(fine: int) -> None:
+    labels = round_labels().repeat(fine, axis=1).repeat(fine, axis=2)
+    specks = labels.copy()
+    specks[:, : 9 * fine, : 9 * fine] = 2
+    drop_small_pieces(specks, (5.0, 2.0 / fine, 2.0 / fine))
+    np.testing.assert_array_equal(specks, labels)
+    half = np.where(labels == 1, 1, 0).astype(np.uint8)
+    half[: len(half) // 5, :, 80 * fine :] = labels[: len(half) // 5, :, 80 * fine :]
+    whole = half.copy()
+    drop_small_pieces(half, (5.0, 2.0 / fine, 2.0 / fine))
+    np.testing.assert_array_equal(half, whole)  # a fifth of a lung is no speck
 
 
 def test_contrast_medium_in_the_vessels_leaves_the_lungs() -> None:

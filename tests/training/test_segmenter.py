@@ -95,6 +95,14 @@ def turned(volume: Volume, axes: str) -> Volume:
     return Volume(np.ascontiguousarray(array), "CT", "hu", "proven", other.affine)
 
 
+def test_air_in_the_table_is_no_lung() -> None:
+    volume, lung, _ = chest()
+    hu = volume.array.copy()
+    hu[:6, 18:20, 4:5] = -900  # 12 voxels, beside 144 of each lung
+    found = Segmenter(bundle(), ByGrey()).segment(replace(volume, array=hu))["lung"]
+    np.testing.assert_array_equal(found, lung)
+
+
 @pytest.mark.parametrize("axes", ["LPS", "RAS", "RPI", "PSL", "ILA"])
 @pytest.mark.parametrize("patch", [(16, 16), (8, 16, 16)])
 def test_masks_lie_on_the_grid_of_the_image_in_any_orientation(
