@@ -72,9 +72,10 @@ audit: setup ## Every audit of a run, and a table of verdicts: RUN=train_ct/late
 	$(BIN)/covidx audit all 'runs/$(RUN)'
 
 .PHONY: reproduce
-reproduce: setup ## Train a run again from its record and compare: RUN=train_ct/latest [SEEDS=n DATA= LABELS= CLINICAL= CARD=]
+reproduce: setup ## Train a run again from its record and compare: RUN=train_ct/latest [SEEDS=n DATA= LABELS= TABLE= MASKS= CARD=]
 	$(BIN)/covidx reproduce 'runs/$(RUN)' $(if $(SEEDS),--seeds '$(SEEDS)') $(if $(DATA),--data '$(DATA)') \
-	  $(if $(LABELS),--labels '$(LABELS)') $(if $(CLINICAL),--clinical '$(CLINICAL)') $(if $(CARD),--card '$(CARD)')
+	  $(if $(LABELS),--labels '$(LABELS)') $(if $(TABLE),--table '$(TABLE)') $(if $(MASKS),--masks '$(MASKS)') \
+	  $(if $(CARD),--card '$(CARD)')
 
 .PHONY: mlflow
 mlflow: setup ## Open MLflow's UI on the runs (http://127.0.0.1:5000)

@@ -64,16 +64,25 @@ def train_again(
 def _pipeline(name: str) -> tuple[Any, Callable[..., Any]]:
     from covidx.pipelines.clinical_config import TrainClinical
     from covidx.pipelines.config import TrainCT, TrainCXR
+    from covidx.pipelines.detection_config import TrainDetection
     from covidx.pipelines.fusion_config import TrainFusion
+    from covidx.pipelines.segmentation_config import TrainSegmentation
+    from covidx.pipelines.severity_source import TrainSeverity
     from covidx.pipelines.train_clinical import train_clinical
+    from covidx.pipelines.train_detection import train_detection
     from covidx.pipelines.train_fusion import train_fusion
     from covidx.pipelines.train_image import train_image
+    from covidx.pipelines.train_segmentation import train_segmentation
+    from covidx.pipelines.train_severity import train_severity
 
     known: dict[str, tuple[Any, Callable[..., Any]]] = {
         "train_ct": (TrainCT, train_image),
         "train_cxr": (TrainCXR, train_image),
         "train_clinical": (TrainClinical, train_clinical),
         "train_fusion": (TrainFusion, train_fusion),
+        "train_segmentation": (TrainSegmentation, train_segmentation),
+        "train_detection": (TrainDetection, train_detection),
+        "train_severity": (TrainSeverity, train_severity),
     }
     return known[name]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -31,8 +31,14 @@ def reproduce(
         Path | None, typer.Option(help="Where its data lie now [where they lay].")
     ] = None,
     labels: Labels = None,
-    clinical: Annotated[
-        Path | None, typer.Option(help="Where its clinical table lies now [where it lay].")
+    table: Annotated[
+        Path | None,
+        typer.Option(
+            help="Where its clinical table, or readers' scores, lie now [where they lay]."
+        ),
+    ] = None,
+    masks: Annotated[
+        Path | None, typer.Option(help="Where its drawn lungs lie now [where they lay].")
     ] = None,
     card: Card = None,
     runs: Runs = Path("runs"),
@@ -40,28 +46,37 @@ def reproduce(
 ) -> None:
     """Train a run again from its record and compare; exit code 1 if it does not come out again."""
     from covidx.audit.run import compare_runs
-    from covidx.audit.run.folder import need_run
+    from covidx.audit.run.folder import need_run, read_run
+    from covidx.audit.run.kinds import KINDS
     from covidx.cards import load_card
     from covidx.cli.replay import train_again
+    from covidx.errors import InvalidInputError
     from covidx.pipelines.remembered import Given, recall
     from covidx.runs import RunFolder
 
     run = run.resolve()
     record = need_run(run)
+    if seeds and not KINDS[record["pipeline"]].seeded:
+        raise InvalidInputError(
+            "SEEDS_WITHOUT_EFFECT",
+            f"The seed of {record['pipeline']} moves intervals alone, and no figure.",
+            hint="Leave --seeds out.",
+        )
     described = None if card is None else load_card(card)
-    given = recall(record, work, Given(data, labels, clinical, described))
+    given = recall(record, work, Given(data, labels, table, described, masks=masks))
     replayed = train_again(record, given, work=work, runs=runs)
     found = compare_runs(run, replayed)
     _tell(found)
     own = int(record["config"]["seed"])
     others = {}
     for seed in range(own + 1, own + 1 + seeds):
-        others[seed] = _auroc(train_again(record, given, work=work, runs=runs, seed=seed))
+        again = read_run(train_again(record, given, work=work, runs=runs, seed=seed))
+        others[seed] = again.figure(found.figure) | {"run": str(again.record["run_id"])}
     folder = RunFolder(PIPELINE, runs)
     with folder.closing():
         _keep(folder, found, others, runs)
     if others:
-        _tell_spread(found.claimed, own, others)
+        _tell_spread(found, own, others)
     typer.echo(f"\nverdict  {found.verdict}\nreport   {folder.path / 'audit.html'}")
     typer.echo(f"badge    {folder.path / 'badge.json'}")
     raise typer.Exit(found.verdict == "fail")
@@ -77,13 +92,6 @@ def badge(outcome: str) -> dict[str, Any]:
     return {"schemaVersion": 1, "label": "reproduced", "message": outcome, "color": colour}
 
 
-def _auroc(run: Path) -> dict[str, Any]:
-    from covidx.files import read_json
-
-    found: dict[str, Any] = read_json(run / "metrics.json")["auroc"] | {"run": run.name}
-    return found
-
-
 def _keep(
     folder: RunFolder,
     found: RunComparison,
@@ -96,30 +104,33 @@ def _keep(
     from covidx.tracking import tracked
 
     said = found.to_json() | _spread(found.claimed, others)
+    name = found.figure
     facts = [("Run", found.run), ("Replay", found.replay), ("Outcome", found.outcome)]
-    facts += [("AUROC, claimed", _text(found.claimed)), ("AUROC, replayed", _text(found.replayed))]
-    facts += [(f"AUROC, seed {seed}", _text(one)) for seed, one in others.items()]
+    facts += [(f"{name}, claimed", _text(found.claimed)), (f"{name}, again", _text(found.replayed))]
+    facts += [(f"{name}, seed {seed}", _text(one)) for seed, one in others.items()]
     write_json(folder.path / "reproduction.json", said)
     write_json(folder.path / "badge.json", badge(found.outcome))
     write_audit(folder.path, "Replay of a run", facts, found.findings)
     with tracked(PIPELINE, folder.run_id, runs) as tracker:
         folder.record |= {"mlflow_run_id": tracker.run_id, "reproduced": said}
         tracker.tags({k: str(said[k]) for k in ("run", "replay", "verdict", "outcome")})
-        figures = {"claimed_auroc": found.claimed["value"], "auroc": found.replayed["value"]}
+        figures = {f"claimed_{name}": found.claimed["value"], name: found.replayed["value"]}
         figures |= {"max_abs_difference": found.largest, **said.get("spread", {})}
         tracker.figures({k: v for k, v in figures.items() if v is not None and math.isfinite(v)})
-        for name in ("reproduction.json", "badge.json", "audit.html"):
-            tracker.file(folder.path / name)
+        for file in ("reproduction.json", "badge.json", "audit.html"):
+            tracker.file(folder.path / file)
 
 
 def _spread(claimed: Mapping[str, Any], others: Mapping[int, Mapping[str, Any]]) -> dict[str, Any]:
-    """Of the AUROC over the other seeds."""
+    """Of the headline figure over the other seeds; those that leave it undefined are not in it."""
     if not others:
         return {}
-    values = [one["value"] for one in others.values()]
     seeds = [
-        {"seed": seed, "run": one["run"], "auroc": one["value"]} for seed, one in others.items()
+        {"seed": seed, "run": one["run"], "value": one["value"]} for seed, one in others.items()
     ]
+    values = [one["value"] for one in others.values() if one["value"] is not None]
+    if not values or claimed["value"] is None:
+        return {"seeds": seeds}
     spread = {
         "seeds_mean": statistics.fmean(values),
         "seeds_low": min(values),
@@ -139,23 +150,23 @@ def _text(metric: Mapping[str, Any]) -> str:
 def _tell(found: RunComparison) -> None:
     where = "on the same machine, lock and code" if found.same_place else "elsewhere"
     typer.echo(f"\nreproduced   {found.outcome}, {where}")
-    typer.echo(f"  predictions  {found.n}, largest difference {found.largest:.3g}")
-    typer.echo(f"  auroc        claimed {_text(found.claimed)}; again {_text(found.replayed)}")
+    typer.echo(f"  rows         {found.n}, largest difference {found.largest:.3g}")
+    claimed, again = _text(found.claimed), _text(found.replayed)
+    typer.echo(f"  {found.figure:<12} claimed {claimed}; again {again}")
     for finding in found.findings:
         if finding.verdict in ("fail", "note"):
             typer.echo(f"  {finding.verdict:<5} {finding.title}: {finding.found}")
 
 
-def _tell_spread(
-    claimed: Mapping[str, Any], own: int, others: Mapping[int, Mapping[str, Any]]
-) -> None:
-    values: Sequence[float] = [one["value"] for one in others.values()]
-    typer.echo("\nother seeds, each with a division and a training of its own")
+def _tell_spread(found: RunComparison, own: int, others: Mapping[int, Mapping[str, Any]]) -> None:
+    typer.echo(f"\n{found.figure} by seed, each with a division and a training of its own")
     for seed, one in others.items():
         typer.echo(f"  seed {seed:<7} {_text(one)}")
-    typer.echo(f"  claimed      {_text(claimed)}, seed {own}")
-    below = sum(value < claimed["value"] for value in values)
-    typer.echo(
-        f"  spread       mean {statistics.fmean(values):.3f}, {min(values):.3f} to "
-        f"{max(values):.3f}; {below} of {len(values)} below the claimed figure"
-    )
+    typer.echo(f"  claimed      {_text(found.claimed)}, seed {own}")
+    spread = _spread(found.claimed, others).get("spread")
+    if spread is not None:
+        typer.echo(
+            f"  spread       mean {spread['seeds_mean']:.3f}, {spread['seeds_low']:.3f} to "
+            f"{spread['seeds_high']:.3f}; {spread['seeds_below_claim']:.0f} of {len(others)} below "
+            "the claimed figure"
+        )

@@ -20,6 +20,7 @@ from covidx.imaging.frames import RadiographFraming, VolumeFraming
 from covidx.imaging.pairs import PairCache, build_pairs
 from covidx.pipelines.masked_output import write_masked_tables
 from covidx.pipelines.progress import Bars
+from covidx.pipelines.remembered import remember
 from covidx.pipelines.segmentation_sources import (
     MaskedCohort,
     PhantomScans,
@@ -115,6 +116,7 @@ def lay_out(
         given = source or phantom_scans(work, config.phantom, bars)
     with folder.step("ingest"):
         cohort, way = select(read_masked(given, work, bars))
+        remember(folder, work, source)
     tracker.config({"seed": config.seed, **way.model_dump(mode="json")})
     with folder.step("prepare"), bars("prepare") as bar:
         layout = (way.framing, way.dimensions, cohort.groups)

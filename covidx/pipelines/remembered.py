@@ -14,31 +14,48 @@ from typing import Any
 
 from covidx.cards import DataCard
 from covidx.errors import InvalidInputError, StoreError
-from covidx.files import make_folder, read_json, replacing, sha256_file
+from covidx.files import make_folder, read_json, replacing, sha256_file, sha256_json
 from covidx.pipelines.clinical_config import ClinicalSource, rows_folder
 from covidx.pipelines.fusion_config import FusionSource
+from covidx.pipelines.severity_source import PHANTOM_TABLE, ScoredSource, scored_source
 from covidx.pipelines.sources import Source, phantom_folder, store_folder
 from covidx.runs import RunFolder
 
 __all__ = ["Given", "found_store", "found_table", "recall", "remember"]
 
 PHANTOM, GIVEN = "phantom", "given"
-MODALITY = {"train_ct": "ct", "train_cxr": "cxr"}
+COHORT = {
+    "train_ct": "ct",
+    "train_cxr": "cxr",
+    "train_severity": "cxr",
+    "train_segmentation": "distracted",
+    "train_detection": "distracted",
+}
+"""What the phantom cohort of a pipeline is called; a fusion's configuration says it."""
+DIGESTED = ("labels", "table", "masks")
+AnySource = Source | ClinicalSource | FusionSource | ScoredSource
 
 
 @dataclass(frozen=True)
 class Given:
-    """What a user named: files, the card that describes them, the positive label."""
+    """What a user named: files, the card that describes them, the positive label.
+
+    `table` is a clinical one, or of readers' scores; `masks` a folder of drawn lungs.
+    """
 
     data: Path | None = None
     labels: Path | None = None
     table: Path | None = None
     card: DataCard | None = None
     positive: str | None = None
+    masks: Path | None = None
 
     @classmethod
-    def of(cls, source: Source | ClinicalSource | FusionSource) -> Given:
+    def of(cls, source: AnySource) -> Given:
         """The same of any pipeline's source."""
+        if isinstance(source, ScoredSource):
+            table, masks = source.named
+            return cls(source.source.data, None, table, source.source.card, masks=masks)
         if isinstance(source, Source):
             labels, positive = source.labels, source.positive
             return cls(source.data, labels, None, source.card, positive)
@@ -47,36 +64,41 @@ class Given:
         image, clinical = source.image, source.clinical
         return cls(image.data, image.labels, clinical.table, clinical.card)
 
-    def source(self, pipeline: str) -> Source | ClinicalSource | FusionSource:
+    def source(self, pipeline: str) -> AnySource:
         """As the pipeline takes it."""
-        if pipeline in MODALITY:
-            assert self.data is not None
-            return Source(self.data, self.labels, self.card, positive=self.positive)
-        assert self.table is not None and self.card is not None
-        table = ClinicalSource(self.table, self.card, self.labels)
         if self.data is None:
-            return table
-        return FusionSource(Source(self.data, self.labels, self.card), table)
+            return self._clinical
+        images = Source(self.data, self.labels, self.card, positive=self.positive)
+        if pipeline == "train_severity":
+            return scored_source(images, self.table, self.masks)
+        return FusionSource(images, self._clinical) if pipeline == "train_fusion" else images
+
+    @property
+    def _clinical(self) -> ClinicalSource:
+        assert self.table is not None and self.card is not None
+        return ClinicalSource(self.table, self.card, self.labels)
 
     @property
     def digests(self) -> dict[str, str | None]:
         """SHA-256 of the files; a folder of images has none before it is ingested."""
-        return {
-            f"{name}_sha256": None if path is None else sha256_file(path)
-            for name, path in (("labels", self.labels), ("table", self.table))
-        }
+        return {f"{name}_sha256": _digest(getattr(self, name)) for name in DIGESTED}
 
 
-def remember(
-    run: RunFolder, work: Path, source: Source | ClinicalSource | FusionSource | None
-) -> None:
+def _digest(path: Path | None) -> str | None:
+    """Of a file, or of all files of a folder."""
+    if path is None or path.is_file():
+        return None if path is None else sha256_file(path)
+    return sha256_json({p.name: sha256_file(p) for p in path.iterdir() if p.is_file()})
+
+
+def remember(run: RunFolder, work: Path, source: AnySource | None) -> None:
     """Note in the run's record what it was trained on, and in `work` where that lies.
 
     Parameters
     ----------
     run : RunFolder
     work : Path
-    source : Source, ClinicalSource or FusionSource, optional
+    source : Source, ClinicalSource, FusionSource or ScoredSource, optional
         As the user gave it; None is the phantom, which the configuration makes again.
     """
     if source is None:
@@ -90,7 +112,7 @@ def remember(
         "positive": given.positive,
         **given.digests,
     }
-    paths = {name: getattr(given, name) for name in ("data", "labels", "table")}
+    paths = {name: getattr(given, name) for name in ("data", *DIGESTED)}
     value = {name: None if path is None else str(path.resolve()) for name, path in paths.items()}
     card = None if given.card is None else given.card.model_dump(mode="json")
     place = _place(work, run.run_id)
@@ -120,7 +142,7 @@ def recall(record: Mapping[str, Any], work: Path, again: Given | None = None) ->
     InvalidInputError
         ``SOURCE_UNKNOWN``: the run, of an earlier version, does not say; ``SOURCE_NOT_TAKEN``: data
         are given for a run on the phantom; ``SOURCE_NOT_FOUND``: nothing says where the data lie,
-        or they are gone; ``SOURCE_CHANGED``: labels or table are not those of the run.
+        or they are gone; ``SOURCE_CHANGED``: labels, table or drawn lungs are not those of the run.
     """
     said = record.get("source")
     if said is None:
@@ -134,7 +156,7 @@ def recall(record: Mapping[str, Any], work: Path, again: Given | None = None) ->
             raise InvalidInputError(
                 "SOURCE_NOT_TAKEN",
                 "The run was trained on the phantom, which is made again.",
-                hint="Leave --data, --labels, --clinical and --card out.",
+                hint="Leave --data, --labels, --table, --masks and --card out.",
             )
         return None
     found = _with_remembered(again or Given(), _place(work, str(record["run_id"])), said)
@@ -149,14 +171,14 @@ def recall(record: Mapping[str, Any], work: Path, again: Given | None = None) ->
                 f"The {name.removesuffix('_sha256')} are not those that the run was trained on.",
                 expected=said.get(name) or "none",
                 actual=digest or "none",
-                hint="Give the unchanged file.",
+                hint="Give the unchanged one.",
             )
     return found
 
 
 def _needed(pipeline: str, said: Mapping[str, Any]) -> list[str]:
     needed = [] if pipeline == "train_clinical" else ["data"]
-    return needed + [n for n in ("labels", "table") if said.get(f"{n}_sha256") is not None]
+    return needed + [name for name in DIGESTED if said.get(f"{name}_sha256") is not None]
 
 
 def _with_remembered(again: Given, place: Path, said: Mapping[str, Any]) -> Given:
@@ -171,17 +193,18 @@ def _with_remembered(again: Given, place: Path, said: Mapping[str, Any]) -> Give
         return value or (Path(kept[name]) if kept.get(name) else None)
 
     card = again.card or (DataCard.model_validate(kept["card"]) if kept.get("card") else None)
-    return Given(path("data"), path("labels"), path("table"), card, said.get("positive"))
+    files = (path("data"), path("labels"), path("table"))
+    return Given(*files, card, said.get("positive"), path("masks"))
 
 
 def _not_found(name: str, path: Path | None) -> InvalidInputError:
-    option = {"data": "--data FOLDER", "labels": "--labels CSV", "table": "--clinical TABLE"}[name]
+    kind = {"data": "FOLDER", "labels": "CSV", "table": "TABLE", "masks": "FOLDER"}[name]
     return InvalidInputError(
         "SOURCE_NOT_FOUND",
         f"The {name} that the run was trained on cannot be found.",
         path=path,
         actual="nothing is known of their place on this machine" if path is None else "gone",
-        hint=f"Say where: {option}.",
+        hint=f"Say where: --{name} {kind}.",
     )
 
 
@@ -190,27 +213,30 @@ def found_store(record: Mapping[str, Any], work: Path) -> Path | None:
     if record["pipeline"] == "train_clinical":
         return None
     kind = (record.get("source") or {}).get("kind")
-    config, name = record["config"], record["data"]["dataset"]
     places = []
     if kind != GIVEN:
-        modality = MODALITY.get(record["pipeline"]) or config["image"]
-        how = config["phantom"]
-        places.append(phantom_folder(work, modality, how["patients"], how["seed"]) / "store")
+        places.append(_phantom_of(record, work) / "store")
     if kind != PHANTOM:  # a run of an earlier version does not say which
-        places.append(store_folder(work, name))
+        places.append(store_folder(work, record["data"]["dataset"]))
     return next((place for place in places if (place / "manifest.parquet").is_file()), None)
 
 
 def found_table(record: Mapping[str, Any], work: Path) -> Path | None:
-    """The clinical table that a run read, where this machine has it."""
+    """The table, clinical or of scores, that a run read, where this machine has it."""
     if "table_sha256" not in record["data"]:
         return None
-    how = record["config"]["phantom"]
     if (record.get("source") or {}).get("kind") == GIVEN:
         kept = _with_remembered(Given(), _place(work, str(record["run_id"])), {}).table
-    elif record["pipeline"] == "train_clinical":
-        kept = rows_folder(work, how["patients"], how["seed"]) / "clinical.csv"
     else:
-        modality = record["config"]["image"]
-        kept = phantom_folder(work, modality, how["patients"], how["seed"]) / "clinical.csv"
+        name = PHANTOM_TABLE if record["pipeline"] == "train_severity" else "clinical.csv"
+        kept = _phantom_of(record, work) / name
     return kept if kept is not None and kept.is_file() else None
+
+
+def _phantom_of(record: Mapping[str, Any], work: Path) -> Path:
+    """Where the phantom cohort of a run lies."""
+    config, pipeline = record["config"], record["pipeline"]
+    patients, seed = config["phantom"]["patients"], config["phantom"]["seed"]
+    if pipeline == "train_clinical":
+        return rows_folder(work, patients, seed)
+    return phantom_folder(work, COHORT.get(pipeline) or config["image"], patients, seed)

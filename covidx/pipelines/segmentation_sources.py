@@ -23,7 +23,7 @@ from covidx.ingest import IngestResult, load_image
 from covidx.ingest.nifti import read_nifti
 from covidx.phantom import generate_cohort
 from covidx.pipelines.progress import Bars
-from covidx.pipelines.sources import Source, read_source
+from covidx.pipelines.sources import Source, phantom_folder, read_source
 from covidx.segmentation import check_values, on_grid
 from covidx.tables import MASKS
 from covidx.volume import Volume
@@ -126,7 +126,7 @@ class PhantomScans(Config):
 
 def phantom_scans(work: Path, how: PhantomScans, bars: Bars) -> Source:
     """Generate the phantom's cohort with distractors, or find it already there."""
-    folder = work / f"phantom-distracted-{how.patients}-seed{how.seed}"
+    folder = phantom_folder(work, "distracted", how.patients, how.seed)
     with bars("phantom") as bar:
         generate_cohort(folder, how.patients, how.seed, distractors=True, progress=bar)
     return Source(folder / "dicom", None, load_card(Path("phantom")), masks=folder / "masks")

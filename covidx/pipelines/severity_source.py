@@ -11,21 +11,22 @@ from numpy.typing import NDArray
 from PIL import Image
 from pydantic import Field
 
-from covidx.cards import ReadersScore, SeverityTable, load_card
+from covidx.cards import ReadersScore, SeverityTable, card_digest, load_card
 from covidx.config import Config
 from covidx.constants import LATERAL_VIEWS
 from covidx.errors import InvalidInputError
-from covidx.files import replacing
+from covidx.files import replacing, sha256_file, sha256_json
 from covidx.phantom import generate_cohort
 from covidx.pipelines.config import PhantomCohort
 from covidx.pipelines.progress import Bars
-from covidx.pipelines.sources import Source
+from covidx.pipelines.sources import Source, phantom_folder
 from covidx.severity import box_of_mask
 from covidx.severity.features import Box
 from covidx.severity.table import stem_of
-from covidx.tables import read_csv
+from covidx.tables import MANIFEST, read_csv, table_digest
 
 __all__ = [
+    "PHANTOM_TABLE",
     "TRAIN_SEVERITY",
     "ScoredSource",
     "TrainSeverity",
@@ -33,6 +34,7 @@ __all__ = [
     "frontal_films",
     "phantom_scores",
     "scored_source",
+    "source_digests",
     "source_of_phantom",
 ]
 
@@ -42,6 +44,7 @@ OWN_SCORES = {"extent": 8.0, "opacity": 6.0}
 QUARTERS = (0.25, 0.5, 0.75)
 """Shares of a lung from which its extent is 2, 3 and 4 points; below the first, 1."""
 FILMS = ("CR", "DX", "OT")
+PHANTOM_TABLE = "extent.csv"
 
 
 class TrainSeverity(Config):
@@ -60,6 +63,14 @@ class ScoredSource:
     table: Path
     how: SeverityTable
     masks: Path | None
+
+    @property
+    def named(self) -> tuple[Path | None, Path | None]:
+        """Table and folder of drawn lungs; None for what the card names in the data's folder."""
+        said = None if self.source.card is None else self.source.card.severity
+        own = said is None or self.how != said or self.table != self.source.data / said.table
+        drawn = None if self.masks == _drawn_lungs(self.source) else self.masks
+        return self.table if own else None, drawn
 
 
 def scored_source(source: Source, scores: Path | None, masks: Path | None) -> ScoredSource:
@@ -118,14 +129,13 @@ def _own(table: Path) -> SeverityTable:
 
 def source_of_phantom(work: Path, how: PhantomCohort, bars: Bars) -> ScoredSource:
     """The phantom's radiographs; its truth gives every second patient an extent."""
-    folder = work / f"phantom-cxr-{how.patients}-seed{how.seed}"
+    folder = phantom_folder(work, "cxr", how.patients, how.seed)
     with bars("phantom") as bar:
         generate_cohort(folder, how.patients, how.seed, modality="cxr", progress=bar)
-    table = folder / "extent.csv"
+    table = folder / PHANTOM_TABLE
     with replacing(table) as temporary:
         phantom_scores(folder / "masks").to_csv(temporary, index=False, lineterminator="\n")
-    # No `masks` in the source: its store lies where that of any other data does.
-    source = Source(folder / "dicom", None, load_card(Path("phantom")))
+    source = Source(folder / "dicom", None, load_card(Path("phantom")), masks=folder / "masks")
     how_read = SeverityTable(
         table=table.name,
         patient="patient_id",
@@ -153,6 +163,20 @@ def _points(lung: NDArray[np.bool_], ill: NDArray[np.bool_]) -> int:
 def _read(path: Path) -> NDArray[np.uint8]:
     with Image.open(path) as image:
         return np.asarray(image.convert("L"))
+
+
+def source_digests(
+    given: ScoredSource, films: pd.DataFrame, boxes: dict[str, Box]
+) -> dict[str, str]:
+    """What is learnt from, by digests: the ``data`` of a run's record."""
+    card = given.source.card
+    return {
+        "dataset": given.source.name,
+        "card_sha256": "none" if card is None else card_digest(card),
+        "manifest_sha256": table_digest(films[list(MANIFEST.columns)]),
+        "table_sha256": sha256_file(given.table),
+        "masks_sha256": sha256_json({image: list(box) for image, box in boxes.items()}),
+    }
 
 
 def frontal_films(manifest: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:

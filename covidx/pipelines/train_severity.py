@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import torch
 from numpy.typing import NDArray
 
 from covidx.cards import card_digest
@@ -26,12 +27,14 @@ from covidx.evaluate.scores import (
 from covidx.files import sha256_file, write_json
 from covidx.ingest import Identities
 from covidx.pipelines.progress import Bars, silent
+from covidx.pipelines.remembered import remember
 from covidx.pipelines.severity_look import Seen, look
 from covidx.pipelines.severity_source import (
     ScoredSource,
     TrainSeverity,
     drawn_boxes,
     frontal_films,
+    source_digests,
     source_of_phantom,
 )
 from covidx.pipelines.sources import read_source
@@ -53,6 +56,7 @@ from covidx.severity import (
 )
 from covidx.severity.bundle import Models
 from covidx.severity.linear import Linear
+from covidx.tables import MANIFEST, write_table
 from covidx.tracking import tracked
 
 __all__ = ["TrainedSeverity", "train_severity"]
@@ -99,18 +103,22 @@ def train_severity(
     with run.closing(), tracked("train_severity", run.run_id, runs) as tracker:
         said = config.model_dump(mode="json")
         run.record |= {"config": said, "mlflow_run_id": tracker.run_id}
+        run.record["machine"]["threads"] = torch.get_num_threads()
         tracker.config(said)
         with run.step("cohort"):
             given = source or source_of_phantom(work, config.phantom, bars)
             table = read_scores(given.table, given.how)
         with run.step("ingest"):
             store, ingested = read_source(given.source, work, bars)
+            remember(run, work, source)
             films, notes = frontal_films(ingested.manifest)
+            write_table(films, run.path / "manifest.parquet", MANIFEST)
             identities = Identities.for_card(given.source.card)
             films, more = join_scores(films, ingested.sources, table, given.how, identities)
             boxes = {}
             if given.masks is not None:
                 boxes = drawn_boxes(films, dict(ingested.sources), given.masks)
+            run.record["data"] = source_digests(given, films, boxes)
         with run.step("look"), bars("look") as bar:
             seen = look(films, boxes, store, list(given.how.scores), bar)
         limits = np.array([one.high for one in given.how.scores.values()])

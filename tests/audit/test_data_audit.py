@@ -372,6 +372,11 @@ def test_a_table_without_labels_says_what_it_could_not_look_at(tmp_path, cohort)
     assert found.verdict == "pass"
 
 
+def test_columns_without_a_value_are_as_good_as_none(tmp_path, cohort):
+    found = audit(tmp_path, cohort.assign(study_uid=None, series_uid=None, group_id=None))
+    assert found.verdict == "pass"
+
+
 def volume(path, middle, around):
     """Twenty slices (columns, rows, slices): one picture in the middle, another above and below."""
     slices = [clouds(middle if 9 <= k <= 11 else around) for k in range(20)]

@@ -53,14 +53,14 @@ def test_a_clinical_run_bit_for_bit_and_other_seeds(place: Place) -> None:
     assert place.run("train_clinical") == run  # a replay is not the last run
     folder = place.run("reproduce")
     said = read_json(folder / "reproduction.json")
-    assert said["bit_for_bit"] and said["max_abs_difference"] == 0 and said["predictions"] == 120
+    assert said["bit_for_bit"] and said["max_abs_difference"] == 0 and said["rows"] == 120
     assert [one["seed"] for one in said["seeds"]] == [1, 2]
     aurocs = []
     for one in said["seeds"]:
         other = run.parent / one["run"]
         assert read_json(other / "run.json")["config"]["seed"] == one["seed"]
         aurocs.append(read_json(other / "metrics.json")["auroc"]["value"])
-    assert [one["auroc"] for one in said["seeds"]] == aurocs
+    assert [one["value"] for one in said["seeds"]] == aurocs
     assert said["spread"]["seeds_low"] == min(aurocs)
     assert said["spread"]["seeds_mean"] == pytest.approx(sum(aurocs) / 2)
     claimed = read_json(run / "metrics.json")["auroc"]
@@ -116,5 +116,5 @@ def test_a_run_on_images_bit_for_bit(trained: Run) -> None:
     options = ("--work", trained.work, "--runs", trained.runs)
     result = invoke("reproduce", trained.folder, *options)
     assert result.exit_code == 0, result.output
-    assert "predictions  30, largest difference 0" in result.output
+    assert "rows         30, largest difference 0" in result.output
     assert (trained.folder.parent / "latest").readlink() == before

@@ -18,6 +18,27 @@ SCANS = {  # name of the scan as on Kaggle -> name of its masks, an ill patient 
     "radiopaedia_org_covid-19-pneumonia-10_85902_1-dcm": ("radiopaedia_10_85902_1", 7),
 }
 
+TINY_SEGMENTATION = [
+    "parts=3",
+    "volume.network.channels=[4,8]",
+    "volume.learning.patch=[48,48]",
+    "volume.learning.samples=2",
+    "volume.learning.epochs=1",
+    "volume.framing.pixel_mm=6",
+    "volume.mirrored=false",
+]
+TINY_DETECTION = [
+    "parts=3",
+    "volume.network.channels=8",
+    "volume.network.hidden=8",
+    "volume.network.most_boxes=3",
+    "volume.learning.patch=[64,64]",
+    "volume.learning.samples=2",
+    "volume.learning.epochs=1",
+    "volume.framing.pixel_mm=6",
+    "volume.smallest=2",
+]
+
 
 def write(path: Path, array: np.ndarray, affine: np.ndarray) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)

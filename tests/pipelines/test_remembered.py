@@ -12,6 +12,7 @@ from covidx.cards import load_card
 from covidx.errors import InvalidInputError
 from covidx.files import read_json, sha256_file
 from covidx.pipelines.remembered import Given, found_store, found_table, recall, remember
+from covidx.pipelines.severity_source import scored_source
 from covidx.pipelines.sources import Source
 from covidx.runs import RunFolder
 from tests.conftest import Run
@@ -44,6 +45,7 @@ def test_the_run_holds_digests_and_no_path(
         "positive": "a",
         "labels_sha256": sha256_file(source.labels),
         "table_sha256": None,
+        "masks_sha256": None,
     }
     assert (
         "Mustermann" not in (tmp_path / "runs/train_ct" / record["run_id"] / "run.json").read_text()
@@ -82,6 +84,39 @@ def test_given_again_on_another_machine(
     given = Given(source.data, source.labels, card=source.card)
     found = recall(record, tmp_path / "another machine", given)
     assert found is not None and found.source("train_ct") == source  # the positive label, too
+
+
+@pytest.mark.parametrize("by_card", [True, False])
+def test_scores_and_drawn_lungs_are_found_again(tmp_path: Path, by_card: bool) -> None:
+    card = load_card(Path("covid-chestxray"))
+    assert card.severity is not None
+    data = tmp_path / "films"
+    (data / "lung_masks_v7labs").mkdir(parents=True)
+    (data / "own").mkdir()
+    (data / "own" / "a.png").write_bytes(b"lungs")
+    for name in (card.severity.table, "own.csv"):
+        (data / name).parent.mkdir(exist_ok=True)
+        (data / name).write_text("image,extent\na,1\n")
+    named = (None, None) if by_card else (data / "own.csv", data / "own")
+    source = scored_source(Source(data, None, card), *named)
+    run = RunFolder("train_severity", tmp_path / "runs")
+    remember(run, tmp_path / "work", source)
+    found = recall(run.record, tmp_path / "work")
+    assert found is not None and found.source("train_severity") == source
+    if not by_card:
+        (data / "own" / "a.png").write_bytes(b"others")
+        with pytest.raises(InvalidInputError, match="SOURCE_CHANGED"):
+            recall(run.record, tmp_path / "work")
+    moved = tmp_path / "moved"
+    data.rename(moved)  # what the card names is found with the data
+    if by_card:
+        again = recall(run.record, tmp_path / "work", Given(data=moved))
+        assert again is not None
+        assert again.source("train_severity") == scored_source(Source(moved, None, card), *named)
+    else:
+        with pytest.raises(InvalidInputError, match="SOURCE_NOT_FOUND") as caught:
+            recall(run.record, tmp_path / "work", Given(data=moved, table=moved / "own.csv"))
+        assert "--masks" in str(caught.value)
 
 
 def test_the_phantom_is_made_again(trained: Run) -> None:

@@ -18,19 +18,7 @@ from covidx.files import read_json
 from covidx.pipelines.detection_config import TRAIN_DETECTION, TrainDetection
 from covidx.pipelines.train_detection import TrainedDetector, train_detection
 from covidx.training.detector import Detector
-from tests.pipelines.ct_seg import Layout, lay, source
-
-TINY = [
-    "parts=3",
-    "volume.network.channels=8",
-    "volume.network.hidden=8",
-    "volume.network.most_boxes=3",
-    "volume.learning.patch=[64,64]",
-    "volume.learning.samples=2",
-    "volume.learning.epochs=1",
-    "volume.framing.pixel_mm=6",
-    "volume.smallest=2",
-]
+from tests.pipelines.ct_seg import TINY_DETECTION, Layout, lay, source
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +29,7 @@ def layout(tmp_path_factory: pytest.TempPathFactory) -> Layout:
 @pytest.fixture(scope="module")
 def trained(layout: Layout, tmp_path_factory: pytest.TempPathFactory) -> TrainedDetector:
     place = tmp_path_factory.mktemp("run")
-    settings = load_config(TRAIN_DETECTION, TrainDetection, TINY)
+    settings = load_config(TRAIN_DETECTION, TrainDetection, TINY_DETECTION)
     return train_detection(settings, source(layout), work=place / "data", runs=place / "runs")
 
 
@@ -103,7 +91,7 @@ def test_the_bundle_boxes_new_images(layout: Layout, lenient: Path, tmp_path: Pa
 
 
 def test_what_cannot_be_trained_on_is_refused(layout: Layout, tmp_path: Path) -> None:
-    settings = load_config(TRAIN_DETECTION, TrainDetection, TINY)
+    settings = load_config(TRAIN_DETECTION, TrainDetection, TINY_DETECTION)
     given = source(layout)
     assert given.card is not None and given.card.masks is not None
     lungs = [one for one in given.card.masks.files if one.kind == "lung"]

@@ -20,17 +20,7 @@ from covidx.pipelines.sources import Source
 from covidx.pipelines.train_segmentation import TrainedSegmenter, train_segmentation
 from covidx.tables import MANIFEST, MASKS, read_table
 from covidx.training.segmenter import Segmenter
-from tests.pipelines.ct_seg import SCANS, Layout, lay, source
-
-TINY = [
-    "parts=3",
-    "volume.network.channels=[4,8]",
-    "volume.learning.patch=[48,48]",
-    "volume.learning.samples=2",
-    "volume.learning.epochs=1",
-    "volume.framing.pixel_mm=6",
-    "volume.mirrored=false",
-]
+from tests.pipelines.ct_seg import SCANS, TINY_SEGMENTATION, Layout, lay, source
 
 
 @pytest.fixture(scope="module")
@@ -79,7 +69,7 @@ def test_sides_come_from_place_and_hu_from_the_window(
 @pytest.fixture(scope="module")
 def trained(layout: Layout, tmp_path_factory: pytest.TempPathFactory) -> TrainedSegmenter:
     place = tmp_path_factory.mktemp("run")
-    settings = load_config(TRAIN_SEGMENTATION, TrainSegmentation, TINY)
+    settings = load_config(TRAIN_SEGMENTATION, TrainSegmentation, TINY_SEGMENTATION)
     return train_segmentation(settings, source(layout), work=place / "data", runs=place / "runs")
 
 
@@ -121,7 +111,7 @@ def test_the_bundle_gives_what_was_scored(
 def refused(code: str, given: Source, tmp_path: Path) -> None:
     with pytest.raises(CovidxError) as caught:
         train_segmentation(
-            load_config(TRAIN_SEGMENTATION, TrainSegmentation, TINY),
+            load_config(TRAIN_SEGMENTATION, TrainSegmentation, TINY_SEGMENTATION),
             given,
             work=tmp_path / "data",
             runs=tmp_path / "runs",

@@ -9,52 +9,21 @@ import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
-from scipy.ndimage import gaussian_filter
 
 from covidx.cards import load_card
 from covidx.errors import BundleError, InvalidInputError
 from covidx.ingest import Identities
-from covidx.pipelines.config import PhantomCohort
-from covidx.pipelines.severity_source import TrainSeverity, phantom_scores, scored_source
+from covidx.pipelines.severity_source import phantom_scores, scored_source
 from covidx.pipelines.sources import Source
 from covidx.pipelines.train_severity import TrainedSeverity, train_severity
 from covidx.severity import Grader, grade_path, load_bundle
-
-CONFIG = TrainSeverity(seed=0, phantom=PhantomCohort(patients=20, seed=1), coverage=0.8)
-SCORED, DRAWN = 16, 21
-
-
-def _film(seed: int, extent: float) -> tuple[np.ndarray, np.ndarray]:
-    """Two dark lungs at some place on a bright body, and opacities from below; and the lungs."""
-    rng = np.random.default_rng(seed)
-    rows, columns = np.mgrid[:120, :130]
-    down, across = rng.integers(-12, 12, 2)
-    lungs = np.zeros((120, 130), bool)
-    for middle in (42, 86):
-        lungs |= ((rows - 60 - down) / 36) ** 2 + ((columns - middle - across) / 15) ** 2 <= 1
-    ill = lungs & (rows > 60 + down + 36 - 72 * extent / 8)
-    body = np.where(lungs, 50.0, 190.0) + 110.0 * ill
-    return gaussian_filter(body, 1.5) + rng.normal(0, 5, body.shape), lungs
+from tests.pipelines.scored_films import CONFIG, DRAWN, SCORED, film, make_films
 
 
 @pytest.fixture(scope="module")
 def films(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Pictures, drawn lungs of those without a score, and a table of scores."""
-    folder = tmp_path_factory.mktemp("films")
-    (folder / "images").mkdir()
-    (folder / "masks").mkdir()
-    rows = []
-    for n in range(SCORED + DRAWN):
-        extent = (n * 5 % SCORED) / (SCORED - 1) * 8
-        picture, lungs = _film(n, extent)
-        Image.fromarray(picture.clip(0, 255).astype(np.uint8)).save(folder / f"images/f{n:02d}.png")
-        if n < SCORED:
-            rows.append({"image": f"f{n:02d}.jpg", "extent": round(extent, 1)})
-        else:
-            mask = Image.fromarray((lungs * 255).astype(np.uint8))
-            mask.save(folder / f"masks/f{n:02d}.png")
-    pd.DataFrame(rows).to_csv(folder / "scores.csv", index=False)
-    return folder
+    return make_films(tmp_path_factory.mktemp("films"))
 
 
 @pytest.fixture(scope="module")
@@ -93,7 +62,7 @@ def test_the_run_says_what_it_found(trained: TrainedSeverity) -> None:
 def test_lungs_are_found_by_films_of_others(trained: TrainedSeverity) -> None:
     bundle, _ = load_bundle(trained.folder / "bundle")
     assert bundle.lung_films == DRAWN and bundle.films == SCORED
-    picture, lungs = _film(77, 3.0)
+    picture, lungs = film(77, 3.0)
     _, box, doubt = Grader.load(trained.folder / "bundle").grade(picture.astype(np.float32))
     where = np.argwhere(lungs)
     edges = np.stack([where.min(0), where.max(0) + 1]) / lungs.shape
@@ -109,7 +78,7 @@ def test_a_new_film_gets_scores_within_an_interval(
     values = []
     for extent in (0.5, 7.0):
         path = tmp_path / f"{extent}.png"
-        Image.fromarray(_film(99, extent)[0].clip(0, 255).astype(np.uint8)).save(path)
+        Image.fromarray(film(99, extent)[0].clip(0, 255).astype(np.uint8)).save(path)
         (one,) = grade_path(grader, path, identities=Identities.public())
         value, low, high = one.scores["extent"]
         assert one.problem is None and 0 <= low <= value <= high <= 8

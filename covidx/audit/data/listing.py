@@ -114,17 +114,20 @@ def joined(listings: Sequence[Listing]) -> pd.DataFrame:
     parts = []
     for listing in listings:
         part = listing.table.copy()
+        name = (
+            part["dataset"].astype(object) + "/"
+        )  # of type str it takes no column without a value
         part["unit"] = "row " + part["line"].astype(str)
         for column in ("patient", "group"):
             if column in part:
                 part["unit"] = (f"{column} " + part[column]).fillna(part["unit"])
         for column in ("unit", "patient", "group", "image"):
             if column in part:
-                part[column] = part["dataset"] + "/" + part[column]
+                part[column] = name + part[column]
         for column in ("study", "uid"):  # a UID (PS3.5, 9.1) is one everywhere, a number is not
             if column in part:
                 own = ~part[column].str.fullmatch(r"\d+(\.\d+)+", na=True)
-                part.loc[own, column] = part["dataset"] + "/" + part[column]
+                part.loc[own, column] = name + part[column]
         parts.append(part)
     return pd.concat(parts, ignore_index=True)
 

@@ -6,10 +6,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import pandas as pd
+
 from covidx.audit.finding import Finding, failed, gravest_first
 from covidx.audit.run.division import divided_finding, duplicate_finding, rows_finding
 from covidx.audit.run.figures import metrics_finding, threshold_finding
-from covidx.audit.run.folder import RunParts, read_run
+from covidx.audit.run.folder import AnyRun, RunParts, read_run
 from covidx.audit.run.identity import identity_finding, originals_of
 from covidx.audit.run.provenance import (
     code_finding,
@@ -26,6 +28,14 @@ from covidx.training import Predictor
 __all__ = ["Places", "RunAudit", "audit_run"]
 
 Progress = Callable[[int, int], None]
+NOT_CLASSIFIED = Finding(
+    "recomputed",
+    "Results from the bundle",
+    "not looked at",
+    "near-duplicates, threshold, scores and metrics, worked out again",
+    "That is done for classifiers alone; covidx reproduce trains this run again and compares all.",
+    "",
+)
 
 
 @dataclass(frozen=True)
@@ -51,7 +61,7 @@ class Places:
 class RunAudit:
     """What was audited, and what was found; the gravest findings first."""
 
-    run: RunParts
+    run: AnyRun
     facts: list[tuple[str, str]]
     findings: list[Finding] = field(repr=False)
 
@@ -62,7 +72,7 @@ class RunAudit:
 
 
 def audit_run(folder: Path, at: Places, progress: Progress | None = None) -> RunAudit:
-    """Audit a run of `train_ct`, `train_cxr`, `train_clinical` or `train_fusion`.
+    """Audit a run of a pipeline that trains.
 
     Parameters
     ----------
@@ -82,7 +92,6 @@ def audit_run(folder: Path, at: Places, progress: Progress | None = None) -> Run
     """
     run = read_run(folder)
     bundle, predictor = bundle_finding(run)
-    cache = _cache(run, predictor, at, progress)
     findings = [
         data_finding(run, at.store, at.table),
         code_finding(run),
@@ -90,13 +99,19 @@ def audit_run(folder: Path, at: Places, progress: Progress | None = None) -> Run
         bundle,
         hashes_finding(run),
         divided_finding(run),
-        *_duplicates(run, cache),
-        rows_finding(run),
-        threshold_finding(run),
-        scores_finding(run, predictor, cache),
-        metrics_finding(run),
-        identity_finding(run, originals_of(at.store)),
     ]
+    if isinstance(run, RunParts):
+        cache = _cache(run, predictor, at, progress)
+        findings += [
+            *_duplicates(run, cache),
+            rows_finding(run),
+            threshold_finding(run),
+            scores_finding(run, predictor, cache),
+            metrics_finding(run),
+        ]
+    else:
+        findings.append(NOT_CLASSIFIED)
+    findings.append(identity_finding(run, originals_of(at.store)))
     return RunAudit(run, _facts(run), gravest_first(findings))
 
 
@@ -125,16 +140,26 @@ def _duplicates(run: RunParts, cache: BagCache | CovidxError | None) -> list[Fin
     return [duplicate_finding(run, load_thumbnails(run.folder), False)]
 
 
-def _facts(run: RunParts) -> list[tuple[str, str]]:
+def _facts(run: AnyRun) -> list[tuple[str, str]]:
     record = run.record
-    roles = run.predictions.groupby("role")["unit_id"].nunique()
-    counts = ", ".join(
-        f"{roles[role]} {role}" for role in ("train", "validation", "test") if role in roles
-    )
+    if isinstance(run, RunParts):
+        arms = ", ".join(sorted(run.predictions["arm"].unique()))
+        of = ("Predictions", f"{_by_role(run.predictions, 'unit_id')}; arms {arms}")
+    elif run.splits is not None:
+        of = ("Patients", _by_role(run.splits, "patient_id"))
+    else:
+        of = ("Images", "0" if run.manifest is None else str(len(run.manifest)))
     return [
         ("Run", f"{record['pipeline']} {record['run_id']}, started {record['started']}"),
         ("Data set", str(record["data"]["dataset"])),
-        ("Predictions", f"{counts}; arms {', '.join(sorted(run.predictions['arm'].unique()))}"),
+        of,
         ("Bundle", run.bundle.sha256),
         ("Code", f"commit {record.get('git_commit') or 'unknown'}"),
     ]
+
+
+def _by_role(table: pd.DataFrame, unit: str) -> str:
+    roles = table.groupby("role")[unit].nunique()
+    return ", ".join(
+        f"{roles[role]} {role}" for role in ("train", "validation", "test") if role in roles
+    )

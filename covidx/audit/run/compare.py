@@ -10,19 +10,19 @@ from typing import Any
 import numpy as np
 
 from covidx.audit.finding import Finding, failed
-from covidx.audit.run.folder import RunParts, read_run
+from covidx.audit.run.folder import AnyRun, read_run
+from covidx.audit.run.tables import tables_finding
 from covidx.files import sha256_file
-from covidx.tables import probability_columns
 
 __all__ = ["ELSEWHERE", "RunComparison", "compare_runs"]
 
-ELSEWHERE = "AUROC within the claimed interval"
-"""What counts as reproduced on another machine, lock or code. Sums are rounded in another order
-there, and training carries that on: with two threads in place of one, probabilities of a small run
-were up to 0.09 apart after one epoch. No limit on single scores would hold."""
+ELSEWHERE = "within the claimed interval"
+"""Where the headline figure must lie on another machine, lock or code. Sums are rounded in another
+order there, and training carries that on: with two threads in place of one, probabilities of a
+small run were up to 0.09 apart after one epoch. No limit on single scores would hold."""
 NAMES = {"trained_on.dataset", "dataset"}
 """Without a card a data set is named by where it lies."""
-DIGESTS = ("split_sha256", "table_sha256", "card_sha256")
+DIGESTS = ("split_sha256", "table_sha256", "masks_sha256", "card_sha256")
 CERTAIN = "Certain."
 
 
@@ -37,13 +37,15 @@ class RunComparison:
     same_place : bool
         Whether machine, lock, versions and code are the same.
     bit_for_bit : bool
-        Whether predictions, weights and bundle are the same to the last bit.
+        Whether tables, weights and bundle are the same to the last bit.
     largest : float
-        Greatest difference in a probability; infinite where units differ.
+        Greatest difference in a table, a probability of a classifier; infinite where units differ.
     n : int
-        Predictions compared.
+        Rows compared.
+    figure : str
+        The headline figure, such as ``auroc`` or ``opacity.dice``.
     claimed, replayed : dict
-        AUROC of the test rows as ``metrics.json`` has it.
+        That figure as ``metrics.json`` has it.
     findings : list of Finding
     """
 
@@ -53,6 +55,7 @@ class RunComparison:
     bit_for_bit: bool
     largest: float
     n: int
+    figure: str
     claimed: dict[str, Any]
     replayed: dict[str, Any]
     findings: list[Finding] = field(repr=False)
@@ -67,7 +70,7 @@ class RunComparison:
         """In a few words, for a badge."""
         if self.verdict == "fail":
             return "not reproduced"
-        return "bit for bit" if self.bit_for_bit else ELSEWHERE
+        return "bit for bit" if self.bit_for_bit else f"{self.figure} {ELSEWHERE}"
 
     def to_json(self) -> dict[str, Any]:
         """A JSON object."""
@@ -79,10 +82,11 @@ class RunComparison:
             "bit_for_bit": self.bit_for_bit,
             "same_machine_lock_and_code": self.same_place,
             "max_abs_difference": self.largest if np.isfinite(self.largest) else None,
-            "predictions": self.n,
-            "asked_for": "bit for bit" if self.same_place else ELSEWHERE,
-            "claimed_auroc": self.claimed,
-            "replayed_auroc": self.replayed,
+            "rows": self.n,
+            "asked_for": "bit for bit" if self.same_place else f"{self.figure} {ELSEWHERE}",
+            "figure": self.figure,
+            "claimed": self.claimed,
+            "replayed": self.replayed,
         }
 
 
@@ -101,12 +105,12 @@ def compare_runs(run: Path, replay: Path) -> RunComparison:
     """
     first, second = read_run(run), read_run(replay)
     place = _place_rows(first.record, second.record)
-    predictions, largest, n = _predictions(first, second, bool(place))
+    tables, largest, n = tables_finding(first, second, bool(place))
     bundle, same_bundle = _bundles(first, second, bool(place))
     findings = [
-        _place_finding(place),
+        _place_finding(place, first.headline),
         _data_finding(first, second),
-        predictions,
+        tables,
         bundle,
         _metrics_finding(first, second, bool(place)),
     ]
@@ -117,8 +121,9 @@ def compare_runs(run: Path, replay: Path) -> RunComparison:
         same_bundle and largest == 0,
         largest,
         n,
-        first.metrics["auroc"],
-        second.metrics["auroc"],
+        first.headline,
+        first.figure(first.headline),
+        second.figure(first.headline),
         findings,
     )
 
@@ -145,13 +150,13 @@ def _short(value: object) -> str:
     return text[:12] if len(text) == 64 else text
 
 
-def _place_finding(rows: list[dict[str, Any]]) -> Finding:
+def _place_finding(rows: list[dict[str, Any]], figure: str) -> Finding:
     return Finding(
         "same_place",
         "Machine, lock and code",
         "note" if rows else "pass",
         "processor, threads, lock, versions and code of both",
-        f"{len(rows)} differ, and rounding with them; asked for is {ELSEWHERE}."
+        f"{len(rows)} differ, and rounding with them; asked for is {figure} {ELSEWHERE}."
         if rows
         else "They are the same, so that every bit must be.",
         CERTAIN,
@@ -160,7 +165,7 @@ def _place_finding(rows: list[dict[str, Any]]) -> Finding:
     )
 
 
-def _data_finding(first: RunParts, second: RunParts) -> Finding:
+def _data_finding(first: AnyRun, second: AnyRun) -> Finding:
     then, now = first.record["data"], second.record["data"]
     rows = [
         {"what": key, "run": then.get(key), "replay": now.get(key)}
@@ -168,17 +173,15 @@ def _data_finding(first: RunParts, second: RunParts) -> Finding:
         if then.get(key) != now.get(key)
     ]
     if first.manifest is not None and second.manifest is not None:
-        images = [
-            sorted(one.manifest["sha256"]) for one in (first, second) if one.manifest is not None
-        ]
-        if images[0] != images[1]:
-            n = len(set(images[0]) ^ set(images[1]))
-            rows.append({"what": "images", "run": len(images[0]), "replay": f"{n} others"})
+        one, two = (sorted(table["sha256"]) for table in (first.manifest, second.manifest))
+        if one != two:
+            n = len(set(one) ^ set(two))
+            rows.append({"what": "images", "run": len(one), "replay": f"{n} others"})
     return Finding(
         "same_data",
         "Data and split",
         "fail" if rows else "pass",
-        "digests of images, clinical table, card and split",
+        "digests of images, tables, masks, card and split",
         f"{len(rows)} differ." if rows else "They are the same.",
         CERTAIN,
         "The replay was on other data: find those of the run." if rows else "",
@@ -186,33 +189,7 @@ def _data_finding(first: RunParts, second: RunParts) -> Finding:
     )
 
 
-def _predictions(first: RunParts, second: RunParts, elsewhere: bool) -> tuple[Finding, float, int]:
-    key = ["arm", "fold", "role", "unit_id"]
-    columns = list(probability_columns(first.predictions).values())
-    one, two = (run.predictions.set_index(key).sort_index() for run in (first, second))
-    name, title = "same_predictions", "Predictions"
-    looked = "every probability of both, to the last bit"
-    if not one.index.equals(two.index) or not set(columns) <= set(two.columns):
-        n = len(one.index.symmetric_difference(two.index))
-        found = f"The units or classes differ: {n} units are in one of both alone."
-        to_do = "Other data, another split, or pseudonyms by another key (COVIDX_KEY)."
-        return Finding(name, title, "fail", looked, found, CERTAIN, to_do), float("inf"), len(one)
-    off = np.abs(one[columns].to_numpy() - two[columns].to_numpy()).max(axis=1)
-    largest = float(off.max())
-    rows = [
-        {"arm": one.index[k][0], "role": one.index[k][2], "row": int(k) + 1, "difference": float(v)}
-        for k, v in enumerate(off)
-        if v > 0
-    ]
-    found = f"{len(one)} predictions; largest difference {largest:.3g}."
-    to_do = "Something that shapes the result is not in the record; compare both runs' run.json."
-    verdict: Any = ("note" if elsewhere else "fail") if rows else "pass"
-    to_do = "" if elsewhere or not rows else to_do
-    finding = Finding(name, title, verdict, looked, found, CERTAIN, to_do, rows)
-    return finding, largest, len(one)
-
-
-def _bundles(first: RunParts, second: RunParts, elsewhere: bool) -> tuple[Finding, bool]:
+def _bundles(first: AnyRun, second: AnyRun, elsewhere: bool) -> tuple[Finding, bool]:
     said, again = (one.bundle.model_dump(mode="json") for one in (first, second))
     rows = [
         {"what": key, "run": _short(then), "replay": _short(now)}
@@ -224,11 +201,10 @@ def _bundles(first: RunParts, second: RunParts, elsewhere: bool) -> tuple[Findin
     )
     for path in weights:
         other = second.folder / path
-        same = other.is_file() and sha256_file(other) == sha256_file(first.folder / path)
-        if not same:
+        if not other.is_file() or sha256_file(other) != sha256_file(first.folder / path):
             rows.append({"what": path.as_posix(), "run": "", "replay": "other bytes"})
     found = (
-        f"{len(rows)} fields or files differ."
+        f"{len(rows)} fields or files differ, such as {rows[-1]['what']}."
         if rows
         else (
             f"It is the same: {first.bundle.sha256[:12]}."
@@ -249,21 +225,21 @@ def _bundles(first: RunParts, second: RunParts, elsewhere: bool) -> tuple[Findin
     return finding, not rows
 
 
-def _metrics_finding(first: RunParts, second: RunParts, elsewhere: bool) -> Finding:
+def _metrics_finding(first: AnyRun, second: AnyRun, elsewhere: bool) -> Finding:
     rows = [
         {"what": key, "run": then, "replay": now}
         for key, then, now in _differences(first.metrics, second.metrics)
     ]
-    claimed, again = first.metrics["auroc"], second.metrics["auroc"]["value"]
-    low, high = claimed["low"], claimed["high"]
-    inside = None not in (low, high, again) and low <= again <= high
+    claimed, again = (run.figure(first.headline) for run in (first, second))
+    low, high, value = claimed["low"], claimed["high"], again["value"]
+    inside = None not in (low, high, value) and low <= value <= high
     verdict: Any = ("note" if elsewhere and inside else "fail") if rows else "pass"
     found = "Every number is the same."
     if rows:
         where = "within" if inside else "outside"
-        found = f"{len(rows)} numbers differ; the AUROC lies {where} the claimed interval."
+        found = f"{len(rows)} numbers differ; {first.headline} lies {where} the claimed interval."
     to_do = "The claimed figure does not come out again: do not use it." if not inside else ""
-    looked = "every number of metrics.json; AUROC against the claimed interval"
+    looked = f"every number of metrics.json; {first.headline} against the claimed interval"
     return Finding(
         "same_metrics", "Metrics", verdict, looked, found, CERTAIN, to_do if rows else "", rows
     )

@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from covidx.audit.finding import Finding
-from covidx.audit.run.folder import RunParts
+from covidx.audit.run.folder import AnyRun, RunParts
 from covidx.cohort import find_duplicates
 
 __all__ = ["divided_finding", "duplicate_finding", "rows_finding"]
@@ -23,9 +23,16 @@ PIXELS = (
 NEW_SPLIT = "Divide by group (covidx.cohort.make_splits) and train again: the figures are too good."
 
 
-def divided_finding(run: RunParts) -> Finding:
+def divided_finding(run: AnyRun) -> Finding:
     """Does a group or patient play two roles in one fold?"""
-    tables = {"splits.parquet": run.splits, "predictions.parquet": run.predictions}
+    name, title = "groups_and_patients", "Groups and patients across roles"
+    looked = "groups and patients with two roles in one fold, in the split and in the predictions"
+    if run.splits is None:
+        why = "Each patient was left out in turn: there are no roles."
+        return Finding(name, title, "not looked at", looked, why, "")
+    tables = {"splits.parquet": run.splits}
+    if isinstance(run, RunParts):
+        tables["predictions.parquet"] = run.predictions
     rows: list[dict[str, Any]] = []
     for place, table in tables.items():
         table = table.reset_index(drop=True)
@@ -44,10 +51,10 @@ def divided_finding(run: RunParts) -> Finding:
         else (f"None of {n['group_id']} groups and {n['patient_id']} patients plays two roles.")
     )
     return Finding(
-        "groups_and_patients",
-        "Groups and patients across roles",
+        name,
+        title,
         "fail" if rows else "pass",
-        "groups and patients with two roles in one fold, in the split and in the predictions",
+        looked,
         found,
         HASHED,
         NEW_SPLIT if rows else "",

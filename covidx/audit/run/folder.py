@@ -4,86 +4,105 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import pandas as pd
 
-from covidx.bundles import parse_bundle
+from covidx.audit.run.kinds import KINDS, Kind, figures_of
+from covidx.bundles import BundleFile, parse_bundle
 from covidx.clinical import ClinicalBundle
 from covidx.errors import InvalidInputError, StoreError
 from covidx.files import read_json
 from covidx.fusion import FusionBundle
+from covidx.severity import SeverityBundle
 from covidx.tables import CLINICAL, MANIFEST, PREDICTIONS, SPLITS, read_table
-from covidx.training import Bundle
+from covidx.training import Bundle, TrainedOn
+from covidx.training.network_bundle import NetworkBundle
 
-__all__ = ["MAIN_ARM", "RunParts", "need_run", "read_run"]
+__all__ = ["AnyRun", "RunParts", "need_run", "read_run"]
 
-Kind = Literal["image", "clinical", "fusion"]
-KINDS: dict[str, Kind] = {
-    "train_ct": "image",
-    "train_cxr": "image",
-    "train_clinical": "clinical",
-    "train_fusion": "fusion",
-}
-MAIN_ARM = {"image": "p1", "clinical": "p2", "fusion": "p3"}
-"""The arm that a run's metrics are of."""
-BUNDLES: dict[str, type[Bundle | ClinicalBundle | FusionBundle]] = {
-    "image": Bundle,
-    "clinical": ClinicalBundle,
-    "fusion": FusionBundle,
-}
-COMMON = (
-    "splits.parquet",
-    "splits.json",
-    "predictions.parquet",
-    "metrics.json",
-    "confusion.json",
-    "report.html",
-    "bundle/bundle.json",
-)
-IMAGES = ("manifest.parquet", "masks.parquet", "quarantine.parquet", "thumbnails.npz")
-OWN = {
-    "image": (*IMAGES, "bundle/weights.safetensors", "bundle/parity.safetensors"),
-    "clinical": ("clinical.parquet", "models.json", "bundle/pipeline.skops"),
-    "fusion": (*IMAGES, "clinical.parquet", "arms.json", "bundle/image/bundle.json"),
-}
+COMMON = ("metrics.json", "report.html", "bundle/bundle.json")
 
 
 @dataclass(frozen=True, eq=False)
-class RunParts:
-    """What a run left behind.
+class AnyRun:
+    """What a run of any pipeline that trains left behind.
 
     Parameters
     ----------
     folder : Path
-    kind : {"image", "clinical", "fusion"}
     record : dict
         ``run.json``.
-    predictions, splits : DataFrame
     manifest : DataFrame, optional
         None for a clinical run.
-    clinical : DataFrame, optional
-        Clinical values by patient; None where the run has none.
-    metrics, confusion : dict
-    bundle : Bundle, ClinicalBundle or FusionBundle
+    splits : DataFrame, optional
+        None for a run of severity, which leaves each patient out in turn.
+    metrics : dict
+    bundle : BundleFile
         ``bundle.json``, checked for form; its hashes are not checked here.
     """
 
     folder: Path
-    kind: Kind
     record: dict[str, Any]
-    predictions: pd.DataFrame
-    splits: pd.DataFrame
     manifest: pd.DataFrame | None
-    clinical: pd.DataFrame | None
+    splits: pd.DataFrame | None
     metrics: dict[str, Any]
-    confusion: dict[str, Any]
+    bundle: BundleFile
+
+    @property
+    def known(self) -> Kind:
+        """What its pipeline leaves behind."""
+        return KINDS[self.record["pipeline"]]
+
+    @property
+    def kind(self) -> str:
+        """Of its bundle."""
+        return self.known.name
+
+    @property
+    def simulated(self) -> bool:
+        """Whether the patients are simulated."""
+        seen = self.bundle.trained_on if isinstance(self.bundle, NetworkBundle) else self.bundle
+        assert isinstance(seen, TrainedOn | ClinicalBundle | FusionBundle | SeverityBundle)
+        return seen.domain == "simulated"
+
+    @property
+    def headline(self) -> str:
+        """The name of the figure that it claims first."""
+        name = self.known.headline_of(self.metrics)
+        assert name is not None  # `need_run` saw to it
+        return name
+
+    def figure(self, name: str) -> dict[str, Any]:
+        """An estimate of its metrics, as ``metrics.json`` has it; a reason where it does not."""
+        none = {"value": None, "low": None, "high": None, "reason": "not in metrics.json"}
+        return figures_of(self.metrics).get(name, none)
+
+
+@dataclass(frozen=True, eq=False)
+class RunParts(AnyRun):
+    """What a run of a classifier left behind.
+
+    Parameters
+    ----------
+    predictions, splits : DataFrame
+    clinical : DataFrame, optional
+        Clinical values by patient; None where the run has none.
+    confusion : dict
+    bundle : Bundle, ClinicalBundle or FusionBundle
+    """
+
+    splits: pd.DataFrame
     bundle: Bundle | ClinicalBundle | FusionBundle
+    predictions: pd.DataFrame
+    clinical: pd.DataFrame | None
+    confusion: dict[str, Any]
 
     @property
     def arm(self) -> str:
         """The arm that the metrics are of."""
-        return MAIN_ARM[self.kind]
+        assert self.known.arm is not None
+        return self.known.arm
 
     @property
     def main(self) -> pd.DataFrame:
@@ -98,12 +117,6 @@ class RunParts:
             return one.threshold, one.threshold_rule, one.threshold_origin
         at = self.bundle.threshold
         return at.value, at.rule, at.origin
-
-    @property
-    def simulated(self) -> bool:
-        """Whether the patients are simulated."""
-        seen = self.bundle.trained_on if isinstance(self.bundle, Bundle) else self.bundle
-        return seen.domain == "simulated"
 
 
 def need_run(folder: Path) -> dict[str, Any]:
@@ -127,7 +140,7 @@ def need_run(folder: Path) -> dict[str, Any]:
             actual=error.actual,
         ) from error
     pipeline = record.get("pipeline") if isinstance(record, dict) else None
-    if pipeline not in KINDS:
+    if pipeline is None or pipeline not in KINDS:
         raise InvalidInputError(
             "RUN_KIND",
             "This is no run of a pipeline that trains.",
@@ -144,8 +157,12 @@ def need_run(folder: Path) -> dict[str, Any]:
             actual=f"state {record.get('state')}",
             hint="Train it again.",
         )
-    missing = [n for n in (*COMMON, *OWN[KINDS[pipeline]]) if not (folder / n).is_file()]
+    kind = KINDS[pipeline]
+    named = (*COMMON, *kind.parts, *kind.tables)
+    missing = [name for name in named if not (folder / name).is_file()]
     missing += [f"run.json: {n}" for n in ("config", "data", "run_id") if n not in record]
+    if "metrics.json" not in missing and not kind.headline_of(read_json(folder / "metrics.json")):
+        missing.append(f"metrics.json: {kind.headline[0]}")
     if missing:
         raise InvalidInputError(
             "RUN_INCOMPLETE",
@@ -158,13 +175,18 @@ def need_run(folder: Path) -> dict[str, Any]:
     return dict(record)
 
 
-def read_run(folder: Path) -> RunParts:
+def read_run(folder: Path) -> AnyRun:
     """Read a run's folder.
 
     Parameters
     ----------
     folder : Path
         ``runs/<pipeline>/<id>`` or ``latest``.
+
+    Returns
+    -------
+    AnyRun
+        `RunParts` of a classifier.
 
     Raises
     ------
@@ -178,17 +200,26 @@ def read_run(folder: Path) -> RunParts:
     folder = folder.resolve()
     record = need_run(folder)
     kind = KINDS[record["pipeline"]]
-    bundle = parse_bundle(folder / "bundle", BUNDLES[kind])
+    bundle = parse_bundle(folder / "bundle", kind.bundle)
+    manifest, splits = (
+        read_table(folder / f"{schema.name}.parquet", schema)
+        if f"{schema.name}.parquet" in kind.parts
+        else None
+        for schema in (MANIFEST, SPLITS)
+    )
+    metrics = read_json(folder / "metrics.json")
+    if not isinstance(bundle, Bundle | ClinicalBundle | FusionBundle):
+        return AnyRun(folder, record, manifest, splits, metrics, bundle)
+    assert splits is not None
     clinical = folder / "clinical.parquet"
     return RunParts(
         folder,
-        kind,
         record,
-        read_table(folder / "predictions.parquet", PREDICTIONS),
-        read_table(folder / "splits.parquet", SPLITS),
-        None if kind == "clinical" else read_table(folder / "manifest.parquet", MANIFEST),
-        read_table(clinical, CLINICAL) if clinical.is_file() else None,
-        read_json(folder / "metrics.json"),
-        read_json(folder / "confusion.json"),
+        manifest,
+        splits,
+        metrics,
         bundle,
+        read_table(folder / "predictions.parquet", PREDICTIONS),
+        read_table(clinical, CLINICAL) if clinical.is_file() else None,
+        read_json(folder / "confusion.json"),
     )

@@ -10,7 +10,8 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from covidx.audit.finding import Finding
-from covidx.audit.run.folder import RunParts
+from covidx.audit.run.folder import AnyRun
+from covidx.audit.run.tables import read_found
 from covidx.audit.run.texts import Text, texts_of
 from covidx.errors import StoreError
 from covidx.ingest import read_linkage
@@ -97,12 +98,12 @@ def originals_of(store: Path | None) -> Originals | None:
     return Originals(frozenset(ids), frozenset(uids - {""}), apart)
 
 
-def identity_finding(run: RunParts, originals: Originals | None) -> Finding:
+def identity_finding(run: AnyRun, originals: Originals | None) -> Finding:
     """Look through every file of a run for what tells who a patient is.
 
     Parameters
     ----------
-    run : RunParts
+    run : AnyRun
     originals : Originals, optional
         Of a store with pseudonyms; None where ids are public or the linkage is not here.
     """
@@ -139,7 +140,7 @@ def identity_finding(run: RunParts, originals: Originals | None) -> Finding:
     )
 
 
-def _ids_are_public(run: RunParts) -> bool:
+def _ids_are_public(run: AnyRun) -> bool:
     source = run.record.get("source")
     return bool(source["public_ids"]) if source else run.simulated
 
@@ -182,11 +183,11 @@ def _original(key: str, words: str, originals: Originals) -> Iterator[str]:
         yield ORIGINAL
 
 
-def _not_pseudonyms(run: RunParts) -> list[dict[str, Any]]:
+def _not_pseudonyms(run: AnyRun) -> list[dict[str, Any]]:
     """Ids of the tables that do not look like pseudonyms, though the card does not say public."""
-    tables = {"predictions.parquet": run.predictions, "splits.parquet": run.splits}
-    if run.manifest is not None:
-        tables["manifest.parquet"] = run.manifest
+    tables = {name: read_found(run.folder / name) for name in run.known.tables}
+    own = {"splits.parquet": run.splits, "manifest.parquet": run.manifest}
+    tables |= {name: table for name, table in own.items() if table is not None}
     rows = []
     for name, table in tables.items():
         for column, pattern in PSEUDONYM.items():

@@ -8,31 +8,36 @@ from typing import Any
 import pandas as pd
 
 from covidx.audit.finding import Finding, Verdict
-from covidx.audit.run.folder import RunParts
+from covidx.audit.run.folder import AnyRun, RunParts
+from covidx.clinical import ClinicalBundle
 from covidx.files import read_json, sha256_file
+from covidx.fusion import FusionBundle
 from covidx.runs import code_digest, git_commit, lock_digest, versions
-from covidx.tables import table_digest
+from covidx.severity import SeverityBundle
+from covidx.tables import MASKS, read_table, table_digest
 from covidx.training import Bundle
+from covidx.training.network_bundle import NetworkBundle
 
 __all__ = ["code_finding", "data_finding", "hashes_finding", "lock_finding"]
 
 CERTAIN = "Certain: SHA-256 digests."
 SEEN = ["image_id", "sha256", "label", "group_id"]
-"""Columns of the manifest whose digest a bundle of images keeps."""
+"""Columns of the manifest whose digest a bundle keeps; a bundle without classes keeps no label."""
 
 
-def data_finding(run: RunParts, store: Path | None, table: Path | None) -> Finding:
-    """Do the images of the store, or the clinical table, still hash as recorded?
+def data_finding(run: AnyRun, store: Path | None, table: Path | None) -> Finding:
+    """Do the images of the store, or the table that was read, still hash as recorded?
 
     Parameters
     ----------
-    run : RunParts
+    run : AnyRun
     store : Path, optional
         Of the run's images.
     table : Path, optional
-        The clinical table that was read.
+        The clinical table that was read, or that of readers' scores.
     """
-    looked = "every image of the manifest in the store, and the clinical table, by SHA-256"
+    read = "the table of scores" if run.kind == "severity" else "the clinical table"
+    looked = f"every image of the manifest in the store, and {read}, by SHA-256"
     rows: list[dict[str, Any]] = []
     seen = []
     if run.manifest is not None and store is not None:
@@ -40,9 +45,9 @@ def data_finding(run: RunParts, store: Path | None, table: Path | None) -> Findi
         seen.append(f"{len(run.manifest)} images")
     recorded = run.record["data"].get("table_sha256")
     if recorded is not None and table is not None:
-        seen.append("the clinical table")
+        seen.append(read)
         if sha256_file(table) != recorded:
-            rows.append({"place": "the clinical table", "fault": "changed"})
+            rows.append({"place": read, "fault": "changed"})
     title, name = "Data as recorded", "data_unchanged"
     if not seen:
         why = "The data are not where the run's work folder has them (--work, --store)."
@@ -75,7 +80,7 @@ def _changed_images(manifest: pd.DataFrame, store: Path) -> list[dict[str, Any]]
     return rows
 
 
-def code_finding(run: RunParts) -> Finding:
+def code_finding(run: AnyRun) -> Finding:
     """Is this the code that trained?"""
     name, title = "code", "Code"
     looked = "the Python files of covidx that shape a result, by one digest over all; git commit"
@@ -106,7 +111,7 @@ def _check_out(commit: str | None) -> str:
     return f"Check out {commit} to replay this run, or train again."
 
 
-def lock_finding(run: RunParts) -> Finding:
+def lock_finding(run: AnyRun) -> Finding:
     """Are these the locked versions that trained?"""
     name, title = "lock", "Lock and versions"
     looked = "requirements.lock by digest, and the installed versions of what shapes a result"
@@ -131,7 +136,7 @@ def lock_finding(run: RunParts) -> Finding:
     return Finding(name, title, "pass", looked, found, CERTAIN)
 
 
-def hashes_finding(run: RunParts) -> Finding:
+def hashes_finding(run: AnyRun) -> Finding:
     """Do all parts of the run name the same split, bundle, manifest and run?"""
     rows = [
         {"what": what, **{"recorded in": place, "recorded": value, "found": actual}}
@@ -139,8 +144,8 @@ def hashes_finding(run: RunParts) -> Finding:
         if value != actual
     ]
     looked = (
-        "one split, bundle, manifest and run in run.json, splits.json, bundle.json and "
-        "predictions.parquet, each worked out again from the part itself"
+        "one split, bundle, manifest and run in every part that names them, each worked out again "
+        "from the part itself"
     )
     found = f"{len(rows)} records disagree." if rows else "All records agree."
     to_do = (
@@ -159,32 +164,55 @@ def hashes_finding(run: RunParts) -> Finding:
     )
 
 
-def _pairs(run: RunParts) -> list[tuple[str, str, object, object]]:
+def _pairs(run: AnyRun) -> list[tuple[str, str, object, object]]:
     """(what, where it is recorded, recorded, found)."""
-    split = table_digest(run.splits)
     data, bundle, record = run.record["data"], run.bundle, run.record
-    own = bundle.trained_on.split_sha256 if isinstance(bundle, Bundle) else bundle.split_sha256
     pairs: list[tuple[str, str, object, object]] = [
-        ("split", "splits.json", read_json(run.folder / "splits.json").get("sha256"), split),
-        ("split", "run.json", data.get("split_sha256"), split),
-        ("split", "bundle.json", own, split),
         ("bundle", "run.json", record.get("bundle_sha256"), bundle.sha256),
         ("run", "bundle.json", bundle.run_id, record["run_id"]),
     ]
+    if run.splits is not None:
+        split = table_digest(run.splits)
+        pairs += [
+            ("split", "splits.json", read_json(run.folder / "splits.json").get("sha256"), split),
+            ("split", "run.json", data.get("split_sha256"), split),
+            ("split", "bundle.json", _said_of_split(run), split),
+        ]
+        if isinstance(run, RunParts):
+            pairs += _of_predictions(run, split)
+    if run.manifest is not None:
+        whole = table_digest(run.manifest)
+        pairs.append(("manifest", "run.json", data.get("manifest_sha256"), whole))
+    if run.manifest is not None and isinstance(bundle, NetworkBundle):
+        seen = SEEN if isinstance(bundle, Bundle) else [name for name in SEEN if name != "label"]
+        part = table_digest(run.manifest[seen])
+        pairs.append(("manifest", "bundle.json", bundle.trained_on.manifest_sha256, part))
+    if "masks.parquet" in run.known.parts and "masks_sha256" in data:
+        masks = read_table(run.folder / "masks.parquet", MASKS)[["image_id", "kind", "sha256"]]
+        pairs.append(("masks", "run.json", data["masks_sha256"], table_digest(masks)))
+    if isinstance(bundle, SeverityBundle):
+        pairs.append(("scores", "bundle.json", bundle.table_sha256, data.get("table_sha256")))
+    return pairs
+
+
+def _said_of_split(run: AnyRun) -> str:
+    """The digest of the split that the bundle was trained on, by its own word."""
+    if isinstance(run.bundle, NetworkBundle):
+        return run.bundle.trained_on.split_sha256
+    assert isinstance(run.bundle, ClinicalBundle | FusionBundle)
+    return run.bundle.split_sha256
+
+
+def _of_predictions(run: RunParts, split: str) -> list[tuple[str, str, object, object]]:
+    pairs: list[tuple[str, str, object, object]] = []
     for what, column, expected in (
         ("split", "split_sha256", split),
-        ("bundle", "bundle_sha256", bundle.sha256),
-        ("run", "run_id", record["run_id"]),
+        ("bundle", "bundle_sha256", run.bundle.sha256),
+        ("run", "run_id", run.record["run_id"]),
     ):
         values = run.main[column].unique() if column == "bundle_sha256" else run.predictions[column]
         pairs += [
             (what, "predictions.parquet", value, expected)
             for value in sorted(set(map(str, values)))
         ]
-    if run.manifest is not None:
-        whole = table_digest(run.manifest)
-        pairs.append(("manifest", "run.json", data.get("manifest_sha256"), whole))
-    if run.manifest is not None and isinstance(bundle, Bundle):
-        part = table_digest(run.manifest[SEEN])
-        pairs.append(("manifest", "bundle.json", bundle.trained_on.manifest_sha256, part))
     return pairs

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,48 +11,53 @@ import pandas as pd
 from scipy.special import expit
 
 from covidx.audit.finding import Finding
-from covidx.audit.run.folder import RunParts
+from covidx.audit.run.folder import AnyRun, RunParts
 from covidx.clinical import Fitted, load_bundle
 from covidx.errors import CovidxError
 from covidx.fusion import FusionPredictor, make_arms, read_images
 from covidx.imaging import BagCache
+from covidx.severity import Grader
 from covidx.tables import probability_columns
 from covidx.training import PARITY_TOLERANCE, Predictor, predict_cache
+from covidx.training.detector import Detector
+from covidx.training.segmenter import Segmenter
 
 __all__ = ["AnyPredictor", "bundle_finding", "scores_finding"]
 
 AnyPredictor = Predictor | Fitted | FusionPredictor
-SHOWN = 20
+LOAD: Mapping[str, Callable[[Path], object]] = {
+    "image": Predictor.load,
+    "clinical": lambda folder: load_bundle(folder)[1],
+    "fusion": FusionPredictor.load,
+    "segmentation": Segmenter.load,
+    "detection": Detector.load,
+    "severity": Grader.load,
+}
+"""Kind of bundle -> what reads it, every digest and parity case checked."""
 
 
-def bundle_finding(run: RunParts) -> tuple[Finding, AnyPredictor | None]:
+def bundle_finding(run: AnyRun) -> tuple[Finding, AnyPredictor | None]:
     """Is the bundle as it was saved, and does it still give its parity cases?
 
     Returns
     -------
     finding : Finding
     predictor : Predictor, Fitted or FusionPredictor, or None
-        None where the bundle cannot be used.
+        None where the bundle cannot be used, or classifies nothing.
     """
     name, title = "bundle_unchanged", "Bundle as saved"
     looked = "the digest of every file of the bundle, and made-up cases with known scores"
     sure = "Certain of the files; parity to 1e-5."
     try:
-        predictor = _load(run)
+        made = LOAD[run.kind](run.folder / "bundle")
     except CovidxError as error:
         rows = [{"code": error.code, "part": _part(error, run.folder), "reason": error.message}]
         found = f"{error.message} ({error.code}: {rows[0]['part']})"
         to_do = error.hint or "Take an undamaged copy of the bundle, or train again."
         return Finding(name, title, "fail", looked, found, sure, to_do, rows), None
     found = f"It is as it was saved ({run.bundle.sha256[:12]}) and scores its own cases alike."
+    predictor = made if isinstance(made, AnyPredictor) else None
     return Finding(name, title, "pass", looked, found, sure), predictor
-
-
-def _load(run: RunParts) -> AnyPredictor:
-    folder = run.folder / "bundle"
-    if run.kind == "image":
-        return Predictor.load(folder)
-    return FusionPredictor.load(folder) if run.kind == "fusion" else load_bundle(folder)[1]
 
 
 def _part(error: CovidxError, folder: Path) -> str:
