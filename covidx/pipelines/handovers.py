@@ -1,4 +1,4 @@
-"""The hand-over tables that a run on images leaves in its folder."""
+"""What a run on images hands on: its tables, and what its bundle says it was trained on."""
 
 from __future__ import annotations
 
@@ -14,8 +14,9 @@ from covidx.ingest import IngestResult
 from covidx.pipelines.sources import Cohort, Source
 from covidx.runs import RunFolder
 from covidx.tables import CLINICAL, MANIFEST, MASKS, QUARANTINE, table_digest, write_table
+from covidx.training import TrainedOn
 
-__all__ = ["write_shared_tables", "write_tables"]
+__all__ = ["trained_on", "write_shared_tables", "write_tables"]
 
 
 class Read(Protocol):
@@ -76,3 +77,40 @@ def write_shared_tables(
     }
     run.record["data"] = digests
     return digests
+
+
+def trained_on(
+    source: Source, rows: pd.DataFrame, splits: Splits, classes: Sequence[str] = ()
+) -> TrainedOn:
+    """What a bundle says of the images that it learnt from.
+
+    Parameters
+    ----------
+    source : Source
+    rows : DataFrame
+        Manifest rows with role.
+    splits : Splits
+    classes : sequence of str
+        Names of the labels; none where masks are learnt.
+    """
+    train, card = rows[rows["role"] == "train"], source.card
+    thickness = train["slice_thickness_mm"].dropna()
+    patients = train.drop_duplicates("patient_id")
+    counts = {name: int((patients["label"] == name).sum()) for name in classes}
+    digested = ["image_id", "sha256", "group_id", *(["label"] if classes else [])]
+    return TrainedOn(
+        dataset=source.name,
+        domain="real" if card is None else card.domain,
+        card_sha256=None if card is None else card_digest(card),
+        manifest_sha256=table_digest(rows[digested]),
+        split_sha256=splits.sha256,
+        patients=counts or {"all": len(patients)},
+        modalities=sorted(train["modality"].unique()),
+        kind=str(train["kind"].mode().iloc[0]),
+        units=str(train["units"].mode().iloc[0]),
+        manufacturers=sorted(train["manufacturer"].dropna().unique()),
+        slice_thickness_mm=(float(thickness.min()), float(thickness.max()))
+        if len(thickness)
+        else None,
+        contrast="contrast" in train and bool((train["contrast"] == "given").any()),
+    )

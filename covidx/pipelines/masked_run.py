@@ -11,13 +11,13 @@ import pandas as pd
 from lightning import LightningModule
 from pydantic import Field
 
-from covidx.cards import card_digest
 from covidx.cohort import Splits, cut_groups, find_duplicates, group_images, thumbnail
 from covidx.config import Config
 from covidx.errors import InvalidInputError
 from covidx.files import make_folder
 from covidx.imaging.frames import RadiographFraming, VolumeFraming
 from covidx.imaging.pairs import PairCache, build_pairs
+from covidx.pipelines.handovers import trained_on
 from covidx.pipelines.masked_output import write_masked_tables
 from covidx.pipelines.progress import Bars
 from covidx.pipelines.remembered import remember
@@ -31,7 +31,6 @@ from covidx.pipelines.sources import Source
 from covidx.runs import RunFolder
 from covidx.tables import table_digest
 from covidx.tracking import Tracker
-from covidx.training import TrainedOn
 from covidx.training.fit import Fit, run
 from covidx.training.patches import PatchData, PatchPlan
 
@@ -183,22 +182,5 @@ def _grouped(manifest: pd.DataFrame, cache: PairCache) -> pd.DataFrame:
 
 def of_run(laid: Laid[Any], run_id: str) -> dict[str, Any]:
     """The fields of a bundle that say what it was trained on, and by which run."""
-    rows, card = laid.rows, laid.cohort.source.card
-    train = rows[rows["role"] == "train"]
-    thickness = train["slice_thickness_mm"].dropna()
-    limits = (float(thickness.min()), float(thickness.max())) if len(thickness) else None
-    trained_on = TrainedOn(
-        dataset=laid.cohort.source.name,
-        domain="real" if card is None else card.domain,
-        card_sha256=None if card is None else card_digest(card),
-        manifest_sha256=table_digest(rows[["image_id", "sha256", "group_id"]]),
-        split_sha256=laid.splits.sha256,
-        patients={"all": int(train["patient_id"].nunique())},
-        modalities=sorted(train["modality"].unique()),
-        kind=str(train["kind"].iloc[0]),
-        units=str(train["units"].mode().iloc[0]),
-        manufacturers=sorted(train["manufacturer"].dropna().unique()),
-        slice_thickness_mm=limits,
-        contrast="contrast" in train and bool((train["contrast"] == "given").any()),
-    )
-    return {"trained_on": trained_on, "run_id": run_id}
+    seen = trained_on(laid.cohort.source, laid.rows, laid.splits)
+    return {"trained_on": seen, "run_id": run_id}

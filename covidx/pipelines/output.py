@@ -8,12 +8,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from covidx.cards import ModelFacts, card_digest, write_model_card
+from covidx.cards import ModelFacts, write_model_card
 from covidx.cohort import Splits
 from covidx.evaluate import Metrics, OperatingRule, Rows
 from covidx.imaging import BagCache
 from covidx.models import BagClassifier
 from covidx.pipelines.config import Recipe
+from covidx.pipelines.handovers import trained_on
 from covidx.pipelines.sources import Cohort
 from covidx.report import (
     confusion_figure,
@@ -25,13 +26,11 @@ from covidx.report import (
 )
 from covidx.report.words import FEW_TESTED, FEWEST_TESTED, SIMULATED
 from covidx.runs import provenance
-from covidx.tables import table_digest
 from covidx.training import (
     Bundle,
     Fit,
     Predictor,
     Threshold,
-    TrainedOn,
     parity_bags,
     predict_cache,
     save_bundle,
@@ -74,7 +73,7 @@ def make_bundle(
         classes=list(cohort.classes.names),
         positive=cohort.classes.positive,
         threshold=Threshold(value=0.5, rule="none", origin="nothing yet"),
-        trained_on=_trained_on(cohort, rows, splits),
+        trained_on=trained_on(cohort.source, rows, splits, cohort.classes.names),
         run_id=run_id,
     )
     return Predictor(bundle, model)
@@ -97,34 +96,6 @@ def write_bundle(folder: Path, predictor: Predictor) -> Predictor:
     expected = np.stack([predictor.score(bag).probabilities for bag in cases])
     save_bundle(folder, predictor.bundle, predictor.model, expected)
     return Predictor.load(folder)
-
-
-def _trained_on(cohort: Cohort, rows: pd.DataFrame, splits: Splits) -> TrainedOn:
-    train = rows[rows["role"] == "train"]
-    card = cohort.source.card
-    thickness = train["slice_thickness_mm"].dropna()
-    patients = train.drop_duplicates("patient_id")["label"].value_counts()
-    return TrainedOn(
-        dataset=cohort.source.name,
-        domain="real" if card is None else card.domain,
-        card_sha256=None if card is None else card_digest(card),
-        manifest_sha256=table_digest(rows[["image_id", "sha256", "label", "group_id"]]),
-        split_sha256=splits.sha256,
-        patients={name: int(patients.get(name, 0)) for name in cohort.classes.names},
-        modalities=sorted(train["modality"].unique()),
-        kind=_only(train["kind"]),
-        units=_only(train["units"]),
-        manufacturers=sorted(train["manufacturer"].dropna().unique()),
-        slice_thickness_mm=None
-        if thickness.empty
-        else (float(thickness.min()), float(thickness.max())),
-        contrast="contrast" in train and bool((train["contrast"] == "given").any()),
-    )
-
-
-def _only(values: pd.Series) -> str:
-    """The most frequent value."""
-    return str(values.mode().iloc[0])
 
 
 def write_image_model_card(
