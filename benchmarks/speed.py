@@ -65,10 +65,7 @@ def write_large_series(folder: Path, slices: int = SLICES, side: int = SIDE) -> 
     folder.mkdir(parents=True)
     ds = _template(side)
     for index, plane in enumerate(stored):
-        ds.SOPInstanceUID = f"{ROOT_UID}.2.{index + 1}"
-        ds.file_meta.MediaStorageSOPInstanceUID = ds.SOPInstanceUID
-        ds.InstanceNumber = index + 1
-        ds.ImagePositionPatient = [-179, -179, -160 + 0.8 * index]
+        _number(ds, "2", index, [-179, -179, -160 + 0.8 * index])
         ds.PixelData = plane.tobytes()
         ds.save_as(folder / f"{index:04d}.dcm", enforce_file_format=True)
     return folder
@@ -81,11 +78,16 @@ def join_series(series: Path, folder: Path, times: int) -> Path:
     paths = [path for turn in range(times) for path in there[:: 1 - 2 * (turn % 2)]]
     for index, path in enumerate(paths):
         ds = dcmread(path)
-        ds.SOPInstanceUID = ds.file_meta.MediaStorageSOPInstanceUID = f"{ROOT_UID}.4.{index + 1}"
-        ds.InstanceNumber = index + 1
-        ds.ImagePositionPatient = [-179, -179, -160 + 0.8 * index]
+        _number(ds, "4", index, [-179, -179, -160 + 0.8 * index])
         ds.save_as(folder / f"{index:05d}.dcm")
     return folder
+
+
+def _number(ds: Dataset, series: str, index: int, position: list[float]) -> None:
+    """Make it the slice `index` of a series, from 0."""
+    ds.SOPInstanceUID = f"{ROOT_UID}.{series}.{index + 1}"
+    ds.file_meta.MediaStorageSOPInstanceUID = ds.SOPInstanceUID
+    ds.InstanceNumber, ds.ImagePositionPatient = index + 1, position
 
 
 def _template(side: int) -> Dataset:
@@ -171,10 +173,7 @@ def scan_speed(files: int = FILES, runs: int = RUNS) -> dict[str, Result]:
         for index in range(ATTRIBUTES - len(ds)):
             block.add_new(index, *(("DS", ["0.5", "1"]) if index % 2 else ("LO", "a private text")))
         for index in range(files):
-            ds.SOPInstanceUID = f"{ROOT_UID}.4.{index + 1}"
-            ds.file_meta.MediaStorageSOPInstanceUID = ds.SOPInstanceUID
-            ds.InstanceNumber = index + 1
-            ds.ImagePositionPatient = [0, 0, index]
+            _number(ds, "4", index, [0, 0, index])
             ds.save_as(place / f"{index:05d}", enforce_file_format=True)
         ratios = []
         for _ in range(runs + 1):

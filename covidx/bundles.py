@@ -122,7 +122,11 @@ def parse_bundle(folder: Path, kind: type[Kind]) -> Kind:
     BundleError
         As `need_kind`; ``BUNDLE_VERSION``; ``BUNDLE_INVALID``: fields of another form.
     """
-    fields, said = kind.model_fields, _said(folder)
+    return _parsed(_said(folder), folder, kind)
+
+
+def _parsed(said: dict[str, Any], folder: Path, kind: type[Kind]) -> Kind:
+    fields = kind.model_fields
     _kind_of(said, folder, [fields["kind"].default])
     version, wanted = said.get("schema_version"), fields["schema_version"].default
     if version != wanted:
@@ -148,9 +152,10 @@ def read_bundle(folder: Path, kind: type[Kind]) -> Kind:
     BundleError
         As `parse_bundle` and `need_unchanged`.
     """
-    bundle = parse_bundle(folder, kind)
+    said = _said(folder)
+    bundle = _parsed(said, folder, kind)
     # Of what is written there: a field that a later version added has its default in `bundle`.
-    found = {"bundle.json": (bundle.sha256, bundle.digest_of(_said(folder)))}
+    found = {"bundle.json": (bundle.sha256, bundle.digest_of(said))}
     for name, field in bundle.FILES.items():
         path, recorded = folder / name, getattr(bundle, field)
         if recorded is not None:

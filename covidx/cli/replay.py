@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from covidx.pipelines.progress import Bars
     from covidx.pipelines.remembered import Given
 
-__all__ = ["train_again"]
+__all__ = ["pipeline_of", "train_again"]
 
 
 def train_again(
@@ -51,7 +51,7 @@ def train_again(
         Whatever the pipeline raises.
     """
     pipeline = str(record["pipeline"])
-    model, train = _pipeline(pipeline)
+    model, train = pipeline_of(pipeline)
     config = model.model_validate(record["config"])
     if seed is not None:
         config = config.model_copy(update={"seed": seed})
@@ -61,7 +61,8 @@ def train_again(
     return folder
 
 
-def _pipeline(name: str) -> tuple[Any, Callable[..., Any]]:
+def pipeline_of(name: str) -> tuple[Any, Callable[..., Any]]:
+    """The model of a pipeline's configuration, and what trains by it."""
     from covidx.pipelines.clinical_config import TrainClinical
     from covidx.pipelines.config import TrainCT, TrainCXR
     from covidx.pipelines.detection_config import TrainDetection

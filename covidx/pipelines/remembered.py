@@ -86,8 +86,10 @@ class Given:
 
 def _digest(path: Path | None) -> str | None:
     """Of a file, or of all files of a folder."""
-    if path is None or path.is_file():
-        return None if path is None else sha256_file(path)
+    if path is None:
+        return None
+    if path.is_file():
+        return sha256_file(path)
     return sha256_json({p.name: sha256_file(p) for p in path.iterdir() if p.is_file()})
 
 

@@ -77,7 +77,7 @@ def segment_lungs(volume: Volume, *, sides: bool = True) -> Labels:
         if sides:
             raise
         whole = filled(closed(air, CLOSING_MM, mm)).astype(np.uint8)
-    return in_order_of(_draw_border(whole, airways, upright.array, step), volume)
+    return in_order_of(_draw_border(whole, airways, hu, upright.array, step), volume)
 
 
 def _whole(sides: Labels, hu: NDArray[Any], mm: Spacing) -> Labels:
@@ -165,10 +165,13 @@ def _lung_pieces(air: Mask) -> Mask:
 
 
 def _draw_border(
-    whole: Labels, airways: Mask, hu: NDArray[Any], step: tuple[int, int, int]
+    whole: Labels,
+    airways: Mask,
+    coarse: NDArray[Any],
+    hu: NDArray[Any],
+    step: tuple[int, int, int],
 ) -> Labels:
     """Lay a mask of the thinned grid onto the full one, its border where HU cross `BORDER_HU`."""
-    coarse = _thinned(hu, step)
     across = ndimage.generate_binary_structure(3, 1) if step[0] > 1 else PLANE
     sure = ndimage.binary_erosion(whole > 0, across) | ((whole > 0) & (coarse >= BORDER_HU))
     grown = np.where(whole > 0, whole, ndimage.grey_dilation(whole, footprint=across))

@@ -9,25 +9,16 @@ from pathlib import Path
 
 import pytest
 
-from covidx.config import Config, load_config
-from covidx.pipelines.clinical_config import TRAIN_CLINICAL, TrainClinical
-from covidx.pipelines.config import TRAIN_CT, TRAIN_CXR, TrainCT, TrainCXR
-from covidx.pipelines.detection_config import TRAIN_DETECTION, TrainDetection
-from covidx.pipelines.fusion_config import TRAIN_FUSION, TrainFusion
-from covidx.pipelines.segmentation_config import TRAIN_SEGMENTATION, TrainSegmentation
-from covidx.pipelines.severity_source import TRAIN_SEVERITY, TrainSeverity
+from covidx.cli.replay import pipeline_of
+from covidx.config import load_config
 
 ROOT = Path(__file__).parents[2]
-VERBS: dict[str, tuple[Path, type[Config]]] = {
-    "clinical": (TRAIN_CLINICAL, TrainClinical),
-    "ct": (TRAIN_CT, TrainCT),
-    "cxr": (TRAIN_CXR, TrainCXR),
-    "detection": (TRAIN_DETECTION, TrainDetection),
-    "fusion": (TRAIN_FUSION, TrainFusion),
-    "segmentation": (TRAIN_SEGMENTATION, TrainSegmentation),
-    "severity": (TRAIN_SEVERITY, TrainSeverity),
-}
+VERBS = ("clinical", "ct", "cxr", "detection", "fusion", "segmentation", "severity")
 COMMAND = re.compile(r"(?:make train-|covidx train )(\w+)([^#\n`]*)")
+
+
+def settings(verb: str) -> Path:
+    return ROOT / "covidx" / "pipelines" / f"train_{verb}.yaml"
 
 
 def documented() -> list[tuple[str, str]]:
@@ -41,13 +32,13 @@ def documented() -> list[tuple[str, str]]:
             for word in words:
                 changes += word.removeprefix("SET=").split() if word.startswith("SET=") else []
             found |= {(verb, change) for change in changes}
-    for verb, (path, _) in VERBS.items():
-        (change,) = re.findall(r"--set (\S+)", path.read_text().partition("\nseed:")[0])
+    for verb in VERBS:
+        (change,) = re.findall(r"--set (\S+)", settings(verb).read_text().partition("\nseed:")[0])
         found.add((verb, change))
     return sorted(found)
 
 
 @pytest.mark.parametrize(("verb", "change"), documented())
 def test_a_documented_change_is_taken(verb: str, change: str) -> None:
-    path, model = VERBS[verb]
-    assert load_config(path, model, [change]) is not None
+    model, _ = pipeline_of(f"train_{verb}")
+    assert load_config(settings(verb), model, [change]) is not None

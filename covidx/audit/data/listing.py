@@ -114,9 +114,8 @@ def joined(listings: Sequence[Listing]) -> pd.DataFrame:
     parts = []
     for listing in listings:
         part = listing.table.copy()
-        name = (
-            part["dataset"].astype(object) + "/"
-        )  # of type str it takes no column without a value
+        # Of type object: text of type str takes no column without a value.
+        name = part["dataset"].astype(object) + "/"
         part["unit"] = "row " + part["line"].astype(str)
         for column in ("patient", "group"):
             if column in part:

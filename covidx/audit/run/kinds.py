@@ -21,6 +21,7 @@ SPLIT = ("splits.parquet", "splits.json")
 CLASSIFIED = (*SPLIT, "confusion.json")
 IMAGES = ("manifest.parquet", "masks.parquet", "quarantine.parquet")
 NETWORK = ("bundle/weights.safetensors", "bundle/parity.safetensors")
+PICTURED = (*CLASSIFIED, *IMAGES, "thumbnails.npz")
 PREDICTED = {"predictions.parquet": ("arm", "fold", "role", "unit_id")}
 
 
@@ -73,9 +74,7 @@ def figures_of(metrics: Mapping[str, Any], place: str = "") -> dict[str, dict[st
     return found
 
 
-IMAGE = Kind(
-    "image", Bundle, (*CLASSIFIED, *IMAGES, "thumbnails.npz", *NETWORK), PREDICTED, arm="p1"
-)
+IMAGE = Kind("image", Bundle, (*PICTURED, *NETWORK), PREDICTED, arm="p1")
 KINDS: Mapping[str, Kind] = {
     "train_ct": IMAGE,
     "train_cxr": IMAGE,
@@ -89,10 +88,7 @@ KINDS: Mapping[str, Kind] = {
     "train_fusion": Kind(
         "fusion",
         FusionBundle,
-        (
-            *(*CLASSIFIED, *IMAGES, "thumbnails.npz"),
-            *("clinical.parquet", "arms.json", "bundle/image/bundle.json"),
-        ),
+        (*PICTURED, "clinical.parquet", "arms.json", "bundle/image/bundle.json"),
         PREDICTED,
         arm="p3",
     ),
