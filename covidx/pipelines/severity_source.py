@@ -170,10 +170,11 @@ def source_digests(
 ) -> dict[str, str]:
     """What is learnt from, by digests: the ``data`` of a run's record."""
     card = given.source.card
+    manifest = films[[name for name in MANIFEST.columns if name in films]]
     return {
         "dataset": given.source.name,
         "card_sha256": "none" if card is None else card_digest(card),
-        "manifest_sha256": table_digest(films[list(MANIFEST.columns)]),
+        "manifest_sha256": table_digest(manifest),
         "table_sha256": sha256_file(given.table),
         "masks_sha256": sha256_json({image: list(box) for image, box in boxes.items()}),
     }

@@ -13,10 +13,11 @@ from PIL import Image
 from covidx.cards import load_card
 from covidx.errors import BundleError, InvalidInputError
 from covidx.ingest import Identities
-from covidx.pipelines.severity_source import phantom_scores, scored_source
+from covidx.pipelines.severity_source import phantom_scores, scored_source, source_digests
 from covidx.pipelines.sources import Source
 from covidx.pipelines.train_severity import TrainedSeverity, train_severity
 from covidx.severity import Grader, grade_path, load_bundle
+from covidx.tables import MANIFEST, read_table, table_digest
 from tests.pipelines.scored_films import CONFIG, DRAWN, SCORED, film, make_films
 
 
@@ -57,6 +58,16 @@ def test_the_run_says_what_it_found(trained: TrainedSeverity) -> None:
     assert (trained.folder / "figures" / "extent.png").is_file()
     record = json.loads((trained.folder / "run.json").read_text())
     assert record["state"] == "finished" and record["bundle_sha256"]
+
+
+def test_a_store_of_before_contrast_was_told_has_its_digest_too(
+    films: Path, trained: TrainedSeverity
+) -> None:
+    source = scored_source(Source(films / "images", None, None), films / "scores.csv", None)
+    manifest = read_table(trained.folder / "manifest.parquet", MANIFEST)
+    for table in (manifest, manifest.drop(columns="contrast")):
+        found = source_digests(source, table.assign(extent=1.0), {})
+        assert found["manifest_sha256"] == table_digest(table)
 
 
 def test_lungs_are_found_by_films_of_others(trained: TrainedSeverity) -> None:
