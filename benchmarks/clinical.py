@@ -25,7 +25,7 @@ from covidx.clinical import (
 )
 from covidx.config import load_config
 from covidx.evaluate import Estimate, choose_operating_point, evaluate, evaluate_folds
-from covidx.pipelines.clinical_config import TRAIN_CLINICAL, TrainClinical
+from covidx.pipelines.clinical.config import TRAIN_CLINICAL, TrainClinical
 
 __all__ = ["einstein", "israel"]
 

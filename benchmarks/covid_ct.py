@@ -18,7 +18,7 @@ from benchmarks.results import RESULTS, read_results, record, result_of
 from benchmarks.sets import Controlled, prepare_set, run_controls
 from covidx.config import load_config
 from covidx.evaluate import Estimate, evaluate_folds, paired_difference
-from covidx.pipelines.config import TRAIN_CT, TrainCT
+from covidx.pipelines.image.config import TRAIN_CT, TrainCT
 
 __all__ = ["by_group", "by_image", "controls", "prepared"]
 

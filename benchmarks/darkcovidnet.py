@@ -16,7 +16,7 @@ from benchmarks.results import RESULTS, read_results, record, result_of
 from benchmarks.sets import Controlled, prepare_set, run_controls
 from covidx.config import load_config
 from covidx.evaluate import Estimate, OperatingPoint, evaluate_folds
-from covidx.pipelines.config import TRAIN_CXR, TrainCXR
+from covidx.pipelines.image.config import TRAIN_CXR, TrainCXR
 from covidx.tables import PROBABILITY_PREFIX
 
 __all__ = ["between", "by_group", "by_image", "controls", "prepared"]

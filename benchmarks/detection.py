@@ -12,9 +12,9 @@ from benchmarks.segmentation import finished_run
 from covidx.evaluate import Estimate
 from covidx.evaluate.boxes import Detections
 from covidx.evaluate.detection import at_threshold, detection_estimates
+from covidx.inference.detector import Detector
 from covidx.phantom import draw_patient, render
-from covidx.pipelines.detection_scores import Scan, compare_scans
-from covidx.training.detector import Detector
+from covidx.pipelines.detection.scores import Scan, compare_scans
 from covidx.volume import Volume
 
 __all__ = ["detection", "fresh_scans", "results_of"]

@@ -24,11 +24,11 @@ from covidx.audit.shortcuts.scoring import Scored, score_all
 from covidx.cards import load_card
 from covidx.config import load_config
 from covidx.evaluate import wilson_estimate
+from covidx.inference import Predictor
 from covidx.phantom import draw_patient, exams, generate_flawed
-from covidx.pipelines.config import TRAIN_CT, TRAIN_CXR, TrainCT, TrainCXR
+from covidx.pipelines.image.config import TRAIN_CT, TRAIN_CXR, TrainCT, TrainCXR
 from covidx.pipelines.progress import silent
 from covidx.pipelines.sources import Source, link, read_source
-from covidx.training import Predictor
 
 __all__ = ["MARKER", "FreshFilms", "drawn", "faults_of", "fresh_films", "shortcut_alarms"]
 

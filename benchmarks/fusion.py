@@ -27,14 +27,14 @@ from covidx.evaluate import (
 )
 from covidx.files import read_json
 from covidx.fusion import CLINIC, IMAGE, FusionPredictor, ImageArm, make_arms, read_bag
-from covidx.pipelines.fusion_config import (
+from covidx.pipelines.fusion.config import (
     TRAIN_FUSION,
     FusionSource,
     TrainFusion,
     phantom_arms,
 )
+from covidx.pipelines.fusion.train import train_fusion
 from covidx.pipelines.progress import silent
-from covidx.pipelines.train_fusion import train_fusion
 from covidx.tables import PREDICTIONS, read_table
 
 __all__ = ["PATIENTS", "SEED", "fusion", "results_of", "shuffled", "table_of"]

@@ -32,10 +32,10 @@ from covidx.errors import InvalidInputError
 from covidx.evaluate import Estimate, auroc_estimate
 from covidx.files import read_json
 from covidx.imaging import Bag, Preprocessing, prepare
+from covidx.inference import Predictor
 from covidx.phantom import CLASSES, SCANNERS, draw_patient, render
-from covidx.pipelines.config import TRAIN_CT, TrainCT, TrainImage
-from covidx.pipelines.fusion_config import TrainFusion
-from covidx.training import Predictor
+from covidx.pipelines.fusion.config import TrainFusion
+from covidx.pipelines.image.config import TRAIN_CT, TrainCT, TrainImage
 from covidx.volume import Volume
 
 __all__ = [

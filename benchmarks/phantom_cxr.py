@@ -18,10 +18,10 @@ from benchmarks.phantom_controls import Controls, histogram_auroc
 from benchmarks.results import RESULTS, record, result_of
 from covidx.evaluate import Metrics, evaluate
 from covidx.imaging import Bag, Preprocessing, prepare
+from covidx.inference import Predictor
 from covidx.phantom import draw_patient, render_radiograph
-from covidx.pipelines.config import TRAIN_CXR, TrainCXR
+from covidx.pipelines.image.config import TRAIN_CXR, TrainCXR
 from covidx.tables import PROBABILITY_PREFIX
-from covidx.training import Predictor
 from covidx.volume import Volume
 
 __all__ = ["phantom_cxr", "score_fresh"]

@@ -13,11 +13,11 @@ from benchmarks.results import RESULTS, Result, record, result_of
 from covidx.evaluate import Clusters, Estimate, bootstrap, bootstrap_estimate
 from covidx.evaluate.weighted import ratio_statistic
 from covidx.files import read_json
+from covidx.inference.segmenter import Segmenter
 from covidx.ingest.raster import read_picture
 from covidx.phantom import draw_patient, render
 from covidx.segmentation import MaskScores, compare_masks, look_at_film, summarise
 from covidx.segmentation.threshold import threshold_opacities
-from covidx.training.segmenter import Segmenter
 from covidx.volume import Volume
 
 __all__ = ["finished_run", "hannover", "phantom_scores", "radiographs", "segmentation"]

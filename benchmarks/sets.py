@@ -20,7 +20,7 @@ from benchmarks.results import RESULTS, record, result_of
 from covidx.errors import InvalidInputError
 from covidx.evaluate import Estimate, mean_of_folds_auroc
 from covidx.imaging import build_cache
-from covidx.pipelines.config import TrainImage
+from covidx.pipelines.image.config import TrainImage
 from covidx.pipelines.progress import silent
 from covidx.pipelines.sources import Source, find_card, link, read_source
 

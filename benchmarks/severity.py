@@ -8,9 +8,9 @@ from benchmarks.results import RESULTS, record, result_of
 from covidx.cards import load_card
 from covidx.config import load_config
 from covidx.evaluate import Estimate
-from covidx.pipelines.severity_source import TRAIN_SEVERITY, TrainSeverity, scored_source
+from covidx.pipelines.radiograph_severity.source import TRAIN_SEVERITY, TrainSeverity, scored_source
+from covidx.pipelines.radiograph_severity.train import TrainedSeverity, train_severity
 from covidx.pipelines.sources import Source
-from covidx.pipelines.train_severity import TrainedSeverity, train_severity
 
 __all__ = ["severity"]
 

@@ -20,12 +20,12 @@ from covidx.audit.shortcuts import Asked, ShortcutAudit, audit_shortcuts, write_
 from covidx.cards import load_card
 from covidx.config import load_config
 from covidx.files import read_json
-from covidx.pipelines.config import TRAIN_CT, TRAIN_CXR, TrainCT, TrainCXR
+from covidx.pipelines.image.config import TRAIN_CT, TRAIN_CXR, TrainCT, TrainCXR
+from covidx.pipelines.image.train import train_image
 from covidx.pipelines.remembered import found_store
-from covidx.pipelines.segmentation_config import TRAIN_SEGMENTATION, TrainSegmentation
+from covidx.pipelines.segmentation.config import TRAIN_SEGMENTATION, TrainSegmentation
+from covidx.pipelines.segmentation.train import train_segmentation
 from covidx.pipelines.sources import Source, find_card
-from covidx.pipelines.train_image import train_image
-from covidx.pipelines.train_segmentation import train_segmentation
 
 __all__ = ["covid_ct", "darkcovidnet", "other_patients", "results_of"]
 

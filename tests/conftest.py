@@ -85,8 +85,8 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Run:
 
 def _train(place: Path) -> str:
     from covidx.config import load_config
-    from covidx.pipelines.config import TRAIN_CT, TrainCT
-    from covidx.pipelines.train_image import train_image
+    from covidx.pipelines.image.config import TRAIN_CT, TrainCT
+    from covidx.pipelines.image.train import train_image
 
     config = load_config(TRAIN_CT, TrainCT, CHANGES)
     return str(train_image(config, work=place / "work", runs=place / "runs").folder)

@@ -128,10 +128,10 @@ def test_a_bundle_without_kind_is_an_image_classifiers(saved: Path) -> None:
 def _readers() -> dict[str, Callable[[Path], object]]:
     from covidx.clinical import load_bundle
     from covidx.fusion import FusionPredictor
-    from covidx.severity import Grader
-    from covidx.training import Predictor
-    from covidx.training.detector import Detector
-    from covidx.training.segmenter import Segmenter
+    from covidx.inference import Predictor
+    from covidx.inference.detector import Detector
+    from covidx.inference.segmenter import Segmenter
+    from covidx.radiograph_severity import Grader
 
     return {
         "image": Predictor.load,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from covidx.cli.wording import closing, csv_text, json_text
 
 if TYPE_CHECKING:
-    from covidx.training import Bundle, Prediction
+    from covidx.inference import Bundle, Prediction
 
 __all__ = ["as_csv", "as_json", "as_table"]
 
@@ -41,7 +41,7 @@ def as_table(found: list[Prediction], bundle: Bundle) -> str:
 
 def _told(one: Prediction, bundle: Bundle) -> list[str]:
     """What is said of one image."""
-    from covidx.training import NOT_INTERPRETABLE
+    from covidx.inference import NOT_INTERPRETABLE
 
     lines, why = [], "; ".join(one.outside)
     if one.problem is not None:

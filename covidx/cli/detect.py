@@ -11,7 +11,7 @@ from covidx.cli.progress import terminal_bar
 from covidx.constants import RESEARCH_NOTICE
 
 if TYPE_CHECKING:
-    from covidx.pipelines.detect import BoxAnswer
+    from covidx.pipelines.detection.detect import BoxAnswer
 
 __all__ = ["detect"]
 
@@ -29,9 +29,9 @@ def detect(
     Exit code 1 where an image could not be looked at.
     """
     from covidx.cards import load_card
+    from covidx.inference.detector import Detector
     from covidx.ingest import Identities
-    from covidx.pipelines.detect import detect_paths
-    from covidx.training.detector import Detector
+    from covidx.pipelines.detection.detect import detect_paths
 
     described = None if card is None else load_card(card)
     detector = Detector.load(bundle)

@@ -12,7 +12,7 @@ from covidx.constants import RESEARCH_NOTICE
 if TYPE_CHECKING:
     from covidx.cards import DataCard
     from covidx.ingest import Identities
-    from covidx.severity import Graded, SeverityBundle
+    from covidx.radiograph_severity import Graded, SeverityBundle
 
 __all__ = ["predict_films"]
 
@@ -25,7 +25,7 @@ def predict_films(
     card: DataCard | None,
 ) -> tuple[str, bool]:
     """What is said of some radiographs, and whether all of them have scores."""
-    from covidx.severity import Grader, grade_path
+    from covidx.radiograph_severity import Grader, grade_path
 
     grader = Grader.load(folder)
     found: list[Graded] = []
@@ -38,7 +38,7 @@ def predict_films(
 
 
 def _as_table(found: list[Graded], bundle: SeverityBundle) -> str:
-    from covidx.training import NOT_INTERPRETABLE
+    from covidx.inference import NOT_INTERPRETABLE
 
     lines = []
     highest = {one.name: one.high for one in bundle.scores}

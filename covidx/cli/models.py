@@ -26,9 +26,9 @@ from covidx.constants import RESEARCH_NOTICE
 from covidx.errors import InvalidInputError
 
 if TYPE_CHECKING:
-    from covidx.pipelines.config import TrainImage
+    from covidx.pipelines.image.config import TrainImage
+    from covidx.pipelines.image.train import Trained
     from covidx.pipelines.sources import Source
-    from covidx.pipelines.train_image import Trained
 
 __all__ = ["clinical", "ct", "cxr", "external_test", "fusion"]
 
@@ -45,7 +45,7 @@ def ct(
 ) -> None:
     """CT: DICOM, NIfTI or slices in; classifier, metrics, heatmaps and bundle out."""
     from covidx.config import load_config
-    from covidx.pipelines.config import TRAIN_CT, TrainCT
+    from covidx.pipelines.image.config import TRAIN_CT, TrainCT
 
     settings = load_config(config or TRAIN_CT, TrainCT, change or [])
     _train_image(settings, named_source(data, labels, card, positive), work, runs)
@@ -63,7 +63,7 @@ def cxr(
 ) -> None:
     """Chest radiographs: DICOM or pictures in; classifier, metrics, heatmaps and bundle out."""
     from covidx.config import load_config
-    from covidx.pipelines.config import TRAIN_CXR, TrainCXR
+    from covidx.pipelines.image.config import TRAIN_CXR, TrainCXR
 
     settings = load_config(config or TRAIN_CXR, TrainCXR, change or [])
     _train_image(settings, named_source(data, labels, card, positive), work, runs)
@@ -85,8 +85,8 @@ def clinical(
     """Clinical rows: a table and its card in; classifier, controls, odds ratios and drift out."""
     from covidx.cards import load_card
     from covidx.config import load_config
-    from covidx.pipelines.clinical_config import TRAIN_CLINICAL, TrainClinical, find_table
-    from covidx.pipelines.train_clinical import train_clinical
+    from covidx.pipelines.clinical.config import TRAIN_CLINICAL, TrainClinical, find_table
+    from covidx.pipelines.clinical.train import train_clinical
 
     settings = load_config(config or TRAIN_CLINICAL, TrainClinical, change or [])
     source = None
@@ -120,9 +120,9 @@ def fusion(
     """Image and clinic of the same patients: P1, P2 and their fusion P3, and what each adds."""
     from covidx.cards import load_card
     from covidx.config import load_config
-    from covidx.pipelines.fusion_config import TRAIN_FUSION, TrainFusion, fusion_source
+    from covidx.pipelines.fusion.config import TRAIN_FUSION, TrainFusion, fusion_source
+    from covidx.pipelines.fusion.train import train_fusion
     from covidx.pipelines.sources import find_card
-    from covidx.pipelines.train_fusion import train_fusion
 
     settings = load_config(config or TRAIN_FUSION, TrainFusion, change or [])
     source = None
@@ -144,7 +144,7 @@ def fusion(
 
 
 def _train_image(settings: TrainImage, source: Source | None, work: Path, runs: Path) -> None:
-    from covidx.pipelines.train_image import train_image
+    from covidx.pipelines.image.train import train_image
 
     _tell(train_image(settings, source, work=work, runs=runs, bars=terminal_bar))
 

@@ -17,8 +17,8 @@ from covidx.files import make_folder, replacing
 
 if TYPE_CHECKING:
     from covidx.cards import DataCard
+    from covidx.inference import Prediction
     from covidx.ingest import Identities
-    from covidx.training import Prediction
 
 __all__ = ["predict"]
 
@@ -83,7 +83,7 @@ def _predict_images(
     card: DataCard | None,
 ) -> tuple[str, bool]:
     """What is said of the images, and whether all of them have a score."""
-    from covidx.training import Predictor, predict_path
+    from covidx.inference import Predictor, predict_path
 
     predictor = Predictor.load(bundle)
     found: list[Prediction] = []

@@ -42,8 +42,12 @@ def severity(
 ) -> None:
     """Radiographs and readers' scores: extent and opacity of a new film, with an interval."""
     from covidx.config import load_config
-    from covidx.pipelines.severity_source import TRAIN_SEVERITY, TrainSeverity, scored_source
-    from covidx.pipelines.train_severity import train_severity
+    from covidx.pipelines.radiograph_severity.source import (
+        TRAIN_SEVERITY,
+        TrainSeverity,
+        scored_source,
+    )
+    from covidx.pipelines.radiograph_severity.train import train_severity
 
     settings = load_config(config or TRAIN_SEVERITY, TrainSeverity, change or [])
     source = None
@@ -83,8 +87,8 @@ def segmentation(
 ) -> None:
     """Lungs and opacities: images with masks in; network, agreement and bundle out."""
     from covidx.config import load_config
-    from covidx.pipelines.segmentation_config import TRAIN_SEGMENTATION, TrainSegmentation
-    from covidx.pipelines.train_segmentation import train_segmentation
+    from covidx.pipelines.segmentation.config import TRAIN_SEGMENTATION, TrainSegmentation
+    from covidx.pipelines.segmentation.train import train_segmentation
 
     settings = load_config(config or TRAIN_SEGMENTATION, TrainSegmentation, change or [])
     source = named_source(data, None, card, None)
@@ -105,8 +109,8 @@ def detection(
 ) -> None:
     """Opacities on CT as boxes: volumes with masks in; network, mAP, FROC and bundle out."""
     from covidx.config import load_config
-    from covidx.pipelines.detection_config import TRAIN_DETECTION, TrainDetection
-    from covidx.pipelines.train_detection import train_detection
+    from covidx.pipelines.detection.config import TRAIN_DETECTION, TrainDetection
+    from covidx.pipelines.detection.train import train_detection
 
     settings = load_config(config or TRAIN_DETECTION, TrainDetection, change or [])
     source = named_source(data, None, card, None)

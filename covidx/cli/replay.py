@@ -63,18 +63,18 @@ def train_again(
 
 def pipeline_of(name: str) -> tuple[Any, Callable[..., Any]]:
     """The model of a pipeline's configuration, and what trains by it."""
-    from covidx.pipelines.clinical_config import TrainClinical
-    from covidx.pipelines.config import TrainCT, TrainCXR
-    from covidx.pipelines.detection_config import TrainDetection
-    from covidx.pipelines.fusion_config import TrainFusion
-    from covidx.pipelines.segmentation_config import TrainSegmentation
-    from covidx.pipelines.severity_source import TrainSeverity
-    from covidx.pipelines.train_clinical import train_clinical
-    from covidx.pipelines.train_detection import train_detection
-    from covidx.pipelines.train_fusion import train_fusion
-    from covidx.pipelines.train_image import train_image
-    from covidx.pipelines.train_segmentation import train_segmentation
-    from covidx.pipelines.train_severity import train_severity
+    from covidx.pipelines.clinical.config import TrainClinical
+    from covidx.pipelines.clinical.train import train_clinical
+    from covidx.pipelines.detection.config import TrainDetection
+    from covidx.pipelines.detection.train import train_detection
+    from covidx.pipelines.fusion.config import TrainFusion
+    from covidx.pipelines.fusion.train import train_fusion
+    from covidx.pipelines.image.config import TrainCT, TrainCXR
+    from covidx.pipelines.image.train import train_image
+    from covidx.pipelines.radiograph_severity.source import TrainSeverity
+    from covidx.pipelines.radiograph_severity.train import train_severity
+    from covidx.pipelines.segmentation.config import TrainSegmentation
+    from covidx.pipelines.segmentation.train import train_segmentation
 
     known: dict[str, tuple[Any, Callable[..., Any]]] = {
         "train_ct": (TrainCT, train_image),

@@ -11,7 +11,7 @@ from covidx.cli.progress import terminal_bar
 from covidx.constants import RESEARCH_NOTICE
 
 if TYPE_CHECKING:
-    from covidx.pipelines.segment import Answer
+    from covidx.pipelines.segmentation.segment import Answer
 
 __all__ = ["segment"]
 
@@ -38,9 +38,9 @@ def segment(
     Exit code 1 where an image has no masks.
     """
     from covidx.cards import load_card
+    from covidx.inference.segmenter import Segmenter
     from covidx.ingest import Identities
-    from covidx.pipelines.segment import Method, segment_paths
-    from covidx.training.segmenter import Segmenter
+    from covidx.pipelines.segmentation.segment import Method, segment_paths
 
     described = None if card is None else load_card(card)
     segmenter = None if bundle is None else Segmenter.load(bundle)

@@ -12,9 +12,9 @@ from pytorch_grad_cam import GradCAM
 from torch import Tensor, nn
 
 from covidx.imaging import Bag
+from covidx.inference import Predictor, Scores
+from covidx.inference.image import to_tensor
 from covidx.models import BagClassifier
-from covidx.training import Predictor, Scores
-from covidx.training.data import to_tensor
 
 __all__ = ["Heatmap", "heatmaps", "paste"]
 

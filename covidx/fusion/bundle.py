@@ -26,8 +26,8 @@ from covidx.fusion.late import LateFusion, Line
 from covidx.fusion.learn import Joint
 from covidx.fusion.network import FusionNetwork
 from covidx.fusion.recipe import Recipe
+from covidx.inference import PARITY_TOLERANCE, Predictor, Threshold
 from covidx.models import BagClassifier
-from covidx.training import PARITY_TOLERANCE, Predictor, Threshold
 
 __all__ = [
     "CLINICAL_FOLDER",

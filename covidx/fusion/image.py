@@ -13,8 +13,8 @@ import torch
 from covidx.fusion.arms import IMAGE, Arms, FloatArray, logit
 from covidx.fusion.late import Line
 from covidx.imaging import Bag, BagCache
+from covidx.inference import to_tensor
 from covidx.models import BagClassifier
-from covidx.training import to_tensor
 
 __all__ = ["ImageArm", "read_bag", "read_images", "with_features"]
 

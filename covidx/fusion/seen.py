@@ -13,8 +13,8 @@ from covidx.errors import CovidxError
 from covidx.fusion.bundle import FusionPredictor
 from covidx.fusion.image import read_bag
 from covidx.imaging import prepare
+from covidx.inference import outside_domain
 from covidx.ingest import Identities, ReadImage, read_images
-from covidx.training import outside_domain
 
 __all__ = ["Seen", "read_path"]
 

@@ -10,8 +10,12 @@ from torch import Tensor
 from torch.nn import functional
 
 from covidx.config import Config
+from covidx.imaging.pairs import Groups
 
-__all__ = ["PairAugmentation", "augment_pair", "fit_patch", "mirror_labels"]
+__all__ = ["PairAugmentation", "augment_pair", "fit_patch", "mirror_labels", "swaps_of"]
+
+SIDES = {"right-lung": "left-lung", "left-lung": "right-lung"}
+"""What a class is called in a mirror, where it is not the same."""
 
 
 class PairAugmentation(Config):
@@ -94,3 +98,11 @@ def fit_patch(array: Tensor, start: tuple[int, ...], patch: tuple[int, ...]) -> 
         array = array.narrow(dimension, low, max(high - low, 0))
         pads = [low - first, size - (low - first) - array.shape[dimension], *pads]
     return functional.pad(array, pads)
+
+
+def swaps_of(groups: Groups) -> list[Tensor]:
+    """Of each question, the number that each class has in a mirror."""
+    return [
+        torch.tensor([names.index(SIDES.get(name, name)) for name in names])
+        for names in groups.values()
+    ]

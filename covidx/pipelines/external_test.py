@@ -20,6 +20,7 @@ from covidx.errors import InvalidInputError
 from covidx.evaluate import Estimate, Metrics, Rows, drops, evaluate
 from covidx.files import write_json
 from covidx.imaging import build_cache, load_thumbnails, thumbnails
+from covidx.inference import Predictor, outside_domain, predict_cache
 from covidx.pipelines.grouping import group_prepared
 from covidx.pipelines.labels import REST, as_rest, map_labels
 from covidx.pipelines.progress import Bars, silent
@@ -28,7 +29,6 @@ from covidx.report import reliability_figure, roc_figure, save_all, score_figure
 from covidx.runs import RunFolder
 from covidx.tables import MANIFEST, PREDICTIONS, read_table, table_digest, write_table
 from covidx.tracking import tracked
-from covidx.training import Predictor, outside_domain, predict_cache
 
 __all__ = ["External", "external_test"]
 

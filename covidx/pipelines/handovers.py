@@ -10,11 +10,11 @@ import pandas as pd
 from covidx.cards import card_digest
 from covidx.cohort import Splits
 from covidx.imaging import BagCache
+from covidx.inference import TrainedOn
 from covidx.ingest import IngestResult
 from covidx.pipelines.sources import Cohort, Source
 from covidx.runs import RunFolder
 from covidx.tables import CLINICAL, MANIFEST, MASKS, QUARANTINE, table_digest, write_table
-from covidx.training import TrainedOn
 
 __all__ = ["trained_on", "write_shared_tables", "write_tables"]
 

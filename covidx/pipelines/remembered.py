@@ -15,9 +15,9 @@ from typing import Any
 from covidx.cards import DataCard
 from covidx.errors import InvalidInputError, StoreError
 from covidx.files import make_folder, read_json, replacing, sha256_file, sha256_json
-from covidx.pipelines.clinical_config import ClinicalSource, rows_folder
-from covidx.pipelines.fusion_config import FusionSource
-from covidx.pipelines.severity_source import PHANTOM_TABLE, ScoredSource, scored_source
+from covidx.pipelines.clinical.config import ClinicalSource, rows_folder
+from covidx.pipelines.fusion.config import FusionSource
+from covidx.pipelines.radiograph_severity.source import PHANTOM_TABLE, ScoredSource, scored_source
 from covidx.pipelines.sources import Source, phantom_folder, store_folder
 from covidx.runs import RunFolder
 

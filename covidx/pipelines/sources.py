@@ -23,7 +23,7 @@ from covidx.errors import InvalidInputError, InvalidTableError
 from covidx.files import sha256_bytes, sha256_file
 from covidx.ingest import Identities, IngestResult, ingest
 from covidx.phantom import generate_cohort
-from covidx.pipelines.config import TrainImage
+from covidx.pipelines.image.config import TrainImage
 from covidx.pipelines.progress import Bars
 from covidx.tables import MASKS, empty, read_csv
 

@@ -8,13 +8,13 @@ from typing import NamedTuple
 import lightning
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from covidx.imaging import Augmentation, BagCache, augment
+from covidx.inference import to_tensor
 
-__all__ = ["BagBatch", "BagData", "collate", "to_tensor"]
+__all__ = ["BagBatch", "BagData", "collate"]
 
 
 class BagBatch(NamedTuple):
@@ -23,15 +23,6 @@ class BagBatch(NamedTuple):
     slices: Tensor
     sizes: list[int]
     targets: Tensor
-
-
-def to_tensor(pixels: NDArray[np.uint8]) -> Tensor:
-    """Bytes of shape (n, rows, columns) -> floats 0..1 of shape (n, 1, rows, columns).
-
-    Channels last in memory: convolutions on a CPU are several times faster so.
-    """
-    floats = torch.from_numpy(np.array(pixels)).float().div_(255)[:, None]
-    return floats.contiguous(memory_format=torch.channels_last)
 
 
 def collate(items: Sequence[tuple[Tensor, int]]) -> BagBatch:

@@ -12,13 +12,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from covidx.imaging.augment_pairs import PairAugmentation, augment_pair, fit_patch
+from covidx.imaging.augment_pairs import PairAugmentation, augment_pair, fit_patch, swaps_of
 from covidx.imaging.pairs import Groups, PairCache
 
-__all__ = ["PatchData", "PatchPlan", "swaps_of"]
+__all__ = ["PatchData", "PatchPlan"]
 
-SIDES = {"right-lung": "left-lung", "left-lung": "right-lung"}
-"""What a class is called in a mirror, where it is not the same."""
 BUSY = 0.75
 """Share of training patches that are laid on a slice which shows something."""
 VALIDATION_SLICES = 6
@@ -38,14 +36,6 @@ class PatchPlan(NamedTuple):
     samples: int
     batch: int
     seed: int
-
-
-def swaps_of(groups: Groups) -> list[Tensor]:
-    """Of each question, the number that each class has in a mirror."""
-    return [
-        torch.tensor([names.index(SIDES.get(name, name)) for name in names])
-        for names in groups.values()
-    ]
 
 
 class _Patches(Dataset[Pair]):

@@ -10,9 +10,9 @@ from monai.losses.dice import DiceCELoss, DiceFocalLoss
 from torch import Tensor, nn
 
 from covidx.imaging.pairs import Groups
+from covidx.inference.segmentation_bundle import by_question
 from covidx.models.segmenters import channels_last
 from covidx.training.patch_learning import PatchLearning, one_cycle
-from covidx.training.segment_bundle import by_question
 
 __all__ = ["SegmentLearner", "SegmentLearning"]
 

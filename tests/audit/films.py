@@ -14,10 +14,10 @@ from torch import Tensor, nn
 
 from covidx.files import sha256_file
 from covidx.imaging import Preprocessing
+from covidx.inference import Bundle, Predictor, Threshold, TrainedOn
 from covidx.ingest.nifti import write_nifti
 from covidx.models import Architecture, BagClassifier
 from covidx.tables import MANIFEST, MASKS, write_table
-from covidx.training import Bundle, Predictor, Threshold, TrainedOn
 from covidx.volume import Volume
 
 SIDE = 64

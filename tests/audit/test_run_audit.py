@@ -18,7 +18,7 @@ from covidx.audit.run.division import duplicate_finding
 from covidx.cli import app
 from covidx.errors import CovidxError
 from covidx.files import read_json, sha256_json, write_json
-from covidx.training import Bundle
+from covidx.inference import Bundle
 from tests.conftest import Run
 
 

@@ -24,11 +24,11 @@ from covidx.audit.shortcuts.probes import forest, linear, out_of_fold
 from covidx.cli import app
 from covidx.errors import CovidxError
 from covidx.files import sha256_file
+from covidx.inference import Predictor
+from covidx.inference.segmenter import Segmenter
 from covidx.ingest import load_image
 from covidx.segmentation import dice
 from covidx.tables import MANIFEST, MASKS, SPLITS, read_table, table_digest, write_table
-from covidx.training import Predictor
-from covidx.training.segmenter import Segmenter
 from covidx.volume import Volume
 from tests.imaging.conftest import box_volume
 

@@ -10,9 +10,9 @@ import pytest
 from benchmarks import detection
 from covidx.evaluate.detection import at_threshold, detection_estimates
 from covidx.imaging.frames import VolumeFraming, make_frame
-from covidx.pipelines.detection_scores import compare_scans
+from covidx.inference.detector import Detector, Found
+from covidx.pipelines.detection.scores import compare_scans
 from covidx.segmentation.instances import lesion_boxes
-from covidx.training.detector import Detector, Found
 from covidx.volume import Volume
 
 FRAMING = VolumeFraming(input="volume", pixel_mm=4.0, slab_mm=5.0, level=-350, width=1300)

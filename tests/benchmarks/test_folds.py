@@ -15,7 +15,7 @@ from benchmarks.folds import Study, cross_validate, make_study
 from covidx.cohort import classes_of
 from covidx.imaging import BagCache
 from covidx.models import BagClassifier
-from covidx.pipelines.config import Recipe
+from covidx.pipelines.image.config import Recipe
 from covidx.pipelines.sources import Cohort, Source
 from covidx.tables import MASKS, empty
 from covidx.training import Fit

@@ -17,7 +17,7 @@ from covidx.files import write_json
 from covidx.imaging import Preprocessing, prepare
 from covidx.ingest import ingest, load_image
 from covidx.phantom import generate_cohort
-from covidx.pipelines.config import TRAIN_CT, TrainCT
+from covidx.pipelines.image.config import TRAIN_CT, TrainCT
 
 
 def test_a_patient_in_memory_is_the_patient_on_disk(tmp_path: Path) -> None:

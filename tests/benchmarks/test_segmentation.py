@@ -10,8 +10,8 @@ import pytest
 
 from benchmarks import segmentation
 from covidx.files import write_json
+from covidx.inference.segmenter import Segmenter
 from covidx.segmentation import compare_masks
-from covidx.training.segmenter import Segmenter
 from covidx.volume import Volume
 
 

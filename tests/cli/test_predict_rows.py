@@ -14,8 +14,8 @@ from covidx.clinical import load_bundle
 from covidx.config import load_config
 from covidx.constants import RESEARCH_NOTICE
 from covidx.phantom import clinical_table
-from covidx.pipelines.clinical_config import TRAIN_CLINICAL, TrainClinical
-from covidx.pipelines.train_clinical import TrainedClinical, train_clinical
+from covidx.pipelines.clinical.config import TRAIN_CLINICAL, TrainClinical
+from covidx.pipelines.clinical.train import TrainedClinical, train_clinical
 from tests.cli.conftest import Call
 
 

@@ -15,14 +15,14 @@ from covidx.audit.run import Places, audit_run, compare_runs
 from covidx.cli import app
 from covidx.config import load_config
 from covidx.files import read_json, write_json
-from covidx.pipelines.detection_config import TRAIN_DETECTION, TrainDetection
+from covidx.pipelines.detection.config import TRAIN_DETECTION, TrainDetection
+from covidx.pipelines.detection.train import train_detection
+from covidx.pipelines.radiograph_severity.source import scored_source
+from covidx.pipelines.radiograph_severity.train import train_severity
 from covidx.pipelines.remembered import found_store, found_table
-from covidx.pipelines.segmentation_config import TRAIN_SEGMENTATION, TrainSegmentation
-from covidx.pipelines.severity_source import scored_source
+from covidx.pipelines.segmentation.config import TRAIN_SEGMENTATION, TrainSegmentation
+from covidx.pipelines.segmentation.train import train_segmentation
 from covidx.pipelines.sources import Source
-from covidx.pipelines.train_detection import train_detection
-from covidx.pipelines.train_segmentation import train_segmentation
-from covidx.pipelines.train_severity import train_severity
 from tests.pipelines.ct_seg import TINY_DETECTION, TINY_SEGMENTATION, Layout, lay, source
 from tests.pipelines.scored_films import CONFIG, make_films
 

@@ -12,18 +12,18 @@ from pydicom import dcmread
 
 from covidx.files import read_json
 from covidx.imaging.frames import RadiographFraming, VolumeFraming
+from covidx.inference import TrainedOn
+from covidx.inference.segmentation_bundle import (
+    SegmentationBundle,
+    SegmentRecipe,
+    build_network,
+)
+from covidx.inference.segmenter import Segmenter
 from covidx.ingest.nifti import read_nifti, write_nifti
 from covidx.models.segmenters import UNetShape
 from covidx.phantom import draw_patient, generate_cohort, render
 from covidx.segmentation import dice
 from covidx.tables import MASKS, read_table
-from covidx.training import TrainedOn
-from covidx.training.segment_bundle import (
-    SegmentationBundle,
-    SegmentRecipe,
-    build_network,
-)
-from covidx.training.segmenter import Segmenter
 from covidx.volume import Volume
 from tests.cli.conftest import Call
 

@@ -9,8 +9,8 @@ from torch import Tensor, nn
 
 from covidx.explain import Heatmap, heatmaps, paste
 from covidx.imaging import Bag, Preprocessing
+from covidx.inference import Bundle, Predictor, Threshold, TrainedOn
 from covidx.models import Architecture, BagClassifier
-from covidx.training import Bundle, Predictor, Threshold, TrainedOn
 
 ROWS, COLUMNS, CELL = 64, 96, 8
 SQUARE = (slice(8, 24), slice(64, 80))  # bright, and positive by construction

@@ -9,8 +9,8 @@ import pandas as pd
 from PIL import Image
 from scipy.ndimage import gaussian_filter
 
-from covidx.pipelines.config import PhantomCohort
-from covidx.pipelines.severity_source import TrainSeverity
+from covidx.pipelines.image.config import PhantomCohort
+from covidx.pipelines.radiograph_severity.source import TrainSeverity
 
 CONFIG = TrainSeverity(seed=0, phantom=PhantomCohort(patients=20, seed=1), coverage=0.8)
 SCORED, DRAWN = 16, 21

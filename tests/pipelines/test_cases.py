@@ -13,10 +13,10 @@ from covidx.cohort import classes_of
 from covidx.errors import InvalidSeriesError
 from covidx.evaluate import Metrics, evaluate
 from covidx.imaging import BagCache, build_cache
-from covidx.pipelines.cases import make_cases
+from covidx.inference import Predictor
+from covidx.pipelines.image.cases import make_cases
 from covidx.pipelines.sources import Cohort, Source
 from covidx.report import Case
-from covidx.training import Predictor
 from tests.conftest import Run
 
 

@@ -18,7 +18,8 @@ COMMAND = re.compile(r"(?:make train-|covidx train )(\w+)([^#\n`]*)")
 
 
 def settings(verb: str) -> Path:
-    return ROOT / "covidx" / "pipelines" / f"train_{verb}.yaml"
+    (found,) = (ROOT / "covidx" / "pipelines").glob(f"*/train_{verb}.yaml")
+    return found
 
 
 def documented() -> list[tuple[str, str]]:

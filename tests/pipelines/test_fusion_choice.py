@@ -10,8 +10,8 @@ import pandas as pd
 import pytest
 
 from covidx.config import load_config
-from covidx.pipelines.fusion_choice import choose
-from covidx.pipelines.fusion_config import TRAIN_FUSION, TrainFusion
+from covidx.pipelines.fusion.choice import choose
+from covidx.pipelines.fusion.config import TRAIN_FUSION, TrainFusion
 
 LABELS = ["rest"] * 5 + ["covid-19"] * 5
 PERFECT = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95]

@@ -11,7 +11,7 @@ from covidx.clinical import ClinicalRows
 from covidx.cohort import Classes
 from covidx.errors import InvalidTableError
 from covidx.fusion import Recipe
-from covidx.pipelines.fusion_cohort import join_arms, need_both
+from covidx.pipelines.fusion.cohort import join_arms, need_both
 
 CRP = Column(name="crp", meaning="CRP", type="number")
 LABELS = ["normal", "covid-19", "flu"]

@@ -11,8 +11,8 @@ import pytest
 from covidx.cards import load_card
 from covidx.errors import InvalidInputError
 from covidx.files import read_json, sha256_file
+from covidx.pipelines.radiograph_severity.source import scored_source
 from covidx.pipelines.remembered import Given, found_store, found_table, recall, remember
-from covidx.pipelines.severity_source import scored_source
 from covidx.pipelines.sources import Source
 from covidx.runs import RunFolder
 from tests.conftest import Run

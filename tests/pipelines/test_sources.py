@@ -13,10 +13,10 @@ from covidx.config import load_config
 from covidx.errors import CovidxError
 from covidx.files import locked
 from covidx.ingest import Identities, IngestResult
-from covidx.pipelines.config import TRAIN_CT, TrainCT
+from covidx.pipelines.image.config import TRAIN_CT, TrainCT
+from covidx.pipelines.image.train import train_image
 from covidx.pipelines.progress import silent
 from covidx.pipelines.sources import Source, find_card, link, read_source
-from covidx.pipelines.train_image import train_image
 from tests.conftest import Run
 from tests.pipelines.hospital import export
 

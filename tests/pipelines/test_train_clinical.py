@@ -23,7 +23,7 @@ from covidx.errors import ConfigError, CovidxError, InvalidInputError
 from covidx.evaluate import Rows, auroc_estimate, choose_operating_point
 from covidx.files import read_json
 from covidx.phantom import clinical_table
-from covidx.pipelines.clinical_config import find_table
+from covidx.pipelines.clinical.config import find_table
 from covidx.pipelines.remembered import found_table
 from covidx.tables import CLINICAL, PREDICTIONS, read_table
 

@@ -13,10 +13,10 @@ from sklearn.metrics import roc_auc_score
 
 from covidx.constants import RESEARCH_NOTICE
 from covidx.evaluate import evaluate
+from covidx.inference import PARITY_TOLERANCE, Predictor, predict_path
 from covidx.ingest import Identities
-from covidx.pipelines.config import TRAIN_CT
+from covidx.pipelines.image.config import TRAIN_CT
 from covidx.tables import MANIFEST, MASKS, PREDICTIONS, SPLITS, read_table
-from covidx.training import PARITY_TOLERANCE, Predictor, predict_path
 from tests.conftest import Run
 
 CLASSES = ("normal", "other-pneumonia", "covid-19")

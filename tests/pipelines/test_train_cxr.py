@@ -11,9 +11,9 @@ import pytest
 from typer.testing import CliRunner
 
 from covidx.cli import app
+from covidx.inference import PARITY_TOLERANCE, Predictor, predict_path
 from covidx.ingest import Identities
 from covidx.tables import MANIFEST, MASKS, PREDICTIONS, read_table
-from covidx.training import PARITY_TOLERANCE, Predictor, predict_path
 from tests.conftest import Run
 
 PATIENTS = 25

@@ -15,9 +15,9 @@ from covidx.config import load_config
 from covidx.errors import CovidxError
 from covidx.evaluate.boxes import BOX
 from covidx.files import read_json
-from covidx.pipelines.detection_config import TRAIN_DETECTION, TrainDetection
-from covidx.pipelines.train_detection import TrainedDetector, train_detection
-from covidx.training.detector import Detector
+from covidx.inference.detector import Detector
+from covidx.pipelines.detection.config import TRAIN_DETECTION, TrainDetection
+from covidx.pipelines.detection.train import TrainedDetector, train_detection
 from tests.pipelines.ct_seg import TINY_DETECTION, Layout, lay, source
 
 

@@ -28,7 +28,7 @@ from covidx.cli import app
 from covidx.cohort import Splits
 from covidx.errors import BundleError
 from covidx.fusion import FusionPredictor
-from covidx.pipelines.fusion_results import MAIN
+from covidx.pipelines.fusion.results import MAIN
 from covidx.pipelines.remembered import found_table
 from covidx.tables import CLINICAL, MANIFEST, PREDICTIONS, read_table
 from covidx.tracking import tracking_uri

@@ -13,13 +13,13 @@ import pytest
 from covidx.config import load_config
 from covidx.errors import CovidxError
 from covidx.files import read_json
+from covidx.inference.segmenter import Segmenter
+from covidx.pipelines.masked.cohort import MaskedCohort, read_masked
 from covidx.pipelines.progress import silent
-from covidx.pipelines.segmentation_config import TRAIN_SEGMENTATION, TrainSegmentation
-from covidx.pipelines.segmentation_sources import MaskedCohort, read_masked
+from covidx.pipelines.segmentation.config import TRAIN_SEGMENTATION, TrainSegmentation
+from covidx.pipelines.segmentation.train import TrainedSegmenter, train_segmentation
 from covidx.pipelines.sources import Source
-from covidx.pipelines.train_segmentation import TrainedSegmenter, train_segmentation
 from covidx.tables import MANIFEST, MASKS, read_table
-from covidx.training.segmenter import Segmenter
 from tests.pipelines.ct_seg import SCANS, TINY_SEGMENTATION, Layout, lay, source
 
 

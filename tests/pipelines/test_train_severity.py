@@ -13,10 +13,14 @@ from PIL import Image
 from covidx.cards import load_card
 from covidx.errors import BundleError, InvalidInputError
 from covidx.ingest import Identities
-from covidx.pipelines.severity_source import phantom_scores, scored_source, source_digests
+from covidx.pipelines.radiograph_severity.source import (
+    phantom_scores,
+    scored_source,
+    source_digests,
+)
+from covidx.pipelines.radiograph_severity.train import TrainedSeverity, train_severity
 from covidx.pipelines.sources import Source
-from covidx.pipelines.train_severity import TrainedSeverity, train_severity
-from covidx.severity import Grader, grade_path, load_bundle
+from covidx.radiograph_severity import Grader, grade_path, load_bundle
 from covidx.tables import MANIFEST, read_table, table_digest
 from tests.pipelines.scored_films import CONFIG, DRAWN, SCORED, film, make_films
 

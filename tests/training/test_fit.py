@@ -15,9 +15,10 @@ import torch
 from covidx.errors import CovidxError, StoreError
 from covidx.files import locked
 from covidx.imaging import Augmentation, BagCache
+from covidx.inference import to_tensor
 from covidx.models import BagClassifier
 from covidx.training import Fit, Learning, fit
-from covidx.training.data import BagData, _TrainingBags, collate, to_tensor
+from covidx.training.data import BagData, _TrainingBags, collate
 
 from .conftest import TINY, make_cache, make_rows
 

@@ -23,7 +23,7 @@ from covidx.audit.run.scores import AnyPredictor, bundle_finding, scores_finding
 from covidx.errors import CovidxError
 from covidx.fusion import FusionPredictor
 from covidx.imaging import BagCache, build_cache, load_thumbnails, thumbnails
-from covidx.training import Predictor
+from covidx.inference import Predictor
 
 __all__ = ["Places", "RunAudit", "audit_run"]
 

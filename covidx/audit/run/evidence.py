@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from covidx.audit.run.evidence_data import DataEvidence
-from covidx.training import Bundle
+from covidx.inference import Bundle
 
 __all__ = ["Evidence"]
 

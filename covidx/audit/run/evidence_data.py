@@ -12,7 +12,7 @@ from covidx.audit.run.folder import RunParts
 from covidx.cards import CARD_FOLDER, DataCard, card_digest, load_card
 from covidx.clinical import ClinicalBundle
 from covidx.fusion import FusionBundle
-from covidx.training import Bundle
+from covidx.inference import Bundle
 
 __all__ = ["ROLES", "DataEvidence"]
 

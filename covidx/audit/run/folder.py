@@ -14,10 +14,10 @@ from covidx.clinical import ClinicalBundle
 from covidx.errors import InvalidInputError, StoreError
 from covidx.files import read_json
 from covidx.fusion import FusionBundle
-from covidx.severity import SeverityBundle
+from covidx.inference import Bundle, TrainedOn
+from covidx.inference.network_bundle import NetworkBundle
+from covidx.radiograph_severity import SeverityBundle
 from covidx.tables import CLINICAL, MANIFEST, PREDICTIONS, SPLITS, read_table
-from covidx.training import Bundle, TrainedOn
-from covidx.training.network_bundle import NetworkBundle
 
 __all__ = ["AnyRun", "RunParts", "need_run", "read_run"]
 

@@ -10,10 +10,10 @@ from typing import Any
 from covidx.bundles import BundleFile
 from covidx.clinical import ClinicalBundle
 from covidx.fusion import FusionBundle
-from covidx.severity import SeverityBundle
-from covidx.training import Bundle
-from covidx.training.detect_bundle import DetectionBundle
-from covidx.training.segment_bundle import SegmentationBundle
+from covidx.inference import Bundle
+from covidx.inference.detection_bundle import DetectionBundle
+from covidx.inference.segmentation_bundle import SegmentationBundle
+from covidx.radiograph_severity import SeverityBundle
 
 __all__ = ["KINDS", "Kind", "figures_of"]
 

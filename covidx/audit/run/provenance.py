@@ -12,11 +12,11 @@ from covidx.audit.run.folder import AnyRun, RunParts
 from covidx.clinical import ClinicalBundle
 from covidx.files import read_json, sha256_file
 from covidx.fusion import FusionBundle
+from covidx.inference import Bundle
+from covidx.inference.network_bundle import NetworkBundle
+from covidx.radiograph_severity import SeverityBundle
 from covidx.runs import code_digest, git_commit, lock_digest, versions
-from covidx.severity import SeverityBundle
 from covidx.tables import MASKS, read_table, table_digest
-from covidx.training import Bundle
-from covidx.training.network_bundle import NetworkBundle
 
 __all__ = ["code_finding", "data_finding", "hashes_finding", "lock_finding"]
 

@@ -16,11 +16,11 @@ from covidx.clinical import Fitted, load_bundle
 from covidx.errors import CovidxError
 from covidx.fusion import FusionPredictor, make_arms, read_images
 from covidx.imaging import BagCache
-from covidx.severity import Grader
+from covidx.inference import PARITY_TOLERANCE, Predictor, predict_cache
+from covidx.inference.detector import Detector
+from covidx.inference.segmenter import Segmenter
+from covidx.radiograph_severity import Grader
 from covidx.tables import probability_columns
-from covidx.training import PARITY_TOLERANCE, Predictor, predict_cache
-from covidx.training.detector import Detector
-from covidx.training.segmenter import Segmenter
 
 __all__ = ["AnyPredictor", "bundle_finding", "scores_finding"]
 

@@ -18,9 +18,9 @@ from covidx.audit.shortcuts.ranking import ranking_findings
 from covidx.audit.shortcuts.scoring import Example, score_all
 from covidx.cohort import Splits
 from covidx.errors import InvalidInputError
+from covidx.inference import Predictor
 from covidx.report.canvas import save
 from covidx.tables import MANIFEST, SPLITS, read_table
-from covidx.training import Predictor
 
 __all__ = ["Asked", "ShortcutAudit", "audit_shortcuts", "write_shortcuts"]
 

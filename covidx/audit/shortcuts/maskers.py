@@ -13,10 +13,10 @@ from PIL import Image
 from covidx.constants import MIN_LUNG_ML
 from covidx.errors import InvalidInputError
 from covidx.files import sha256_file
+from covidx.inference.segmenter import Segmenter
 from covidx.ingest.nifti import read_nifti
 from covidx.segmentation import look_at_film, on_grid, segment_lungs, segment_slice_lungs
 from covidx.tables import MASKS, read_table
-from covidx.training.segmenter import Segmenter
 from covidx.volume import Volume
 
 __all__ = ["Masker", "make_masker"]

@@ -12,8 +12,8 @@ from covidx.audit.run.provenance import SEEN
 from covidx.audit.shortcuts.scoring import Scored
 from covidx.cohort import Splits
 from covidx.evaluate.significance import PValue
+from covidx.inference import Bundle
 from covidx.tables import MANIFEST, SPLITS, read_table, table_digest
-from covidx.training import Bundle
 
 __all__ = ["masking_finding", "unseen_finding"]
 

@@ -17,8 +17,8 @@ from covidx.audit.shortcuts.probes import border_features
 from covidx.errors import InvalidInputError, InvalidSeriesError
 from covidx.fusion.image import read_bag
 from covidx.imaging import Bag, prepare, prepare_mask
+from covidx.inference import Predictor
 from covidx.ingest import load_image
-from covidx.training import Predictor
 from covidx.volume import Volume
 
 __all__ = ["Example", "Scored", "score_all"]

@@ -1,0 +1,1 @@
+"""P2: a classifier of clinical rows."""

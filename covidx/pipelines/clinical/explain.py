@@ -1,0 +1,66 @@
+"""What a clinical model goes by: on which rows it is asked, and how the answers are kept."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from covidx.clinical import ClinicalRows, Fitted, Week, weekly
+from covidx.files import write_json
+from covidx.pipelines.clinical.config import TrainClinical
+
+__all__ = ["some_of", "unseen_weeks", "write_explanations"]
+
+EXPLAINED = 5000
+"""Test rows that importance and dependence are worked out on, at most, drawn by the seed."""
+
+
+def some_of(rows: ClinicalRows, seed: int) -> ClinicalRows:
+    """At most `EXPLAINED` of the rows."""
+    n = len(rows.table)
+    if n <= EXPLAINED:
+        return rows
+    chosen = np.random.default_rng(seed).permutation(n)[:EXPLAINED]
+    return rows.only(np.isin(np.arange(n), chosen))
+
+
+def unseen_weeks(
+    config: TrainClinical,
+    whole: ClinicalRows,
+    rows: ClinicalRows,
+    train: ClinicalRows,
+    best: Fitted,
+) -> list[Week]:
+    """Drift on rows that the model has not seen: after training by date, else the test rows."""
+    unseen = rows.only(rows.table["role"] == "test")
+    if config.division.train is not None:
+        last = pd.Timestamp(config.division.train[1]) + pd.Timedelta(days=1)
+        later = whole.only(whole.table["date"] >= last)
+        known = set(train.table["group_id"])
+        unseen = later.only(~later.table["group_id"].isin(known))
+    if unseen.table["date"].isna().all():
+        return []
+    validation = rows.only(rows.table["role"] == "validation")
+    return weekly(best, train, validation, unseen)
+
+
+def write_explanations(
+    folder: Path, importance: Any, odds: Any, curves: dict[str, pd.DataFrame], weeks: list[Week]
+) -> None:
+    """Write importance, odds ratios, dependence and drift as JSON."""
+    estimates = {name: one.to_json() for name, one in importance.items()}
+    write_json(folder / "importance.json", estimates)
+    write_json(folder / "odds_ratios.json", {name: one.to_json() for name, one in odds.items()})
+    plain = {
+        name: [
+            {"value": None if pd.isna(v) else v, "score": float(s)}
+            for v, s in zip(curve["value"], curve["score"], strict=True)
+        ]
+        for name, curve in curves.items()
+    }
+    write_json(folder / "partial_dependence.json", plain)
+    if weeks:
+        write_json(folder / "drift.json", [week.to_json() for week in weeks])

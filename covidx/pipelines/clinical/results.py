@@ -1,0 +1,220 @@
+"""What the clinical pipeline leaves behind: models side by side, figures, warnings, facts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from covidx.cards import Column
+from covidx.clinical import (
+    NO_CONTROL,
+    ClinicalBundle,
+    ClinicalRows,
+    Fitted,
+    Week,
+    auroc_by_group,
+    missingness_warning,
+    predictions_of,
+)
+from covidx.errors import ConfigError
+from covidx.evaluate import Estimate, Metrics, Rows, paired_difference
+from covidx.files import write_json
+from covidx.pipelines.clinical.config import ClinicalSource
+from covidx.report import confusion_figure, reliability_figure, roc_figure, save_all, score_figure
+from covidx.report.clinical import (
+    ModelLine,
+    dependence_figure,
+    drift_figure,
+    importance_figure,
+)
+from covidx.report.words import FEW_TESTED, FEWEST_TESTED, SIMULATED
+from covidx.runs import RunFolder, provenance
+from covidx.tables import PREDICTIONS, write_table
+
+__all__ = [
+    "compare_models",
+    "draw_clinical_figures",
+    "facts_of",
+    "require",
+    "warnings_of",
+    "what_it_is",
+]
+
+
+def require(rows: ClinicalRows, columns: Sequence[str]) -> ClinicalRows:
+    """The rows in which all of `columns` are known; the others are counted.
+
+    Raises
+    ------
+    ConfigError
+        ``FEATURE_UNKNOWN``.
+    """
+    strange = [name for name in columns if name not in rows.names]
+    if strange:
+        raise ConfigError(
+            "FEATURE_UNKNOWN",
+            "A column that is required is no feature.",
+            expected=", ".join(rows.names),
+            actual=", ".join(strange),
+        )
+    known = rows.table[list(columns)].notna().all(axis=1)
+    n = int((~known).sum())
+    note = f"{n} rows left out: {', '.join(columns)} unknown" if n else None
+    return rows.only(known, note)
+
+
+def compare_models(
+    run: RunFolder,
+    best: Fitted,
+    others: Sequence[Fitted],
+    control: Fitted | None,
+    rows: ClinicalRows,
+    split_sha256: str,
+) -> list[ModelLine]:
+    """Every model on the same test rows, P2 first; writes ``models.json`` and ``.parquet``.
+
+    The table has the validation rows too, so that each arm can be given a threshold of its own.
+    """
+    unseen = rows.only(rows.table["role"] != "train")
+    test = unseen.only(unseen.table["role"] == "test")
+    chosen = best.score(test.table)
+    lines, tables = [], []
+    for one in [best, *others, *([control] if control else [])]:
+        scores = chosen if one is best else one.score(test.table)
+        known = ~np.isnan(scores) & ~np.isnan(chosen)
+        truth, groups = test.truth[known], test.table["group_id"].to_numpy()[known]
+        difference = (
+            None
+            if one is best
+            else paired_difference(chosen[known], scores[known], truth, groups, resamples=1000)
+        )
+        lines.append(
+            ModelLine(
+                one.recipe.name,
+                what_it_is(one),
+                one.inner_auroc,
+                auroc_by_group(test.only(known), scores[known]),
+                difference,
+                int(known.sum()),
+            )
+        )
+        if one is not best:
+            arm = f"p2-{one.recipe.name}"
+            scored = one.score(unseen.table)
+            tables.append(
+                predictions_of(
+                    unseen, scored, run_id=run.run_id, arm=arm, split_sha256=split_sha256
+                )
+            )
+    if tables:
+        joined = pd.concat(tables, ignore_index=True)
+        write_table(joined, run.path / "models.parquet", PREDICTIONS)
+    write_json(run.path / "models.json", [_plain(line) for line in lines])
+    return lines
+
+
+def what_it_is(one: Fitted) -> str:
+    """A model in a few words."""
+    recipe = one.recipe
+    if recipe.kind == "menni":
+        return "fixed formula of Menni et al., where all of its inputs are known"
+    parts: list[str] = [recipe.kind]
+    parts += [recipe.penalty] if recipe.kind == "logistic" else []
+    parts += ["sees missingness alone"] if recipe.missing == "only" else [f"gaps: {recipe.missing}"]
+    parts += [f"calibration: {recipe.calibration}"] if recipe.calibration != "none" else []
+    parts += [f"{recipe.select} columns selected"] if recipe.select else []
+    parts += [f"{name} = {value}" for name, value in one.chosen.items()]
+    return ", ".join(parts)
+
+
+def _plain(line: ModelLine) -> dict[str, Any]:
+    inner = None if np.isnan(line.inner_auroc) else round(line.inner_auroc, 4)
+    return {
+        "name": line.name,
+        "what": line.what,
+        "inner_auroc": inner,
+        "auroc": line.auroc.to_json(),
+        "p2_minus_it": line.difference and line.difference.to_json(),
+    }
+
+
+def draw_clinical_figures(
+    folder: Path,
+    test: pd.DataFrame,
+    metrics: Metrics,
+    importance: Mapping[str, Estimate],
+    curves: Mapping[str, pd.DataFrame],
+    weeks: Sequence[Week],
+    features: Sequence[Column],
+) -> list[tuple[str, str]]:
+    """Draw all figures of a run; returns each one's file name and a text for it."""
+    seen = Rows.of(test, metrics.positive)
+    units = {c.name: f" ({c.unit})" for c in features if c.unit}
+    drawn = {
+        "roc.png": ("ROC curve with the operating point", roc_figure(seen, metrics)),
+        "reliability.png": ("Reliability plot", reliability_figure(seen, metrics)),
+        "scores.png": ("Scores by true class", score_figure(seen, metrics)),
+        "confusion.png": ("Confusion matrices", confusion_figure(metrics)),
+        "importance.png": ("Loss of AUROC by shuffled column", importance_figure(importance)),
+        "dependence.png": ("Mean score by value", dependence_figure(curves, units)),
+    }
+    if weeks:
+        drawn["drift.png"] = ("AUROC and columns by week", drift_figure(weeks))
+    return save_all(drawn, folder)
+
+
+def warnings_of(
+    source: ClinicalSource,
+    rows: ClinicalRows,
+    lines: Sequence[ModelLine],
+    complete: bool,
+    skipped: Sequence[str],
+) -> list[str]:
+    """What a reader must know before any figure."""
+    found = []
+    if source.card.domain == "simulated":
+        found.append(SIMULATED)
+    for line in lines:
+        if line.name.startswith("missingness") and line.difference is not None:
+            told = missingness_warning(lines[0].auroc, line.auroc, line.difference)
+            found += [told] if told else []
+    if complete:
+        found.append(NO_CONTROL)
+    if source.card.domain != "simulated":
+        found += [f"Known bias: {bias}" for bias in source.card.known_biases]
+    if int((rows.table["role"] == "test").sum()) < FEWEST_TESTED:
+        found.append(FEW_TESTED)
+    return [*found, *rows.notes, *skipped]
+
+
+def facts_of(
+    record: dict[str, Any],
+    source: ClinicalSource,
+    rows: ClinicalRows,
+    best: Fitted,
+    bundle: ClinicalBundle,
+) -> list[tuple[str, str]]:
+    """The method section of the report."""
+    roles = rows.table["role"].value_counts()
+    counts = ", ".join(f"{roles[role]} {role}" for role in ("train", "validation", "test"))
+    labels = ", ".join(f"{n} {name}" for name, n in rows.table["label"].value_counts().items())
+    gaps = rows.table[rows.names].isna().mean()
+    how = record["config"]["division"]
+    windows = f" (train {how['train']}, test {how['test']})" if how["by"] == "date" else ""
+    return [
+        ("Data set", f"{source.card.identifier} ({source.card.domain})"),
+        ("Rows", f"{len(rows.table)}: {labels}"),
+        ("Division", f"by {how['by']}{windows}, seed {record['config']['seed']}: {counts} rows"),
+        ("Features", ", ".join(f"{name} ({gaps[name]:.0%} missing)" for name in rows.names)),
+        ("P2", f"{best.recipe.name}: {what_it_is(best)}"),
+        (
+            "Choice",
+            f"of {len(record['config']['recipes'])} recipes, by mean AUROC of "
+            f"{record['config']['inner_folds']} folds of the training rows",
+        ),
+        *provenance(record, bundle.sha256),
+    ]

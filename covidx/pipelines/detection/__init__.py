@@ -1,0 +1,1 @@
+"""Networks that box opacities."""

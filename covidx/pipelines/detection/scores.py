@@ -1,0 +1,107 @@
+"""What a detector finds in scans, beside their true opacities."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from covidx.evaluate.boxes import BOX, Detections
+from covidx.imaging.pairs import PairCache
+from covidx.inference.detector import Detector, Found
+from covidx.pipelines.masked.cohort import MaskedCohort
+from covidx.pipelines.progress import Bar
+from covidx.segmentation.instances import lesion_boxes
+from covidx.volume import Volume
+
+__all__ = ["compare_scans", "detect_rows", "opaque_of", "training_edges"]
+
+FOUND = ["image_id", "slice", *BOX, "score", "find", "find_score"]
+TRUTH = ["image_id", "slice", *BOX, "lesion"]
+Scan = tuple[str, str, Volume, NDArray[Any]]
+"""image_id, patient_id, image, and its opacities on the volume's grid in reading order."""
+
+
+def opaque_of(cache: PairCache, cohort: MaskedCohort, image_id: str) -> NDArray[np.bool_]:
+    """The true opacities of an image on the working grid."""
+    question = list(cohort.groups).index("opacity")
+    opaque: NDArray[np.bool_] = cache.labels(image_id)[question] > 0
+    return opaque
+
+
+def training_edges(
+    cache: PairCache, cohort: MaskedCohort, train: pd.DataFrame, smallest: int
+) -> NDArray[np.float64]:
+    """Width and height of each true box of these images, shape (boxes, 2)."""
+    edges = [np.zeros((0, 2))]
+    for image_id in sorted(train["image_id"]):
+        boxes = lesion_boxes(opaque_of(cache, cohort, image_id), smallest)[0][list(BOX)].to_numpy()
+        edges.append(boxes[:, 2:] - boxes[:, :2])
+    return np.concatenate(edges).astype(np.float64)
+
+
+def detect_rows(
+    detector: Detector, cohort: MaskedCohort, rows: pd.DataFrame, bar: Bar
+) -> tuple[Detections, Detections | None]:
+    """`compare_scans` on images of a manifest."""
+    ordered = rows.sort_values("image_id").to_dict("records")
+
+    def scans() -> Iterable[Scan]:
+        for done, row in enumerate(ordered, 1):
+            volume, image_id = cohort.load(row), str(row["image_id"])
+            truth = cohort.truth(image_id, volume.canonical())["opacity"]
+            yield image_id, str(row["patient_id"]), volume, truth
+            bar(done, len(ordered))
+
+    return compare_scans(detector, scans())
+
+
+def compare_scans(
+    detector: Detector, scans: Iterable[Scan]
+) -> tuple[Detections, Detections | None]:
+    """Boxes of each scan beside the true ones, on the working grid.
+
+    Returns
+    -------
+    boxes : Detections
+    masks : Detections, optional
+        The same with the IoU of masks, where the network gives masks.
+    """
+    smallest = detector.bundle.recipe.smallest
+    known, found, truth = [], [pd.DataFrame(columns=FOUND)], [pd.DataFrame(columns=TRUTH)]
+    overlaps: dict[tuple[str, int], NDArray[np.float64]] = {}
+    masked = False
+    for image_id, patient_id, volume, labels in scans:
+        answer = detector.detect(volume)
+        opaque = answer.frame.labels((labels > 0).astype(np.uint8), 2) > 0
+        true, masks = lesion_boxes(opaque, smallest)
+        known.append({"image_id": image_id, "patient_id": patient_id})
+        found.append(answer.boxes.assign(image_id=image_id)[FOUND])
+        truth.append(true.assign(image_id=image_id)[TRUTH])
+        masked = answer.masks is not None
+        overlaps |= {(image_id, n): one for n, one in _overlaps(answer, true, masks)}
+    all_found, all_true = (
+        pd.concat([one for one in tables if len(one)] or tables[:1], ignore_index=True)
+        for tables in (found, truth)
+    )
+    boxes = Detections(pd.DataFrame(known), all_found, all_true)
+    return boxes, replace(boxes, overlaps=overlaps) if masked else None
+
+
+def _overlaps(
+    answer: Found, true: pd.DataFrame, masks: NDArray[np.bool_]
+) -> Iterable[tuple[int, NDArray[np.float64]]]:
+    """IoU of found and true masks of each slice with found ones."""
+    if answer.masks is None:
+        return
+    places = answer.boxes["slice"].to_numpy()
+    for number in np.unique(places):
+        ones = answer.masks[places == number].reshape(np.count_nonzero(places == number), -1)
+        others = masks[true["slice"].to_numpy() == number].reshape(-1, ones.shape[1])
+        both = ones.astype(np.float32) @ others.T.astype(np.float32)
+        either = ones.sum(axis=1)[:, None] + others.sum(axis=1)[None] - both
+        yield int(number), np.asarray(both / np.maximum(either, 1), np.float64)

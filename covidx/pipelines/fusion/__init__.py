@@ -1,0 +1,1 @@
+"""P3: image and clinical data of the same patients, fused."""

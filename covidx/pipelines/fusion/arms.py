@@ -1,0 +1,168 @@
+"""The two arms of P3: each trained whole, and again without each fold, to score patients unseen."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from covidx.clinical import Fitted, best_of, fit_control, fit_recipe, refit
+from covidx.fusion import (
+    ImageArm,
+    Line,
+    Mask,
+    OutOfFold,
+    cross_fit,
+    fit_scale,
+    held_out,
+    logit,
+    read_images,
+)
+from covidx.fusion.arms import FloatArray
+from covidx.imaging import BagCache
+from covidx.pipelines.clinical.config import TrainClinical
+from covidx.pipelines.fusion.cohort import FusionCohort
+from covidx.pipelines.image.config import Recipe
+from covidx.pipelines.image.fit import fit_image, training_folder
+from covidx.pipelines.progress import Bars
+from covidx.pipelines.sources import Cohort
+from covidx.training import Fit
+
+__all__ = ["ClinicalArm", "ImageTrainer", "train_clinical_arm"]
+
+FORMULA = "menni"
+
+
+@dataclass(frozen=True, eq=False)
+class ImageTrainer:
+    """Trains P1 on some of the training patients; validation patients choose the epoch.
+
+    Parameters
+    ----------
+    cohort : Cohort
+    cache : BagCache
+    recipe : Recipe
+    joined : FusionCohort
+    digests : mapping
+        Of the data, so that an interrupted training is taken up again.
+    seed : int
+    work : Path
+        Takes checkpoints.
+    folders : list of Path
+        Where they lie.
+    """
+
+    cohort: Cohort
+    cache: BagCache
+    recipe: Recipe
+    joined: FusionCohort
+    digests: Mapping[str, str]
+    seed: int
+    work: Path
+    folders: list[Path] = field(default_factory=list)
+
+    @property
+    def patients(self) -> pd.DataFrame:
+        """Training patients who have an image."""
+        patients = self.joined.patients
+        has_image = patients["patient_id"].isin(self.joined.images["patient_id"])
+        return patients[(patients["role"] == "train") & has_image].reset_index(drop=True)
+
+    def whole(self) -> Fit:
+        """On all of them."""
+        return self._on(self.joined.images)
+
+    def unseen(self, folds: int, bars: Bars) -> OutOfFold:
+        """Scores of each of them by a network that was trained without their fold."""
+        train, images, classes = self.patients, self.joined.images, self.cohort.classes
+        place = classes.names.index(classes.positive)
+        done = 0
+
+        def score(inner: Mask, out: Mask) -> FloatArray:
+            nonlocal done
+            left_out = images["patient_id"].isin(train.loc[out, "patient_id"])
+            fitted = self._on(images.assign(role=images["role"].mask(left_out, "test")))
+            there = images[left_out | (images["role"] == "validation")]
+            scored = read_images(fitted.model, self.cache, there, place)
+            scored = scored.calibrated(self.scale(scored))
+            done += 1
+            bar(done, folds)
+            found: FloatArray = scored.logits.reindex(train.loc[out, "patient_id"]).to_numpy()
+            return found
+
+        positive = (train["label"] == classes.positive).to_numpy(bool)
+        stopped_on = frozenset(images.loc[images["role"] == "validation", "group_id"])
+        with bars("P1 without each fold") as bar:
+            cut = held_out(train, positive, folds, self.seed)
+            return cross_fit(train, cut, score, also_seen=stopped_on)
+
+    def scale(self, scored: ImageArm) -> Line:
+        """A network's calibration, on validation patients."""
+        patients = self.joined.patients
+        chosen = patients[
+            (patients["role"] == "validation") & patients["patient_id"].isin(scored.logits.index)
+        ]
+        positive = (chosen["label"] == self.cohort.classes.positive).to_numpy(bool)
+        return fit_scale(scored.logits[chosen["patient_id"]].to_numpy(np.float64), positive)
+
+    def _on(self, rows: pd.DataFrame) -> Fit:
+        folder = training_folder(self.work, self.recipe, self.seed, rows, self.digests)
+        self.folders.append(folder)
+        return fit_image(self.cache, rows, self.cohort.classes, self.recipe, self.seed, folder)
+
+    def forget(self) -> None:
+        """Remove the checkpoints, once what they gave is safe."""
+        for folder in self.folders:
+            shutil.rmtree(folder)
+        self.folders.clear()
+
+
+@dataclass(frozen=True, eq=False)
+class ClinicalArm:
+    """The clinical models by name, P2 first.
+
+    Parameters
+    ----------
+    models : dict
+    unseen : dict
+        Their scores of training patients, each by a model that had not seen the patient.
+    control : Fitted, optional
+        On the pattern of missing values alone; None where nothing is missing.
+    """
+
+    models: dict[str, Fitted]
+    unseen: dict[str, OutOfFold]
+    control: Fitted | None
+
+    @property
+    def best(self) -> str:
+        """P2's name."""
+        return next(iter(self.models))
+
+
+def train_clinical_arm(
+    config: TrainClinical, joined: FusionCohort, folds: int, bars: Bars
+) -> ClinicalArm:
+    """Fit the recipes on training patients; the formula is left to ``train clinical``."""
+    train = joined.rows.only(joined.rows.table["role"] == "train")
+    how = {"seed": config.seed, "folds": config.inner_folds}
+    recipes = [recipe for recipe in config.recipes if recipe.kind != FORMULA]
+    fitted, unseen = [], {}
+    cut = held_out(train.table, train.truth, folds, config.seed)
+    with bars("P2") as bar:
+        for done, recipe in enumerate(recipes, 1):
+            one = fit_recipe(recipe, train, **how)
+
+            def score(inner: Mask, out: Mask, one: Fitted = one) -> FloatArray:
+                return logit(refit(one, train.only(inner), **how).score(train.table[out]))
+
+            unseen[recipe.name] = cross_fit(train.table, cut, score)
+            fitted.append(one)
+            bar(done, len(recipes))
+    best = best_of(fitted)
+    ordered = [best, *(one for one in fitted if one is not best)]
+    return ClinicalArm({one.recipe.name: one for one in ordered}, unseen, fit_control(train, **how))

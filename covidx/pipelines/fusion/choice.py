@@ -1,0 +1,208 @@
+"""Ways to fuse the arms: each fitted, one chosen on validation patients, and saved as P3."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from scipy.special import expit
+
+from covidx.clinical import Fitted, load_bundle, save_bundle
+from covidx.evaluate import OperatingPoint, OperatingRule, delong
+from covidx.fusion import (
+    CLINICAL_FOLDER,
+    Arms,
+    Fuser,
+    FusionBundle,
+    FusionPredictor,
+    ImageTraining,
+    JointFusion,
+    LateFusion,
+    Line,
+    OutOfFold,
+    Recipe,
+    fit_joint,
+    fit_late,
+    predictions_of,
+    save_fusion,
+    score,
+    with_features,
+)
+from covidx.fusion.arms import FloatArray
+from covidx.inference import Predictor, Threshold
+from covidx.pipelines.fusion.arms import ClinicalArm
+from covidx.pipelines.fusion.cohort import FusionCohort
+
+__all__ = ["Candidate", "choose", "fit_candidate", "save_p3"]
+
+
+@dataclass(frozen=True, eq=False)
+class Candidate:
+    """A fitted fusion, and the arms with the image features that it reads."""
+
+    recipe: Recipe
+    fuser: Fuser
+    arms: Arms
+
+    @cached_property
+    def scores(self) -> FloatArray:
+        """Probability of the positive class, shape (n,)."""
+        return score(self.fuser, self.arms)
+
+
+def fit_candidate(
+    recipe: Recipe,
+    arms: Arms,
+    positive: str,
+    unseen: tuple[OutOfFold, ClinicalArm],
+    image: ImageTraining,
+    seed: int,
+    folder: Path,
+) -> Candidate:
+    """Fit one recipe; test patients are not looked at.
+
+    Parameters
+    ----------
+    recipe : Recipe
+    arms : Arms
+        All patients, with role.
+    positive : str
+    unseen : (OutOfFold, ClinicalArm)
+        What the arms said of training patients that they had not seen: for late and stacking.
+    image : ImageTraining
+        For networks.
+    seed : int
+    folder : Path
+        For checkpoints.
+    """
+    patients = arms.patients
+    truth = patients["label"] == positive
+    if recipe.learning is None:
+        by_image, clinic = unseen
+        train = (patients["role"] == "train").to_numpy()
+        by_patient = truth[train].set_axis(patients.loc[train, "patient_id"])
+        names = list(clinic.models) if recipe.kind == "stacking" else [clinic.best]
+        late = fit_late(by_patient, by_image, {name: clinic.unseen[name] for name in names})
+        return Candidate(recipe, late, arms)
+    learnt = (patients["role"] != "test").to_numpy()
+    known = np.asarray(truth[learnt], dtype=np.float64)
+    columns = unseen[1].models[unseen[1].best].features
+    joint = fit_joint(recipe, arms.only(learnt), columns, known, image, seed, folder)
+    if joint.bag is not None:
+        arms = with_features(arms, image.features_of(joint.bag))
+    return Candidate(recipe, joint, arms)
+
+
+def choose(candidates: Sequence[Candidate], positive: str) -> tuple[Candidate, dict[str, float]]:
+    """The simplest fusion that is as good as the best, as far as the validation patients can tell.
+
+    The first whose AUROC lies within one standard error of the highest (the rule of one standard
+    error: Breiman et al., Classification and Regression Trees, 1984, section 3.4.3). On few
+    patients the best is best by chance.
+
+    Parameters
+    ----------
+    candidates : sequence of Candidate
+        Of the same patients, from simple to complex.
+    positive : str
+
+    Returns
+    -------
+    chosen : Candidate
+    aurocs : dict
+        Recipe -> AUROC on validation patients: for choosing, not for reporting.
+    """
+    patients = candidates[0].arms.patients
+    scores = np.stack([one.scores for one in candidates])
+    mine = (patients["role"] == "validation").to_numpy() & ~np.isnan(scores).any(axis=0)
+    truth = (patients.loc[mine, "label"] == positive).to_numpy(bool)
+    values, covariance = delong(scores[:, mine], truth)
+    best = int(np.argmax(values))
+    enough = values[best] - np.sqrt(np.nan_to_num(covariance[best, best]))
+    chosen = candidates[int(np.argmax(values >= enough))]
+    names = [one.recipe.name for one in candidates]
+    return chosen, {name: float(value) for name, value in zip(names, values, strict=True)}
+
+
+def save_p3(
+    folder: Path,
+    chosen: Candidate,
+    clinic: ClinicalArm,
+    p1: tuple[Predictor, Line],
+    joined: FusionCohort,
+    facts: Mapping[str, Any],
+    rule: OperatingRule,
+) -> FusionPredictor:
+    """Set the thresholds of P2 and P3 on validation patients, save, and read back.
+
+    Parameters
+    ----------
+    folder : Path
+        The bundle's, with P1's in ``image``.
+    chosen : Candidate
+    clinic : ClinicalArm
+    p1 : (Predictor, Line)
+        P1, and what calibrates it.
+    joined : FusionCohort
+    facts : mapping
+        run_id, dataset, domain, the digests, and patient_column of the clinical table, or None.
+    rule : OperatingRule
+        Of the thresholds.
+    """
+    image, scale = p1
+    classes, positive = list(joined.rows.classes.names), joined.rows.classes.positive
+    train = joined.patients[joined.patients["role"] == "train"]
+    counts = {name: int((train["label"] == name).sum()) for name in classes}
+    fuser = chosen.fuser
+    names = fuser.models if isinstance(fuser, LateFusion) else [clinic.best]
+    saved: dict[str, Fitted] = {}
+    digests: dict[str, str] = {}
+    for name in names:
+        said = expit(chosen.arms.clinic[name].to_numpy(np.float64))
+        place = folder / CLINICAL_FOLDER / name
+        own = {key: facts[key] for key in CLINICAL_FACTS}
+        more = {"classes": classes, "positive": positive, "patients": counts, **own}
+        point = _point(rule, chosen.arms, said, "p2", classes)
+        save_bundle(place, clinic.models[name], point, more)
+        part, saved[name] = load_bundle(place)
+        digests[name] = part.sha256
+    point = _point(rule, chosen.arms, chosen.scores, "p3", classes)
+    draft = FusionBundle(
+        recipe=chosen.recipe,
+        lines=dict(fuser.lines),
+        scale=scale,
+        prior=fuser.prior if isinstance(fuser, JointFusion) else None,
+        classes=classes,
+        positive=positive,
+        threshold=Threshold.of(point),
+        patients=counts,
+        image_sha256=image.bundle.sha256,
+        clinical_sha256=digests,
+        **{key: facts[key] for key in ("run_id", "dataset", "domain", "split_sha256")},
+    )
+    return save_fusion(folder, draft, fuser, image, saved)
+
+
+CLINICAL_FACTS = (
+    "run_id",
+    "dataset",
+    "domain",
+    "card_sha256",
+    "table_sha256",
+    "split_sha256",
+    "patient_column",
+)
+
+
+def _point(
+    rule: OperatingRule, arms: Arms, scores: FloatArray, arm: str, classes: Sequence[str]
+) -> OperatingPoint:
+    """The threshold on the validation patients."""
+    validation = (arms.patients["role"] == "validation").to_numpy()
+    part = arms.only(validation)
+    table = predictions_of(part, scores[validation], arm=arm, classes=classes, run_id="draft")
+    return rule.choose(table, classes[1])

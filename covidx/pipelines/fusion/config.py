@@ -1,0 +1,126 @@
+"""The configuration of ``train_fusion``, and where its two arms come from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+
+from covidx.cards import DataCard
+from covidx.config import Config, load_config
+from covidx.errors import ConfigError, InvalidInputError
+from covidx.evaluate import OperatingRule
+from covidx.fusion import Recipe
+from covidx.pipelines.clinical.config import (
+    TRAIN_CLINICAL,
+    ClinicalSource,
+    TrainClinical,
+)
+from covidx.pipelines.image.config import (
+    TRAIN_CT,
+    TRAIN_CXR,
+    PhantomCohort,
+    TrainCT,
+    TrainCXR,
+    TrainImage,
+)
+from covidx.pipelines.progress import Bars
+from covidx.pipelines.sources import Source, phantom_source
+
+__all__ = ["TRAIN_FUSION", "FusionSource", "TrainFusion", "fusion_source", "phantom_arms"]
+
+TRAIN_FUSION = Path(__file__).with_name("train_fusion.yaml")
+
+
+class TrainFusion(Config):
+    """``train_fusion.yaml``."""
+
+    seed: int = Field(ge=0)
+    image: Literal["ct", "cxr"]
+    phantom: PhantomCohort
+    parts: int = Field(ge=3)
+    inner_folds: int = Field(ge=2)
+    operating_point: OperatingRule
+    p1: list[str]
+    p2: list[str]
+    recipes: list[Recipe] = Field(min_length=1)
+
+    @property
+    def image_config(self) -> TrainImage:
+        """P1's, with this one's seed, phantom and rule of the threshold."""
+        own = self.phantom
+        shared = [
+            f"seed={self.seed}",
+            f"phantom.patients={own.patients}",
+            f"phantom.seed={own.seed}",
+            *self._point,
+        ]
+        if self.image == "ct":
+            return load_config(TRAIN_CT, TrainCT, [*shared, *self.p1])
+        return load_config(TRAIN_CXR, TrainCXR, [*shared, *self.p1])
+
+    @property
+    def clinical_config(self) -> TrainClinical:
+        """P2's, with this one's seed and rule of the threshold."""
+        shared = [f"seed={self.seed}", *self._point]
+        return load_config(TRAIN_CLINICAL, TrainClinical, [*shared, *self.p2])
+
+    @property
+    def _point(self) -> list[str]:
+        return [f"operating_point={self.operating_point.model_dump_json(exclude_none=True)}"]
+
+
+@dataclass(frozen=True)
+class FusionSource:
+    """Images and the clinical table of the same patients."""
+
+    image: Source
+    clinical: ClinicalSource
+
+
+def phantom_arms(work: Path, config: TrainFusion, bars: Bars) -> FusionSource:
+    """The phantom's images and clinical rows."""
+    image = phantom_source(work, config.image_config, bars)
+    assert image.clinical is not None and image.card is not None
+    table = ClinicalSource(image.clinical, image.card, image.labels)
+    return FusionSource(replace(image, clinical=None), table)
+
+
+def fusion_source(
+    data: Path, labels: Path | None, table: Path | None, card: DataCard | None
+) -> FusionSource:
+    """What the user named: a folder of images, labels, a clinical table and its card.
+
+    Raises
+    ------
+    InvalidInputError
+        ``CARD_MISSING``, ``TABLE_MISSING``.
+    ConfigError
+        ``CARD_NOT_CLINICAL``.
+    """
+    if card is None:
+        raise InvalidInputError(
+            "CARD_MISSING",
+            "No data card describes the clinical table.",
+            path=table or data,
+            expected="a card with a section clinical; meaning, unit, range and timing of columns",
+            hint="Write one (see docs/clinical.md) and give it with --card (make: CARD=card.yaml).",
+        )
+    if card.clinical is None:
+        raise ConfigError(
+            "CARD_NOT_CLINICAL",
+            "The card describes no clinical table.",
+            path=card.identifier,
+            expected="a section clinical: table, features",
+        )
+    table = table or data / card.clinical.table
+    if not table.is_file():
+        raise InvalidInputError(
+            "TABLE_MISSING",
+            "The clinical table is not there.",
+            path=table,
+            hint="Name it with --clinical (make: CLINICAL=table.csv).",
+        )
+    return FusionSource(Source(data, labels, card), ClinicalSource(table, card, labels))

@@ -1,0 +1,101 @@
+"""The page of P3: its figures, what a reader must know first, what was done."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from covidx.clinical import NO_CONTROL, missingness_warning
+from covidx.fusion import BOTH, FusionBundle
+from covidx.pipelines.fusion.cohort import FusionCohort
+from covidx.pipelines.fusion.results import CONTROL, MAIN
+from covidx.pipelines.image.results import report_warnings
+from covidx.pipelines.sources import Cohort
+from covidx.report import reliability_figure, save_all, score_figure
+from covidx.report.comparison import roc_curves_figure
+from covidx.report.fusion import ArmLine, contributions_figure
+from covidx.runs import provenance
+
+__all__ = ["draw_fusion_figures", "facts_of", "warnings_of"]
+
+
+def draw_fusion_figures(
+    folder: Path, lines: Sequence[ArmLine], moved: pd.DataFrame
+) -> list[tuple[str, str]]:
+    """Draw all figures of a run; returns each one's file name and a text for it.
+
+    Parameters
+    ----------
+    folder : Path
+    lines : sequence of ArmLine
+        P3 first.
+    moved : DataFrame
+        As `Found.moved`.
+    """
+    p3 = lines[0].metrics
+    systems = [line.system for line in lines if line.name in MAIN]
+    assert p3.point is not None
+    both = moved[moved["arms_used"] == BOTH]
+    drawn = {
+        "roc.png": ("ROC curves of the arms", roc_curves_figure(systems)),
+        "contributions.png": (
+            "What image and clinic moved, by patient",
+            contributions_figure(both, p3.positive, p3.point.threshold),
+        ),
+        "reliability.png": ("Reliability plot of P3", reliability_figure(systems[0].rows, p3)),
+        "scores.png": ("Scores of P3 by true class", score_figure(systems[0].rows, p3)),
+    }
+    return save_all(drawn, folder)
+
+
+def warnings_of(
+    cohort: Cohort, joined: FusionCohort, lines: Sequence[ArmLine], complete: bool
+) -> list[str]:
+    """What a reader must know before any figure; the control on missing values leads."""
+    found, p3 = [], lines[0].metrics["auroc"]
+    for line in lines:
+        if line.name == CONTROL and line.against is not None:
+            told = missingness_warning(p3, line.metrics["auroc"], line.against.differences["auroc"])
+            found += [told] if told else []
+    if complete:
+        found.append(NO_CONTROL)
+    return [*found, *report_warnings(cohort, joined.images), *joined.notes, *joined.rows.notes]
+
+
+def facts_of(
+    record: dict[str, Any],
+    joined: FusionCohort,
+    bundle: FusionBundle,
+    validation: Mapping[str, float],
+) -> list[tuple[str, str]]:
+    """The method section of the report."""
+    roles = joined.patients["role"].value_counts()
+    labels = joined.patients["label"].value_counts()
+    gaps = joined.rows.table[joined.rows.names].isna().mean()
+    config = record["config"]
+    return [
+        ("Data set", f"{bundle.dataset} ({bundle.domain})"),
+        ("Patients", f"{len(joined.patients)}: {', '.join(f'{n} {k}' for k, n in labels.items())}"),
+        (
+            "Split",
+            f"by group (patient, household, source, near-duplicates), seed {config['seed']}: "
+            + ", ".join(f"{roles[role]} {role}" for role in ("train", "validation", "test")),
+        ),
+        (
+            "Scores that were fused",
+            f"late, stacking: of models that had not seen the patient, {config['inner_folds']} "
+            "folds of the training patients. Networks: P1's features of the patients that P1 was "
+            "trained on, as those of Mei et al.",
+        ),
+        ("Clinical values", ", ".join(f"{n} ({gaps[n]:.0%} missing)" for n in joined.rows.names)),
+        (
+            "Choice",
+            "the first within one standard error of the highest AUROC on validation patients: "
+            + ", ".join(f"{name} {value:.3f}" for name, value in validation.items()),
+        ),
+        ("P3", f"{bundle.recipe.name} of P1 and {', '.join(bundle.clinical_sha256)}"),
+        *provenance(record, bundle.sha256),
+    ]

@@ -1,0 +1,1 @@
+"""P1: an image classifier, of CT or radiographs."""

@@ -1,0 +1,1 @@
+"""What trainings on true masks share: their cohort, working grid and tables."""

@@ -1,0 +1,1 @@
+"""Readers' severity scores of radiographs."""

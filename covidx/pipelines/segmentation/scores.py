@@ -1,0 +1,142 @@
+"""How well a segmenter did on each image, and on all patients."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from covidx.evaluate import Estimate
+from covidx.imaging.pairs import Groups
+from covidx.inference.segmenter import Segmenter
+from covidx.pipelines.masked.cohort import MaskedCohort
+from covidx.pipelines.progress import Bar
+from covidx.segmentation import MaskScores, compare_masks, on_grid, summarise
+from covidx.segmentation.threshold import choose_threshold, threshold_opacities
+from covidx.volume import Volume
+
+__all__ = ["estimates_of", "in_reading_order", "score_images", "structures_of", "tune_threshold"]
+
+CONTROL = "opacity by threshold"
+"""In the lungs as they truly are: more than a method without a network would know."""
+WHOLE = {"lung": "lungs", "opacity": "opacity"}
+"""Kind of mask -> what all its classes together are called."""
+TOLD = ("dice", "nsd", "hd95_mm", "volume_error_pct", "lesion_sensitivity", "false_positives")
+Row = dict[str, Any]
+
+
+def structures_of(groups: Groups) -> dict[str, tuple[str, tuple[int, ...]]]:
+    """What is scored: name -> question, and the class numbers that count."""
+    found: dict[str, tuple[str, tuple[int, ...]]] = {}
+    for kind, names in groups.items():
+        numbers = tuple(range(1, len(names)))
+        found[WHOLE[kind]] = (kind, numbers)
+        if len(numbers) > 1:
+            found |= {names[number]: (kind, (number,)) for number in numbers}
+    return found
+
+
+def score_images(
+    segmenter: Segmenter,
+    cohort: MaskedCohort,
+    rows: pd.DataFrame,
+    tolerance: float,
+    threshold: float | None,
+    bar: Bar,
+) -> pd.DataFrame:
+    """Segment images and compare them with their truth, on their own grids.
+
+    Parameters
+    ----------
+    segmenter : Segmenter
+    cohort : MaskedCohort
+    rows : DataFrame
+        Of the manifest.
+    tolerance : float
+        Of the NSD.
+    threshold : float, optional
+        HU of the control; None where there is none.
+    bar : callable
+
+    Returns
+    -------
+    DataFrame
+        image_id, patient_id, structure, and the fields of `MaskScores`.
+    """
+    table: list[Row] = []
+    for done, row in enumerate(rows.sort_values("image_id").to_dict("records"), 1):
+        volume = cohort.load(row)
+        found = segmenter.segment(volume)
+        upright = volume.canonical()
+        truth = cohort.truth(str(row["image_id"]), upright)
+        turned = {name: in_reading_order(labels, volume) for name, labels in found.items()}
+        spacing = upright.spacing_mm or (1.0, 1.0, 1.0)
+        known = {"image_id": row["image_id"], "patient_id": row["patient_id"]}
+        pairs = _pairs(turned, truth, segmenter.bundle.groups)
+        if threshold is not None:
+            lungs = truth["lung"] > 0
+            opaque = threshold_opacities(upright.array, lungs, threshold)
+            pairs[CONTROL] = (opaque, truth["opacity"] > 0)
+        for name, (one, other) in pairs.items():
+            scores = compare_masks(one, other, spacing, tolerance_mm=tolerance)
+            table.append({**known, "structure": name, **asdict(scores)})
+        bar(done, len(rows))
+    return pd.DataFrame(table)
+
+
+def in_reading_order(labels: NDArray[np.uint8], volume: Volume) -> NDArray[Any]:
+    """Labels on the grid of `volume`, in reading order."""
+    if volume.geometry != "proven":
+        return labels
+    return on_grid(Volume(labels, "SEG", "unproven", "proven", volume.affine), volume, "network")
+
+
+def _pairs(
+    found: Mapping[str, NDArray[Any]], truth: Mapping[str, NDArray[Any]], groups: Groups
+) -> dict[str, tuple[NDArray[np.bool_], NDArray[np.bool_]]]:
+    return {
+        name: (np.isin(found[kind], numbers), np.isin(truth[kind], numbers))
+        for name, (kind, numbers) in structures_of(groups).items()
+    }
+
+
+def estimates_of(scores: pd.DataFrame, seed: int) -> dict[str, Estimate]:
+    """Means by patient with intervals: ``lungs.dice``, ``opacity.nsd`` and so on.
+
+    Opacities are scored in scans that truly have them; for the others ``…false_ml`` is the mean
+    volume of what was found in them.
+    """
+    found: dict[str, Estimate] = {}
+    for name, part in scores.groupby("structure", sort=False):
+        of = str(name)
+        there = part["truth_ml"] > 0
+        if there.any():
+            told = _summary(part[there], seed)
+            found |= {f"{of}.{key}": told[key] for key in TOLD}
+        if (~there).any():
+            found[f"{of}.false_ml"] = _summary(part[~there], seed)["volume_error_ml"]
+    return found
+
+
+def _summary(part: pd.DataFrame, seed: int) -> dict[str, Estimate]:
+    columns = list(MaskScores.__dataclass_fields__)
+    rows = part[columns].itertuples(index=False, name=None)
+    scores = [MaskScores(*row) for row in rows]
+    return summarise(scores, part["patient_id"].to_numpy(), by_patient=True, seed=seed)
+
+
+def tune_threshold(cohort: MaskedCohort, rows: pd.DataFrame) -> float:
+    """The control's threshold, by the training patients."""
+    load: Callable[[Row], Volume] = cohort.load
+
+    def scans() -> Any:
+        for row in rows.to_dict("records"):
+            volume = load({str(k): v for k, v in row.items()}).canonical()
+            truth = cohort.truth(str(row["image_id"]), volume)
+            yield volume.array, truth["lung"] > 0, truth["opacity"] > 0
+
+    return choose_threshold(scans())
