@@ -23,7 +23,7 @@ KINDS = {
     "image": ("ct or cxr", "predict"),
     "clinical": ("clinical", "predict"),
     "fusion": ("fusion", "predict"),
-    "severity": ("severity", "predict"),
+    "radiograph-severity": ("radiograph-severity", "predict"),
     "segmentation": ("segmentation", "segment"),
     "detection": ("detection", "detect"),
 }

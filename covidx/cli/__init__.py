@@ -14,15 +14,14 @@ from covidx.cli import (
     detect,
     evaluation,
     export,
+    external_test,
     information,
-    models,
     pacs,
     predict,
-    regions,
     reproduce,
     segment,
     severity,
-    training,
+    train,
 )
 from covidx.constants import RESEARCH_NOTICE
 from covidx.errors import CovidxError, StoreError
@@ -41,16 +40,9 @@ app.command()(data.phantom)
 app.command(name="ingest")(data.ingest_command)
 app.command(name="deidentify")(data.deidentify_command)
 app.add_typer(pacs.pacs_app, name="pacs")
-training.train_app.command()(models.ct)
-training.train_app.command()(models.cxr)
-training.train_app.command()(models.clinical)
-training.train_app.command()(models.fusion)
-training.train_app.command()(regions.segmentation)
-training.train_app.command()(regions.detection)
-training.train_app.command()(regions.severity)
-app.add_typer(training.train_app, name="train")
+app.add_typer(train.train_app, name="train")
 app.command()(predict.predict)
-app.command()(models.external_test)
+app.command()(external_test.external_test)
 app.command(name="evaluate")(evaluation.evaluate_command)
 app.command(name="compare")(evaluation.compare_command)
 app.add_typer(export.export_app, name="export")

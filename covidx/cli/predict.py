@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["predict"]
 
-TAKEN = ("image", "clinical", "fusion", "severity")
+TAKEN = ("image", "clinical", "fusion", "radiograph-severity")
 """Kinds of bundles."""
 
 
@@ -62,7 +62,7 @@ def predict(
         text, whole = predict_tables(bundle, paths, format, identities)
     elif kind == "fusion":
         text, whole = predict_fused(bundle, paths, clinical, format, identities, described)
-    elif kind == "severity":
+    elif kind == "radiograph-severity":
         text, whole = predict_films(bundle, paths, format, identities, described)
     else:
         text, whole = _predict_images(bundle, paths, format, identities, described)

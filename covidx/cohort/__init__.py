@@ -4,7 +4,7 @@ from covidx.cohort.duplicates import Duplicate, find_duplicates, thumbnail
 from covidx.cohort.groups import group_images
 from covidx.cohort.labels import Classes, classes_of, read_labels
 from covidx.cohort.link import clinical_of, drop_unmatched, join_labels
-from covidx.cohort.splits import Splits, cut_groups, make_splits, need_groups
+from covidx.cohort.splits import Splits, cut_groups, make_splits, need_groups, need_parts
 
 __all__ = [
     "Classes",
@@ -19,6 +19,7 @@ __all__ = [
     "join_labels",
     "make_splits",
     "need_groups",
+    "need_parts",
     "read_labels",
     "thumbnail",
 ]

@@ -14,7 +14,7 @@ from covidx.errors import ConfigError, InvalidTableError, LeakageError
 from covidx.files import read_json, write_json
 from covidx.tables import SPLITS, check, read_table, table_digest, write_table
 
-__all__ = ["Splits", "cut_groups", "make_splits", "need_groups"]
+__all__ = ["Splits", "cut_groups", "make_splits", "need_groups", "need_parts"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,6 +132,39 @@ def need_groups(groups: npt.NDArray[np.str_], positive: npt.NDArray[np.bool_], f
         )
 
 
+def need_parts(rows: pd.DataFrame, parts: int) -> None:
+    """Refuse rows of which a class cannot be in every part of a split.
+
+    Parameters
+    ----------
+    rows : DataFrame
+        With label and group_id.
+    parts : int
+        How many parts the groups of each class are cut into.
+
+    Raises
+    ------
+    InvalidTableError
+        ``ONE_CLASS``; ``TOO_FEW_GROUPS``.
+    """
+    counts = rows.groupby("label")["group_id"].nunique()
+    if len(counts) < 2:
+        raise InvalidTableError(
+            "ONE_CLASS",
+            "A classifier needs patients of at least two classes.",
+            expected="two labels or more",
+            actual=", ".join(f"{name}: {n}" for name, n in counts.items()) or "none",
+        )
+    if counts.min() < parts:
+        raise InvalidTableError(
+            "TOO_FEW_GROUPS",
+            f"Each class needs at least {parts} independent groups (patients, sources).",
+            expected=f">= {parts} a class",
+            actual=", ".join(f"{name}: {n}" for name, n in counts.items()),
+            hint="Add patients, or leave the rare class out of the labels.",
+        )
+
+
 def make_splits(manifest: pd.DataFrame, *, seed: int, parts: int = 5, folds: int = 1) -> Splits:
     """Cut the groups into `parts` of like size and label mix, and give them roles.
 
@@ -157,22 +190,7 @@ def make_splits(manifest: pd.DataFrame, *, seed: int, parts: int = 5, folds: int
     """
     _check_parts(parts, folds)
     rows = manifest.sort_values("image_id").reset_index(drop=True)
-    counts = rows.groupby("label")["group_id"].nunique()
-    if len(counts) < 2:
-        raise InvalidTableError(
-            "ONE_CLASS",
-            "A classifier needs patients of at least two classes.",
-            expected="two labels or more",
-            actual=", ".join(f"{name}: {n}" for name, n in counts.items()) or "none",
-        )
-    if counts.min() < parts:
-        raise InvalidTableError(
-            "TOO_FEW_GROUPS",
-            f"Each class needs at least {parts} independent groups (patients, sources).",
-            expected=f">= {parts} a class",
-            actual=", ".join(f"{name}: {n}" for name, n in counts.items()),
-            hint="Add patients, or leave the rare class out of the labels.",
-        )
+    need_parts(rows, parts)
     cutter = StratifiedGroupKFold(n_splits=parts, shuffle=True, random_state=seed)
     part = np.empty(len(rows), dtype=np.int64)
     for number, (_, members) in enumerate(cutter.split(rows, rows["label"], rows["group_id"])):

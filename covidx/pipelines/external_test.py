@@ -21,16 +21,17 @@ from covidx.evaluate import Estimate, Metrics, Rows, drops, evaluate
 from covidx.files import write_json
 from covidx.imaging import build_cache, load_thumbnails, thumbnails
 from covidx.inference import Predictor, outside_domain, predict_cache
+from covidx.pipelines.cohort import ingest_source, link_labels
 from covidx.pipelines.grouping import group_prepared
 from covidx.pipelines.labels import REST, as_rest, map_labels
 from covidx.pipelines.progress import Bars, silent
-from covidx.pipelines.sources import Source, link, read_source
+from covidx.pipelines.source import Source
 from covidx.report import reliability_figure, roc_figure, save_all, score_figure, write_report
 from covidx.runs import RunFolder
 from covidx.tables import MANIFEST, PREDICTIONS, read_table, table_digest, write_table
 from covidx.tracking import tracked
 
-__all__ = ["External", "external_test"]
+__all__ = ["External", "test_externally"]
 
 PIPELINE = "external_test"
 
@@ -45,7 +46,7 @@ class External:
     notes: list[str]
 
 
-def external_test(
+def test_externally(
     run: Path,
     source: Source,
     mapping: dict[str, str] | None = None,
@@ -80,10 +81,13 @@ def external_test(
     record = RunFolder(PIPELINE, runs)
     with record.closing(), tracked(PIPELINE, record.run_id, runs) as tracker:
         said = {"run": run.resolve().name, "bundle_sha256": bundle.sha256, "map": mapping or {}}
-        record.record |= {"tested": said, "mlflow_run_id": tracker.run_id}
+        record.record.details["tested"] = said
+        record.record.mlflow_run_id = tracker.run_id
         classes = Classes(tuple(bundle.classes), bundle.positive)
         with record.step("ingest"):
-            cohort = link(source, *read_source(source, work, bars, classes), "exclude", classes)
+            cohort = link_labels(
+                source, *ingest_source(source, work, bars, classes), "exclude", classes
+            )
         manifest, notes = map_labels(cohort.manifest, classes, mapping or {})
         with record.step("prepare"), bars("prepare") as bar:
             how = bundle.preprocessing
@@ -105,7 +109,7 @@ def external_test(
             write_json(record.path / "metrics.json", metrics.to_json())
             write_json(record.path / "drops.json", {k: v.to_json() for k, v in lost.items()})
         card = source.card
-        record.record["data"] = {
+        record.record.data = {
             "dataset": source.name,
             "card_sha256": None if card is None else card_digest(card),
             "manifest_sha256": table_digest(rows),

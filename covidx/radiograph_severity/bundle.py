@@ -44,7 +44,7 @@ class SeverityBundle(BundleFile):
 
     FILES: ClassVar = {WEIGHTS: "weights_sha256"}
 
-    kind: Literal["severity"] = "severity"
+    kind: Literal["radiograph-severity"] = "radiograph-severity"
     scores: list[FilmScore]
     coverage: float = Field(gt=0, lt=1, description="of the intervals")
     backbone: str = BACKBONE

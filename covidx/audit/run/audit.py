@@ -150,11 +150,11 @@ def _facts(run: AnyRun) -> list[tuple[str, str]]:
     else:
         of = ("Images", "0" if run.manifest is None else str(len(run.manifest)))
     return [
-        ("Run", f"{record['pipeline']} {record['run_id']}, started {record['started']}"),
-        ("Data set", str(record["data"]["dataset"])),
+        ("Run", f"{record.pipeline} {record.run_id}, started {record.started}"),
+        ("Data set", str(record.data["dataset"])),
         of,
         ("Bundle", run.bundle.sha256),
-        ("Code", f"commit {record.get('git_commit') or 'unknown'}"),
+        ("Code", f"commit {record.git_commit or 'unknown'}"),
     ]
 
 

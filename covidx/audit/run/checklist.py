@@ -70,7 +70,7 @@ def fill(checklist: Checklist, evidence: Evidence, simulated: bool) -> str:
     lines = [
         f"# {checklist.title}",
         f"> **{RESEARCH_NOTICE}**",
-        f"Run {evidence.run.record['run_id']}. {known} of {len(checklist.items)} items have "
+        f"Run {evidence.run.record.run_id}. {known} of {len(checklist.items)} items have "
         f'evidence in the run; the others read "{NOT_EVIDENCED}" and are for the authors to write. '
         "Item numbers are those of the checklist; what they ask is in covidx's own words: read the "
         "original before you submit.",

@@ -34,7 +34,7 @@ class Evidence(DataEvidence):
     def _goal(self) -> str | None:
         return (
             f"A model is built and tested on held-out patients of one data set "
-            f"({self.run.record['pipeline']}): {self._to('run.json')}"
+            f"({self.run.record.pipeline}): {self._to('run.json')}"
         )
 
     def _bundle(self) -> str | None:
@@ -43,11 +43,11 @@ class Evidence(DataEvidence):
         return f"The whole model, with known answers to made-up cases: {self._to('bundle')}"
 
     def _software(self) -> str | None:
-        said = ", ".join(f"{k} {v}" for k, v in self.run.record["versions"].items())
+        said = ", ".join(f"{k} {v}" for k, v in self.run.record.versions.items())
         return f"{said}; digest of the lock: {self._to('run.json')}"
 
     def _code(self) -> str | None:
-        commit = self.run.record.get("git_commit")
+        commit = self.run.record.git_commit
         if not commit or str(commit).endswith("+changes"):
             return None
         return f"covidx, commit {commit}: {self._to('run.json')}"

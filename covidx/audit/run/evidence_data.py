@@ -36,7 +36,7 @@ class DataEvidence:
         self.passed = {finding.name for finding in findings if finding.verdict == "pass"}
         self.link = link
         self.card = _card(run)
-        self.config: Mapping[str, Any] = run.record["config"]
+        self.config: Mapping[str, Any] = run.record.config
 
     def _to(self, name: str) -> str:
         return f"[{name}]({self.link}/{name})"
@@ -69,7 +69,7 @@ class DataEvidence:
     def _identity(self) -> str | None:
         if "identity" not in self.passed:
             return None
-        public = bool((self.run.record.get("source") or {}).get("public_ids"))
+        public = self.run.record.source is not None and self.run.record.source.public_ids
         how = "ids are public by the card" if public else "pseudonyms by a keyed hash"
         return f"{how.capitalize()}; the audit found no identity in the run (audit.json: identity)"
 
@@ -176,7 +176,7 @@ class DataEvidence:
         if table is None or table["acquired"].isna().all():
             return None
         days = table["acquired"].dropna()
-        shifted = not (self.run.record.get("source") or {}).get("public_ids", True)
+        shifted = self.run.record.source is not None and not self.run.record.source.public_ids
         if shifted:  # dates are moved by patient there
             return None
         return f"{days.min()} to {days.max()}: {self._to('manifest.parquet')}"
@@ -201,7 +201,7 @@ class DataEvidence:
 
 def _card(run: RunParts) -> DataCard | None:
     """The card that the run names, if covidx has it as it was then."""
-    path = CARD_FOLDER / f"{run.record['data']['dataset']}.yaml"
+    path = CARD_FOLDER / f"{run.record.data['dataset']}.yaml"
     card = load_card(path) if path.is_file() else None
-    digest = run.record["data"].get("card_sha256")
+    digest = run.record.data.get("card_sha256")
     return card if card is not None and card_digest(card) == digest else None

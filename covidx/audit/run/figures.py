@@ -58,7 +58,7 @@ def threshold_finding(run: RunParts) -> Finding:
 
 def _rule(run: RunParts) -> OperatingRule:
     """As the configuration of the run has it; runs of earlier versions name Youden's index."""
-    said = run.record["config"].get("operating_point", "youden")
+    said = run.record.config.get("operating_point", "youden")
     return OperatingRule.model_validate({"rule": said} if isinstance(said, str) else said)
 
 

@@ -36,14 +36,14 @@ def data_finding(run: AnyRun, store: Path | None, table: Path | None) -> Finding
     table : Path, optional
         The clinical table that was read, or that of readers' scores.
     """
-    read = "the table of scores" if run.kind == "severity" else "the clinical table"
+    read = "the table of scores" if run.kind == "radiograph-severity" else "the clinical table"
     looked = f"every image of the manifest in the store, and {read}, by SHA-256"
     rows: list[dict[str, Any]] = []
     seen = []
     if run.manifest is not None and store is not None:
         rows += _changed_images(run.manifest, store)
         seen.append(f"{len(run.manifest)} images")
-    recorded = run.record["data"].get("table_sha256")
+    recorded = run.record.data.get("table_sha256")
     if recorded is not None and table is not None:
         seen.append(read)
         if sha256_file(table) != recorded:
@@ -84,8 +84,8 @@ def code_finding(run: AnyRun) -> Finding:
     """Is this the code that trained?"""
     name, title = "code", "Code"
     looked = "the Python files of covidx that shape a result, by one digest over all; git commit"
-    recorded, here = run.record.get("code_sha256"), code_digest()
-    then, now = run.record.get("git_commit"), git_commit()
+    recorded, here = run.record.code_sha256, code_digest()
+    then, now = run.record.git_commit, git_commit()
     said = f"Trained at commit {then or 'unknown'}; this is {now or 'unknown'}."
     same = recorded == here if recorded else then == now and not str(then).endswith("+changes")
     if same:
@@ -115,13 +115,13 @@ def lock_finding(run: AnyRun) -> Finding:
     """Are these the locked versions that trained?"""
     name, title = "lock", "Lock and versions"
     looked = "requirements.lock by digest, and the installed versions of what shapes a result"
-    then, now = run.record.get("versions", {}), versions()
+    then, now = run.record.versions, versions()
     rows = [
         {"package": key, "then": value, "now": now.get(key, "missing")}
         for key, value in then.items()
         if now.get(key) != value
     ]
-    recorded, here = run.record.get("lock_sha256"), lock_digest()
+    recorded, here = run.record.lock_sha256, lock_digest()
     locked = recorded is not None and here is not None
     if locked and recorded != here:
         digests = {"then": str(recorded)[:12], "now": str(here)[:12]}
@@ -166,10 +166,10 @@ def hashes_finding(run: AnyRun) -> Finding:
 
 def _pairs(run: AnyRun) -> list[tuple[str, str, object, object]]:
     """(what, where it is recorded, recorded, found)."""
-    data, bundle, record = run.record["data"], run.bundle, run.record
+    data, bundle, record = run.record.data, run.bundle, run.record
     pairs: list[tuple[str, str, object, object]] = [
-        ("bundle", "run.json", record.get("bundle_sha256"), bundle.sha256),
-        ("run", "bundle.json", bundle.run_id, record["run_id"]),
+        ("bundle", "run.json", record.bundle_sha256, bundle.sha256),
+        ("run", "bundle.json", bundle.run_id, record.run_id),
     ]
     if run.splits is not None:
         split = table_digest(run.splits)
@@ -187,7 +187,7 @@ def _pairs(run: AnyRun) -> list[tuple[str, str, object, object]]:
         seen = SEEN if isinstance(bundle, Bundle) else [name for name in SEEN if name != "label"]
         part = table_digest(run.manifest[seen])
         pairs.append(("manifest", "bundle.json", bundle.trained_on.manifest_sha256, part))
-    if "masks.parquet" in run.known.parts and "masks_sha256" in data:
+    if "masks.parquet" in run.known.files and "masks_sha256" in data:
         masks = read_table(run.folder / "masks.parquet", MASKS)[["image_id", "kind", "sha256"]]
         pairs.append(("masks", "run.json", data["masks_sha256"], table_digest(masks)))
     if isinstance(bundle, SeverityBundle):
@@ -208,7 +208,7 @@ def _of_predictions(run: RunParts, split: str) -> list[tuple[str, str, object, o
     for what, column, expected in (
         ("split", "split_sha256", split),
         ("bundle", "bundle_sha256", run.bundle.sha256),
-        ("run", "run_id", run.record["run_id"]),
+        ("run", "run_id", run.record.run_id),
     ):
         values = run.main[column].unique() if column == "bundle_sha256" else run.predictions[column]
         pairs += [

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,28 +11,17 @@ from scipy.special import expit
 
 from covidx.audit.finding import Finding
 from covidx.audit.run.folder import AnyRun, RunParts
-from covidx.clinical import Fitted, load_bundle
+from covidx.clinical import Fitted
 from covidx.errors import CovidxError
 from covidx.fusion import FusionPredictor, make_arms, read_images
 from covidx.imaging import BagCache
 from covidx.inference import PARITY_TOLERANCE, Predictor, predict_cache
-from covidx.inference.detector import Detector
-from covidx.inference.segmenter import Segmenter
-from covidx.radiograph_severity import Grader
+from covidx.kinds import resolve
 from covidx.tables import probability_columns
 
 __all__ = ["AnyPredictor", "bundle_finding", "scores_finding"]
 
 AnyPredictor = Predictor | Fitted | FusionPredictor
-LOAD: Mapping[str, Callable[[Path], object]] = {
-    "image": Predictor.load,
-    "clinical": lambda folder: load_bundle(folder)[1],
-    "fusion": FusionPredictor.load,
-    "segmentation": Segmenter.load,
-    "detection": Detector.load,
-    "severity": Grader.load,
-}
-"""Kind of bundle -> what reads it, every digest and parity case checked."""
 
 
 def bundle_finding(run: AnyRun) -> tuple[Finding, AnyPredictor | None]:
@@ -49,7 +37,7 @@ def bundle_finding(run: AnyRun) -> tuple[Finding, AnyPredictor | None]:
     looked = "the digest of every file of the bundle, and made-up cases with known scores"
     sure = "Certain of the files; parity to 1e-5."
     try:
-        made = LOAD[run.kind](run.folder / "bundle")
+        made = _load(run)
     except CovidxError as error:
         rows = [{"code": error.code, "part": _part(error, run.folder), "reason": error.message}]
         found = f"{error.message} ({error.code}: {rows[0]['part']})"
@@ -58,6 +46,13 @@ def bundle_finding(run: AnyRun) -> tuple[Finding, AnyPredictor | None]:
     found = f"It is as it was saved ({run.bundle.sha256[:12]}) and scores its own cases alike."
     predictor = made if isinstance(made, AnyPredictor) else None
     return Finding(name, title, "pass", looked, found, sure), predictor
+
+
+def _load(run: AnyRun) -> object:
+    """The run's bundle, every digest and parity case checked."""
+    predictor = resolve(run.known.predictor)
+    folder = run.folder / "bundle"
+    return predictor.load(folder) if hasattr(predictor, "load") else predictor(folder)[1]
 
 
 def _part(error: CovidxError, folder: Path) -> str:
@@ -148,7 +143,7 @@ def _again(run: RunParts, predictor: AnyPredictor, cache: BagCache | None) -> pd
     if isinstance(predictor, Predictor):
         roles = run.splits.drop_duplicates("group_id").set_index("group_id")["role"]
         rows = run.manifest.assign(fold=0, role=run.manifest["group_id"].map(roles))
-        found = predict_cache(predictor, cache, rows, str(run.record["run_id"]))
+        found = predict_cache(predictor, cache, rows, run.record.run_id)
         columns = list(probability_columns(found).values())
         return found[["arm", "unit_id", *columns]]
     return _two(run, _fused(run, predictor, cache))

@@ -11,8 +11,8 @@ from covidx.errors import InvalidInputError
 from covidx.imaging.frames import VolumeFraming
 from covidx.inference.detection_bundle import DetectRecipe
 from covidx.models.detectors import DetectorShape
-from covidx.pipelines.masked.cohort import MaskedCohort
-from covidx.pipelines.masked.prepare import MaskedTraining
+from covidx.pipelines.cohort import Cohort
+from covidx.pipelines.masked_run import MaskedTraining
 from covidx.training.patch_learning import PatchLearning
 
 __all__ = ["TRAIN_DETECTION", "TrainDetection", "WayToDetect"]
@@ -56,7 +56,7 @@ class TrainDetection(MaskedTraining):
 
     volume: WayToDetect
 
-    def select(self, cohort: MaskedCohort) -> tuple[MaskedCohort, WayToDetect]:
+    def select(self, cohort: Cohort) -> tuple[Cohort, WayToDetect]:
         """The CT volumes, with a note on what is left out.
 
         Raises

@@ -36,8 +36,8 @@ from covidx.pipelines.evaluation import Input, evaluate_table
 from covidx.pipelines.fusion.arms import ClinicalArm
 from covidx.pipelines.fusion.choice import Candidate
 from covidx.pipelines.fusion.cohort import FusionCohort
+from covidx.pipelines.run import TrainingRun
 from covidx.report.fusion import ArmLine
-from covidx.runs import RunFolder
 from covidx.tables import CLINICAL, PREDICTIONS, write_table
 
 __all__ = ["CONTROL", "KINDS", "MAIN", "P3", "Found", "judge", "scores_by_arm"]
@@ -116,7 +116,7 @@ def scores_by_arm(
 
 
 def judge(
-    run: RunFolder,
+    run: TrainingRun,
     predictor: FusionPredictor,
     arms: Arms,
     scored: Mapping[str, tuple[str, FloatArray]],
@@ -127,7 +127,7 @@ def judge(
 
     Parameters
     ----------
-    run : RunFolder
+    run : TrainingRun
     predictor : FusionPredictor
         As it was saved.
     arms : Arms
@@ -154,13 +154,11 @@ def judge(
         for name, (_, scores) in scored.items()
     }
     main = pd.concat([tables[name] for name in MAIN], ignore_index=True)
-    write_table(main, run.path / "predictions.parquet", PREDICTIONS)
     everything = pd.concat(list(tables.values()), ignore_index=True)
     write_table(everything, run.path / "models.parquet", PREDICTIONS)
     test = tables[P3][tables[P3]["role"] == "test"]
     metrics = evaluate(test, bundle.positive, bundle.operating_point)
-    write_json(run.path / "metrics.json", metrics.to_json())
-    write_json(run.path / "confusion.json", metrics.confusion_json())
+    run.write_predictions(main, metrics)
     words = {name: what for name, (what, _) in scored.items()}
     lines = _compare_arms(everything, bundle.positive, how, words)
     write_json(run.path / "arms.json", [line.to_json() for line in lines])

@@ -19,8 +19,8 @@ from covidx.files import make_folder
 from covidx.imaging import BagCache
 from covidx.inference import Predictor
 from covidx.ingest import load_image
+from covidx.pipelines.cohort import Cohort
 from covidx.pipelines.progress import Bar
-from covidx.pipelines.sources import Cohort
 from covidx.report import Case, write_case
 from covidx.report.slices import slice_views
 from covidx.volume import Volume
@@ -83,7 +83,7 @@ def _case(
     how, finding = bundle.preprocessing, bundle.positive
     views = slice_views(volume, bag, maps, how, folder, finding, truth)
     called = score >= bundle.threshold.value
-    no_lesion = truth is not None and not truth.any() and row["label"] != cohort.classes.reference
+    no_lesion = truth is not None and not truth.any() and row["label"] != cohort.labels.reference
     case = Case(
         name=_name(row, metrics.level),
         folder=folder.name,

@@ -14,6 +14,7 @@ from covidx.errors import InvalidInputError
 from covidx.evaluate import OperatingRule
 from covidx.imaging import Preprocessing
 from covidx.models import Architecture
+from covidx.pipelines.source import PhantomCohort
 from covidx.training import Learning
 
 __all__ = ["TRAIN_CT", "TRAIN_CXR", "Recipe", "TrainCT", "TrainCXR", "TrainImage"]
@@ -30,19 +31,12 @@ class Recipe(Config):
     learning: Learning
 
 
-class PhantomCohort(Config):
-    """Which phantom cohort to make where no data are given."""
-
-    patients: int = Field(ge=20)
-    seed: int = Field(ge=0)
-
-
 class TrainImage(Config):
     """What the image pipelines share."""
 
     pipeline: ClassVar[str]
     modalities: ClassVar[tuple[str, ...]]
-    phantom_modality: ClassVar[Literal["ct", "cxr"]]
+    phantom_cohort: ClassVar[Literal["ct", "cxr"]]
 
     seed: int = Field(ge=0)
     phantom: PhantomCohort
@@ -85,7 +79,7 @@ class TrainCT(TrainImage):
 
     pipeline = "train_ct"
     modalities = ("CT",)
-    phantom_modality = "ct"
+    phantom_cohort = "ct"
 
     volume: Recipe
     slice: Recipe
@@ -100,7 +94,7 @@ class TrainCXR(TrainImage):
 
     pipeline = "train_cxr"
     modalities = ("CR", "DX")
-    phantom_modality = "cxr"
+    phantom_cohort = "cxr"
 
     radiograph: Recipe
 

@@ -2,35 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 
 import pandas as pd
 
 from covidx.cohort import Classes
-from covidx.config import Config
-from covidx.files import sha256_json
 from covidx.imaging import BagCache
 from covidx.pipelines.image.config import Recipe
-from covidx.runs import git_commit
-from covidx.tables import table_digest
 from covidx.training import Fit, fit
 
-__all__ = ["fit_image", "training_folder"]
-
-
-def training_folder(
-    work: Path, recipe: Config, seed: int, rows: pd.DataFrame, digests: Mapping[str, str]
-) -> Path:
-    """Where the checkpoints of this training lie: the same data, roles, recipe and code."""
-    same = {
-        "recipe": recipe.model_dump(mode="json"),
-        "seed": seed,
-        "code": git_commit(),
-        "roles": table_digest(rows[["image_id", "role"]]),
-        **digests,
-    }
-    return work / "training" / sha256_json(same)[:16]
+__all__ = ["fit_image"]
 
 
 def fit_image(
@@ -52,7 +33,7 @@ def fit_image(
     recipe : Recipe
     seed : int
     folder : Path
-        As `training_folder`; the caller removes it once the result is safe.
+        Of its checkpoints; the caller removes it once the result is safe.
     """
     names = (list(classes.names), classes.positive)
     return fit(cache, rows, names, recipe.architecture, recipe.learning, seed, folder)

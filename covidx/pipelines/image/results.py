@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,9 +13,9 @@ from covidx.evaluate import Metrics, OperatingRule, Rows
 from covidx.imaging import BagCache
 from covidx.inference import Bundle, Predictor, Threshold, parity_bags, predict_cache, save_bundle
 from covidx.models import BagClassifier
+from covidx.pipelines.cohort import Cohort
 from covidx.pipelines.handovers import trained_on
 from covidx.pipelines.image.config import Recipe
-from covidx.pipelines.sources import Cohort
 from covidx.report import (
     confusion_figure,
     reliability_figure,
@@ -25,15 +24,13 @@ from covidx.report import (
     score_figure,
     training_figure,
 )
-from covidx.report.words import FEW_TESTED, FEWEST_TESTED, SIMULATED
-from covidx.runs import provenance
+from covidx.runs import RunRecord, provenance
 from covidx.training import Fit
 
 __all__ = [
     "draw_figures",
     "make_bundle",
     "report_facts",
-    "report_warnings",
     "with_threshold",
     "write_bundle",
     "write_image_model_card",
@@ -63,10 +60,10 @@ def make_bundle(
     bundle = Bundle(
         architecture=recipe.architecture,
         preprocessing=recipe.preprocessing,
-        classes=list(cohort.classes.names),
-        positive=cohort.classes.positive,
+        classes=list(cohort.labels.names),
+        positive=cohort.labels.positive,
         threshold=Threshold(value=0.5, rule="none", origin="nothing yet"),
-        trained_on=trained_on(cohort.source, rows, splits, cohort.classes.names),
+        trained_on=trained_on(cohort.source, rows, splits, cohort.labels.names),
         run_id=run_id,
     )
     return Predictor(bundle, model)
@@ -141,23 +138,23 @@ def draw_figures(
 
 
 def report_facts(
-    record: dict[str, Any], cohort: Cohort, rows: pd.DataFrame, bundle: Bundle, fitted: Fit
+    record: RunRecord, cohort: Cohort, rows: pd.DataFrame, bundle: Bundle, fitted: Fit
 ) -> list[tuple[str, str]]:
     """The method section of the report."""
-    found = cohort.ingested
+    files = cohort.ingested
     shares = rows.groupby("role")["group_id"].nunique()
     classes = rows.groupby("label")["patient_id"].nunique()
     return [
         ("Data set", f"{cohort.source.name} ({bundle.trained_on.domain})"),
         (
             "Files",
-            f"{found.files_seen} seen: {found.accepted_files} accepted, {found.set_aside} set "
-            f"aside, {found.quarantined} quarantined",
+            f"{files.files_seen} seen: {files.accepted_files} accepted, {files.set_aside} set "
+            f"aside, {files.quarantined} quarantined",
         ),
         ("Images", f"{len(rows)}; patients: " + ", ".join(f"{n} {k}" for k, n in classes.items())),
         (
             "Split",
-            f"by group (patient, source, near-duplicates), seed {record['config']['seed']}: "
+            f"by group (patient, source, near-duplicates), seed {record.config['seed']}: "
             + ", ".join(f"{shares[role]} {role}" for role in ("train", "validation", "test"))
             + " groups",
         ),
@@ -179,20 +176,3 @@ def _deciders(bundle: Bundle) -> str:
     if bundle.preprocessing.input != "volume":
         return "each image is scored by itself"
     return f"the mean of the {bundle.architecture.top_k} most abnormal slices decides"
-
-
-def report_warnings(cohort: Cohort, rows: pd.DataFrame) -> list[str]:
-    """What a reader must know before any figure."""
-    lines = []
-    if cohort.source.card is not None and cohort.source.card.domain == "simulated":
-        lines.append(SIMULATED)
-    elif cohort.source.card is not None:
-        lines += [f"Known bias: {bias}" for bias in cohort.source.card.known_biases]
-    else:
-        lines.append(
-            "No data card describes this cohort: who was included, and where the labels came from, "
-            "is for the reader to know."
-        )
-    if rows.drop_duplicates("patient_id").groupby("role").size()["test"] < FEWEST_TESTED:
-        lines.append(FEW_TESTED)
-    return [*lines, *cohort.notes]

@@ -12,8 +12,8 @@ from covidx.errors import InvalidInputError
 from covidx.imaging.frames import Framing
 from covidx.inference.segmentation_bundle import SegmentRecipe
 from covidx.models.segmenters import SegmenterShape
-from covidx.pipelines.masked.cohort import MaskedCohort
-from covidx.pipelines.masked.prepare import MaskedTraining
+from covidx.pipelines.cohort import Cohort
+from covidx.pipelines.masked_run import MaskedTraining
 from covidx.training.segment_learner import SegmentLearning
 
 __all__ = ["TRAIN_SEGMENTATION", "TrainSegmentation", "WayToSegment"]
@@ -70,7 +70,7 @@ class TrainSegmentation(MaskedTraining):
                 raise ValueError(f"{name}.framing.input must be {name}")
         return self
 
-    def select(self, cohort: MaskedCohort) -> tuple[MaskedCohort, WayToSegment]:
+    def select(self, cohort: Cohort) -> tuple[Cohort, WayToSegment]:
         """The images to segment, with a note on each kind that is left out, and how.
 
         Volumes where there are any, else frontal radiographs.

@@ -1,4 +1,4 @@
-"""Scored films as numbers: grouped, their lungs found by other patients' drawn lungs, seen."""
+"""Features of scored radiographs: grouped, their lungs located by other patients' annotations."""
 
 from __future__ import annotations
 
@@ -17,17 +17,26 @@ from covidx.pipelines.progress import Bar
 from covidx.radiograph_severity import MIN_FILMS, FilmNetwork, LungFinder, fit_finder, picture_of
 from covidx.radiograph_severity.predict import see
 
-__all__ = ["MIN_PATIENTS", "Seen", "look"]
+__all__ = ["MIN_PATIENTS", "Features", "extract_features"]
 
 MIN_PATIENTS = 10
 """Scored patients below which nothing can be chosen on inner folds."""
 
 
 @dataclass(frozen=True, eq=False)
-class Seen:
-    """Scored films as numbers.
+class Features:
+    """Scored radiographs as numbers.
 
-    `rows` are manifest rows with group_id and scores; `views` name -> (rows, features).
+    Parameters
+    ----------
+    rows : DataFrame
+        Manifest rows with group_id and scores.
+    views : dict of ndarray, shape (rows, features)
+        View -> features.
+    finder : LungFinder, optional
+        What locates the lungs; None where the whole radiograph is looked at.
+    notes : list of str
+        What was left out, and what is doubtful.
     """
 
     rows: pd.DataFrame
@@ -36,34 +45,35 @@ class Seen:
     notes: list[str]
 
 
-def look(
-    films: pd.DataFrame, boxes: dict[str, Any], store: Path, names: list[str], bar: Bar
-) -> Seen:
-    """Group the films, find the lungs of the scored ones by those of other patients, see them.
+def extract_features(
+    radiographs: pd.DataFrame, boxes: dict[str, Any], store: Path, names: list[str], bar: Bar
+) -> Features:
+    """Group the radiographs, locate the lungs of the scored ones, and extract their features.
 
     Parameters
     ----------
-    films : DataFrame
-        Manifest rows with the scores; NaN of films without.
+    radiographs : DataFrame
+        Manifest rows with the scores; NaN of those without.
     boxes : dict
-        image_id -> box of drawn lungs.
+        image_id -> box of annotated lungs.
     store : Path
+        Folder of the images.
     names : list of str
         Columns of the scores.
     bar : callable
-        Called with (films done, films in all).
+        Called with (radiographs done, radiographs in all).
 
     Raises
     ------
     InvalidInputError
         ``TOO_FEW_SCORED``.
     """
-    wanted = films[films[names[0]].notna() | films["image_id"].isin(list(boxes))]
+    wanted = radiographs[radiographs[names[0]].notna() | radiographs["image_id"].isin(list(boxes))]
     network = FilmNetwork()
-    whole: dict[str, NDArray[np.float32]] = {}
+    located: dict[str, NDArray[np.float32]] = {}
     thumbs: dict[str, NDArray[np.uint8]] = {}
     notes: list[str] = []
-    scored = set(films.loc[films[names[0]].notna(), "image_id"])
+    scored = set(radiographs.loc[radiographs[names[0]].notna(), "image_id"])
     total = len(wanted) + len(scored)
     for done, row in enumerate(_records(wanted), 1):
         bar(done, total)
@@ -71,11 +81,11 @@ def look(
         try:
             picture = picture_of(load_image(store, row))
         except CovidxError as error:
-            notes.append(f"a film was left out: {error.code}")
+            notes.append(f"a radiograph was left out: {error.code}")
             continue
         thumbs[image] = thumbnail(picture)
         if image in boxes:
-            whole[image] = network.place(picture)
+            located[image] = network.place(picture)
     usable = wanted[wanted["image_id"].isin(list(thumbs))].reset_index(drop=True)
     grouped = group_images(usable, find_duplicates(thumbs))
     rows = grouped[grouped["image_id"].isin(scored)].sort_values("image_id", ignore_index=True)
@@ -87,14 +97,15 @@ def look(
             actual=int(rows["group_id"].nunique()),
         )
     others = grouped.loc[~grouped["group_id"].isin(rows["group_id"]), "image_id"]
-    drawn = [image for image in sorted(others) if image in boxes]
+    annotated = [image for image in sorted(others) if image in boxes]
     finder = None
-    if len(drawn) >= MIN_FILMS:
-        finder = fit_finder(np.stack([whole[i] for i in drawn]), [boxes[i] for i in drawn])
+    if len(annotated) >= MIN_FILMS:
+        pictures = np.stack([located[image] for image in annotated])
+        finder = fit_finder(pictures, [boxes[image] for image in annotated])
     else:
         notes.append(
-            f"the whole film is looked at: lungs are drawn on {len(drawn)} films of patients "
-            f"without scores, and finding them takes {MIN_FILMS}"
+            f"the whole radiograph is looked at: lungs are annotated on {len(annotated)} of "
+            f"patients without scores, and locating them takes {MIN_FILMS}"
         )
     views: dict[str, list[NDArray[np.float32]]] = {}
     doubts = 0
@@ -105,9 +116,9 @@ def look(
         for view, values in features.items():
             views.setdefault(view, []).append(values)
     if doubts:
-        notes.append(f"the lungs' box is doubtful on {doubts} scored films")
-    return Seen(rows, {view: np.stack(v) for view, v in views.items()}, finder, notes)
+        notes.append(f"the lungs' box is doubtful on {doubts} scored radiographs")
+    return Features(rows, {view: np.stack(v) for view, v in views.items()}, finder, notes)
 
 
-def _records(films: pd.DataFrame) -> list[dict[str, Any]]:
-    return [{str(k): v for k, v in row.items()} for row in films.to_dict("records")]
+def _records(rows: pd.DataFrame) -> list[dict[str, Any]]:
+    return [{str(k): v for k, v in row.items()} for row in rows.to_dict("records")]
