@@ -26,9 +26,10 @@ from covidx.config import load_config
 from covidx.evaluate import wilson_estimate
 from covidx.inference import Predictor
 from covidx.phantom import draw_patient, exams, generate_flawed
+from covidx.pipelines.cohort import ingest_source, link_labels
 from covidx.pipelines.image.config import TRAIN_CT, TRAIN_CXR, TrainCT, TrainCXR
 from covidx.pipelines.progress import silent
-from covidx.pipelines.sources import Source, link, read_source
+from covidx.pipelines.source import Source
 
 __all__ = ["MARKER", "FreshFilms", "drawn", "faults_of", "fresh_films", "shortcut_alarms"]
 
@@ -105,8 +106,8 @@ def _scored(
     generate_flawed(folder, FRESH, seed, flaws, modality=config.phantom_modality)
     card = load_card(Path("phantom"))
     source = Source(folder / "dicom", folder / "labels.csv", card, masks=folder / "masks")
-    store, ingested = read_source(source, work, silent)
-    rows = config.select(link(source, store, ingested, "refuse").manifest)[0]
+    store, ingested = ingest_source(source, work, silent)
+    rows = config.select(link_labels(source, store, ingested, "refuse").manifest)[0]
     rows = rows.sort_values("patient_id", ignore_index=True)
     truth = rows["label"] == predictor.bundle.positive
     rows = rows.assign(truth=truth, group_id=rows["patient_id"])

@@ -19,10 +19,10 @@ from covidx.evaluate import OperatingPoint, OperatingRule
 from covidx.files import make_folder, read_json, sha256_json, write_json
 from covidx.imaging import BagCache
 from covidx.inference import predict_cache
+from covidx.pipelines.cohort import Cohort
 from covidx.pipelines.grouping import group_prepared
 from covidx.pipelines.image.config import Recipe
 from covidx.pipelines.image.results import make_bundle, with_threshold
-from covidx.pipelines.sources import Cohort
 from covidx.runs import versions
 from covidx.tables import PREDICTIONS, read_table, table_digest, write_table
 from covidx.training import Fit, fit

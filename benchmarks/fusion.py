@@ -29,12 +29,11 @@ from covidx.files import read_json
 from covidx.fusion import CLINIC, IMAGE, FusionPredictor, ImageArm, make_arms, read_bag
 from covidx.pipelines.fusion.config import (
     TRAIN_FUSION,
-    FusionSource,
     TrainFusion,
-    phantom_arms,
 )
 from covidx.pipelines.fusion.train import train_fusion
 from covidx.pipelines.progress import silent
+from covidx.pipelines.source import phantom_source
 from covidx.tables import PREDICTIONS, read_table
 
 __all__ = ["PATIENTS", "SEED", "fusion", "results_of", "shuffled", "table_of"]
@@ -197,13 +196,14 @@ def fusion(
 
 def shuffled(config: TrainFusion, work: Path) -> Path:
     """The run as configured on clinical rows that are dealt out anew among the patients."""
-    source = phantom_arms(work, config, silent)
-    table = pd.read_csv(source.clinical.table, dtype=str)
+    source = phantom_source(config.image, config.phantom, work, silent)
+    assert source.table is not None
+    table = pd.read_csv(source.table, dtype=str)
     others = table.columns.drop("patient_id")
     order = np.random.default_rng(config.seed).permutation(len(table))
     table[others] = table[others].to_numpy()[order]
     place = work / "benchmarks" / "shuffled-clinical.csv"
     place.parent.mkdir(parents=True, exist_ok=True)
     table.to_csv(place, index=False)
-    mixed = FusionSource(source.image, replace(source.clinical, table=place))
+    mixed = replace(source, table=place)
     return train_fusion(config, mixed, work=work, runs=work / "benchmarks" / "runs").folder

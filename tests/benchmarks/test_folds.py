@@ -15,8 +15,9 @@ from benchmarks.folds import Study, cross_validate, make_study
 from covidx.cohort import classes_of
 from covidx.imaging import BagCache
 from covidx.models import BagClassifier
+from covidx.pipelines.cohort import Cohort
 from covidx.pipelines.image.config import Recipe
-from covidx.pipelines.sources import Cohort, Source
+from covidx.pipelines.source import Source
 from covidx.tables import MASKS, empty
 from covidx.training import Fit
 
@@ -79,7 +80,7 @@ def study(tmp_path: Path) -> Study:
     )
     source = Source(tmp_path, None, None)
     classes = classes_of(["covid-19", "non-covid"])
-    cohort = Cohort(source, tmp_path, None, manifest, None, empty(MASKS), classes, [])  # type: ignore[arg-type]
+    cohort = Cohort(source, tmp_path, None, manifest, empty(MASKS), [], classes)  # type: ignore[arg-type]
     return make_study(cohort, BagCache(tmp_path, index, {}), RECIPE, 0)
 
 

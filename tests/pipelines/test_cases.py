@@ -14,8 +14,9 @@ from covidx.errors import InvalidSeriesError
 from covidx.evaluate import Metrics, evaluate
 from covidx.imaging import BagCache, build_cache
 from covidx.inference import Predictor
+from covidx.pipelines.cohort import Cohort
 from covidx.pipelines.image.cases import make_cases
-from covidx.pipelines.sources import Cohort, Source
+from covidx.pipelines.source import Source
 from covidx.report import Case
 from tests.conftest import Run
 
@@ -59,7 +60,7 @@ def _cohort(trained: Run, masks: Path) -> Cohort:
     listed = pd.read_parquet(trained.folder / "masks.parquet")
     classes = classes_of(["normal", "other-pneumonia", "covid-19"])
     store = trained.phantom / "store"
-    return Cohort(source, store, None, manifest, None, listed, classes, [])  # type: ignore[arg-type]
+    return Cohort(source, store, None, manifest, listed, [], classes)  # type: ignore[arg-type]
 
 
 def _moved(trained: Run, rows: pd.DataFrame, folder: Path, by: float, cut: int = 0) -> Path:

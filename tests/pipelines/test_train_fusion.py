@@ -29,7 +29,8 @@ from covidx.cohort import Splits
 from covidx.errors import BundleError
 from covidx.fusion import FusionPredictor
 from covidx.pipelines.fusion.results import MAIN
-from covidx.pipelines.remembered import found_table
+from covidx.pipelines.source_record import table_of
+from covidx.runs import read_record
 from covidx.tables import CLINICAL, MANIFEST, PREDICTIONS, read_table
 from covidx.tracking import tracking_uri
 from tests.pipelines.hospital import SECRET, export, hospital_id
@@ -90,7 +91,7 @@ def test_the_audit_of_the_run_passes_and_finds_a_changed_score(
     fused: Fused, tmp_path: Path
 ) -> None:
     """Of a network of its own (end to end): all three arms are scored again."""
-    table = found_table(fused.json("run.json"), fused.work)
+    table = table_of(read_record(fused.run), fused.work)
     at = Places(fused.phantom / "store", table, fused.work / "cache")
     found = audit_run(fused.run, at)
     assert {finding.verdict for finding in found.findings} == {"pass"}

@@ -13,13 +13,14 @@ from PIL import Image
 from covidx.cards import load_card
 from covidx.errors import BundleError, InvalidInputError
 from covidx.ingest import Identities
-from covidx.pipelines.radiograph_severity.source import (
+from covidx.pipelines.radiograph_severity.scores import (
     phantom_scores,
-    scored_source,
-    source_digests,
+    readers_table,
+    score_digests,
 )
-from covidx.pipelines.radiograph_severity.train import TrainedSeverity, train_severity
-from covidx.pipelines.sources import Source
+from covidx.pipelines.radiograph_severity.train import train_radiograph_severity
+from covidx.pipelines.run import TrainedRun
+from covidx.pipelines.source import Source
 from covidx.radiograph_severity import Grader, grade_path, load_bundle
 from covidx.tables import MANIFEST, read_table, table_digest
 from tests.pipelines.scored_films import CONFIG, DRAWN, SCORED, film, make_films
@@ -32,31 +33,31 @@ def films(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def trained(films: Path, tmp_path_factory: pytest.TempPathFactory) -> TrainedSeverity:
+def trained(films: Path, tmp_path_factory: pytest.TempPathFactory) -> TrainedRun:
     """A run on them."""
     out = tmp_path_factory.mktemp("out")
-    source = scored_source(
-        Source(films / "images", None, None), films / "scores.csv", films / "masks"
-    )
-    return train_severity(CONFIG, source, work=out / "work", runs=out / "runs")
+    source = Source(films / "images", table=films / "scores.csv", masks=films / "masks")
+    return train_radiograph_severity(CONFIG, source, work=out / "work", runs=out / "runs")
 
 
 def test_a_card_says_where_lungs_are_drawn(tmp_path: Path) -> None:
     source = Source(tmp_path, None, load_card(Path("covid-chestxray")))
     with pytest.raises(InvalidInputError, match="MASKS_MISSING"):
-        scored_source(source, None, None)
+        readers_table(source)
     (tmp_path / "lung_masks_v7labs").mkdir()
-    assert scored_source(source, None, None).masks == tmp_path / "lung_masks_v7labs"
+    assert readers_table(source).masks == tmp_path / "lung_masks_v7labs"
 
 
-def test_the_run_says_what_it_found(trained: TrainedSeverity) -> None:
-    found = trained.metrics["extent"]
-    assert found["mae"].n == SCORED and trained.patients == SCORED
-    assert found["mae"].value < 0.7 * found["mae_control"].value
-    assert set(found) >= {"mae_lungs_alone", "mae_film_alone", "interval_coverage", "kappa"}
+def test_the_run_says_what_it_found(trained: TrainedRun) -> None:
+    found = trained.estimates
+    assert found["extent.mae"].n == SCORED
+    assert trained.summary[0] == f"each of {SCORED} patients left out in turn"
+    assert found["extent.mae"].value < 0.7 * found["extent.mae_control"].value
+    names = ("mae_lungs_alone", "mae_film_alone", "interval_coverage", "kappa")
+    assert set(found) >= {f"extent.{name}" for name in names}
     table = pd.read_csv(trained.folder / "predictions.csv")
-    error = (table["extent_found"] - table["extent"]).abs().mean()
-    assert error == pytest.approx(found["mae"].value, abs=1e-3)
+    error = (table["extent_predicted"] - table["extent"]).abs().mean()
+    assert error == pytest.approx(found["extent.mae"].value, abs=1e-3)
     page = (trained.folder / "report.html").read_text()
     assert "Research use only" in page and "Extent, 0 to 8" in page
     assert (trained.folder / "figures" / "extent.png").is_file()
@@ -65,16 +66,16 @@ def test_the_run_says_what_it_found(trained: TrainedSeverity) -> None:
 
 
 def test_a_store_of_before_contrast_was_told_has_its_digest_too(
-    films: Path, trained: TrainedSeverity
+    films: Path, trained: TrainedRun
 ) -> None:
-    source = scored_source(Source(films / "images", None, None), films / "scores.csv", None)
+    source = Source(films / "images", table=films / "scores.csv")
     manifest = read_table(trained.folder / "manifest.parquet", MANIFEST)
     for table in (manifest, manifest.drop(columns="contrast")):
-        found = source_digests(source, table.assign(extent=1.0), {})
+        found = score_digests(source, readers_table(source), table.assign(extent=1.0), {})
         assert found["manifest_sha256"] == table_digest(table)
 
 
-def test_lungs_are_found_by_films_of_others(trained: TrainedSeverity) -> None:
+def test_lungs_are_found_by_films_of_others(trained: TrainedRun) -> None:
     bundle, _ = load_bundle(trained.folder / "bundle")
     assert bundle.lung_films == DRAWN and bundle.films == SCORED
     picture, lungs = film(77, 3.0)
@@ -86,9 +87,7 @@ def test_lungs_are_found_by_films_of_others(trained: TrainedSeverity) -> None:
     assert box == pytest.approx(expected, abs=0.09) and doubt is None
 
 
-def test_a_new_film_gets_scores_within_an_interval(
-    trained: TrainedSeverity, tmp_path: Path
-) -> None:
+def test_a_new_film_gets_scores_within_an_interval(trained: TrainedRun, tmp_path: Path) -> None:
     grader = Grader.load(trained.folder / "bundle")
     values = []
     for extent in (0.5, 7.0):
@@ -103,7 +102,7 @@ def test_a_new_film_gets_scores_within_an_interval(
     assert broken.problem is not None and not broken.scores
 
 
-def test_a_changed_bundle_is_refused(trained: TrainedSeverity, tmp_path: Path) -> None:
+def test_a_changed_bundle_is_refused(trained: TrainedRun, tmp_path: Path) -> None:
     for name in ("bundle.json", "weights.safetensors"):
         (tmp_path / name).write_bytes((trained.folder / "bundle" / name).read_bytes())
     said = json.loads((tmp_path / "bundle.json").read_text())
@@ -117,10 +116,11 @@ def test_a_changed_bundle_is_refused(trained: TrainedSeverity, tmp_path: Path) -
 def test_without_drawn_lungs_the_whole_film_is_looked_at(films: Path, tmp_path: Path) -> None:
     few = tmp_path / "few.csv"
     few.write_text("\n".join((films / "scores.csv").read_text().splitlines()[:12]))
-    source = scored_source(Source(films / "images", None, None), few, None)
-    found = train_severity(CONFIG, source, work=tmp_path / "work", runs=tmp_path / "runs")
-    assert "mae_lungs_alone" not in found.metrics["extent"]
-    assert any("whole film" in line for line in found.warnings)
+    source = Source(films / "images", table=few)
+    places = {"work": tmp_path / "work", "runs": tmp_path / "runs"}
+    found = train_radiograph_severity(CONFIG, source, **places)
+    assert "extent.mae_lungs_alone" not in found.estimates
+    assert any("whole radiograph" in line for line in found.warnings)
 
 
 @pytest.mark.parametrize(
@@ -135,10 +135,8 @@ def test_scores_at_fault(films: Path, tmp_path: Path, code: str, scores: str | N
     table = tmp_path / "scores.csv"
     table.write_text(scores or "")
     with pytest.raises(InvalidInputError) as refused:
-        source = scored_source(
-            Source(films / "images", None, None), table if scores else None, None
-        )
-        train_severity(CONFIG, source, work=tmp_path / "work", runs=tmp_path / "runs")
+        source = Source(films / "images", table=table if scores else None)
+        train_radiograph_severity(CONFIG, source, work=tmp_path / "work", runs=tmp_path / "runs")
     assert refused.value.code == code
 
 
