@@ -137,9 +137,10 @@ def check_source(source: Source, parts: int) -> None:
     if source.labels is not None:
         rows = read_labels(source.labels)
         _classes(rows, source)
-        key = "patient_id" if "patient_id" in rows else "path"
-        try:  # a row is one group at most: further rows may join groups, none divides one
-            need_parts(rows.assign(group_id=rows[key]), parts)
+        if "patient_id" not in rows:  # a path may be a folder of many patients
+            return
+        try:
+            need_parts(rows.assign(group_id=rows["patient_id"]), parts)
         except InvalidTableError as error:
             error.path = str(source.labels)
             raise

@@ -52,7 +52,7 @@ def test_the_run_holds_digests_and_no_path(
         kind="given", public_ids=True, positive="a", labels_sha256=sha256_file(source.labels)
     )
     assert "Mustermann" not in (tmp_path / "runs/train_ct" / record.run_id / "run.json").read_text()
-    kept = tmp_path / "work" / "sources" / f"{record['run_id']}.json"
+    kept = tmp_path / "work" / "sources" / f"{record.run_id}.json"
     assert stat.S_IMODE(kept.stat().st_mode) == 0o600
     assert "Mustermann" in kept.read_text()
 
