@@ -19,6 +19,7 @@ from typing import Any
 from covidx.errors import StoreError
 
 __all__ = [
+    "is_alive",
     "locked",
     "make_folder",
     "read_json",
@@ -192,3 +193,14 @@ def locked(folder: Path) -> Iterator[None]:
                 hint="Wait for it to end, or choose another folder.",
             ) from error
         yield
+
+
+def is_alive(pid: int) -> bool:
+    """Whether a process with the id `pid` is there, of whomever it is."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True

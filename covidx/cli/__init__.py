@@ -19,6 +19,7 @@ from covidx.cli import (
     pacs,
     predict,
     reproduce,
+    runs,
     segment,
     severity,
     train,
@@ -41,6 +42,7 @@ app.command(name="ingest")(data.ingest_command)
 app.command(name="deidentify")(data.deidentify_command)
 app.add_typer(pacs.pacs_app, name="pacs")
 app.add_typer(train.train_app, name="train")
+app.add_typer(runs.runs_app, name="runs")
 app.command()(predict.predict)
 app.command()(external_test.external_test)
 app.command(name="evaluate")(evaluation.evaluate_command)
