@@ -11,7 +11,6 @@ from covidx.cli import (
     audit,
     cards,
     data,
-    detect,
     evaluation,
     export,
     information,
@@ -20,7 +19,6 @@ from covidx.cli import (
     predict,
     regions,
     reproduce,
-    segment,
     severity,
     training,
 )
@@ -54,8 +52,8 @@ app.command()(models.external_test)
 app.command(name="evaluate")(evaluation.evaluate_command)
 app.command(name="compare")(evaluation.compare_command)
 app.add_typer(export.export_app, name="export")
-app.command()(segment.segment)
-app.command()(detect.detect)
+app.command()(predict.segment)
+app.command()(predict.detect)
 app.command()(severity.severity)
 app.add_typer(audit.audit_app, name="audit")
 app.command()(reproduce.reproduce)

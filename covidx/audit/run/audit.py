@@ -23,7 +23,7 @@ from covidx.audit.run.scores import AnyPredictor, bundle_finding, scores_finding
 from covidx.errors import CovidxError
 from covidx.fusion import FusionPredictor
 from covidx.imaging import BagCache, build_cache, load_thumbnails, thumbnails
-from covidx.inference import Predictor
+from covidx.inference import ImagePredictor
 
 __all__ = ["Places", "RunAudit", "audit_run"]
 
@@ -120,10 +120,10 @@ def _cache(
 ) -> BagCache | CovidxError | None:
     """The run's images as its bundle prepares them; why they cannot be, or None."""
     image = predictor.image if isinstance(predictor, FusionPredictor) else predictor
-    if not isinstance(image, Predictor) or at.store is None or at.cache is None:
+    if not isinstance(image, ImagePredictor) or at.store is None or at.cache is None:
         return None
     assert run.manifest is not None
-    how = image.bundle.preprocessing
+    how = image.bundle.recipe.preprocessing
     try:
         return build_cache(at.store, run.manifest, how, at.cache, progress=progress)
     except CovidxError as error:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from covidx.audit.run.evidence_data import DataEvidence
-from covidx.inference import Bundle
+from covidx.inference import ImageBundle
 
 __all__ = ["Evidence"]
 
@@ -21,10 +21,9 @@ class Evidence(DataEvidence):
 
     def _model(self) -> str | None:
         bundle = self.run.bundle
-        if isinstance(bundle, Bundle):
-            return (
-                f"{bundle.architecture.backbone}, deep learning: {self._to('bundle/bundle.json')}"
-            )
+        if isinstance(bundle, ImageBundle):
+            backbone = bundle.recipe.architecture.backbone
+            return f"{backbone}, deep learning: {self._to('bundle/bundle.json')}"
         what = f"{bundle.recipe.name} ({bundle.recipe.kind})"
         return f"{what}: {self._to('bundle/bundle.json')}"
 
@@ -62,8 +61,8 @@ class Evidence(DataEvidence):
 
     def _recipe(self) -> Mapping[str, Any]:
         """The configuration that the run's kind of image took."""
-        assert isinstance(self.run.bundle, Bundle)
-        found: Mapping[str, Any] = self.config[self.run.bundle.preprocessing.input]
+        assert isinstance(self.run.bundle, ImageBundle)
+        found: Mapping[str, Any] = self.config[self.run.bundle.recipe.preprocessing.input]
         return found
 
     def _training(self) -> str | None:

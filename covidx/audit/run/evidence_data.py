@@ -12,7 +12,7 @@ from covidx.audit.run.folder import RunParts
 from covidx.cards import CARD_FOLDER, DataCard, card_digest, load_card
 from covidx.clinical import ClinicalBundle
 from covidx.fusion import FusionBundle
-from covidx.inference import Bundle
+from covidx.inference import ImageBundle
 
 __all__ = ["ROLES", "DataEvidence"]
 
@@ -61,8 +61,8 @@ class DataEvidence:
 
     def _preprocessing(self) -> str | None:
         bundle = self.run.bundle
-        if isinstance(bundle, Bundle):
-            how = ", ".join(f"{k} {v}" for k, v in bundle.preprocessing.model_dump().items())
+        if isinstance(bundle, ImageBundle):
+            how = ", ".join(f"{k} {v}" for k, v in bundle.recipe.preprocessing.model_dump().items())
             return f"One code for all images ({how}): {self._to('bundle/bundle.json')}"
         return f"One pipeline for all rows: {self._to('bundle/bundle.json')}"
 
@@ -74,7 +74,7 @@ class DataEvidence:
         return f"{how.capitalize()}; the audit found no identity in the run (audit.json: identity)"
 
     def _missing(self) -> str | None:
-        if self.run.clinical is None or isinstance(self.run.bundle, Bundle):
+        if self.run.clinical is None or isinstance(self.run.bundle, ImageBundle):
             return None
         gaps = self.run.clinical.drop(columns="patient_id").isna().mean().mean()
         how = sorted({str(r.get("missing", "median")) for r in self.config.get("recipes", [])})

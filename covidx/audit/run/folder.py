@@ -14,9 +14,7 @@ from covidx.clinical import ClinicalBundle
 from covidx.errors import InvalidInputError, StoreError
 from covidx.files import read_json
 from covidx.fusion import FusionBundle
-from covidx.inference import Bundle, TrainedOn
-from covidx.inference.network_bundle import NetworkBundle
-from covidx.radiograph_severity import SeverityBundle
+from covidx.inference import ImageBundle
 from covidx.tables import CLINICAL, MANIFEST, PREDICTIONS, SPLITS, read_table
 
 __all__ = ["AnyRun", "RunParts", "need_run", "read_run"]
@@ -62,9 +60,7 @@ class AnyRun:
     @property
     def simulated(self) -> bool:
         """Whether the patients are simulated."""
-        seen = self.bundle.trained_on if isinstance(self.bundle, NetworkBundle) else self.bundle
-        assert isinstance(seen, TrainedOn | ClinicalBundle | FusionBundle | SeverityBundle)
-        return seen.domain == "simulated"
+        return self.bundle.trained_on.domain == "simulated"
 
     @property
     def headline(self) -> str:
@@ -89,11 +85,11 @@ class RunParts(AnyRun):
     clinical : DataFrame, optional
         Clinical values by patient; None where the run has none.
     confusion : dict
-    bundle : Bundle, ClinicalBundle or FusionBundle
+    bundle : ImageBundle, ClinicalBundle or FusionBundle
     """
 
     splits: pd.DataFrame
-    bundle: Bundle | ClinicalBundle | FusionBundle
+    bundle: ImageBundle | ClinicalBundle | FusionBundle
     predictions: pd.DataFrame
     clinical: pd.DataFrame | None
     confusion: dict[str, Any]
@@ -112,9 +108,6 @@ class RunParts(AnyRun):
     @property
     def threshold(self) -> tuple[float, str, str]:
         """Value, rule and origin, by the bundle."""
-        if isinstance(self.bundle, ClinicalBundle):
-            one = self.bundle
-            return one.threshold, one.threshold_rule, one.threshold_origin
         at = self.bundle.threshold
         return at.value, at.rule, at.origin
 
@@ -208,7 +201,7 @@ def read_run(folder: Path) -> AnyRun:
         for schema in (MANIFEST, SPLITS)
     )
     metrics = read_json(folder / "metrics.json")
-    if not isinstance(bundle, Bundle | ClinicalBundle | FusionBundle):
+    if not isinstance(bundle, ImageBundle | ClinicalBundle | FusionBundle):
         return AnyRun(folder, record, manifest, splits, metrics, bundle)
     assert splits is not None
     clinical = folder / "clinical.parquet"

@@ -10,10 +10,10 @@ from typing import Any
 from covidx.bundles import BundleFile
 from covidx.clinical import ClinicalBundle
 from covidx.fusion import FusionBundle
-from covidx.inference import Bundle
+from covidx.inference import ImageBundle
 from covidx.inference.detection_bundle import DetectionBundle
 from covidx.inference.segmentation_bundle import SegmentationBundle
-from covidx.radiograph_severity import SeverityBundle
+from covidx.radiograph_severity import RadiographSeverityBundle
 
 __all__ = ["KINDS", "Kind", "figures_of"]
 
@@ -74,7 +74,7 @@ def figures_of(metrics: Mapping[str, Any], place: str = "") -> dict[str, dict[st
     return found
 
 
-IMAGE = Kind("image", Bundle, (*PICTURED, *NETWORK), PREDICTED, arm="p1")
+IMAGE = Kind("image", ImageBundle, (*PICTURED, *NETWORK), PREDICTED, arm="p1")
 KINDS: Mapping[str, Kind] = {
     "train_ct": IMAGE,
     "train_cxr": IMAGE,
@@ -108,7 +108,7 @@ KINDS: Mapping[str, Kind] = {
     ),
     "train_severity": Kind(
         "severity",
-        SeverityBundle,
+        RadiographSeverityBundle,
         ("manifest.parquet", "bundle/weights.safetensors"),
         {"predictions.csv": ("image_id",)},
         ("*.mae",),

@@ -9,12 +9,10 @@ import pandas as pd
 
 from covidx.audit.finding import Finding, Verdict
 from covidx.audit.run.folder import AnyRun, RunParts
-from covidx.clinical import ClinicalBundle
 from covidx.files import read_json, sha256_file
-from covidx.fusion import FusionBundle
-from covidx.inference import Bundle
+from covidx.inference import ImageBundle
 from covidx.inference.network_bundle import NetworkBundle
-from covidx.radiograph_severity import SeverityBundle
+from covidx.radiograph_severity import RadiographSeverityBundle
 from covidx.runs import code_digest, git_commit, lock_digest, versions
 from covidx.tables import MASKS, read_table, table_digest
 
@@ -176,7 +174,7 @@ def _pairs(run: AnyRun) -> list[tuple[str, str, object, object]]:
         pairs += [
             ("split", "splits.json", read_json(run.folder / "splits.json").get("sha256"), split),
             ("split", "run.json", data.get("split_sha256"), split),
-            ("split", "bundle.json", _said_of_split(run), split),
+            ("split", "bundle.json", bundle.trained_on.split_sha256, split),
         ]
         if isinstance(run, RunParts):
             pairs += _of_predictions(run, split)
@@ -184,23 +182,19 @@ def _pairs(run: AnyRun) -> list[tuple[str, str, object, object]]:
         whole = table_digest(run.manifest)
         pairs.append(("manifest", "run.json", data.get("manifest_sha256"), whole))
     if run.manifest is not None and isinstance(bundle, NetworkBundle):
-        seen = SEEN if isinstance(bundle, Bundle) else [name for name in SEEN if name != "label"]
+        seen = (
+            SEEN if isinstance(bundle, ImageBundle) else [name for name in SEEN if name != "label"]
+        )
         part = table_digest(run.manifest[seen])
         pairs.append(("manifest", "bundle.json", bundle.trained_on.manifest_sha256, part))
     if "masks.parquet" in run.known.parts and "masks_sha256" in data:
         masks = read_table(run.folder / "masks.parquet", MASKS)[["image_id", "kind", "sha256"]]
         pairs.append(("masks", "run.json", data["masks_sha256"], table_digest(masks)))
-    if isinstance(bundle, SeverityBundle):
-        pairs.append(("scores", "bundle.json", bundle.table_sha256, data.get("table_sha256")))
+    if isinstance(bundle, RadiographSeverityBundle):
+        pairs.append(
+            ("scores", "bundle.json", bundle.trained_on.table_sha256, data.get("table_sha256"))
+        )
     return pairs
-
-
-def _said_of_split(run: AnyRun) -> str:
-    """The digest of the split that the bundle was trained on, by its own word."""
-    if isinstance(run.bundle, NetworkBundle):
-        return run.bundle.trained_on.split_sha256
-    assert isinstance(run.bundle, ClinicalBundle | FusionBundle)
-    return run.bundle.split_sha256
 
 
 def _of_predictions(run: RunParts, split: str) -> list[tuple[str, str, object, object]]:

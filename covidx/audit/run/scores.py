@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,28 +11,16 @@ from scipy.special import expit
 
 from covidx.audit.finding import Finding
 from covidx.audit.run.folder import AnyRun, RunParts
-from covidx.clinical import Fitted, load_bundle
 from covidx.errors import CovidxError
 from covidx.fusion import FusionPredictor, make_arms, read_images
 from covidx.imaging import BagCache
-from covidx.inference import PARITY_TOLERANCE, Predictor, predict_cache
-from covidx.inference.detector import Detector
-from covidx.inference.segmenter import Segmenter
-from covidx.radiograph_severity import Grader
+from covidx.inference import PARITY_TOLERANCE, ImagePredictor, load, predict_cache
+from covidx.inference.clinical import ClinicalPredictor
 from covidx.tables import probability_columns
 
 __all__ = ["AnyPredictor", "bundle_finding", "scores_finding"]
 
-AnyPredictor = Predictor | Fitted | FusionPredictor
-LOAD: Mapping[str, Callable[[Path], object]] = {
-    "image": Predictor.load,
-    "clinical": lambda folder: load_bundle(folder)[1],
-    "fusion": FusionPredictor.load,
-    "segmentation": Segmenter.load,
-    "detection": Detector.load,
-    "severity": Grader.load,
-}
-"""Kind of bundle -> what reads it, every digest and parity case checked."""
+AnyPredictor = ImagePredictor | ClinicalPredictor | FusionPredictor
 
 
 def bundle_finding(run: AnyRun) -> tuple[Finding, AnyPredictor | None]:
@@ -42,14 +29,14 @@ def bundle_finding(run: AnyRun) -> tuple[Finding, AnyPredictor | None]:
     Returns
     -------
     finding : Finding
-    predictor : Predictor, Fitted or FusionPredictor, or None
+    predictor : ImagePredictor, ClinicalPredictor or FusionPredictor, or None
         None where the bundle cannot be used, or classifies nothing.
     """
     name, title = "bundle_unchanged", "Bundle as saved"
     looked = "the digest of every file of the bundle, and made-up cases with known scores"
     sure = "Certain of the files; parity to 1e-5."
     try:
-        made = LOAD[run.kind](run.folder / "bundle")
+        made = load(run.folder / "bundle", "cpu")
     except CovidxError as error:
         rows = [{"code": error.code, "part": _part(error, run.folder), "reason": error.message}]
         found = f"{error.message} ({error.code}: {rows[0]['part']})"
@@ -74,7 +61,7 @@ def scores_finding(
     Parameters
     ----------
     run : RunParts
-    predictor : Predictor, Fitted or FusionPredictor, optional
+    predictor : ImagePredictor, ClinicalPredictor or FusionPredictor, optional
         None where the bundle cannot be used.
     cache : BagCache, optional
         The run's images, prepared; why they cannot be, as an error; None where they are not here.
@@ -140,12 +127,12 @@ def _compared(run: RunParts, again: pd.DataFrame, named: tuple[str, str, str]) -
 
 def _again(run: RunParts, predictor: AnyPredictor, cache: BagCache | None) -> pd.DataFrame:
     """arm, unit_id and probability columns."""
-    if isinstance(predictor, Fitted):
+    if isinstance(predictor, ClinicalPredictor):
         assert run.clinical is not None
-        scores = pd.Series(predictor.score(run.clinical), index=run.clinical["patient_id"])
+        scores = pd.Series(predictor.fitted.score(run.clinical), index=run.clinical["patient_id"])
         return _two(run, {"p2": scores})
     assert cache is not None and run.manifest is not None
-    if isinstance(predictor, Predictor):
+    if isinstance(predictor, ImagePredictor):
         roles = run.splits.drop_duplicates("group_id").set_index("group_id")["role"]
         rows = run.manifest.assign(fold=0, role=run.manifest["group_id"].map(roles))
         found = predict_cache(predictor, cache, rows, str(run.record["run_id"]))

@@ -14,15 +14,15 @@ from pathlib import Path
 import pandas as pd
 import torch
 
+from covidx.bundles import Threshold
 from covidx.evaluate import Estimate
 from covidx.evaluate.boxes import Detections
 from covidx.evaluate.detection import at_threshold, detection_estimates, threshold_at
 from covidx.files import replacing, write_json
-from covidx.inference.detection_bundle import DetectionBundle
+from covidx.inference.detection_bundle import DetectionBundle, DetectionRecipe
 from covidx.inference.detector import Detector
-from covidx.inference.image_bundle import Threshold
 from covidx.models.detectors import Anchors, anchor_fit, fit_anchors, make_detector
-from covidx.pipelines.detection.config import TrainDetection, WayToDetect
+from covidx.pipelines.detection.config import TrainDetection
 from covidx.pipelines.detection.scores import detect_rows, opaque_of, training_edges
 from covidx.pipelines.image.fit import training_folder
 from covidx.pipelines.masked.prepare import Laid, fit_patches, lay_out, of_run
@@ -104,7 +104,7 @@ def train_detection(
         tracker.curves(fitted.curves)
         with folder.step("threshold"), bars("threshold") as bar:
             described = DetectionBundle(
-                recipe=laid.way.recipe,
+                recipe=laid.way,
                 anchors=anchors,
                 threshold=UNSET,
                 **of_run(laid, folder.run_id),
@@ -140,7 +140,7 @@ def train_detection(
     return TrainedDetector(folder.path, estimates, warnings)
 
 
-def _fit(laid: Laid[WayToDetect], anchors: Anchors, seed: int, folder: Path) -> Fit:
+def _fit(laid: Laid[DetectionRecipe], anchors: Anchors, seed: int, folder: Path) -> Fit:
     torch.manual_seed(seed)
     way = laid.way
     network = make_detector(way.network, anchors, pretrained=True)
@@ -187,7 +187,7 @@ def _words(bundle: DetectionBundle) -> tuple[str, str, list[str]]:
 
 
 def _draw(
-    laid: Laid[WayToDetect],
+    laid: Laid[DetectionRecipe],
     boxes: Detections,
     estimates: Mapping[str, Estimate],
     threshold: Threshold,
@@ -226,7 +226,7 @@ def _of_slice(table: pd.DataFrame, image_id: str, number: int) -> pd.DataFrame:
 
 
 def _facts(
-    folder: RunFolder, laid: Laid[WayToDetect], detector: Detector, fitted: Fit
+    folder: RunFolder, laid: Laid[DetectionRecipe], detector: Detector, fitted: Fit
 ) -> list[tuple[str, str]]:
     """What was done, in a few lines."""
     recipe, anchors = detector.bundle.recipe, folder.record["anchors"]

@@ -24,9 +24,9 @@ from covidx.fusion import (
 )
 from covidx.fusion.arms import FloatArray
 from covidx.imaging import BagCache
+from covidx.inference.image_bundle import ImageRecipe
 from covidx.pipelines.clinical.config import TrainClinical
 from covidx.pipelines.fusion.cohort import FusionCohort
-from covidx.pipelines.image.config import Recipe
 from covidx.pipelines.image.fit import fit_image, training_folder
 from covidx.pipelines.progress import Bars
 from covidx.pipelines.sources import Cohort
@@ -45,7 +45,7 @@ class ImageTrainer:
     ----------
     cohort : Cohort
     cache : BagCache
-    recipe : Recipe
+    recipe : ImageRecipe
     joined : FusionCohort
     digests : mapping
         Of the data, so that an interrupted training is taken up again.
@@ -58,7 +58,7 @@ class ImageTrainer:
 
     cohort: Cohort
     cache: BagCache
-    recipe: Recipe
+    recipe: ImageRecipe
     joined: FusionCohort
     digests: Mapping[str, str]
     seed: int

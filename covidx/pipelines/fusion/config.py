@@ -12,7 +12,7 @@ from covidx.cards import DataCard
 from covidx.config import Config, load_config
 from covidx.errors import ConfigError, InvalidInputError
 from covidx.evaluate import OperatingRule
-from covidx.fusion import Recipe
+from covidx.fusion import FusionRecipe
 from covidx.pipelines.clinical.config import (
     TRAIN_CLINICAL,
     ClinicalSource,
@@ -45,7 +45,7 @@ class TrainFusion(Config):
     operating_point: OperatingRule
     p1: list[str]
     p2: list[str]
-    recipes: list[Recipe] = Field(min_length=1)
+    recipes: list[FusionRecipe] = Field(min_length=1)
 
     @property
     def image_config(self) -> TrainImage:

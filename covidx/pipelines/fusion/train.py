@@ -17,7 +17,6 @@ from covidx.evaluate import Metrics
 from covidx.files import sha256_file
 from covidx.fusion import (
     IMAGE_FOLDER,
-    SERVED,
     Arms,
     ImageTraining,
     JointFusion,
@@ -26,7 +25,7 @@ from covidx.fusion import (
     read_images,
 )
 from covidx.imaging import build_cache, save_thumbnails
-from covidx.inference import Predictor
+from covidx.inference import SERVED, ImagePredictor
 from covidx.pipelines.fusion.arms import ClinicalArm, ImageTrainer, train_clinical_arm
 from covidx.pipelines.fusion.card import write_fusion_model_card
 from covidx.pipelines.fusion.choice import Candidate, choose, fit_candidate, save_p3
@@ -37,7 +36,7 @@ from covidx.pipelines.fusion.results import KINDS, judge, scores_by_arm
 from covidx.pipelines.grouping import group_prepared
 from covidx.pipelines.handovers import write_tables
 from covidx.pipelines.image.fit import training_folder
-from covidx.pipelines.image.results import make_bundle, with_threshold, write_bundle
+from covidx.pipelines.image.results import make_bundle, with_threshold
 from covidx.pipelines.progress import Bars, silent
 from covidx.pipelines.remembered import remember
 from covidx.pipelines.sources import link, read_source
@@ -137,7 +136,7 @@ def train_fusion(
             fitted = trainer.whole()
             draft = make_bundle(fitted.model, recipe, cohort, images, joined.splits, run.run_id)
             draft = with_threshold(draft, cache, images, config.operating_point)
-            image = write_bundle(run.path / "bundle" / IMAGE_FOLDER, draft)
+            image = draft.save(run.path / "bundle" / IMAGE_FOLDER)
             image_unseen = trainer.unseen(config.inner_folds, bars)
         tracker.curves(fitted.curves)
         with run.step("train P2"):
@@ -207,13 +206,14 @@ def _patient_column(source: FusionSource) -> str | None:
 def _candidates(
     config: TrainFusion,
     arms: Arms,
-    image: Predictor,
+    image: ImagePredictor,
     image_unseen: OutOfFold,
     clinic: ClinicalArm,
     trainer: ImageTrainer,
 ) -> list[Candidate]:
     """Fit every recipe on the same patients."""
     images, positive = trainer.joined.images, image.bundle.positive
+    assert trainer.recipe.learning is not None  # only an upgraded bundle lacks it
     numbers = {name: number for number, name in enumerate(image.bundle.classes)}
     classes = images.drop_duplicates("patient_id").set_index("patient_id")["label"].map(numbers)
     place, how = numbers[positive], trainer.recipe.learning

@@ -11,7 +11,7 @@ from covidx.cohort import Classes
 from covidx.config import Config
 from covidx.files import sha256_json
 from covidx.imaging import BagCache
-from covidx.pipelines.image.config import Recipe
+from covidx.inference.image_bundle import ImageRecipe
 from covidx.runs import git_commit
 from covidx.tables import table_digest
 from covidx.training import Fit, fit
@@ -37,7 +37,7 @@ def fit_image(
     cache: BagCache,
     rows: pd.DataFrame,
     classes: Classes,
-    recipe: Recipe,
+    recipe: ImageRecipe,
     seed: int,
     folder: Path,
 ) -> Fit:
@@ -49,10 +49,11 @@ def fit_image(
     rows : DataFrame
         Manifest rows with role.
     classes : Classes
-    recipe : Recipe
+    recipe : ImageRecipe
     seed : int
     folder : Path
         As `training_folder`; the caller removes it once the result is safe.
     """
+    assert recipe.learning is not None  # only an upgraded bundle lacks it
     names = (list(classes.names), classes.positive)
     return fit(cache, rows, names, recipe.architecture, recipe.learning, seed, folder)

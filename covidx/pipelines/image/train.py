@@ -29,7 +29,6 @@ from covidx.pipelines.image.results import (
     report_facts,
     report_warnings,
     with_threshold,
-    write_bundle,
     write_image_model_card,
 )
 from covidx.pipelines.progress import Bars, silent
@@ -124,12 +123,12 @@ def train_image(
         with run.step("evaluate"), bars("evaluate") as bar:
             draft = make_bundle(fitted.model, recipe, cohort, rows, splits, run.run_id)
             draft = with_threshold(draft, cache, rows, config.operating_point)
-            predictor = write_bundle(run.path / "bundle", draft)
+            predictor = draft.save(run.path / "bundle")
             bundle = predictor.bundle
             predictions = predict_cache(predictor, cache, rows, run.run_id, bar)
             write_table(predictions, run.path / "predictions.parquet", PREDICTIONS)
             test = predictions[predictions["role"] == "test"]
-            metrics = evaluate(test, cohort.classes.positive, bundle.operating_point)
+            metrics = evaluate(test, cohort.classes.positive, bundle.threshold.operating_point)
             write_json(run.path / "metrics.json", metrics.to_json())
             write_json(run.path / "confusion.json", metrics.confusion_json())
             warnings = report_warnings(cohort, rows)

@@ -9,14 +9,12 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 import torch
 from numpy.typing import NDArray
 
-from covidx.cards import card_digest
 from covidx.evaluate import Estimate
 from covidx.evaluate.scores import (
     conformal_half_width,
@@ -24,8 +22,9 @@ from covidx.evaluate.scores import (
     mean_error,
     score_estimates,
 )
-from covidx.files import sha256_file, write_json
+from covidx.files import write_json
 from covidx.ingest import Identities
+from covidx.pipelines.handovers import trained_on
 from covidx.pipelines.progress import Bars, silent
 from covidx.pipelines.radiograph_severity.look import Seen, look
 from covidx.pipelines.radiograph_severity.source import (
@@ -39,29 +38,24 @@ from covidx.pipelines.radiograph_severity.source import (
 from covidx.pipelines.remembered import remember
 from covidx.pipelines.sources import read_source
 from covidx.radiograph_severity import (
-    Choice,
     FilmNetwork,
-    FilmScore,
-    Grader,
-    LungFinder,
     OutOfFold,
-    SeverityBundle,
+    RadiographScore,
+    RadiographSeverityBundle,
+    RadiographSeverityPredictor,
+    RadiographSeverityRecipe,
     choose,
     join_scores,
     leave_one_out,
     read_scores,
-    save_bundle,
 )
 from covidx.radiograph_severity.bundle import Models
-from covidx.radiograph_severity.linear import Linear
 from covidx.report.severity import SeverityPage, write_severity_report
 from covidx.runs import RunFolder, provenance
 from covidx.tables import MANIFEST, write_table
 from covidx.tracking import tracked
 
 __all__ = ["TrainedSeverity", "train_severity"]
-
-PARITY_CASES = 2
 
 
 @dataclass(frozen=True, eq=False)
@@ -136,9 +130,8 @@ def train_severity(
             write_json(run.path / "metrics.json", said_json)
         with run.step("fit"):
             fitted = choose(seen.views, scores, groups, limits)
-            facts = _facts(given, rows, seen, run.run_id, config)
             scored = [
-                FilmScore(
+                RadiographScore(
                     name=name,
                     high=float(limits[place]),
                     view=fitted[place][0].view,
@@ -150,7 +143,10 @@ def train_severity(
                 )
                 for place, name in enumerate(names)
             ]
-            bundle = _save(run.path / "bundle", scored, fitted, seen.finder, facts)
+            draft = _draft(given, rows, seen, scored, run, config)
+            models = Models([model for _, model in fitted], seen.finder)
+            made = RadiographSeverityPredictor(draft, models, FilmNetwork())
+            bundle = made.save(run.path / "bundle").bundle
             run.record["bundle_sha256"] = bundle.sha256
         warnings = [*notes, *more, *seen.notes, *_biases(given)]
         with run.step("report"):
@@ -167,7 +163,7 @@ def train_severity(
         tracker.estimates({f"{n}_{k}": e for n, m in metrics.items() for k, e in m.items()})
         for name in ("report.html", "metrics.json"):
             tracker.file(run.path / name)
-    return TrainedSeverity(run.path, metrics, bundle.patients, warnings)
+    return TrainedSeverity(run.path, metrics, bundle.trained_on.patients["all"], warnings)
 
 
 def _metrics(
@@ -196,37 +192,27 @@ def _out_of_fold(rows: pd.DataFrame, names: list[str], found: OutOfFold) -> pd.D
     return table
 
 
-def _facts(
-    given: ScoredSource, rows: pd.DataFrame, seen: Seen, run_id: str, config: TrainSeverity
-) -> dict[str, Any]:
-    card, finder = given.source.card, seen.finder
-    return {
-        "coverage": config.coverage,
-        "lung_sizes": None if finder is None else finder.sizes,
-        "lung_films": 0 if finder is None else finder.films,
-        "films": len(rows),
-        "patients": int(rows["group_id"].nunique()),
-        "dataset": given.source.name,
-        "domain": "real" if card is None else card.domain,
-        "card_sha256": "none" if card is None else card_digest(card),
-        "table_sha256": sha256_file(given.table),
-        "run_id": run_id,
-    }
-
-
-def _save(
-    folder: Path,
-    scored: list[FilmScore],
-    fitted: list[tuple[Choice, Linear]],
-    finder: LungFinder | None,
-    facts: dict[str, Any],
-) -> SeverityBundle:
-    """Save, and read back, so that a bundle that does not give its scores is never left."""
-    models = Models([model for _, model in fitted], finder)
-    draft = SeverityBundle(scores=scored, parity=[], **facts)
-    parity = Grader(draft, models, FilmNetwork()).parity(PARITY_CASES)
-    save_bundle(folder, draft.model_copy(update={"parity": parity}), models)
-    return Grader.load(folder).bundle
+def _draft(
+    given: ScoredSource,
+    rows: pd.DataFrame,
+    seen: Seen,
+    scored: list[RadiographScore],
+    run: RunFolder,
+    config: TrainSeverity,
+) -> RadiographSeverityBundle:
+    finder, data = seen.finder, run.record["data"]
+    trained = trained_on(given.source, rows, None, table_sha256=data["table_sha256"])
+    patients = {"all": int(rows["group_id"].nunique())}
+    return RadiographSeverityBundle(
+        recipe=RadiographSeverityRecipe(coverage=config.coverage),
+        trained_on=trained.model_copy(update={"patients": patients}),
+        scores=scored,
+        lung_sizes=None if finder is None else finder.sizes,
+        lung_annotations=0 if finder is None else finder.films,
+        radiographs=len(rows),
+        parity=[],
+        run_id=run.run_id,
+    )
 
 
 def _choices(found: OutOfFold, names: list[str]) -> list[tuple[str, str, str, int]]:
@@ -241,12 +227,12 @@ def _biases(given: ScoredSource) -> list[str]:
     return ["simulated films: this proves plumbing, not medicine"] if simulated else []
 
 
-def _told(bundle: SeverityBundle, facts: list[tuple[str, str]]) -> list[tuple[str, str]]:
-    lungs = f"box by a linear model of {bundle.lung_films} films of other patients"
+def _told(bundle: RadiographSeverityBundle, facts: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    lungs = f"box by a linear model of {bundle.lung_annotations} films of other patients"
     return [
-        ("Data", f"{bundle.dataset}, {bundle.domain}"),
-        ("Scored", f"{bundle.films} films of {bundle.patients} patients"),
-        ("Lungs", lungs if bundle.lung_films else "not looked for: the whole film"),
-        ("Features", f"{bundle.backbone}, ImageNet weights, frozen"),
+        ("Data", f"{bundle.trained_on.dataset}, {bundle.trained_on.domain}"),
+        ("Scored", f"{bundle.radiographs} films of {bundle.trained_on.patients['all']} patients"),
+        ("Lungs", lungs if bundle.lung_annotations else "not looked for: the whole film"),
+        ("Features", f"{bundle.recipe.backbone}, ImageNet weights, frozen"),
         *facts,
     ]

@@ -16,13 +16,17 @@ import torch
 
 from covidx.evaluate import Estimate
 from covidx.files import replacing, write_json
-from covidx.inference.segmentation_bundle import SegmentationBundle, build_network
+from covidx.inference.segmentation_bundle import (
+    SegmentationBundle,
+    SegmentationRecipe,
+    build_network,
+)
 from covidx.inference.segmenter import Segmenter
 from covidx.pipelines.image.fit import training_folder
 from covidx.pipelines.masked.prepare import Laid, fit_patches, lay_out, of_run
 from covidx.pipelines.masked.results import warnings_of, write_network_card
 from covidx.pipelines.progress import Bars, silent
-from covidx.pipelines.segmentation.config import TrainSegmentation, WayToSegment
+from covidx.pipelines.segmentation.config import TrainSegmentation
 from covidx.pipelines.segmentation.scores import (
     estimates_of,
     in_reading_order,
@@ -104,10 +108,11 @@ def train_segmentation(
         tracker.curves(fitted.curves)
         with folder.step("evaluate"), bars("evaluate") as bar:
             described = SegmentationBundle(
-                recipe=way.recipe, groups=cohort.groups, **of_run(laid, folder.run_id)
+                recipe=way, groups=cohort.groups, **of_run(laid, folder.run_id)
             )
             segmenter = Segmenter(described, fitted.model).save(folder.path / "bundle")
             test = rows[rows["role"] == "test"]
+            assert way.tolerance is not None
             scores = score_images(segmenter, cohort, test, way.tolerance, threshold, bar)
             with replacing(folder.path / "scores.csv") as temporary:
                 scores.to_csv(temporary, index=False, float_format="%.6g")
@@ -143,17 +148,18 @@ def _words(bundle: SegmentationBundle) -> tuple[str, str, list[str]]:
     return f"segmenter: {', '.join(bundle.groups)}", "segmentation", lines
 
 
-def _fit(laid: Laid[WayToSegment], seed: int, folder: Path) -> Fit:
+def _fit(laid: Laid[SegmentationRecipe], seed: int, folder: Path) -> Fit:
+    assert laid.way.learning is not None  # only an upgraded bundle lacks it
     torch.manual_seed(seed)
     groups = laid.cohort.groups
-    network = build_network(laid.way.recipe, groups)
+    network = build_network(laid.way, groups)
     learner = SegmentLearner(network, groups, laid.way.learning, seed)
     return fit_patches(laid, learner, seed, folder)
 
 
 def _draw(
     segmenter: Segmenter,
-    laid: Laid[WayToSegment],
+    laid: Laid[SegmentationRecipe],
     test: pd.DataFrame,
     scores: pd.DataFrame,
     fitted: Fit,
@@ -191,7 +197,7 @@ def _draw(
 
 def _facts(
     folder: RunFolder,
-    laid: Laid[WayToSegment],
+    laid: Laid[SegmentationRecipe],
     segmenter: Segmenter,
     fitted: Fit,
     threshold: float | None,
