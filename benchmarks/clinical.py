@@ -11,10 +11,10 @@ from benchmarks.results import Result, commit_now, record, result_of
 from covidx.cards import load_card
 from covidx.clinical import (
     CONTROLS,
+    ClinicalRecipe,
     ClinicalRows,
     Division,
     Fitted,
-    Recipe,
     Week,
     divide,
     fit_recipe,
@@ -30,7 +30,7 @@ from covidx.pipelines.clinical.config import TRAIN_CLINICAL, TrainClinical
 __all__ = ["einstein", "israel"]
 
 SEED = 0
-BOOSTING = Recipe(name="boosting", kind="boosting", missing="native")
+BOOSTING = ClinicalRecipe(name="boosting", kind="boosting", missing="native")
 AUTHORS = Division.model_validate(
     {
         "by": "date",

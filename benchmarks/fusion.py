@@ -128,7 +128,7 @@ def results_of(
         points = {
             "": STRICT.choose(mine, POSITIVE),
             "_as_published": PUBLISHED.choose(mine, POSITIVE),
-            "_at_youden": bundle.operating_point,
+            "_at_youden": bundle.threshold.operating_point,
         }
         for ending, point in points.items():
             told, share = _normal_ct(table, arm, point)
@@ -178,7 +178,7 @@ def fusion(
     predictor = FusionPredictor.load(run / "bundle")
     check_bundle(predictor.image, run / "bundle", seed, (TRAIN_FUSION, TrainFusion))
     config = TrainFusion.model_validate(read_json(run / "run.json")["config"])
-    fresh = fresh_patients(predictor.image.bundle.preprocessing, patients, seed)
+    fresh = fresh_patients(predictor.image.bundle.recipe.preprocessing, patients, seed)
     table = table_of(predictor, fresh)
     said = read_table(run / "predictions.parquet", PREDICTIONS)
     found = results_of(table, predictor, said[said["role"] == "validation"])

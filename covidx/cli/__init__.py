@@ -11,7 +11,6 @@ from covidx.cli import (
     audit,
     cards,
     data,
-    detect,
     evaluation,
     export,
     external_test,
@@ -20,7 +19,6 @@ from covidx.cli import (
     predict,
     reproduce,
     runs,
-    segment,
     severity,
     train,
 )
@@ -48,8 +46,8 @@ app.command()(external_test.external_test)
 app.command(name="evaluate")(evaluation.evaluate_command)
 app.command(name="compare")(evaluation.compare_command)
 app.add_typer(export.export_app, name="export")
-app.command()(segment.segment)
-app.command()(detect.detect)
+app.command()(predict.segment)
+app.command()(predict.detect)
 app.command()(severity.severity)
 app.add_typer(audit.audit_app, name="audit")
 app.command()(reproduce.reproduce)

@@ -20,10 +20,11 @@ from covidx.fusion.image import read_images, with_features
 from covidx.fusion.late import Line, Parts, fit_line, need_patients
 from covidx.fusion.learn import Joint, JointLearner, Known, RowData, there_of
 from covidx.fusion.network import FusionNetwork
-from covidx.fusion.recipe import Recipe
+from covidx.fusion.recipe import FusionRecipe
 from covidx.imaging import BagCache
 from covidx.models import BagClassifier
-from covidx.training import BagData, Learning, run
+from covidx.models.learning import ImageLearning
+from covidx.training import BagData, run
 
 IntArray = npt.NDArray[np.intp]
 
@@ -48,7 +49,7 @@ class ImageTraining:
         patient_id -> number among P1's classes.
     positive : int
         Number of the positive one.
-    how : Learning
+    how : ImageLearning
         P1's.
     """
 
@@ -57,7 +58,7 @@ class ImageTraining:
     images: pd.DataFrame
     classes: pd.Series
     positive: int
-    how: Learning
+    how: ImageLearning
 
     def features_of(self, bag: BagClassifier) -> pd.DataFrame:
         """The patients' features by another state of the network."""
@@ -138,7 +139,7 @@ def _numbers(values: pd.DataFrame, columns: Sequence[Column]) -> Tensor:
 
 
 def fit_joint(
-    recipe: Recipe,
+    recipe: FusionRecipe,
     arms: Arms,
     columns: list[Column],
     truth: FloatArray,
@@ -150,7 +151,7 @@ def fit_joint(
 
     Parameters
     ----------
-    recipe : Recipe
+    recipe : FusionRecipe
         Of kind joint or gated.
     arms : Arms
         Training and validation patients, with features of P1.
@@ -199,7 +200,7 @@ def fit_joint(
     return replace(draft, lines=_calibrate(draft, arms, truth, validation, image))
 
 
-def _start(recipe: Recipe, values: Tensor, width: int, image: ImageTraining) -> Joint:
+def _start(recipe: FusionRecipe, values: Tensor, width: int, image: ImageTraining) -> Joint:
     """The network before training; medians and gaps are of the training rows."""
     assert recipe.learning is not None
     how = recipe.learning

@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from covidx.config import Config
 
-__all__ = ["JointLearning", "Recipe"]
+__all__ = ["FusionRecipe", "JointLearning"]
 
 
 class JointLearning(Config):
@@ -33,7 +33,7 @@ class JointLearning(Config):
     )
 
 
-class Recipe(Config):
+class FusionRecipe(Config):
     """One way from the arms to P3.
 
     ``late``: logistic regression on the log odds of P1 and P2. ``stacking``: on those of P1 and of
@@ -46,7 +46,7 @@ class Recipe(Config):
     learning: JointLearning | None = Field(None, description="of joint and gated")
 
     @model_validator(mode="after")
-    def _fits(self) -> Recipe:
+    def _fits(self) -> FusionRecipe:
         if (self.learning is None) != (self.kind in ("late", "stacking")):
             raise ValueError("joint and gated recipes have learning (such as {}), others have none")
         return self

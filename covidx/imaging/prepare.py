@@ -21,6 +21,7 @@ __all__ = ["Bag", "Preprocessing", "prepare", "prepare_mask", "window"]
 
 Box = tuple[int, int, int, int]
 
+RAS_TO_LPS = np.array([-1.0, -1.0, 1.0])
 PICTURE = "OT"
 """Modality of a picture that no table describes: it may be of anything."""
 SINGLE = {"slice": ("CT", PICTURE), "radiograph": ("CR", "DX", PICTURE)}
@@ -61,11 +62,30 @@ class Bag:
         Their indices in the canonical volume.
     box : tuple of int
         First and end row, first and end column of the crop, in the canonical volume.
+    affine : ndarray of float64, shape (4, 4), optional
+        Of the canonical volume: (column, row, slice) to mm in RAS+; None where nothing proves
+        where the image lies, and of a bag from a cache.
     """
 
     pixels: NDArray[np.uint8]
     slices: NDArray[np.int64]
     box: Box
+    affine: NDArray[np.float64] | None = None
+
+    @property
+    def positions_mm(self) -> NDArray[np.float64] | None:
+        """Middle of each slice's crop, shape (n, 3): mm in DICOM's patient coordinates (LPS).
+
+        None where nothing proves where the image lies.
+        """
+        if self.affine is None:
+            return None
+        top, bottom, left, right = self.box
+        middle = np.full((len(self.slices), 4), 1.0)
+        middle[:, 0], middle[:, 1] = (left + right - 1) / 2, (top + bottom - 1) / 2
+        middle[:, 2] = self.slices
+        positions: NDArray[np.float64] = (middle @ self.affine.T)[:, :3] * RAS_TO_LPS
+        return positions
 
 
 def window(values: NDArray[np.generic], level: float, width: float) -> NDArray[np.float32]:
@@ -102,7 +122,8 @@ def prepare(volume: Volume, how: Preprocessing) -> Bag:
         box, chosen = _lung_box(lungs, volume, how.margin_mm), _spread(lungs, how.slices)
     slabs = _cut(volume.array, volume, chosen, box, how)
     greys = _resize(_grey(slabs, volume, how), how)
-    bag = Bag(_to_bytes(greys), chosen, box)
+    affine = volume.affine if volume.geometry == "proven" else None
+    bag = Bag(_to_bytes(greys), chosen, box, affine)
     if lungs is None or not how.lungs_only:
         return bag
     return replace(bag, pixels=_to_bytes(greys * prepare_mask(lungs, volume, bag, how)))

@@ -20,7 +20,7 @@ from covidx.errors import InvalidInputError
 from covidx.evaluate import Estimate, Metrics, Rows, drops, evaluate
 from covidx.files import write_json
 from covidx.imaging import build_cache, load_thumbnails, thumbnails
-from covidx.inference import Predictor, outside_domain, predict_cache
+from covidx.inference import ImagePredictor, outside_domain, predict_cache
 from covidx.pipelines.cohort import ingest_source, link_labels
 from covidx.pipelines.grouping import group_prepared
 from covidx.pipelines.labels import REST, as_rest, map_labels
@@ -76,7 +76,7 @@ def test_externally(
         input.
     """
     own = _own_test_rows(run)
-    predictor = Predictor.load(run / "bundle")
+    predictor = ImagePredictor.load(run / "bundle")
     bundle = predictor.bundle
     record = RunFolder(PIPELINE, runs)
     with record.closing(), tracked(PIPELINE, record.run_id, runs) as tracker:
@@ -90,7 +90,7 @@ def test_externally(
             )
         manifest, notes = map_labels(cohort.manifest, classes, mapping or {})
         with record.step("prepare"), bars("prepare") as bar:
-            how = bundle.preprocessing
+            how = bundle.recipe.preprocessing
             cache = build_cache(cohort.store, manifest, how, work / "cache", progress=bar)
         rows = group_prepared(manifest, cache, cohort.store)
         rows, seen_before = _without_seen(rows, thumbnails(cache, rows["image_id"]), run)
@@ -103,7 +103,7 @@ def test_externally(
                 rows.drop(columns=["fold", "role"]), record.path / "manifest.parquet", MANIFEST
             )
             write_table(theirs, record.path / "predictions.parquet", PREDICTIONS)
-            point = bundle.operating_point
+            point = bundle.threshold.operating_point
             metrics = evaluate(theirs, bundle.positive, point)
             lost = drops(Rows.of(own, bundle.positive), Rows.of(theirs, bundle.positive), point)
             write_json(record.path / "metrics.json", metrics.to_json())
@@ -161,7 +161,7 @@ def _left_out(refused: dict[str, list[str]]) -> list[str]:
     return [f"{n} images could not be prepared: {code}" for code, n in sorted(codes.items())]
 
 
-def _outside(predictor: Predictor, rows: pd.DataFrame) -> list[str]:
+def _outside(predictor: ImagePredictor, rows: pd.DataFrame) -> list[str]:
     """Why scores may not be interpreted, with how many images each reason holds for."""
     reasons = Counter(
         reason

@@ -8,7 +8,7 @@ import pandas as pd
 
 from covidx.cards import card_digest
 from covidx.cohort import Splits
-from covidx.inference import TrainedOn
+from covidx.domain import TrainedOn
 from covidx.pipelines.cohort import Cohort
 from covidx.pipelines.run import TrainingRun
 from covidx.pipelines.source import Source
@@ -70,20 +70,27 @@ def hand_over(
 
 
 def trained_on(
-    source: Source, rows: pd.DataFrame, splits: Splits, classes: Sequence[str] = ()
+    source: Source,
+    rows: pd.DataFrame,
+    splits: Splits | None,
+    classes: Sequence[str] = (),
+    table_sha256: str | None = None,
 ) -> TrainedOn:
-    """What a bundle says of the images that it learnt from.
+    """What a bundle records of the images that it was trained on.
 
     Parameters
     ----------
     source : Source
     rows : DataFrame
         Manifest rows with role.
-    splits : Splits
+    splits : Splits, optional
+        None where all rows were trained on.
     classes : sequence of str
-        Names of the labels; none where masks are learnt.
+        Names of the labels; none where masks or scores are learnt.
+    table_sha256 : str, optional
+        Of the table of readers' scores.
     """
-    train, card = rows[rows["role"] == "train"], source.card
+    train, card = rows if splits is None else rows[rows["role"] == "train"], source.card
     thickness = train["slice_thickness_mm"].dropna()
     patients = train.drop_duplicates("patient_id")
     counts = {name: int((patients["label"] == name).sum()) for name in classes}
@@ -93,7 +100,8 @@ def trained_on(
         domain="real" if card is None else card.domain,
         card_sha256=None if card is None else card_digest(card),
         manifest_sha256=table_digest(rows[digested]),
-        split_sha256=splits.sha256,
+        split_sha256=None if splits is None else splits.sha256,
+        table_sha256=table_sha256,
         patients=counts or {"all": len(patients)},
         modalities=sorted(train["modality"].unique()),
         kind=str(train["kind"].mode().iloc[0]),

@@ -2,6 +2,6 @@
 
 from covidx.training.data import BagBatch, BagData
 from covidx.training.fit import Fit, fit, run
-from covidx.training.module import BagLearner, Learning
+from covidx.training.module import BagLearner
 
-__all__ = ["BagBatch", "BagData", "BagLearner", "Fit", "Learning", "fit", "run"]
+__all__ = ["BagBatch", "BagData", "BagLearner", "Fit", "fit", "run"]

@@ -14,8 +14,9 @@ from torchvision.models.detection import FasterRCNN
 
 from covidx.evaluate.boxes import BOX, Detections
 from covidx.evaluate.detection import HIT_IOU, average_precision
+from covidx.models.learning import PatchLearning
 from covidx.segmentation.instances import pieces_of
-from covidx.training.patch_learning import PatchLearning, one_cycle
+from covidx.training.optimizer import one_cycle
 
 __all__ = ["DetectLearner", "targets_of"]
 

@@ -20,8 +20,9 @@ from covidx.errors import CovidxError
 from covidx.files import locked, make_folder
 from covidx.imaging import BagCache
 from covidx.models import Architecture
+from covidx.models.learning import ImageLearning
 from covidx.training.data import BagData
-from covidx.training.module import BagLearner, Learning
+from covidx.training.module import BagLearner
 
 __all__ = ["Fit", "fit", "run"]
 
@@ -111,7 +112,7 @@ def fit(
     items: pd.DataFrame,
     classes: tuple[list[str], str],
     architecture: Architecture,
-    how: Learning,
+    how: ImageLearning,
     seed: int,
     folder: Path,
 ) -> Fit:

@@ -6,36 +6,19 @@ from typing import Any
 
 import lightning
 import torch
-from pydantic import Field
 from sklearn.metrics import roc_auc_score
 from torch import Tensor
 from torch.nn import functional
 
-from covidx.config import Config
-from covidx.imaging import Augmentation
 from covidx.models import Architecture, BagClassifier
+from covidx.models.learning import ImageLearning
 from covidx.training.data import BagBatch
 
-__all__ = ["BagLearner", "Learning"]
+__all__ = ["BagLearner"]
 
 WARM_UP = 0.2
 """Share of the cycle in which the rates rise."""
 FEWEST_STEPS = 10
-
-
-class Learning(Config):
-    """How training goes."""
-
-    epochs: int = Field(18, ge=1, description="at most")
-    patience: int = Field(9, ge=1, description="epochs without a better validation loss")
-    batch: int = Field(4, ge=2, description="bags")
-    slices: int = Field(8, ge=1, description="slices drawn from a bag")
-    head_rate: float = Field(4e-3, gt=0)
-    backbone_rate: float = Field(1e-3, gt=0, description="smaller: these layers are pretrained")
-    weight_decay: float = Field(0.02, ge=0)
-    label_smoothing: float = Field(0.05, ge=0, lt=1)
-    pretrained: bool = True
-    augmentation: Augmentation = Augmentation()
 
 
 class BagLearner(lightning.LightningModule):
@@ -44,7 +27,7 @@ class BagLearner(lightning.LightningModule):
     Parameters
     ----------
     architecture : Architecture
-    how : Learning
+    how : ImageLearning
     n_classes : int
     positive : int
         Number of the class whose AUROC is logged.
@@ -52,7 +35,12 @@ class BagLearner(lightning.LightningModule):
     """
 
     def __init__(
-        self, architecture: Architecture, how: Learning, n_classes: int, positive: int, seed: int
+        self,
+        architecture: Architecture,
+        how: ImageLearning,
+        n_classes: int,
+        positive: int,
+        seed: int,
     ) -> None:
         super().__init__()
         torch.manual_seed(seed)

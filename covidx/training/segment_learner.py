@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any
 
 import lightning
 import torch
@@ -10,17 +10,12 @@ from monai.losses.dice import DiceCELoss, DiceFocalLoss
 from torch import Tensor, nn
 
 from covidx.imaging.pairs import Groups
-from covidx.inference.segmentation_bundle import by_question
+from covidx.inference.segmentation_bundle import split_groups
+from covidx.models.learning import SegmentationLearning
 from covidx.models.segmenters import channels_last
-from covidx.training.patch_learning import PatchLearning, one_cycle
+from covidx.training.optimizer import one_cycle
 
-__all__ = ["SegmentLearner", "SegmentLearning"]
-
-
-class SegmentLearning(PatchLearning):
-    """How training goes."""
-
-    loss: Literal["dice_ce", "dice_focal"] = "dice_ce"
+__all__ = ["SegmentLearner"]
 
 
 class SegmentLearner(lightning.LightningModule):
@@ -31,11 +26,13 @@ class SegmentLearner(lightning.LightningModule):
     model : Module
         (n, 1, *edges) -> (n, classes of all questions, *edges).
     groups : Groups
-    how : SegmentLearning
+    how : SegmentationLearning
     seed : int
     """
 
-    def __init__(self, model: nn.Module, groups: Groups, how: SegmentLearning, seed: int) -> None:
+    def __init__(
+        self, model: nn.Module, groups: Groups, how: SegmentationLearning, seed: int
+    ) -> None:
         super().__init__()
         self.model = channels_last(model, len(how.patch))
         self.groups, self.how, self.seed = groups, how, seed
@@ -84,7 +81,7 @@ class SegmentLearner(lightning.LightningModule):
         images, labels = batch
         if images.ndim == 4:
             images = images.contiguous(memory_format=torch.channels_last)
-        answers = by_question(self.model(images), self.groups)
+        answers = split_groups(self.model(images), self.groups)
         losses = [
             self.loss(logits, labels[:, number, None]) for number, logits in enumerate(answers)
         ]

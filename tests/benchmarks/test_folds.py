@@ -14,15 +14,15 @@ from benchmarks import covid_ct, darkcovidnet
 from benchmarks.folds import Study, cross_validate, make_study
 from covidx.cohort import classes_of
 from covidx.imaging import BagCache
+from covidx.inference.image_bundle import ImageRecipe
 from covidx.models import BagClassifier
 from covidx.pipelines.cohort import Cohort
-from covidx.pipelines.image.config import Recipe
 from covidx.pipelines.source import Source
 from covidx.tables import MASKS, empty
 from covidx.training import Fit
 
 ROWS, SIDE = 60, 32
-RECIPE = Recipe.model_validate(
+RECIPE = ImageRecipe.model_validate(
     {
         "preprocessing": {"input": "slice", "slices": 1, "rows": SIDE, "columns": SIDE},
         "architecture": {"backbone": "tf_efficientnet_lite0", "top_k": 1},

@@ -15,7 +15,7 @@ from covidx.imaging.frames import RadiographFraming, VolumeFraming
 from covidx.inference import TrainedOn
 from covidx.inference.segmentation_bundle import (
     SegmentationBundle,
-    SegmentRecipe,
+    SegmentationRecipe,
     build_network,
 )
 from covidx.inference.segmenter import Segmenter
@@ -50,7 +50,7 @@ def untrained(folder: Path, kind: str) -> Path:
             "lung": ["none", "right-lung", "left-lung"],
             "opacity": ["none", "ground-glass", "consolidation"],
         }
-    recipe = SegmentRecipe(
+    recipe = SegmentationRecipe(
         framing=framing,
         network=UNetShape(network="unet", dimensions=2, channels=(4, 8)),
         patch=(32, 32),

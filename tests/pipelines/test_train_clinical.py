@@ -262,10 +262,10 @@ def test_a_threshold_for_a_sensitivity(tmp_path: Path) -> None:
     assert result.exit_code == 0, result.output
     run = tmp_path / "runs" / "train_clinical" / "latest"
     bundle, _ = load_bundle(run / "bundle")
-    assert bundle.threshold_rule == "sensitivity >= 0.95"
+    assert bundle.threshold.rule == "sensitivity >= 0.95"
     table = read_table(run / "predictions.parquet", PREDICTIONS)
     mine = table[(table["role"] == "validation") & (table["label"] == "covid-19")]
-    assert (mine["prob_covid-19"] >= bundle.threshold).mean() >= 0.95
+    assert (mine["prob_covid-19"] >= bundle.threshold.value).mean() >= 0.95
 
 
 @pytest.mark.parametrize(

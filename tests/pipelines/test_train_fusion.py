@@ -274,7 +274,7 @@ def test_mistakes_in_a_clinical_row(fused: Fused, tmp_path: Path, spoil: Any, co
 
 def test_the_benchmark_in_memory_scores_as_the_run_did(fused: Fused) -> None:
     predictor = FusionPredictor.load(fused.bundle)
-    how = predictor.image.bundle.preprocessing
+    how = predictor.image.bundle.recipe.preprocessing
     fresh = [benchmarks.phantom._one(how, 2020, index) for index in range(12)]
     found = benchmarks.fusion.table_of(predictor, fresh)
     found.index = [one.patient_id for one in fresh]

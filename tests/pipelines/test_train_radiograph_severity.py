@@ -21,7 +21,7 @@ from covidx.pipelines.radiograph_severity.scores import (
 from covidx.pipelines.radiograph_severity.train import train_radiograph_severity
 from covidx.pipelines.run import TrainedRun
 from covidx.pipelines.source import Source
-from covidx.radiograph_severity import Grader, grade_path, load_bundle
+from covidx.radiograph_severity import RadiographSeverityPredictor, load_bundle
 from covidx.tables import MANIFEST, read_table, table_digest
 from tests.pipelines.scored_films import CONFIG, DRAWN, SCORED, film, make_films
 
@@ -77,9 +77,11 @@ def test_a_store_of_before_contrast_was_told_has_its_digest_too(
 
 def test_lungs_are_found_by_films_of_others(trained: TrainedRun) -> None:
     bundle, _ = load_bundle(trained.folder / "bundle")
-    assert bundle.lung_films == DRAWN and bundle.films == SCORED
+    assert bundle.lung_annotations == DRAWN and bundle.radiographs == SCORED
     picture, lungs = film(77, 3.0)
-    _, box, doubt = Grader.load(trained.folder / "bundle").grade(picture.astype(np.float32))
+    _, box, doubt = RadiographSeverityPredictor.load(trained.folder / "bundle").score(
+        picture.astype(np.float32)
+    )
     where = np.argwhere(lungs)
     edges = np.stack([where.min(0), where.max(0) + 1]) / lungs.shape
     expected = (edges[0, 0], edges[1, 0], edges[0, 1], edges[1, 1])
@@ -88,18 +90,19 @@ def test_lungs_are_found_by_films_of_others(trained: TrainedRun) -> None:
 
 
 def test_a_new_film_gets_scores_within_an_interval(trained: TrainedRun, tmp_path: Path) -> None:
-    grader = Grader.load(trained.folder / "bundle")
+    predictor = RadiographSeverityPredictor.load(trained.folder / "bundle")
     values = []
     for extent in (0.5, 7.0):
         path = tmp_path / f"{extent}.png"
         Image.fromarray(film(99, extent)[0].clip(0, 255).astype(np.uint8)).save(path)
-        (one,) = grade_path(grader, path, identities=Identities.public())
-        value, low, high = one.scores["extent"]
+        (one,) = predictor.stream(path, identities=Identities.public())
+        extent_score = one.payload.scores["extent"]
+        low, value, high = extent_score.low, extent_score.value, extent_score.high
         assert one.problem is None and 0 <= low <= value <= high <= 8
         values.append(value)
     assert values[1] > values[0] + 2
-    (broken,) = grade_path(grader, tmp_path / "none.png", identities=Identities.public())
-    assert broken.problem is not None and not broken.scores
+    (broken,) = predictor.stream(tmp_path / "none.png", identities=Identities.public())
+    assert broken.problem is not None and not broken.payload.scores
 
 
 def test_a_changed_bundle_is_refused(trained: TrainedRun, tmp_path: Path) -> None:

@@ -73,7 +73,7 @@ def rows_finding(run: RunParts) -> Finding:
         key = "image_id" if (table["level"] == "image").any() else "patient_id"
         label = run.manifest.drop_duplicates(key).set_index(key)["label"]
         told = label.reindex(table["unit_id"]).to_numpy()
-        positive = run.bundle.positive
+        positive = run.positive
         if run.kind == "fusion":  # two classes there, and a patient may have no image
             differs = (told == positive) != (table["label"] == positive).to_numpy()
             faults["label"] = differs & pd.notna(told)

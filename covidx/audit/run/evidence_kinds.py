@@ -20,15 +20,15 @@ class ImageEvidence(Evidence):
     @property
     def _recipe(self) -> Mapping[str, Any]:
         """The configuration that the run's kind of image took."""
-        recipe: Mapping[str, Any] = self.config[self.fields.preprocessing.input]
+        recipe: Mapping[str, Any] = self.config[self.fields.recipe.preprocessing.input]
         return recipe
 
     def _model(self) -> str | None:
-        backbone = self.fields.architecture.backbone
+        backbone = self.fields.recipe.architecture.backbone
         return f"{backbone}, deep learning: {self._to('bundle/bundle.json')}"
 
     def _preprocessing(self) -> str | None:
-        values = self.fields.preprocessing.model_dump().items()
+        values = self.fields.recipe.preprocessing.model_dump().items()
         text = ", ".join(f"{name} {value}" for name, value in values)
         return f"One code for all images ({text}): {self._to('bundle/bundle.json')}"
 

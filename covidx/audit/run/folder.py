@@ -9,14 +9,9 @@ from typing import Any
 import pandas as pd
 
 from covidx.bundles import BundleFile, parse_bundle
-from covidx.clinical import ClinicalBundle
 from covidx.errors import InvalidInputError
 from covidx.files import read_json
-from covidx.fusion import FusionBundle
-from covidx.inference import Bundle, TrainedOn
-from covidx.inference.network_bundle import NetworkBundle
 from covidx.kinds import ModelKind, estimates_of, kind_of_pipeline, resolve, trainings
-from covidx.radiograph_severity import SeverityBundle
 from covidx.runs import RunRecord, read_record
 from covidx.tables import CLINICAL, MANIFEST, PREDICTIONS, SPLITS, read_table
 
@@ -61,9 +56,7 @@ class AnyRun:
     @property
     def simulated(self) -> bool:
         """Whether the patients are simulated."""
-        seen = self.bundle.trained_on if isinstance(self.bundle, NetworkBundle) else self.bundle
-        assert isinstance(seen, TrainedOn | ClinicalBundle | FusionBundle | SeverityBundle)
-        return seen.domain == "simulated"
+        return self.bundle.trained_on.domain == "simulated"
 
     @property
     def headline(self) -> str:
@@ -88,11 +81,10 @@ class RunParts(AnyRun):
     clinical : DataFrame, optional
         Clinical values by patient; None where the run has none.
     confusion : dict
-    bundle : Bundle, ClinicalBundle or FusionBundle
+        ``confusion.json``.
     """
 
     splits: pd.DataFrame
-    bundle: Bundle | ClinicalBundle | FusionBundle
     predictions: pd.DataFrame
     clinical: pd.DataFrame | None
     confusion: dict[str, Any]
@@ -104,6 +96,12 @@ class RunParts(AnyRun):
         return self.known.arm
 
     @property
+    def positive(self) -> str:
+        """The positive class."""
+        assert self.bundle.positive is not None  # a classifier has one
+        return self.bundle.positive
+
+    @property
     def main(self) -> pd.DataFrame:
         """Its rows of the predictions table."""
         return self.predictions[self.predictions["arm"] == self.arm]
@@ -111,10 +109,8 @@ class RunParts(AnyRun):
     @property
     def threshold(self) -> tuple[float, str, str]:
         """Value, rule and origin, by the bundle."""
-        if isinstance(self.bundle, ClinicalBundle):
-            one = self.bundle
-            return one.threshold, one.threshold_rule, one.threshold_origin
         at = self.bundle.threshold
+        assert at is not None  # a classifier has one
         return at.value, at.rule, at.origin
 
 
@@ -198,7 +194,7 @@ def read_run(folder: Path) -> AnyRun:
         for schema in (MANIFEST, SPLITS)
     )
     metrics = read_json(folder / "metrics.json")
-    if not isinstance(bundle, Bundle | ClinicalBundle | FusionBundle):
+    if kind.arm is None:
         return AnyRun(folder, record, kind, manifest, splits, metrics, bundle)
     assert splits is not None
     clinical = folder / "clinical.parquet"

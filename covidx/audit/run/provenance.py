@@ -9,12 +9,7 @@ import pandas as pd
 
 from covidx.audit.finding import Finding, Verdict
 from covidx.audit.run.folder import AnyRun, RunParts
-from covidx.clinical import ClinicalBundle
 from covidx.files import read_json, sha256_file
-from covidx.fusion import FusionBundle
-from covidx.inference import Bundle
-from covidx.inference.network_bundle import NetworkBundle
-from covidx.radiograph_severity import SeverityBundle
 from covidx.runs import code_digest, git_commit, lock_digest, versions
 from covidx.tables import MASKS, read_table, table_digest
 
@@ -36,7 +31,7 @@ def data_finding(run: AnyRun, store: Path | None, table: Path | None) -> Finding
     table : Path, optional
         The clinical table that was read, or that of readers' scores.
     """
-    read = "the table of scores" if run.kind == "radiograph-severity" else "the clinical table"
+    read = "the table that was read"
     looked = f"every image of the manifest in the store, and {read}, by SHA-256"
     rows: list[dict[str, Any]] = []
     seen = []
@@ -176,31 +171,23 @@ def _pairs(run: AnyRun) -> list[tuple[str, str, object, object]]:
         pairs += [
             ("split", "splits.json", read_json(run.folder / "splits.json").get("sha256"), split),
             ("split", "run.json", data.get("split_sha256"), split),
-            ("split", "bundle.json", _said_of_split(run), split),
+            ("split", "bundle.json", bundle.trained_on.split_sha256, split),
         ]
         if isinstance(run, RunParts):
             pairs += _of_predictions(run, split)
     if run.manifest is not None:
         whole = table_digest(run.manifest)
         pairs.append(("manifest", "run.json", data.get("manifest_sha256"), whole))
-    if run.manifest is not None and isinstance(bundle, NetworkBundle):
-        seen = SEEN if isinstance(bundle, Bundle) else [name for name in SEEN if name != "label"]
-        part = table_digest(run.manifest[seen])
-        pairs.append(("manifest", "bundle.json", bundle.trained_on.manifest_sha256, part))
+    trained = bundle.trained_on
+    if run.manifest is not None and run.splits is not None and trained.manifest_sha256:
+        part = table_digest(run.manifest[[n for n in SEEN if n != "label" or bundle.classes]])
+        pairs.append(("manifest", "bundle.json", trained.manifest_sha256, part))
     if "masks.parquet" in run.known.files and "masks_sha256" in data:
         masks = read_table(run.folder / "masks.parquet", MASKS)[["image_id", "kind", "sha256"]]
         pairs.append(("masks", "run.json", data["masks_sha256"], table_digest(masks)))
-    if isinstance(bundle, SeverityBundle):
-        pairs.append(("scores", "bundle.json", bundle.table_sha256, data.get("table_sha256")))
+    if trained.table_sha256 is not None:
+        pairs.append(("table", "bundle.json", trained.table_sha256, data.get("table_sha256")))
     return pairs
-
-
-def _said_of_split(run: AnyRun) -> str:
-    """The digest of the split that the bundle was trained on, by its own word."""
-    if isinstance(run.bundle, NetworkBundle):
-        return run.bundle.trained_on.split_sha256
-    assert isinstance(run.bundle, ClinicalBundle | FusionBundle)
-    return run.bundle.split_sha256
 
 
 def _of_predictions(run: RunParts, split: str) -> list[tuple[str, str, object, object]]:

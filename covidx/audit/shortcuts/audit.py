@@ -18,7 +18,7 @@ from covidx.audit.shortcuts.ranking import ranking_findings
 from covidx.audit.shortcuts.scoring import Example, score_all
 from covidx.cohort import Splits
 from covidx.errors import InvalidInputError
-from covidx.inference import Predictor
+from covidx.inference import ImagePredictor
 from covidx.report.canvas import save
 from covidx.tables import MANIFEST, SPLITS, read_table
 
@@ -83,11 +83,11 @@ def audit_shortcuts(
     InvalidTableError, LeakageError, BundleError, StoreError
         What cannot be read, or does not belong together.
     """
-    predictor = Predictor.load(asked.bundle)
+    predictor = ImagePredictor.load(asked.bundle)
     bundle, positive = predictor.bundle, predictor.bundle.positive
     manifest = read_table(asked.manifest, MANIFEST)
     rows, left = _rows(manifest, asked.splits, positive)
-    masker, found_by = make_masker(bundle.preprocessing.input, asked.masks, asked.segmenter)
+    masker, found_by = make_masker(bundle.recipe.preprocessing.input, asked.masks, asked.segmenter)
     scored = score_all(predictor, rows, asked.store, masker, progress)
     sound = scored.rows[scored.rows["prepared"] == ""]
     if (asked.masks or asked.segmenter) and (sound["masked"] != "").all():

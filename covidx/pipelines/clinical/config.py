@@ -7,7 +7,7 @@ from pathlib import Path
 from pydantic import Field, field_validator
 
 from covidx.cards import CARD_FOLDER, load_card
-from covidx.clinical import Division, Recipe
+from covidx.clinical import ClinicalRecipe, Division
 from covidx.config import Config
 from covidx.errors import InvalidInputError
 from covidx.evaluate import OperatingRule
@@ -33,7 +33,7 @@ class TrainClinical(Config):
     inner_folds: int = Field(ge=2)
     nested_folds: int = Field(ge=0)
     operating_point: OperatingRule
-    recipes: list[Recipe] = Field(min_length=1)
+    recipes: list[ClinicalRecipe] = Field(min_length=1)
 
     @field_validator("phantom")
     @classmethod

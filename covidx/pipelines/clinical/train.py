@@ -6,12 +6,11 @@ operating point on validation rows, test results beside controls, explanation, d
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from covidx.cards import card_digest
 from covidx.clinical import (
-    SERVED,
     ClinicalBundle,
     ClinicalRows,
     Fitted,
@@ -19,17 +18,18 @@ from covidx.clinical import (
     divide,
     fit_control,
     fit_recipe,
-    load_bundle,
     odds_ratios,
     partial_dependence,
     permutation_importance,
     predictions_of,
     read_rows,
-    save_bundle,
+    trained_on_rows,
 )
 from covidx.errors import InvalidTableError
 from covidx.evaluate import evaluate
 from covidx.files import sha256_file
+from covidx.inference import SERVED, Threshold
+from covidx.inference.clinical import ClinicalPredictor
 from covidx.pipelines.clinical.card import write_clinical_model_card
 from covidx.pipelines.clinical.config import TrainClinical, find_table
 from covidx.pipelines.clinical.explain import some_of, unseen_weeks, write_explanations
@@ -127,7 +127,7 @@ def train_clinical(
                 bundle_sha256=bundle.sha256,
             )
             test = predictions[predictions["role"] == "test"]
-            metrics = evaluate(test, rows.classes.positive, bundle.operating_point)
+            metrics = evaluate(test, rows.classes.positive, bundle.threshold.operating_point)
             run.write_predictions(predictions, metrics)
             others = [model for model in fitted if model.recipe.name != best.recipe.name]
             lines = compare_models(run, best, others, control, rows, splits.sha256)
@@ -203,18 +203,16 @@ def _save(
     validation = rows.only(rows.table["role"] == "validation")
     scored = predictions_of(validation, best.score(validation.table), run_id=run.run_id)
     point = config.operating_point.choose(scored, rows.classes.positive)
-    trained = rows.table.loc[rows.table["role"] == "train", "label"].value_counts()
     assert source.card is not None and source.card.clinical is not None
-    facts: dict[str, Any] = {
-        "patient_column": source.card.clinical.patient,
-        "classes": list(rows.classes.names),
-        "positive": rows.classes.positive,
-        "patients": {name: int(trained.get(name, 0)) for name in rows.classes.names},
-        "run_id": run.run_id,
-        **digests,
-    }
-    save_bundle(run.bundle, best, point, facts)
-    bundle, loaded = load_bundle(run.bundle)
-    return bundle, Fitted(
-        loaded.recipe, loaded.features, loaded.model, loaded.chosen, best.inner_auroc
+    train = rows.only(rows.table["role"] == "train")
+    draft = ClinicalBundle.of(
+        best,
+        trained_on=trained_on_rows(train, **digests),
+        patient_column=source.card.clinical.patient,
+        classes=list(rows.classes.names),
+        positive=rows.classes.positive,
+        threshold=Threshold.of(point),
+        run_id=run.run_id,
     )
+    saved = ClinicalPredictor(draft, best).save(run.bundle)
+    return saved.bundle, replace(saved.fitted, inner_auroc=best.inner_auroc)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from covidx.evaluate.boxes import BOX, Detections
 from covidx.imaging.pairs import PairCache
-from covidx.inference.detector import Detector, Found
+from covidx.inference.detector import DetectedBoxes, Detector
 from covidx.pipelines.cohort import Cohort
 from covidx.pipelines.progress import Bar
 from covidx.segmentation.instances import lesion_boxes
@@ -93,7 +93,7 @@ def compare_scans(
 
 
 def _overlaps(
-    answer: Found, true: pd.DataFrame, masks: NDArray[np.bool_]
+    answer: DetectedBoxes, true: pd.DataFrame, masks: NDArray[np.bool_]
 ) -> Iterable[tuple[int, NDArray[np.float64]]]:
     """IoU of found and true masks of each slice with found ones."""
     if answer.masks is None:

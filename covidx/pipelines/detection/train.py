@@ -12,14 +12,14 @@ from pathlib import Path
 import pandas as pd
 import torch
 
+from covidx.bundles import Threshold
 from covidx.evaluate import Estimate
 from covidx.evaluate.boxes import Detections
 from covidx.evaluate.detection import at_threshold, detection_estimates, threshold_at
-from covidx.inference import Threshold
-from covidx.inference.detection_bundle import DetectionBundle
+from covidx.inference.detection_bundle import DetectionBundle, DetectionRecipe
 from covidx.inference.detector import Detector
 from covidx.models.detectors import Anchors, anchor_fit, fit_anchors, make_detector
-from covidx.pipelines.detection.config import TrainDetection, WayToDetect
+from covidx.pipelines.detection.config import TrainDetection
 from covidx.pipelines.detection.scores import detect_rows, opaque_of, training_edges
 from covidx.pipelines.masked_run import (
     Prepared,
@@ -98,7 +98,7 @@ def train_detection(
         run.tracker.curves(fitted.curves)
         with run.step("threshold") as bar:
             described = DetectionBundle(
-                recipe=recipe.recipe,
+                recipe=recipe,
                 anchors=anchors,
                 threshold=UNSET,
                 **prepared.bundle_fields(run.run_id),
@@ -138,7 +138,7 @@ def train_detection(
         )
 
 
-def _fit(prepared: Prepared[WayToDetect], anchors: Anchors, seed: int, folder: Path) -> Fit:
+def _fit(prepared: Prepared[DetectionRecipe], anchors: Anchors, seed: int, folder: Path) -> Fit:
     torch.manual_seed(seed)
     recipe = prepared.recipe
     network = make_detector(recipe.network, anchors, pretrained=True)
@@ -180,7 +180,7 @@ def _card(bundle: DetectionBundle) -> tuple[str, str, list[str]]:
 
 
 def _draw(
-    prepared: Prepared[WayToDetect],
+    prepared: Prepared[DetectionRecipe],
     boxes: Detections,
     estimates: Mapping[str, Estimate],
     threshold: Threshold,
@@ -221,7 +221,7 @@ def _of_slice(table: pd.DataFrame, image_id: str, number: int) -> pd.DataFrame:
 
 def _facts(
     run: TrainingRun,
-    prepared: Prepared[WayToDetect],
+    prepared: Prepared[DetectionRecipe],
     detector: Detector,
     fitted: Fit,
     mean_iou: float,

@@ -21,10 +21,10 @@ from covidx.fusion import (
 )
 from covidx.fusion.arms import FloatArray
 from covidx.imaging import BagCache
+from covidx.inference.image_bundle import ImageRecipe
 from covidx.pipelines.clinical.config import TrainClinical
 from covidx.pipelines.cohort import Cohort
 from covidx.pipelines.fusion.cohort import FusionCohort
-from covidx.pipelines.image.config import Recipe
 from covidx.pipelines.image.fit import fit_image
 from covidx.pipelines.progress import Bars
 from covidx.pipelines.run import TrainingRun
@@ -43,7 +43,7 @@ class ImageTrainer:
     ----------
     cohort : Cohort
     cache : BagCache
-    recipe : Recipe
+    recipe : ImageRecipe
     joined : FusionCohort
     seed : int
     run : TrainingRun
@@ -52,7 +52,7 @@ class ImageTrainer:
 
     cohort: Cohort
     cache: BagCache
-    recipe: Recipe
+    recipe: ImageRecipe
     joined: FusionCohort
     seed: int
     run: TrainingRun

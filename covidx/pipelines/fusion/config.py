@@ -11,7 +11,7 @@ from pydantic import Field
 from covidx.config import Config, load_config
 from covidx.errors import ConfigError, InvalidInputError
 from covidx.evaluate import OperatingRule
-from covidx.fusion import Recipe
+from covidx.fusion import FusionRecipe
 from covidx.pipelines.clinical.config import TRAIN_CLINICAL, TrainClinical, no_clinical_card
 from covidx.pipelines.image.config import TRAIN_CT, TRAIN_CXR, TrainCT, TrainCXR, TrainImage
 from covidx.pipelines.source import PhantomCohort, Source
@@ -32,7 +32,7 @@ class TrainFusion(Config):
     operating_point: OperatingRule
     p1: list[str]
     p2: list[str]
-    recipes: list[Recipe] = Field(min_length=1)
+    recipes: list[FusionRecipe] = Field(min_length=1)
 
     @property
     def image_config(self) -> TrainImage:

@@ -78,7 +78,7 @@ def facts_of(
     gaps = joined.rows.table[joined.rows.names].isna().mean()
     config = record.config
     return [
-        ("Data set", f"{bundle.dataset} ({bundle.domain})"),
+        ("Data set", f"{bundle.trained_on.dataset} ({bundle.trained_on.domain})"),
         ("Patients", f"{len(joined.patients)}: {', '.join(f'{n} {k}' for k, n in labels.items())}"),
         (
             "Split",

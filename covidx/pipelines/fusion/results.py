@@ -100,7 +100,7 @@ def scores_by_arm(
         P1's own log odds, not calibrated.
     """
     own = by_image.logits.reindex(arms.patients["patient_id"]).to_numpy(np.float64)
-    backbone = predictor.image.bundle.architecture.backbone
+    backbone = predictor.image.bundle.recipe.architecture.backbone
     found = {P3: (KINDS[predictor.bundle.recipe.kind], predictor.score(arms))}
     if clinic.control is not None:  # first of the others: what it reaches, no model has shown
         alone = np.where(arms.has(CLINIC), clinic.control.score(arms.values), np.nan)
@@ -157,7 +157,7 @@ def judge(
     everything = pd.concat(list(tables.values()), ignore_index=True)
     write_table(everything, run.path / "models.parquet", PREDICTIONS)
     test = tables[P3][tables[P3]["role"] == "test"]
-    metrics = evaluate(test, bundle.positive, bundle.operating_point)
+    metrics = evaluate(test, bundle.positive, bundle.threshold.operating_point)
     run.write_predictions(main, metrics)
     words = {name: what for name, (what, _) in scored.items()}
     lines = _compare_arms(everything, bundle.positive, how, words)
@@ -198,7 +198,7 @@ def _compare_arms(
 def _missing_arms(predictor: FusionPredictor, arms: Arms) -> dict[str, Metrics]:
     """P3 on the test patients who have both arms, as if they lacked one; its own threshold."""
     both = arms.only(arms.has(BOTH))
-    point, positive = predictor.bundle.operating_point, predictor.bundle.positive
+    point, positive = predictor.bundle.threshold.operating_point, predictor.bundle.positive
     found = {}
     for pattern in PATTERNS:
         part = both.restricted(pattern)
@@ -219,7 +219,7 @@ def _write_contributions(path: Path, predictor: FusionPredictor, arms: Arms) -> 
     bundle, spoke = predictor.bundle, arms.spoke
     parts = predictor.fuser.parts(arms)
     table = arms.patients[["patient_id", "label"]].assign(score=parts.scores(spoke))
-    called = bundle.operating_point.decide(table["score"].to_numpy())
+    called = bundle.threshold.operating_point.decide(table["score"].to_numpy())
     table["called"] = np.where(called, bundle.positive, f"not {bundle.positive}")
     table = table.assign(**parts._asdict(), arms_used=spoke)
     table = table.sort_values("score", ascending=False, ignore_index=True)

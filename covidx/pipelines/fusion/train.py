@@ -14,7 +14,6 @@ from covidx.clinical import read_rows
 from covidx.files import sha256_file
 from covidx.fusion import (
     IMAGE_FOLDER,
-    SERVED,
     Arms,
     ImageTraining,
     JointFusion,
@@ -23,7 +22,7 @@ from covidx.fusion import (
     read_images,
 )
 from covidx.imaging import build_cache, save_thumbnails
-from covidx.inference import Predictor
+from covidx.inference import SERVED, ImagePredictor
 from covidx.pipelines.cohort import ingest_source, link_labels
 from covidx.pipelines.fusion.arms import ClinicalArm, ImageTrainer, train_clinical_arm
 from covidx.pipelines.fusion.card import write_fusion_model_card
@@ -34,7 +33,7 @@ from covidx.pipelines.fusion.figures import draw_fusion_figures, facts_of, warni
 from covidx.pipelines.fusion.results import KINDS, judge, scores_by_arm
 from covidx.pipelines.grouping import group_prepared
 from covidx.pipelines.handovers import hand_over
-from covidx.pipelines.image.results import make_bundle, with_threshold, write_bundle
+from covidx.pipelines.image.results import make_bundle, with_threshold
 from covidx.pipelines.progress import Bars, silent
 from covidx.pipelines.run import TrainedRun, TrainingRun, estimate_lines
 from covidx.pipelines.source import Source, phantom_source
@@ -114,7 +113,7 @@ def train_fusion(
             fitted = trainer.whole()
             draft = make_bundle(fitted.model, recipe, cohort, images, joined.splits, run.run_id)
             draft = with_threshold(draft, cache, images, config.operating_point)
-            image = write_bundle(run.bundle / IMAGE_FOLDER, draft)
+            image = draft.save(run.bundle / IMAGE_FOLDER)
             image_unseen = trainer.unseen(config.inner_folds, bars)
         run.tracker.curves(fitted.curves)
         with run.step("train P2"):
@@ -194,12 +193,13 @@ def train_fusion(
 def _candidates(
     config: TrainFusion,
     arms: Arms,
-    image: Predictor,
+    image: ImagePredictor,
     image_unseen: OutOfFold,
     clinic: ClinicalArm,
     trainer: ImageTrainer,
 ) -> list[Candidate]:
     """Fit every recipe on the same patients."""
+    assert trainer.recipe.learning is not None  # only an upgraded bundle lacks it
     images, positive = trainer.joined.images, image.bundle.positive
     numbers = {name: number for number, name in enumerate(image.bundle.classes)}
     classes = images.drop_duplicates("patient_id").set_index("patient_id")["label"].map(numbers)

@@ -12,23 +12,13 @@ from covidx.config import Config
 from covidx.constants import LATERAL_VIEWS
 from covidx.errors import InvalidInputError
 from covidx.evaluate import OperatingRule
-from covidx.imaging import Preprocessing
-from covidx.models import Architecture
+from covidx.inference.image_bundle import ImageRecipe
 from covidx.pipelines.source import PhantomCohort
-from covidx.training import Learning
 
-__all__ = ["TRAIN_CT", "TRAIN_CXR", "Recipe", "TrainCT", "TrainCXR", "TrainImage"]
+__all__ = ["TRAIN_CT", "TRAIN_CXR", "TrainCT", "TrainCXR", "TrainImage"]
 
 TRAIN_CT = Path(__file__).with_name("train_ct.yaml")
 TRAIN_CXR = Path(__file__).with_name("train_cxr.yaml")
-
-
-class Recipe(Config):
-    """What depends on the kind of image."""
-
-    preprocessing: Preprocessing
-    architecture: Architecture
-    learning: Learning
 
 
 class TrainImage(Config):
@@ -69,7 +59,7 @@ class TrainImage(Config):
         notes = [f"{n} images left out: {what}" for what, n in left_out.items() if n]
         return manifest[fits & ~lateral].reset_index(drop=True), notes
 
-    def recipe(self, manifest: pd.DataFrame) -> Recipe:
+    def recipe(self, manifest: pd.DataFrame) -> ImageRecipe:
         """The recipe that fits the images of `manifest`."""
         raise NotImplementedError
 
@@ -81,10 +71,10 @@ class TrainCT(TrainImage):
     modalities = ("CT",)
     phantom_cohort = "ct"
 
-    volume: Recipe
-    slice: Recipe
+    volume: ImageRecipe
+    slice: ImageRecipe
 
-    def recipe(self, manifest: pd.DataFrame) -> Recipe:
+    def recipe(self, manifest: pd.DataFrame) -> ImageRecipe:
         """For volumes where there are any, else for single slices."""
         return self.volume if (manifest["kind"] == "volume").any() else self.slice
 
@@ -96,8 +86,8 @@ class TrainCXR(TrainImage):
     modalities = ("CR", "DX")
     phantom_cohort = "cxr"
 
-    radiograph: Recipe
+    radiograph: ImageRecipe
 
-    def recipe(self, manifest: pd.DataFrame) -> Recipe:
+    def recipe(self, manifest: pd.DataFrame) -> ImageRecipe:
         """There is one."""
         return self.radiograph

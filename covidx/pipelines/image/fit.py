@@ -8,7 +8,7 @@ import pandas as pd
 
 from covidx.cohort import Classes
 from covidx.imaging import BagCache
-from covidx.pipelines.image.config import Recipe
+from covidx.inference.image_bundle import ImageRecipe
 from covidx.training import Fit, fit
 
 __all__ = ["fit_image"]
@@ -18,7 +18,7 @@ def fit_image(
     cache: BagCache,
     rows: pd.DataFrame,
     classes: Classes,
-    recipe: Recipe,
+    recipe: ImageRecipe,
     seed: int,
     folder: Path,
 ) -> Fit:
@@ -30,10 +30,11 @@ def fit_image(
     rows : DataFrame
         Manifest rows with role.
     classes : Classes
-    recipe : Recipe
+    recipe : ImageRecipe
     seed : int
     folder : Path
         Of its checkpoints; the caller removes it once the result is safe.
     """
+    assert recipe.learning is not None  # only an upgraded bundle lacks it
     names = (list(classes.names), classes.positive)
     return fit(cache, rows, names, recipe.architecture, recipe.learning, seed, folder)

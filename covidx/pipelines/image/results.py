@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
 from covidx.cards import ModelFacts, write_model_card
 from covidx.cohort import Splits
 from covidx.evaluate import Metrics, OperatingRule, Rows
 from covidx.imaging import BagCache
-from covidx.inference import Bundle, Predictor, Threshold, parity_bags, predict_cache, save_bundle
+from covidx.inference import ImageBundle, ImagePredictor, ImageRecipe, Threshold, predict_cache
 from covidx.models import BagClassifier
 from covidx.pipelines.cohort import Cohort
 from covidx.pipelines.handovers import trained_on
-from covidx.pipelines.image.config import Recipe
 from covidx.report import (
     confusion_figure,
     reliability_figure,
@@ -32,19 +30,18 @@ __all__ = [
     "make_bundle",
     "report_facts",
     "with_threshold",
-    "write_bundle",
     "write_image_model_card",
 ]
 
 
 def make_bundle(
     model: BagClassifier,
-    recipe: Recipe,
+    recipe: ImageRecipe,
     cohort: Cohort,
     rows: pd.DataFrame,
     splits: Splits,
     run_id: str,
-) -> Predictor:
+) -> ImagePredictor:
     """A bundle, complete but for its threshold (`with_threshold`) and hashes.
 
     Parameters
@@ -57,45 +54,36 @@ def make_bundle(
         Manifest rows with fold and role.
     run_id : str
     """
-    bundle = Bundle(
-        architecture=recipe.architecture,
-        preprocessing=recipe.preprocessing,
+    bundle = ImageBundle(
+        recipe=recipe,
         classes=list(cohort.labels.names),
         positive=cohort.labels.positive,
         threshold=Threshold(value=0.5, rule="none", origin="nothing yet"),
         trained_on=trained_on(cohort.source, rows, splits, cohort.labels.names),
         run_id=run_id,
     )
-    return Predictor(bundle, model)
+    return ImagePredictor(bundle, model)
 
 
 def with_threshold(
-    draft: Predictor, cache: BagCache, rows: pd.DataFrame, rule: OperatingRule
-) -> Predictor:
+    draft: ImagePredictor, cache: BagCache, rows: pd.DataFrame, rule: OperatingRule
+) -> ImagePredictor:
     """The same bundle with its threshold, chosen on the validation rows of `rows`."""
     bundle = draft.bundle
     validation = rows[rows["role"] == "validation"]
     scored = predict_cache(draft, cache, validation, bundle.run_id)
     point = Threshold.of(rule.choose(scored, bundle.positive))
-    return Predictor(bundle.model_copy(update={"threshold": point}), draft.model)
-
-
-def write_bundle(folder: Path, predictor: Predictor) -> Predictor:
-    """Save a bundle and read it back, so that all that follows uses what was saved."""
-    cases = parity_bags(predictor.bundle.preprocessing)
-    expected = np.stack([predictor.score(bag).probabilities for bag in cases])
-    save_bundle(folder, predictor.bundle, predictor.model, expected)
-    return Predictor.load(folder)
+    return ImagePredictor(bundle.model_copy(update={"threshold": point}), draft.model)
 
 
 def write_image_model_card(
-    folder: Path, bundle: Bundle, metrics: Metrics, notes: list[str]
+    folder: Path, bundle: ImageBundle, metrics: Metrics, notes: list[str]
 ) -> None:
     """Write the bundle's model card, test results and all."""
     seen = bundle.trained_on
     facts = ModelFacts(
         name=f"covidx P1: {bundle.positive} on {seen.modality}",
-        architecture=f"{bundle.architecture.backbone}; {_deciders(bundle)}",
+        architecture=f"{bundle.recipe.architecture.backbone}; {_deciders(bundle)}",
         positive=bundle.positive,
         classes=bundle.classes,
         modality=seen.modality,
@@ -106,9 +94,9 @@ def write_image_model_card(
         patients_by_class=seen.patients,
         manufacturers=seen.manufacturers,
         slice_thickness_mm=seen.slice_thickness_mm,
-        preprocessing=[f"{k}: {v}" for k, v in bundle.preprocessing.model_dump().items()],
+        preprocessing=[f"{k}: {v}" for k, v in bundle.recipe.preprocessing.model_dump().items()],
         threshold=bundle.threshold.value,
-        threshold_origin=f"{bundle.threshold.rule} on {bundle.threshold.origin}",
+        threshold_origin=bundle.threshold.provenance,
         metrics=metrics.to_json(),
         metrics_on=f"{metrics.n} test {metrics.level}s of the same data set",
         limits=notes,
@@ -138,7 +126,7 @@ def draw_figures(
 
 
 def report_facts(
-    record: RunRecord, cohort: Cohort, rows: pd.DataFrame, bundle: Bundle, fitted: Fit
+    record: RunRecord, cohort: Cohort, rows: pd.DataFrame, bundle: ImageBundle, fitted: Fit
 ) -> list[tuple[str, str]]:
     """The method section of the report."""
     files = cohort.ingested
@@ -160,7 +148,7 @@ def report_facts(
         ),
         (
             "Model",
-            f"{bundle.architecture.backbone}, pretrained on ImageNet; {_deciders(bundle)}",
+            f"{bundle.recipe.architecture.backbone}, pretrained on ImageNet; {_deciders(bundle)}",
         ),
         (
             "Training",
@@ -171,8 +159,8 @@ def report_facts(
     ]
 
 
-def _deciders(bundle: Bundle) -> str:
+def _deciders(bundle: ImageBundle) -> str:
     """Which slices make a decision."""
-    if bundle.preprocessing.input != "volume":
+    if bundle.recipe.preprocessing.input != "volume":
         return "each image is scored by itself"
-    return f"the mean of the {bundle.architecture.top_k} most abnormal slices decides"
+    return f"the mean of the {bundle.recipe.architecture.top_k} most abnormal slices decides"

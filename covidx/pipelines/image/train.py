@@ -24,7 +24,6 @@ from covidx.pipelines.image.results import (
     make_bundle,
     report_facts,
     with_threshold,
-    write_bundle,
     write_image_model_card,
 )
 from covidx.pipelines.progress import Bars, silent
@@ -92,11 +91,11 @@ def train_image(
         with run.step("evaluate") as bar:
             draft = make_bundle(fitted.model, recipe, cohort, rows, splits, run.run_id)
             draft = with_threshold(draft, cache, rows, config.operating_point)
-            predictor = write_bundle(run.bundle, draft)
+            predictor = draft.save(run.bundle)
             bundle = predictor.bundle
             predictions = predict_cache(predictor, cache, rows, run.run_id, bar)
             test = predictions[predictions["role"] == "test"]
-            metrics = evaluate(test, bundle.positive, bundle.operating_point)
+            metrics = evaluate(test, bundle.positive, bundle.threshold.operating_point)
             run.write_predictions(predictions, metrics)
             tested = rows[rows["role"] == "test"]
             warnings = source_warnings(images, tested["patient_id"].nunique(), cohort.notes)

@@ -15,7 +15,7 @@ from covidx.errors import CovidxError, InvalidInputError
 from covidx.ingest import load_image
 from covidx.pipelines.progress import Bar
 from covidx.radiograph_severity import MIN_FILMS, FilmNetwork, LungFinder, fit_finder, picture_of
-from covidx.radiograph_severity.predict import see
+from covidx.radiograph_severity.predict import image_features
 
 __all__ = ["MIN_PATIENTS", "Features", "extract_features"]
 
@@ -111,7 +111,7 @@ def extract_features(
     doubts = 0
     for done, row in enumerate(_records(rows), len(wanted) + 1):
         bar(done, total)
-        features, _, doubt = see(network, finder, picture_of(load_image(store, row)))
+        features, _, doubt = image_features(network, finder, picture_of(load_image(store, row)))
         doubts += doubt is not None
         for view, values in features.items():
             views.setdefault(view, []).append(values)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections import Counter
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -21,15 +20,13 @@ from covidx.evaluate.scores import (
     mean_error,
     score_estimates,
 )
-from covidx.files import sha256_file
 from covidx.ingest import Identities
 from covidx.pipelines.cohort import ingest_source
-from covidx.pipelines.handovers import card_digest_of
+from covidx.pipelines.handovers import trained_on
 from covidx.pipelines.progress import Bars, silent
 from covidx.pipelines.radiograph_severity.config import TrainRadiographSeverity
 from covidx.pipelines.radiograph_severity.features import Features, extract_features
 from covidx.pipelines.radiograph_severity.scores import (
-    ReadersTable,
     annotated_boxes,
     frontal_radiographs,
     phantom_with_scores,
@@ -39,21 +36,18 @@ from covidx.pipelines.radiograph_severity.scores import (
 from covidx.pipelines.run import TrainedRun, TrainingRun, estimate_lines
 from covidx.pipelines.source import Source
 from covidx.radiograph_severity import (
-    Choice,
     FilmNetwork,
-    FilmScore,
-    Grader,
-    LungFinder,
     OutOfFold,
-    SeverityBundle,
+    RadiographScore,
+    RadiographSeverityBundle,
+    RadiographSeverityPredictor,
+    RadiographSeverityRecipe,
     choose,
     join_scores,
     leave_one_out,
     read_scores,
-    save_bundle,
 )
 from covidx.radiograph_severity.bundle import Models
-from covidx.radiograph_severity.linear import Linear
 from covidx.report.severity import SeverityPage, write_severity_report
 from covidx.runs import provenance
 from covidx.tables import MANIFEST, RADIOGRAPH_SCORES, write_csv, write_table
@@ -61,7 +55,6 @@ from covidx.tables import MANIFEST, RADIOGRAPH_SCORES, write_csv, write_table
 __all__ = ["train_radiograph_severity"]
 
 PIPELINE = "train_radiograph_severity"
-PARITY_CASES = 2
 SHOWN = ("mae", "mae_control", "r2", "spearman", "kappa", "interval_coverage")
 
 
@@ -129,7 +122,7 @@ def train_radiograph_severity(
         with run.step("fit"):
             fitted = choose(features.views, scores, groups, limits)
             scored = [
-                FilmScore(
+                RadiographScore(
                     name=name,
                     high=float(limits[place]),
                     view=fitted[place][0].view,
@@ -141,8 +134,10 @@ def train_radiograph_severity(
                 )
                 for place, name in enumerate(names)
             ]
-            facts = _bundle_facts(images, table, features, run, config)
-            bundle = _save(run.bundle, scored, fitted, features.finder, facts)
+            draft = _draft(images, features, scored, run, config)
+            models = Models([model for _, model in fitted], features.finder)
+            predictor = RadiographSeverityPredictor(draft, models, FilmNetwork())
+            bundle = predictor.save(run.bundle).bundle
         warnings = [*notes, *more, *features.notes, *_biases(images)]
         with run.step("report"):
             page = SeverityPage(
@@ -159,7 +154,10 @@ def train_radiograph_severity(
             bundle.sha256,
             estimates,
             warnings,
-            [f"each of {bundle.patients} patients left out in turn", *estimate_lines(shown)],
+            [
+                f"each of {bundle.trained_on.patients['all']} patients left out in turn",
+                *estimate_lines(shown),
+            ],
             artifacts=("predictions.csv",),
         )
 
@@ -191,42 +189,27 @@ def _predictions(rows: pd.DataFrame, names: list[str], out_of_fold: OutOfFold) -
     return table
 
 
-def _bundle_facts(
+def _draft(
     source: Source,
-    table: ReadersTable,
     features: Features,
+    scored: list[RadiographScore],
     run: TrainingRun,
     config: TrainRadiographSeverity,
-) -> dict[str, Any]:
-    """What the bundle says of its training."""
-    finder = features.finder
-    return {
-        "coverage": config.coverage,
-        "lung_sizes": None if finder is None else finder.sizes,
-        "lung_films": 0 if finder is None else finder.films,
-        "films": len(features.rows),
-        "patients": int(features.rows["group_id"].nunique()),
-        "dataset": source.name,
-        "domain": source.domain,
-        "card_sha256": card_digest_of(source),
-        "table_sha256": sha256_file(table.path),
-        "run_id": run.run_id,
-    }
-
-
-def _save(
-    folder: Path,
-    scored: list[FilmScore],
-    fitted: list[tuple[Choice, Linear]],
-    finder: LungFinder | None,
-    facts: dict[str, Any],
-) -> SeverityBundle:
-    """Save, and read back, so that a bundle that does not give its scores is never left."""
-    models = Models([model for _, model in fitted], finder)
-    draft = SeverityBundle(scores=scored, parity=[], **facts)
-    parity = Grader(draft, models, FilmNetwork()).parity(PARITY_CASES)
-    save_bundle(folder, draft.model_copy(update={"parity": parity}), models)
-    return Grader.load(folder).bundle
+) -> RadiographSeverityBundle:
+    """The bundle, before its hashes."""
+    finder, rows = features.finder, features.rows
+    trained = trained_on(source, rows, None, table_sha256=run.record.data["table_sha256"])
+    patients = {"all": int(rows["group_id"].nunique())}
+    return RadiographSeverityBundle(
+        recipe=RadiographSeverityRecipe(coverage=config.coverage),
+        trained_on=trained.model_copy(update={"patients": patients}),
+        scores=scored,
+        lung_sizes=None if finder is None else finder.sizes,
+        lung_annotations=0 if finder is None else finder.films,
+        radiographs=len(rows),
+        parity=[],
+        run_id=run.run_id,
+    )
 
 
 def _choices(out_of_fold: OutOfFold, names: list[str]) -> list[tuple[str, str, str, int]]:
@@ -241,13 +224,13 @@ def _biases(source: Source) -> list[str]:
     return [f"Known bias: {bias}" for bias in (source.card.known_biases if source.card else ())]
 
 
-def _facts(bundle: SeverityBundle, facts: list[tuple[str, str]]) -> list[tuple[str, str]]:
+def _facts(bundle: RadiographSeverityBundle, facts: list[tuple[str, str]]) -> list[tuple[str, str]]:
     """What was done, in a few lines."""
-    lungs = f"box by a linear model of {bundle.lung_films} radiographs of other patients"
+    lungs = f"box by a linear model of {bundle.lung_annotations} radiographs of other patients"
     return [
-        ("Data", f"{bundle.dataset}, {bundle.domain}"),
-        ("Scored", f"{bundle.films} radiographs of {bundle.patients} patients"),
-        ("Lungs", lungs if bundle.lung_films else "not located: the whole radiograph"),
-        ("Features", f"{bundle.backbone}, ImageNet weights, frozen"),
+        ("Data", f"{bundle.trained_on.dataset}, {bundle.trained_on.domain}"),
+        ("Scored", f"{bundle.radiographs} of {bundle.trained_on.patients['all']} patients"),
+        ("Lungs", lungs if bundle.lung_annotations else "not located: the whole radiograph"),
+        ("Features", f"{bundle.recipe.backbone}, ImageNet weights, frozen"),
         *facts,
     ]

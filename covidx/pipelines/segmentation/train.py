@@ -11,7 +11,11 @@ from pathlib import Path
 import pandas as pd
 import torch
 
-from covidx.inference.segmentation_bundle import SegmentationBundle, build_network
+from covidx.inference.segmentation_bundle import (
+    SegmentationBundle,
+    SegmentationRecipe,
+    build_network,
+)
 from covidx.inference.segmenter import Segmenter
 from covidx.pipelines.masked_run import (
     Prepared,
@@ -22,7 +26,7 @@ from covidx.pipelines.masked_run import (
 )
 from covidx.pipelines.progress import Bars, silent
 from covidx.pipelines.run import TrainedRun, TrainingRun, estimate_lines
-from covidx.pipelines.segmentation.config import TrainSegmentation, WayToSegment
+from covidx.pipelines.segmentation.config import TrainSegmentation
 from covidx.pipelines.segmentation.scores import (
     estimates_of,
     in_reading_order,
@@ -95,10 +99,11 @@ def train_segmentation(
         run.tracker.curves(fitted.curves)
         with run.step("evaluate") as bar:
             described = SegmentationBundle(
-                recipe=recipe.recipe, groups=cohort.groups, **prepared.bundle_fields(run.run_id)
+                recipe=recipe, groups=cohort.groups, **prepared.bundle_fields(run.run_id)
             )
             segmenter = Segmenter(described, fitted.model).save(run.bundle)
             test = prepared.of_role("test")
+            assert recipe.tolerance is not None
             scores = score_images(segmenter, cohort, test, recipe.tolerance, threshold, bar)
             write_csv(scores, run.path / "scores.csv", MASK_SCORES)
             estimates = estimates_of(scores, config.seed)
@@ -135,17 +140,18 @@ def _card(bundle: SegmentationBundle) -> tuple[str, str, list[str]]:
     return f"segmenter: {', '.join(bundle.groups)}", "segmentation", lines
 
 
-def _fit(prepared: Prepared[WayToSegment], seed: int, folder: Path) -> Fit:
+def _fit(prepared: Prepared[SegmentationRecipe], seed: int, folder: Path) -> Fit:
+    assert prepared.recipe.learning is not None  # only an upgraded bundle lacks it
     torch.manual_seed(seed)
     groups = prepared.cohort.groups
-    network = build_network(prepared.recipe.recipe, groups)
+    network = build_network(prepared.recipe, groups)
     learner = SegmentLearner(network, groups, prepared.recipe.learning, seed)
     return fit_patches(prepared, learner, seed, folder)
 
 
 def _draw(
     segmenter: Segmenter,
-    prepared: Prepared[WayToSegment],
+    prepared: Prepared[SegmentationRecipe],
     test: pd.DataFrame,
     scores: pd.DataFrame,
     fitted: Fit,
@@ -183,7 +189,7 @@ def _draw(
 
 def _facts(
     run: TrainingRun,
-    prepared: Prepared[WayToSegment],
+    prepared: Prepared[SegmentationRecipe],
     segmenter: Segmenter,
     fitted: Fit,
     threshold: float | None,

@@ -1,4 +1,4 @@
-"""How a network learns from patches: settings, and one cycle of the rate."""
+"""The optimizer of networks that learn from patches: one cycle of the rate."""
 
 from __future__ import annotations
 
@@ -6,29 +6,14 @@ from typing import Any
 
 import lightning
 import torch
-from pydantic import Field
 
-from covidx.config import Config
-from covidx.imaging.augment_pairs import PairAugmentation
+from covidx.models.learning import PatchLearning
 
-__all__ = ["PatchLearning", "one_cycle"]
+__all__ = ["one_cycle"]
 
 WARM_UP = 0.15
 """Share of the cycle in which the rate rises."""
 FEWEST_STEPS = 10
-
-
-class PatchLearning(Config):
-    """How training goes."""
-
-    patch: tuple[int, ...] = Field(description="pixels: rows, columns; in 3D slices first")
-    samples: int = Field(ge=1, description="patches drawn of an image each epoch")
-    epochs: int = Field(ge=1, description="at most")
-    patience: int = Field(ge=1, description="epochs without a better one")
-    batch: int = Field(ge=1, description="patches")
-    rate: float = Field(gt=0)
-    weight_decay: float = Field(1e-4, ge=0)
-    augmentation: PairAugmentation = PairAugmentation()
 
 
 def one_cycle(learner: lightning.LightningModule, how: PatchLearning) -> Any:

@@ -10,7 +10,7 @@ import pandas as pd
 
 from covidx.clinical.fit import Fitted, cut, fit_best, out_of_fold
 from covidx.clinical.predict import ARM, predictions_of
-from covidx.clinical.recipe import Recipe
+from covidx.clinical.recipe import ClinicalRecipe
 from covidx.clinical.rows import ClinicalRows
 from covidx.evaluate import OperatingPoint, choose_operating_point
 
@@ -38,7 +38,7 @@ class Nested:
 
 
 def nested(
-    recipes: Sequence[Recipe],
+    recipes: Sequence[ClinicalRecipe],
     rows: ClinicalRows,
     *,
     seed: int,
@@ -50,7 +50,7 @@ def nested(
 
     Parameters
     ----------
-    recipes : sequence of Recipe
+    recipes : sequence of ClinicalRecipe
         In each outer fold the best on inner folds is taken, with its hyper-parameters.
     rows : ClinicalRows
     seed : int
