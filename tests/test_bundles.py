@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from importlib import import_module
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 import pytest
 
-from covidx.bundles import KINDS, BundleFile, need_kind, parse_bundle, read_bundle
+from covidx.bundles import BundleFile, need_kind, parse_bundle, read_bundle
 from covidx.config import Config
 from covidx.domain import TrainedOn
 from covidx.errors import BundleError
 from covidx.files import read_json, sha256_file, write_json
-from covidx.inference.loading import PREDICTORS, load
+from covidx.inference.loading import load
+from covidx.kinds import all_kinds, kind_named, resolve
 
 
 class TinyRecipe(Config):
@@ -135,18 +135,18 @@ def test_a_bundle_without_kind_is_an_image_classifiers(saved: Path) -> None:
         need_kind(saved, ("clinical",))
 
 
-@pytest.mark.parametrize("given", list(KINDS))
+@pytest.mark.parametrize("given", [kind.name for kind in all_kinds()])
 def test_each_reader_sends_the_other_kinds_to_their_verb(tmp_path: Path, given: str) -> None:
     write_json(tmp_path / "bundle.json", {"kind": given})
-    for kind, place in PREDICTORS.items():
-        module, name = place.split(":")
-        predictor = getattr(import_module(module), name)
+    own = kind_named(given)
+    assert own is not None
+    for kind in all_kinds():
         with pytest.raises(BundleError) as caught:
-            predictor.load(tmp_path)
-        if kind == given:
+            resolve(kind.predictor).load(tmp_path)
+        if kind is own:
             assert caught.value.code == "BUNDLE_VERSION"
         else:
             assert caught.value.code == "BUNDLE_KIND"
-            assert caught.value.hint == f"covidx {KINDS[given][1]} takes it."
+            assert caught.value.hint == f"covidx {own.verbs[0]} takes it."
     with pytest.raises(BundleError, match="BUNDLE_VERSION"):
         load(tmp_path)

@@ -17,12 +17,13 @@ from covidx.files import locked
 from covidx.imaging import Augmentation, BagCache
 from covidx.inference import to_tensor
 from covidx.models import BagClassifier
-from covidx.training import Fit, Learning, fit
+from covidx.models.learning import ImageLearning
+from covidx.training import Fit, fit
 from covidx.training.data import BagData, _TrainingBags, collate
 
 from .conftest import TINY, make_cache, make_rows
 
-HOW = Learning(epochs=4, patience=4, batch=2, slices=2, pretrained=False)
+HOW = ImageLearning(epochs=4, patience=4, batch=2, slices=2, pretrained=False)
 CLASSES = (["well", "sick"], "sick")
 
 
@@ -31,7 +32,7 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> BagCache:
     return make_cache(tmp_path_factory.mktemp("cache"))
 
 
-def train(cache: BagCache, folder: Path, how: Learning = HOW, seed: int = 0) -> Fit:
+def train(cache: BagCache, folder: Path, how: ImageLearning = HOW, seed: int = 0) -> Fit:
     return fit(cache, make_rows(), CLASSES, TINY, how, seed, folder)
 
 
