@@ -16,12 +16,12 @@ from covidx.cli import (
     export,
     information,
     models,
+    opacity_burden,
     pacs,
     predict,
     regions,
     reproduce,
     segment,
-    severity,
     training,
 )
 from covidx.constants import RESEARCH_NOTICE
@@ -56,7 +56,8 @@ app.command(name="compare")(evaluation.compare_command)
 app.add_typer(export.export_app, name="export")
 app.command()(segment.segment)
 app.command()(detect.detect)
-app.command()(severity.severity)
+app.command()(opacity_burden.opacity_burden)
+app.command(name="severity", hidden=True)(opacity_burden.severity)  # the old name
 app.add_typer(audit.audit_app, name="audit")
 app.command()(reproduce.reproduce)
 app.add_typer(cards.card_app, name="card")

@@ -1,4 +1,4 @@
-"""Severity worked out by hand on lungs of a few voxels."""
+"""The opacity burden worked out by hand on lungs of a few voxels."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from covidx.constants import RESEARCH_NOTICE
 from covidx.errors import InvalidInputError
-from covidx.segmentation import Masks, Severity, measure_severity
+from covidx.segmentation import Masks, OpacityBurden, measure_burden
 from covidx.volume import Volume
 
 SHAPE = (12, 10, 16)  # (slices, rows, columns)
@@ -35,12 +35,12 @@ def ct(hu: float = -600.0) -> Volume:
     return volume(np.full(SHAPE, hu, np.float32), "hu", "CT")
 
 
-def measured(opacities: NDArray[np.generic], **others: object) -> Severity:
+def measured(opacities: NDArray[np.generic], **others: object) -> OpacityBurden:
     found = {name: value for name, value in others.items() if name != "ct"}
     image = others.get("ct", ct())
     assert isinstance(image, Volume)
     masks = Masks(volume(lungs()), volume(opacities), **found)  # type: ignore[arg-type]
-    return measure_severity(image, masks)
+    return measure_burden(image, masks)
 
 
 def nothing() -> NDArray[np.uint8]:
@@ -166,10 +166,10 @@ def test_the_lower_third_goes_by_height_in_a_sagittal_stack() -> None:
         return replace(one, array=one.array.transpose(turn).copy(), affine=affine)
 
     masks = Masks(turned(volume(lungs())), turned(volume(opacities)))
-    sagittal = measure_severity(turned(ct()), masks)
+    sagittal = measure_burden(turned(ct()), masks)
     assert sagittal == measured(opacities)
     # A mask need not be stored in the order of the volume.
-    assert measure_severity(ct(), masks) == sagittal
+    assert measure_burden(ct(), masks) == sagittal
 
 
 def test_no_opacities_no_index() -> None:
@@ -205,7 +205,7 @@ def test_every_number_of_the_json_has_its_unit() -> None:
 def test_cut_and_missing_lungs_are_flagged() -> None:
     cut = nothing()
     cut[0:5, 2:8, 1:6] = 1
-    found = measure_severity(ct(), Masks(volume(cut), volume(nothing())))
+    found = measure_burden(ct(), Masks(volume(cut), volume(nothing())))
     assert found.flags[0] == "no left lung in the mask"
     assert found.flags[1].startswith("the lungs are cut at their base")
     assert found.zones[-1].points == 0
@@ -231,5 +231,5 @@ MASKS = [
 def test_masks_that_do_not_fit_are_refused(code: str, change: dict[str, Volume]) -> None:
     masks = replace(Masks(volume(lungs()), volume(nothing())), **change)  # type: ignore[arg-type]
     with pytest.raises(InvalidInputError) as caught:
-        measure_severity(ct(), masks)
+        measure_burden(ct(), masks)
     assert caught.value.code == code

@@ -23,7 +23,7 @@ from covidx.ingest import Identities, ReadImage, read_images
 from covidx.ingest.nifti import write_nifti
 from covidx.pipelines.progress import Bar
 from covidx.scratch import let_go, planes
-from covidx.segmentation import look_at_film, lung_flags, segment_lungs
+from covidx.segmentation import lung_flags, radiograph_flags, segment_lungs
 from covidx.tables import MASKS, read_table, write_table
 from covidx.volume import Volume
 
@@ -248,7 +248,7 @@ def _look_at(lungs: NDArray[np.uint8], volume: Volume) -> list[str]:
     if not pixels:
         raise InvalidInputError("NO_LUNGS", "There are no lungs in view.")
     if volume.modality != "CT" or volume.voxel_ml is None:
-        return look_at_film(lungs[0] > 0)
+        return radiograph_flags(lungs[0] > 0)
     mask = Volume(lungs, "OT", "unproven", volume.geometry, volume.affine)
     flags = lung_flags(mask.canonical().array)
     ml = pixels * volume.voxel_ml

@@ -1,4 +1,4 @@
-"""``covidx severity``: a table for a person, JSON for a program, and every mistake by its code."""
+"""``covidx opacity-burden``: a table, JSON, and every mistake by its code."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.cli.conftest import Call
 @pytest.fixture(scope="module")
 def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A phantom patient's CT and truth as NIfTI."""
-    folder = tmp_path_factory.mktemp("severity")
+    folder = tmp_path_factory.mktemp("burden")
     found = render(draw_patient(2024, 3))
     assert (found.lesion == 2).any()
     arrays = {"ct": found.hu, "lungs": found.lung, "classes": found.lesion, "lobes": found.lobe}
@@ -35,7 +35,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def call(covidx: Call, files: Path, line: str) -> tuple[int, str, str]:
     words = [str(files / f"{w}.nii.gz") if w.isalpha() else w for w in line.split()]
-    answer = covidx("severity", *words)
+    answer = covidx("opacity-burden", *words)
     return answer.code, answer.out, answer.err
 
 
@@ -67,6 +67,15 @@ def test_the_table_and_lungs_found_by_threshold(covidx: Call, files: Path) -> No
     _, alike, _ = call(covidx, files, "ct --lungs lungs --opacities opacities")
     volumes = [float(text.split("both lungs")[1].split()[0]) for text in (out, alike)]
     assert volumes[0] == pytest.approx(volumes[1], rel=0.03)
+
+
+def test_that_the_old_verb_still_works_with_a_notice(covidx: Call, files: Path) -> None:
+    line = [str(files / "ct.nii.gz"), "--opacities", str(files / "opacities.nii.gz")]
+    old, new = covidx("severity", *line), covidx("opacity-burden", *line)
+    assert (old.code, old.out) == (new.code, new.out) == (0, new.out)
+    assert old.err == "covidx severity is now called covidx opacity-burden.\n" and not new.err
+    verbs = [line.split()[1] for line in covidx("--help").out.splitlines() if line.startswith("│ ")]
+    assert "opacity-burden" in verbs and "severity" not in verbs
 
 
 MISTAKES = [
