@@ -25,7 +25,7 @@ from covidx.cards import load_card
 from covidx.config import load_config
 from covidx.evaluate import wilson_estimate
 from covidx.inference import Predictor
-from covidx.phantom import draw_patient, exams, generate_flawed
+from covidx.phantom import draw_patient, exams, generate_cohort
 from covidx.pipelines.image.config import TRAIN_CT, TRAIN_CXR, TrainCT, TrainCXR
 from covidx.pipelines.progress import silent
 from covidx.pipelines.sources import Source, link, read_source
@@ -102,7 +102,7 @@ def _scored(
     """Fresh patients under every condition, and whether their lungs were looked for."""
     name = "-".join([config.phantom_modality, str(FRESH), f"seed{seed}", *flaws])
     folder = work / "benchmarks" / "flaws" / name
-    generate_flawed(folder, FRESH, seed, flaws, modality=config.phantom_modality)
+    generate_cohort(folder, FRESH, seed, flaws=flaws, modality=config.phantom_modality)
     card = load_card(Path("phantom"))
     source = Source(folder / "dicom", folder / "labels.csv", card, masks=folder / "masks")
     store, ingested = read_source(source, work, silent)
