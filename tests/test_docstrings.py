@@ -11,7 +11,16 @@ import covidx
 
 ROOT = Path(covidx.__file__).parent
 ROOMS = [
+    "cards",
+    "cohort",
+    "config.py",
+    "export",
+    "files.py",
+    "imaging",
     "lazy.py",
+    "models",
+    "phantom",
+    "scratch.py",
     "segmentation",
 ]
 """Files and packages of covidx whose docstrings are complete."""

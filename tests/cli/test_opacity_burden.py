@@ -20,14 +20,14 @@ from tests.cli.conftest import Call
 def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A phantom patient's CT and truth as NIfTI."""
     folder = tmp_path_factory.mktemp("burden")
-    found = render(draw_patient(2024, 3))
-    assert (found.lesion == 2).any()
-    arrays = {"ct": found.hu, "lungs": found.lung, "classes": found.lesion, "lobes": found.lobe}
-    ill = (found.lesion > 0) & (found.lesion != EFFUSION)
+    result = render(draw_patient(2024, 3))
+    assert (result.lesion == 2).any()
+    arrays = {"ct": result.hu, "lungs": result.lung, "classes": result.lesion, "lobes": result.lobe}
+    ill = (result.lesion > 0) & (result.lesion != EFFUSION)
     arrays["opacities"] = ill.astype(np.uint8)
-    arrays["short"] = found.lung[1:]
+    arrays["short"] = result.lung[1:]
     for name, array in arrays.items():
-        volume = Volume(array.copy(), "OT", "unproven", "proven", found.affine)
+        volume = Volume(array.copy(), "OT", "unproven", "proven", result.affine)
         write_nifti(volume, folder / f"{name}.nii.gz")
     (folder / "broken.nii.gz").write_bytes(b"no image")
     return folder
@@ -42,19 +42,19 @@ def call(covidx: Call, files: Path, line: str) -> tuple[int, str, str]:
 def test_json_tells_what_the_truth_tells(covidx: Call, files: Path) -> None:
     line = "ct --lungs lungs --opacities classes --classes --lobes lobes --format=json"
     code, out, _ = call(covidx, files, line)
-    said = json.loads(out)
-    found = render(draw_patient(2024, 3))
-    ml, lung = found.grid.voxel_ml, found.lung > 0
-    whole = said["parts"][0]
+    record = json.loads(out)
+    result = render(draw_patient(2024, 3))
+    ml, lung = result.grid.voxel_ml, result.lung > 0
+    full = record["parts"][0]
     assert code == 0
-    assert whole["lung"]["value"] == pytest.approx(lung.sum() * ml, abs=0.01)
-    assert whole["lung"]["unit"] == "ml"
-    assert whole["consolidation"]["value"] == pytest.approx(
-        ((found.lesion == 2) & lung).sum() * ml, abs=0.01
+    assert full["lung"]["value"] == pytest.approx(lung.sum() * ml, abs=0.01)
+    assert full["lung"]["unit"] == "ml"
+    assert full["consolidation"]["value"] == pytest.approx(
+        ((result.lesion == 2) & lung).sum() * ml, abs=0.01
     )
-    assert said["ct_severity_score"]["zones_are"] == "lobes"
-    assert said["lungs_by"] == "mask"
-    assert said["notice"] == RESEARCH_NOTICE
+    assert record["ct_severity_score"]["zones_are"] == "lobes"
+    assert record["lungs_by"] == "mask"
+    assert record["notice"] == RESEARCH_NOTICE
 
 
 def test_the_table_and_lungs_found_by_threshold(covidx: Call, files: Path) -> None:

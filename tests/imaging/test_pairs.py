@@ -33,16 +33,16 @@ def test_right_and_left_change_names_in_a_mirror() -> None:
     labels = torch.zeros(1, 1, 4, 6, dtype=torch.long)
     labels[..., :2] = 1  # right lung, on the picture's left
     image = labels[0].float() / 2
-    seen = set()
+    shown = set()
     for seed in range(8):
         chance = torch.Generator().manual_seed(seed)
-        moved, found = augment_pair(image, labels, how, SWAPS, chance)
+        moved, result = augment_pair(image, labels, how, SWAPS, chance)
         side = 2 if float(moved[0, 0, -1]) > 0 else 1
-        seen.add(side)
+        shown.add(side)
         expected = torch.zeros(4, 6, dtype=torch.long)
         expected[:, slice(4, 6) if side == 2 else slice(0, 2)] = side
-        assert torch.equal(found[0, 0], expected)
-    assert seen == {1, 2}
+        assert torch.equal(result[0, 0], expected)
+    assert shown == {1, 2}
 
 
 def test_labels_stay_on_what_they_label() -> None:
@@ -54,9 +54,9 @@ def test_labels_stay_on_what_they_label() -> None:
     how = PairAugmentation(mirror=True, brightness=0, contrast=0, noise=0)
     for seed in range(5):
         chance = torch.Generator().manual_seed(seed)
-        image, found = augment_pair(labels[0].float(), labels, how, [torch.tensor([0, 1])], chance)
-        both = ((image[0] > 0.5) & (found[0, 0] > 0)).sum()
-        assert 2 * both / ((image[0] > 0.5).sum() + (found > 0).sum()) > 0.96
+        image, result = augment_pair(labels[0].float(), labels, how, [torch.tensor([0, 1])], chance)
+        both = ((image[0] > 0.5) & (result[0, 0] > 0)).sum()
+        assert 2 * both / ((image[0] > 0.5).sum() + (result > 0).sum()) > 0.96
 
 
 def test_a_patch_reaches_beyond_the_image() -> None:
@@ -75,10 +75,10 @@ def test_what_does_not_fit_is_refused_by_itself_and_the_rest_is_laid_out_once(
 ) -> None:
     manifest = pd.DataFrame({"image_id": ["b", "a"], "sha256": ["1", "2"]})
     masks = pd.DataFrame({"image_id": ["a", "b"], "kind": "lung", "sha256": ["3", "4"]})
-    asked: list[str] = []
+    calls: list[str] = []
 
     def load(row: dict[str, str]) -> Volume:
-        asked.append(row["image_id"])
+        calls.append(row["image_id"])
         return Volume(np.tile(np.arange(40), (40, 1))[None], "CR", "display", "none")
 
     def truth(image_id: str, volume: Volume) -> dict[str, np.ndarray]:
@@ -88,18 +88,18 @@ def test_what_does_not_fit_is_refused_by_itself_and_the_rest_is_laid_out_once(
 
     layout = (RadiographFraming(input="radiograph", size=32), 2, {"lung": ["none", "lung"]})
     for _ in range(2):
-        found = build_pairs(manifest, masks, (load, truth), layout, tmp_path)
-    assert asked == ["a", "b"]
-    assert found.refused == {"b": ["MASK_SHAPE", "Not on these pixels."]}
-    assert found.index == {"a": [[0]]}
-    assert found.labels("a").shape == (1, 1, 32, 32)
-    assert found.labels("a")[0, 0, 0].tolist() == [0] * 16 + [1] * 16
+        result = build_pairs(manifest, masks, (load, truth), layout, tmp_path)
+    assert calls == ["a", "b"]
+    assert result.refused == {"b": ["MASK_SHAPE", "Not on these pixels."]}
+    assert result.index == {"a": [[0]]}
+    assert result.labels("a").shape == (1, 1, 32, 32)
+    assert result.labels("a")[0, 0, 0].tolist() == [0] * 16 + [1] * 16
     changed = masks.assign(sha256="5")
     build_pairs(manifest, changed, (load, truth), layout, tmp_path)
-    assert len(asked) == 4
+    assert len(calls) == 4
 
 
 @pytest.mark.parametrize("patch", [(5, 5), (2, 5, 5)])
 def test_a_cut_of_everything_is_everything(patch: tuple[int, ...]) -> None:
-    whole = torch.rand(3, 2, 5, 5)
-    assert torch.equal(fit_patch(whole, (0,) * len(patch), patch), whole)
+    full = torch.rand(3, 2, 5, 5)
+    assert torch.equal(fit_patch(full, (0,) * len(patch), patch), full)
