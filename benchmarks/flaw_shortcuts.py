@@ -25,7 +25,7 @@ from covidx.cards import load_card
 from covidx.config import load_config
 from covidx.evaluate import wilson_estimate
 from covidx.inference import ImagePredictor
-from covidx.phantom import draw_patient, exams, generate_flawed
+from covidx.phantom import draw_patient, exams, generate_cohort
 from covidx.pipelines.cohort import ingest_source, link_labels
 from covidx.pipelines.image.config import TRAIN_CT, TRAIN_CXR, TrainCT, TrainCXR
 from covidx.pipelines.progress import silent
@@ -105,9 +105,9 @@ def _scored(
     flaws: dict[str, float],
 ) -> tuple[Scored, bool]:
     """Fresh patients under every condition, and whether their lungs were looked for."""
-    name = "-".join([config.phantom_modality, str(FRESH), f"seed{seed}", *flaws])
+    name = "-".join([config.phantom_cohort, str(FRESH), f"seed{seed}", *flaws])
     folder = work / "benchmarks" / "flaws" / name
-    generate_flawed(folder, FRESH, seed, flaws, modality=config.phantom_modality)
+    generate_cohort(folder, FRESH, seed, flaws=flaws, modality=config.phantom_cohort)
     card = load_card(Path("phantom"))
     source = Source(folder / "dicom", folder / "labels.csv", card, masks=folder / "masks")
     store, ingested = ingest_source(source, work, silent)

@@ -15,11 +15,11 @@ from covidx.cli import (
     export,
     external_test,
     information,
+    opacity_burden,
     pacs,
     predict,
     reproduce,
     runs,
-    severity,
     train,
 )
 from covidx.constants import RESEARCH_NOTICE
@@ -48,7 +48,8 @@ app.command(name="compare")(evaluation.compare_command)
 app.add_typer(export.export_app, name="export")
 app.command()(predict.segment)
 app.command()(predict.detect)
-app.command()(severity.severity)
+app.command()(opacity_burden.opacity_burden)
+app.command(name="severity", hidden=True)(opacity_burden.severity)  # the old name
 app.add_typer(audit.audit_app, name="audit")
 app.command()(reproduce.reproduce)
 app.add_typer(cards.card_app, name="card")

@@ -1,4 +1,4 @@
-"""Images with their true labels on the working grid, laid out once on disk and memory-mapped."""
+"""Images with their true labels on the working grid, prepared once on disk and memory-mapped."""
 
 from __future__ import annotations
 
@@ -12,22 +12,15 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from covidx.errors import InvalidInputError, InvalidSeriesError
-from covidx.files import (
-    locked,
-    make_folder,
-    read_json,
-    replacing,
-    sha256_file,
-    sha256_json,
-    write_json,
-)
+from covidx.files import replacing, sha256_file, sha256_json
+from covidx.imaging.cache import write_once
 from covidx.imaging.frames import Frame, RadiographFraming, VolumeFraming, make_frame
 from covidx.volume import Volume
 
 __all__ = ["Groups", "MaskedImages", "PairCache", "build_pairs"]
 
 Groups = dict[str, list[str]]
-"""Question -> its classes, that of nothing first: lungs -> none, right-lung, left-lung."""
+"""Label map -> its classes, that of nothing first: lungs -> none, right-lung, left-lung."""
 
 
 class MaskedImages(Protocol):
@@ -63,8 +56,9 @@ class PairCache:
     Parameters
     ----------
     folder : Path
+        That holds the arrays.
     index : dict
-        image_id -> of each question in order, the working slices that show any of its classes.
+        image_id -> of each label map in order, the working slices that show any of its classes.
     refused : dict
         image_id -> code and reason of what could not be prepared.
     """
@@ -74,14 +68,16 @@ class PairCache:
     refused: dict[str, list[str]]
 
     def image(self, image_id: str) -> NDArray[np.uint8]:
-        """Bytes of shape (slices, rows, columns), memory-mapped."""
-        found: NDArray[np.uint8] = np.load(self.folder / f"{image_id}.npy", mmap_mode="r")
-        return found
+        """Bytes of the image `image_id`, (slices, rows, columns), memory-mapped."""
+        return self._load(image_id)
 
     def labels(self, image_id: str) -> NDArray[np.uint8]:
-        """Class numbers of shape (questions, slices, rows, columns), memory-mapped."""
-        found: NDArray[np.uint8] = np.load(self.folder / f"{image_id}-labels.npy", mmap_mode="r")
-        return found
+        """Class numbers of `image_id`, (label maps, slices, rows, columns), memory-mapped."""
+        return self._load(f"{image_id}-labels")
+
+    def _load(self, name: str) -> NDArray[np.uint8]:
+        mapped: NDArray[np.uint8] = np.load(self.folder / f"{name}.npy", mmap_mode="r")
+        return mapped
 
 
 def build_pairs(
@@ -93,7 +89,7 @@ def build_pairs(
 ) -> PairCache:
     """Prepare every image with its labels once; a cache of the same ones is reused.
 
-    An image that cannot be prepared, or whose mask does not fit, is refused by itself and listed.
+    An image that cannot be prepared, or whose mask does not fit, is refused on its own and listed.
 
     Parameters
     ----------
@@ -117,24 +113,22 @@ def build_pairs(
         "images": rows[["image_id", "sha256"]].values.tolist(),
         "masks": sorted(images.masks[["image_id", "kind", "sha256"]].values.tolist()),
     }
-    place = folder / f"pairs-{sha256_json(key)[:16]}"
-    with locked(place):
-        if not (place / "index.json").exists():
-            make_folder(place)
-            index: dict[str, list[list[int]]] = {}
-            refused: dict[str, list[str]] = {}
-            for done, row in enumerate(rows.to_dict("records"), 1):
-                image_id = str(row["image_id"])
-                try:
-                    frame = make_frame(images.load(row), framing, dimensions)
-                    index[image_id] = _write_one(place, image_id, frame, images)
-                except (InvalidInputError, InvalidSeriesError) as error:
-                    refused[image_id] = [error.code, error.reason]
-                if progress is not None:
-                    progress(done, len(rows))
-            write_json(place / "index.json", {"index": index, "refused": refused})
-    content = read_json(place / "index.json")
-    return PairCache(place, content["index"], content["refused"])
+
+    def write(place: Path) -> tuple[dict[str, Any], dict[str, list[str]]]:
+        index: dict[str, Any] = {}
+        refused: dict[str, list[str]] = {}
+        for done, row in enumerate(rows.to_dict("records"), 1):
+            image_id = str(row["image_id"])
+            try:
+                frame = make_frame(images.load(row), framing, dimensions)
+                index[image_id] = _write_one(place, image_id, frame, images)
+            except (InvalidInputError, InvalidSeriesError) as error:
+                refused[image_id] = [error.code, error.reason]
+            if progress is not None:
+                progress(done, len(rows))
+        return index, refused
+
+    return PairCache(*write_once(folder / f"pairs-{sha256_json(key)[:16]}", write))
 
 
 def _write_one(place: Path, image_id: str, frame: Frame, images: MaskedImages) -> list[list[int]]:

@@ -17,7 +17,7 @@ from covidx.files import make_folder, sha256_file, write_json
 from covidx.inference.prediction import Payload, Prediction, Predictions
 from covidx.ingest.nifti import write_nifti
 from covidx.scratch import let_go, planes
-from covidx.segmentation import look_at_film, lung_flags
+from covidx.segmentation import lung_flags, radiograph_flags
 from covidx.tables import MASKS, read_table, write_table
 from covidx.volume import Volume
 
@@ -186,7 +186,7 @@ def _lung_flags(lungs: NDArray[np.uint8], volume: Volume) -> list[str]:
     if not pixels:
         raise InvalidInputError("NO_LUNGS", "There are no lungs in view.")
     if volume.modality != "CT" or volume.voxel_ml is None:
-        return look_at_film(lungs[0] > 0)
+        return radiograph_flags(lungs[0] > 0)
     mask = Volume(lungs, "OT", "unproven", volume.geometry, volume.affine)
     flags = lung_flags(mask.canonical().array)
     ml = pixels * volume.voxel_ml

@@ -194,7 +194,7 @@ class Segmenter(ImageInputPredictor):
         chances = {name: zeros(shape, np.float32) for name in groups if name in probabilities}
         for first, shares in self._blocks(frame):
             for index in _between(frame, first, shares.shape[1]):
-                mixed = frame.back(shares, first, index)
+                mixed = frame.to_volume(shares, first, index)
                 parts = split_groups(mixed, groups, dim=0)
                 for name, part in zip(groups, parts, strict=True):
                     labels[name][index] = part.argmax(dim=0).to(torch.uint8).numpy()

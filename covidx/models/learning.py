@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from covidx.config import Config
-from covidx.imaging.augment import Augmentation
+from covidx.imaging.augment_bags import Augmentation
 from covidx.imaging.augment_pairs import PairAugmentation
 
 __all__ = ["DetectionLearning", "ImageLearning", "PatchLearning", "SegmentationLearning"]

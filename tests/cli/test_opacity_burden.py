@@ -1,4 +1,4 @@
-"""``covidx severity``: a table for a person, JSON for a program, and every mistake by its code."""
+"""``covidx opacity-burden``: a table, JSON, and every mistake by its code."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from tests.cli.conftest import Call
 @pytest.fixture(scope="module")
 def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A phantom patient's CT and truth as NIfTI."""
-    folder = tmp_path_factory.mktemp("severity")
-    found = render(draw_patient(2024, 3))
-    assert (found.lesion == 2).any()
-    arrays = {"ct": found.hu, "lungs": found.lung, "classes": found.lesion, "lobes": found.lobe}
-    ill = (found.lesion > 0) & (found.lesion != EFFUSION)
+    folder = tmp_path_factory.mktemp("burden")
+    result = render(draw_patient(2024, 3))
+    assert (result.lesion == 2).any()
+    arrays = {"ct": result.hu, "lungs": result.lung, "classes": result.lesion, "lobes": result.lobe}
+    ill = (result.lesion > 0) & (result.lesion != EFFUSION)
     arrays["opacities"] = ill.astype(np.uint8)
-    arrays["short"] = found.lung[1:]
+    arrays["short"] = result.lung[1:]
     for name, array in arrays.items():
-        volume = Volume(array.copy(), "OT", "unproven", "proven", found.affine)
+        volume = Volume(array.copy(), "OT", "unproven", "proven", result.affine)
         write_nifti(volume, folder / f"{name}.nii.gz")
     (folder / "broken.nii.gz").write_bytes(b"no image")
     return folder
@@ -35,26 +35,26 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def call(covidx: Call, files: Path, line: str) -> tuple[int, str, str]:
     words = [str(files / f"{w}.nii.gz") if w.isalpha() else w for w in line.split()]
-    answer = covidx("severity", *words)
+    answer = covidx("opacity-burden", *words)
     return answer.code, answer.out, answer.err
 
 
 def test_json_tells_what_the_truth_tells(covidx: Call, files: Path) -> None:
     line = "ct --lungs lungs --opacities classes --classes --lobes lobes --format=json"
     code, out, _ = call(covidx, files, line)
-    said = json.loads(out)
-    found = render(draw_patient(2024, 3))
-    ml, lung = found.grid.voxel_ml, found.lung > 0
-    whole = said["parts"][0]
+    record = json.loads(out)
+    result = render(draw_patient(2024, 3))
+    ml, lung = result.grid.voxel_ml, result.lung > 0
+    full = record["parts"][0]
     assert code == 0
-    assert whole["lung"]["value"] == pytest.approx(lung.sum() * ml, abs=0.01)
-    assert whole["lung"]["unit"] == "ml"
-    assert whole["consolidation"]["value"] == pytest.approx(
-        ((found.lesion == 2) & lung).sum() * ml, abs=0.01
+    assert full["lung"]["value"] == pytest.approx(lung.sum() * ml, abs=0.01)
+    assert full["lung"]["unit"] == "ml"
+    assert full["consolidation"]["value"] == pytest.approx(
+        ((result.lesion == 2) & lung).sum() * ml, abs=0.01
     )
-    assert said["ct_severity_score"]["zones_are"] == "lobes"
-    assert said["lungs_by"] == "mask"
-    assert said["notice"] == RESEARCH_NOTICE
+    assert record["ct_severity_score"]["zones_are"] == "lobes"
+    assert record["lungs_by"] == "mask"
+    assert record["notice"] == RESEARCH_NOTICE
 
 
 def test_the_table_and_lungs_found_by_threshold(covidx: Call, files: Path) -> None:
@@ -67,6 +67,15 @@ def test_the_table_and_lungs_found_by_threshold(covidx: Call, files: Path) -> No
     _, alike, _ = call(covidx, files, "ct --lungs lungs --opacities opacities")
     volumes = [float(text.split("both lungs")[1].split()[0]) for text in (out, alike)]
     assert volumes[0] == pytest.approx(volumes[1], rel=0.03)
+
+
+def test_that_the_old_verb_still_works_with_a_notice(covidx: Call, files: Path) -> None:
+    line = [str(files / "ct.nii.gz"), "--opacities", str(files / "opacities.nii.gz")]
+    old, new = covidx("severity", *line), covidx("opacity-burden", *line)
+    assert (old.code, old.out) == (new.code, new.out) == (0, new.out)
+    assert old.err == "covidx severity is now called covidx opacity-burden.\n" and not new.err
+    verbs = [line.split()[1] for line in covidx("--help").out.splitlines() if line.startswith("│ ")]
+    assert "opacity-burden" in verbs and "severity" not in verbs
 
 
 MISTAKES = [

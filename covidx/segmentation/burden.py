@@ -1,4 +1,4 @@
-"""What is said of how much lung is ill, and where: numbers, each with its unit."""
+"""The CT opacity burden: how much lung is opaque, and where; numbers, each with its unit."""
 
 from __future__ import annotations
 
@@ -8,16 +8,23 @@ from typing import Any
 
 from covidx.constants import RESEARCH_NOTICE
 
-__all__ = ["Part", "Region", "Severity", "Zone", "points"]
+__all__ = ["OpacityBurden", "Part", "Region", "Zone", "severity_points"]
 
 MAX_SCORE = 25
 
 
 @dataclass(frozen=True)
 class Part:
-    """A lung, a lobe or a third: what it holds, in ml.
+    """A lung, a lobe or a third of a lung, and what it holds.
 
     Ground glass and consolidation add up to the opacities.
+
+    Attributes
+    ----------
+    name : str
+        Such as ``right lung``.
+    lung_ml, opacity_ml, ground_glass_ml, consolidation_ml : float
+        Volumes in ml.
     """
 
     name: str
@@ -45,7 +52,17 @@ class Part:
 
 @dataclass(frozen=True)
 class Zone:
-    """One of the five parts of the CT severity score."""
+    """One of the five parts of the CT severity score.
+
+    Attributes
+    ----------
+    name : str
+        The lobe, or the third or half of a lung that stands in for it.
+    share : float
+        % of it that is opaque; NaN where it is empty.
+    points : int
+        0 to 5, as `severity_points`.
+    """
 
     name: str
     share: float
@@ -67,7 +84,7 @@ class Region:
 
     @property
     def index(self) -> float:
-        """The one over the other: 1 where opacities lie anywhere alike; NaN without opacities."""
+        """`opacity_share` over `lung_share`: 1 without preference; NaN without opacities."""
         return self.opacity_share / self.lung_share if self.lung_share else math.nan
 
     def to_json(self) -> dict[str, Any]:
@@ -80,8 +97,8 @@ class Region:
 
 
 @dataclass(frozen=True)
-class Severity:
-    """How much lung is opaque, and where; `covidx.segmentation.measure` says how it is found.
+class OpacityBurden:
+    """How much lung is opaque, and where; `covidx.segmentation.measure` says how it is measured.
 
     Attributes
     ----------
@@ -96,8 +113,9 @@ class Severity:
     corona_weights : str
         ``probability``, or ``1`` where none was given.
     peripheral, posterior, lower : Region
+        The outer third by volume, the posterior half and the lower third of each lung.
     split_by : str
-        ``classes`` of the mask, or ``HU``: what told ground glass from consolidation.
+        ``classes`` of the mask, or ``HU``: what separated ground glass from consolidation.
     outside_ml : float
         Opacity in the mask that lies outside of the lungs; not counted elsewhere.
     flags : tuple of str
@@ -151,7 +169,7 @@ class Severity:
         }
 
 
-def points(share: float) -> int:
+def severity_points(share: float) -> int:
     """Points of a lobe in the CT severity score (Pan et al., Radiology 2020;295:715).
 
     Parameters
@@ -166,7 +184,7 @@ def points(share: float) -> int:
 
     Examples
     --------
-    >>> [points(share) for share in (0, 4.9, 5, 25, 25.1, 50, 75, 75.1)]
+    >>> [severity_points(share) for share in (0, 4.9, 5, 25, 25.1, 50, 75, 75.1)]
     [0, 1, 2, 2, 3, 4, 4, 5]
     """
     return sum((share > 0, share >= 5, share > 25, share >= 50, share > 75))

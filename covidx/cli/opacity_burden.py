@@ -1,24 +1,25 @@
-"""``covidx severity``: how much lung is ill, from masks."""
+"""``covidx opacity-burden``: how much lung is opaque on a chest CT, from masks."""
 
 from __future__ import annotations
 
 import json
 import math
+from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from covidx.constants import RESEARCH_NOTICE
 
 if TYPE_CHECKING:
-    from covidx.segmentation import Part, Region, Severity
+    from covidx.segmentation import OpacityBurden, Part, Region
     from covidx.volume import Volume
 
-__all__ = ["severity"]
+__all__ = ["opacity_burden", "severity"]
 
 
-def severity(
+def opacity_burden(
     volume: Annotated[Path, typer.Argument(help="One chest CT: folder of DICOM, or NIfTI.")],
     opacities: Annotated[
         Path, typer.Option(exists=True, dir_okay=False, help="NIfTI: 1 where there is an opacity.")
@@ -57,24 +58,30 @@ def severity(
     The masks must lie on the grid of the CT.
     """
     from covidx.ingest import read_series
-    from covidx.segmentation import Masks, measure_severity
+    from covidx.segmentation import Masks, measure_burden
 
     ct = read_series(volume)
     masks = Masks(
-        lungs=_found_lungs(ct) if lungs is None else _read(lungs),
+        lungs=_lungs_by_threshold(ct) if lungs is None else _read(lungs),
         opacities=_read(opacities),
         classes=classes,
         lobes=None if lobes is None else _read(lobes),
         probability=None if probability is None else _read(probability),
     )
-    found = measure_severity(ct, masks)
+    burden = measure_burden(ct, masks)
     if format == "json":
-        said = {"lungs_by": "mask" if lungs else "threshold", **found.to_json()}
-        typer.echo(json.dumps(said, indent=2, allow_nan=False))
+        record = {"lungs_by": "mask" if lungs else "threshold", **burden.to_json()}
+        typer.echo(json.dumps(record, indent=2, allow_nan=False))
     elif format == "csv":
-        typer.echo(_as_measures(found))
+        typer.echo(_as_measures(burden))
     else:
-        typer.echo(_as_table(found, "a mask" if lungs else "threshold"))
+        typer.echo(_as_table(burden, "a mask" if lungs else "threshold"))
+
+
+@wraps(opacity_burden)  # with its arguments and help
+def severity(**options: Any) -> None:
+    typer.echo("covidx severity is now called covidx opacity-burden.", err=True)
+    opacity_burden(**options)
 
 
 def _read(path: Path) -> Volume:
@@ -83,49 +90,49 @@ def _read(path: Path) -> Volume:
     return read_nifti(path)[0]
 
 
-def _found_lungs(ct: Volume) -> Volume:
+def _lungs_by_threshold(ct: Volume) -> Volume:
     from covidx.segmentation import segment_lungs
     from covidx.volume import Volume
 
     return Volume(segment_lungs(ct), "OT", "unproven", "proven", ct.affine)
 
 
-def _as_measures(found: Severity) -> str:
+def _as_measures(burden: OpacityBurden) -> str:
     """Rows of segment, name, value; the scores only as they were published."""
-    lungs = found.parts[0]
+    lungs = burden.parts[0]
     rows = ["segment,name,value"]
     ml = {"opacity": lungs.opacity_ml}
-    if found.split_by == "classes":  # these are the segments then
+    if burden.split_by == "classes":  # these are the segments then
         ml = {"ground-glass": lungs.ground_glass_ml, "consolidation": lungs.consolidation_ml}
     rows += [f"{name},share,{100 * value / lungs.lung_ml:.4g}" for name, value in ml.items()]
-    if found.zones_are == "lobes":
-        rows.append(f",ct-severity-score,{found.score}")
-    if found.corona_weights == "probability":
-        rows.append(f",corona-score,{found.corona_cm3:.4g}")
+    if burden.zones_are == "lobes":
+        rows.append(f",ct-severity-score,{burden.score}")
+    if burden.corona_weights == "probability":
+        rows.append(f",corona-score,{burden.corona_cm3:.4g}")
     return "\n".join(rows)
 
 
-def _as_table(found: Severity, lungs_by: str) -> str:
+def _as_table(burden: OpacityBurden, lungs_by: str) -> str:
     return "\n".join(
         [
             f"{'':<26}{'lung':>10}{'opacity':>12}{'share':>9}{'ground glass':>15}"
             f"{'consolidation':>16}",
-            *(_line(part) for part in found.parts),
-            f"lungs by {lungs_by}; ground glass from consolidation by {found.split_by}; "
-            f"{found.outside_ml:.1f} ml of opacity lie outside of the lungs",
+            *(_line(part) for part in burden.parts),
+            f"lungs by {lungs_by}; ground glass from consolidation by {burden.split_by}; "
+            f"{burden.outside_ml:.1f} ml of opacity lie outside of the lungs",
             "",
-            f"CT severity score  {found.score} of 25 points, by {found.zones_are}:\n  "
-            + ", ".join(f"{zone.name} {zone.points}" for zone in found.zones),
-            f"Corona score       {found.corona_cm3:.1f} cm3, weighted by {found.corona_weights}",
+            f"CT severity score  {burden.score} of 25 points, by {burden.zones_are}:\n  "
+            + ", ".join(f"{zone.name} {zone.points}" for zone in burden.zones),
+            f"Corona score       {burden.corona_cm3:.1f} cm3, weighted by {burden.corona_weights}",
             *(
-                f"{name:<19}{_told(region)}"
+                f"{name:<19}{_preference(region)}"
                 for name, region in (
-                    ("outer third", found.peripheral),
-                    ("posterior half", found.posterior),
-                    ("lower third", found.lower),
+                    ("outer third", burden.peripheral),
+                    ("posterior half", burden.posterior),
+                    ("lower third", burden.lower),
                 )
             ),
-            *(f"NOTE: {flag}" for flag in found.flags),
+            *(f"NOTE: {flag}" for flag in burden.flags),
             RESEARCH_NOTICE,
         ]
     )
@@ -139,7 +146,7 @@ def _line(part: Part) -> str:
     )
 
 
-def _told(region: Region) -> str:
+def _preference(region: Region) -> str:
     if math.isnan(region.index):
         return "no opacities"
     return (

@@ -45,9 +45,9 @@ def test_nothing_on_changes_nothing() -> None:
 def test_half_of_the_bags_are_mirrored_exactly() -> None:
     mirrored = 0
     for seed in range(40):
-        found = by(seed, only(flip=True))
-        flipped = torch.allclose(found, SLICES.flip(-1), atol=1e-6)
-        assert flipped or torch.allclose(found, SLICES, atol=1e-6)
+        result = by(seed, only(flip=True))
+        flipped = torch.allclose(result, SLICES.flip(-1), atol=1e-6)
+        assert flipped or torch.allclose(result, SLICES, atol=1e-6)
         mirrored += flipped
     assert 10 <= mirrored <= 30
 
@@ -72,8 +72,8 @@ def test_brightness_and_contrast_stay_in_their_range() -> None:
     shifts = torch.tensor([float(by(s, only(brightness=0.1), grey)[0, 0, 0, 0]) for s in range(50)])
     assert 0.4 <= shifts.min() < 0.45 and 0.55 < shifts.max() <= 0.6
     fixed = [by(s, only(contrast=0.5), grey) for s in range(5)]
-    for found in fixed:  # contrast turns about the middle grey
-        torch.testing.assert_close(found, grey)
+    for result in fixed:  # contrast turns about the middle grey
+        torch.testing.assert_close(result, grey)
 
 
 def test_all_slices_of_a_bag_move_alike() -> None:
@@ -85,5 +85,5 @@ def test_all_slices_of_a_bag_move_alike() -> None:
 
 @pytest.mark.parametrize("seed", range(5))
 def test_it_stays_between_black_and_white(seed: int) -> None:
-    found = by(seed, Augmentation(brightness=0.9))
-    assert found.shape == SLICES.shape and found.min() >= 0 and found.max() <= 1
+    result = by(seed, Augmentation(brightness=0.9))
+    assert result.shape == SLICES.shape and result.min() >= 0 and result.max() <= 1

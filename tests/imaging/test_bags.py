@@ -166,15 +166,15 @@ def test_one_lung_is_enough() -> None:
 def test_black_outside_the_lungs() -> None:
     hu = np.array(box_volume().array)
     hu[1:, 50:60, 30:40] = 40  # consolidation within a lung stays to be seen
-    whole = Preprocessing(slices=4, rows=60, columns=80, margin_mm=0)
-    alone = whole.model_copy(update={"lungs_only": True})
+    full = Preprocessing(slices=4, rows=60, columns=80, margin_mm=0)
+    alone = full.model_copy(update={"lungs_only": True})
     volume = replace(box_volume(), array=hu)
-    seen, bag = prepare(volume, whole), prepare(volume, alone)
-    assert bag.box == seen.box == (30, 90, 20, 100)
+    shown, bag = prepare(volume, full), prepare(volume, alone)
+    assert bag.box == shown.box == (30, 90, 20, 100)
     lungs = np.zeros((60, 80), bool)
     lungs[:, :30] = lungs[:, 50:] = True
-    np.testing.assert_array_equal(bag.pixels, np.where(lungs, seen.pixels, 0))
-    assert (bag.pixels[1:, 20:30, 10:20] > 200).all() and (seen.pixels[:, :, 35:45] > 200).all()
+    np.testing.assert_array_equal(bag.pixels, np.where(lungs, shown.pixels, 0))
+    assert (bag.pixels[1:, 20:30, 10:20] > 200).all() and (shown.pixels[:, :, 35:45] > 200).all()
 
 
 @pytest.mark.parametrize("taken", ["slice", "radiograph"])

@@ -1,4 +1,4 @@
-"""Volume -> bag of slices: the one way by which any image reaches a classifier."""
+"""Volume -> bag of slices: the input of every image classifier, in training and in use."""
 
 from __future__ import annotations
 
@@ -17,15 +17,18 @@ from covidx.errors import InvalidInputError
 from covidx.segmentation import segment_lungs
 from covidx.volume import Volume
 
-__all__ = ["Bag", "Preprocessing", "prepare", "prepare_mask", "window"]
+__all__ = ["Bag", "Preprocessing", "check_single", "prepare", "prepare_mask", "window"]
 
 Box = tuple[int, int, int, int]
 
 RAS_TO_LPS = np.array([-1.0, -1.0, 1.0])
 PICTURE = "OT"
 """Modality of a picture that no table describes: it may be of anything."""
-SINGLE = {"slice": ("CT", PICTURE), "radiograph": ("CR", "DX", PICTURE)}
-"""Input -> modalities of the single images that it takes."""
+SINGLE = {
+    "slice": ("NOT_CT", "This is not a CT.", ("CT", PICTURE)),
+    "radiograph": ("NOT_RADIOGRAPH", "This is not a radiograph.", ("CR", "DX", PICTURE)),
+}
+"""Kind of a single image -> code and message where it is another one, and its modalities."""
 
 
 class Preprocessing(Config):
@@ -45,14 +48,14 @@ class Preprocessing(Config):
     def _lungs_of_volumes(self) -> Self:
         if self.lungs_only and self.input != "volume":
             raise ValueError(
-                f"lungs_only is for volumes: lungs are not looked for in a {self.input}"
+                f"lungs_only is for volumes: lungs are not segmented in a {self.input}"
             )
         return self
 
 
 @dataclass(frozen=True, eq=False)
 class Bag:
-    """What a classifier sees of one image.
+    """The slices of one image that a classifier scores.
 
     Parameters
     ----------
@@ -91,6 +94,20 @@ class Bag:
 def window(values: NDArray[np.generic], level: float, width: float) -> NDArray[np.float32]:
     """HU to 0..1 through a window (PS3.3 C.11.2.1.2, linear exact).
 
+    Parameters
+    ----------
+    values : ndarray
+        HU, of any shape.
+    level, width : float
+        The middle of the window and its width, in HU.
+
+    Returns
+    -------
+    ndarray of float32
+        0 to 1, of the shape of `values`.
+
+    Examples
+    --------
     >>> window(np.array([-1350.0, -600.0, 150.0]), -600.0, 1500.0)
     array([0. , 0.5, 1. ], dtype=float32)
     """
@@ -99,12 +116,19 @@ def window(values: NDArray[np.generic], level: float, width: float) -> NDArray[n
     return greys
 
 
-def prepare(volume: Volume, how: Preprocessing) -> Bag:
+def prepare(volume: Volume, preprocessing: Preprocessing) -> Bag:
     """Make the bag of slices of one image.
 
     A volume is turned to radiological orientation, cropped to the box of its lungs, and cut into
-    `how.slices` slabs spread evenly over them (`segment_lungs`; one lung will do). A single slice,
-    picture or radiograph is taken whole.
+    `preprocessing.slices` slabs spread evenly over them (`segment_lungs`; one lung is enough). A
+    single slice, picture or radiograph is taken as a whole.
+
+    Parameters
+    ----------
+    volume : Volume
+        In any orientation.
+    preprocessing : Preprocessing
+        Of the bundle, or of the configuration.
 
     Raises
     ------
@@ -113,26 +137,29 @@ def prepare(volume: Volume, how: Preprocessing) -> Bag:
         or ``NO_LUNGS``.
     """
     volume, lungs = volume.canonical(), None
-    if how.input == "radiograph" or (len(volume.array) == 1 and how.input == "slice"):
-        _check_single(volume, how)
+    if preprocessing.input == "radiograph" or (
+        len(volume.array) == 1 and preprocessing.input == "slice"
+    ):
+        check_single(volume, preprocessing.input)
         _, rows, columns = volume.array.shape
         box, chosen = (0, rows, 0, columns), np.zeros(1, dtype=np.int64)
     else:
         lungs = segment_lungs(volume, sides=False) > 0
-        box, chosen = _lung_box(lungs, volume, how.margin_mm), _spread(lungs, how.slices)
-    slabs = _cut(volume.array, volume, chosen, box, how)
-    greys = _resize(_grey(slabs, volume, how), how)
+        box = _lung_box(lungs, volume, preprocessing.margin_mm)
+        chosen = _spread(lungs, preprocessing.slices)
+    slabs = _cut(volume.array, volume, chosen, box, preprocessing)
+    greys = _resize(_grey(slabs, volume, preprocessing), preprocessing)
     affine = volume.affine if volume.geometry == "proven" else None
     bag = Bag(_to_bytes(greys), chosen, box, affine)
-    if lungs is None or not how.lungs_only:
+    if lungs is None or not preprocessing.lungs_only:
         return bag
-    return replace(bag, pixels=_to_bytes(greys * prepare_mask(lungs, volume, bag, how)))
+    return replace(bag, pixels=_to_bytes(greys * prepare_mask(lungs, volume, bag, preprocessing)))
 
 
 def prepare_mask(
-    mask: NDArray[np.bool_], volume: Volume, bag: Bag, how: Preprocessing
+    mask: NDArray[np.bool_], volume: Volume, bag: Bag, preprocessing: Preprocessing
 ) -> NDArray[np.float32]:
-    """Lay a mask onto the pixels of a bag, by the way that the image went.
+    """Bring a mask onto the pixels of a bag, by the same steps as the image.
 
     Parameters
     ----------
@@ -141,52 +168,67 @@ def prepare_mask(
     volume : Volume
         The image that `bag` was prepared from.
     bag : Bag
-    how : Preprocessing
+        As `prepare` gave it.
+    preprocessing : Preprocessing
         As `bag` was prepared.
 
     Returns
     -------
-    ndarray of float32, shape (n, how.rows, how.columns)
+    ndarray of float32, shape (n, preprocessing.rows, preprocessing.columns)
         Share of each pixel of the bag that the mask covers, 0 to 1.
     """
-    slabs = _cut(mask, volume.canonical(), bag.slices, bag.box, how)
-    return _resize(slabs.astype(np.float32), how).clip(0, 1)  # weights sum to 1 but for rounding
+    slabs = _cut(mask, volume.canonical(), bag.slices, bag.box, preprocessing)
+    return _resize(slabs.astype(np.float32), preprocessing).clip(
+        0, 1
+    )  # weights sum to 1 but for rounding
 
 
 def _cut(
-    values: NDArray[Any], volume: Volume, chosen: NDArray[np.int64], box: Box, how: Preprocessing
+    values: NDArray[Any],
+    volume: Volume,
+    chosen: NDArray[np.int64],
+    box: Box,
+    preprocessing: Preprocessing,
 ) -> NDArray[Any]:
     """The chosen slabs of a volume, cropped; a single slice is its own slab."""
     top, bottom, left, right = box
     crop = values[:, top:bottom, left:right]
     if len(crop) == 1:
         return crop
-    return np.stack([_slab(crop, index, volume, how.slab_mm) for index in chosen])
+    return np.stack([_slab(crop, index, volume, preprocessing.slab_mm) for index in chosen])
 
 
-def _check_single(volume: Volume, how: Preprocessing) -> None:
-    """Refuse a single image of another kind; a picture of unknown kind is the user's word."""
-    code, what = {
-        "slice": ("NOT_CT", "This is not a CT."),
-        "radiograph": ("NOT_RADIOGRAPH", "This is not a radiograph."),
-    }[how.input]
-    wanted = SINGLE[how.input]
-    if volume.modality not in wanted or len(volume.array) != 1:
+def check_single(volume: Volume, kind: str) -> None:
+    """Refuse a `volume` that is no single slice or radiograph (`kind`); pictures are let through.
+
+    Raises
+    ------
+    InvalidInputError
+        ``NOT_CT`` or ``NOT_RADIOGRAPH``.
+    """
+    code, message, modalities = SINGLE[kind]
+    if volume.modality not in modalities or len(volume.array) != 1:
         actual = f"{volume.modality}, {len(volume.array)} slices"
-        raise InvalidInputError(code, what, expected=" or ".join(wanted), actual=actual)
+        raise InvalidInputError(code, message, expected=" or ".join(modalities), actual=actual)
 
 
-def _grey(values: NDArray[np.generic], volume: Volume, how: Preprocessing) -> NDArray[np.float32]:
+def _grey(
+    values: NDArray[np.generic], volume: Volume, preprocessing: Preprocessing
+) -> NDArray[np.float32]:
     if volume.units == "display":
         return window(values, DISPLAY_MAX / 2, DISPLAY_MAX)
-    return window(values, how.level, how.width)
+    return window(values, preprocessing.level, preprocessing.width)
 
 
-def _resize(greys: NDArray[np.float32], how: Preprocessing) -> NDArray[np.float32]:
-    """To (n, how.rows, how.columns), antialiased."""
+def _resize(greys: NDArray[np.float32], preprocessing: Preprocessing) -> NDArray[np.float32]:
+    """To (n, preprocessing.rows, preprocessing.columns), antialiased."""
     images = torch.from_numpy(np.ascontiguousarray(greys))[:, None]  # (n, 1, rows, columns)
     sized = functional.interpolate(
-        images, (how.rows, how.columns), mode="bilinear", align_corners=False, antialias=True
+        images,
+        (preprocessing.rows, preprocessing.columns),
+        mode="bilinear",
+        align_corners=False,
+        antialias=True,
     )
     return np.asarray(sized[:, 0])
 
@@ -211,8 +253,8 @@ def _spread(lungs: NDArray[np.bool_], n: int) -> NDArray[np.int64]:
     """Up to `n` slices, evenly over those that show a fair share of lung."""
     area = lungs.sum(axis=(1, 2))
     shown = np.nonzero(area >= 0.15 * area.max())[0]
-    wanted = np.linspace(shown[0], shown[-1], min(n, int(shown[-1] - shown[0]) + 1))
-    return np.rint(wanted).astype(np.int64)
+    evenly = np.linspace(shown[0], shown[-1], min(n, int(shown[-1] - shown[0]) + 1))
+    return np.rint(evenly).astype(np.int64)
 
 
 def _slab(

@@ -1,4 +1,4 @@
-"""Thumbnails of prepared images: what a model has seen, kept with its run."""
+"""Thumbnails of prepared images: those of a model's training, kept with its run."""
 
 from __future__ import annotations
 
@@ -19,24 +19,39 @@ THUMBNAILS = "thumbnails.npz"
 
 
 def thumbnails(cache: BagCache, image_ids: Iterable[str]) -> dict[str, NDArray[np.uint8]]:
-    """The thumbnail of each image's middle slice."""
+    """Make a thumbnail of the middle slice of each of `image_ids` in `cache`."""
     pixels = cache.pixels
-    found = {}
+    result = {}
     for image_id in image_ids:
         slices = cache.bag(image_id, pixels).pixels
-        found[image_id] = thumbnail(slices[len(slices) // 2])
-    return found
+        result[image_id] = thumbnail(slices[len(slices) // 2])
+    return result
 
 
 def save_thumbnails(run: Path, cache: BagCache, image_ids: Iterable[str]) -> None:
-    """Keep in a run what its model has seen, so that a later test can leave it out."""
+    """Keep thumbnails of the images that a model was developed on, so that a test can exclude them.
+
+    Parameters
+    ----------
+    run : Path
+        Folder of the run.
+    cache : BagCache
+        The prepared images.
+    image_ids : iterable of str
+        Those that the model was developed on.
+    """
     with replacing(run / THUMBNAILS) as temporary, temporary.open("wb") as stream:
         arrays: dict[str, NDArray[np.uint8]] = thumbnails(cache, image_ids)
         np.savez_compressed(stream, **arrays)  # type: ignore[arg-type]
 
 
 def load_thumbnails(run: Path) -> dict[str, NDArray[np.uint8]]:
-    """What `save_thumbnails` kept.
+    """Read what `save_thumbnails` kept in the folder `run`.
+
+    Returns
+    -------
+    dict of str to ndarray of uint8, shape (64, 64)
+        By image_id.
 
     Raises
     ------
@@ -47,7 +62,7 @@ def load_thumbnails(run: Path) -> dict[str, NDArray[np.uint8]]:
     if not path.is_file():
         raise InvalidInputError(
             "RUN_INCOMPLETE",
-            "The run does not say what its model has seen, so that no duplicate could be told.",
+            "The run holds no thumbnails of its training images: duplicates cannot be found.",
             path=path,
             hint="Train it again with this version.",
         )
