@@ -23,7 +23,7 @@ from covidx.fusion.network import FusionNetwork
 from covidx.fusion.recipe import Recipe
 from covidx.imaging import BagCache
 from covidx.models import BagClassifier
-from covidx.training import BagData, Learning, run
+from covidx.training import BagData, Learning, fit_learner
 
 IntArray = npt.NDArray[np.intp]
 
@@ -193,7 +193,7 @@ def fit_joint(
             image.cache, items[0], items[1], own.augmentation, own.slices, how.batch, seed
         )
     learner = JointLearner(model, known, image.how.backbone_rate, seed)
-    trained = run(learner, data, how.epochs, how.epochs, folder, bar=how.end_to_end).model
+    trained = fit_learner(learner, data, how.epochs, how.epochs, folder, bar=how.end_to_end).model
     share = float(truth[train].mean())
     draft = JointFusion(trained, columns, {}, float(np.log(share / (1 - share))))
     return replace(draft, lines=_calibrate(draft, arms, truth, validation, image))

@@ -14,7 +14,7 @@ from torch.utils.data import DataLoader
 
 from covidx.fusion.network import FusionNetwork
 from covidx.models import BagClassifier
-from covidx.training import BagBatch
+from covidx.training import BagBatch, Learner
 
 IntArray = npt.NDArray[np.intp]
 
@@ -54,7 +54,7 @@ def there_of(image: bool, clinic: bool, n: int) -> Tensor:
     return torch.tensor([[float(image), float(clinic)]]).expand(n, 2)
 
 
-class JointLearner(lightning.LightningModule):
+class JointLearner(Learner):
     """Trains a `Joint` on patients who have both arms.
 
     Parameters
@@ -67,13 +67,8 @@ class JointLearner(lightning.LightningModule):
     """
 
     def __init__(self, model: Joint, known: Known, backbone_rate: float, seed: int) -> None:
-        super().__init__()
-        self.model, self.known, self.how = model, known, model.network.how
-        self.backbone_rate, self.seed = backbone_rate, seed
-
-    def on_train_epoch_start(self) -> None:
-        """Seed noise and dropout by the epoch, so that a resumed training draws the same."""
-        torch.manual_seed(self.seed * 100_003 + self.current_epoch)
+        super().__init__(model, seed)
+        self.known, self.how, self.backbone_rate = known, model.network.how, backbone_rate
 
     def training_step(self, batch: BagBatch | Tensor, _: int) -> Tensor:
         """Loss of the fused score, and of the image where P1 is trained on."""
@@ -82,7 +77,7 @@ class JointLearner(lightning.LightningModule):
         absent = self.how.absent
         there = torch.stack([chance >= absent, chance < 1 - absent], dim=1).to(features.dtype)
         loss = self._loss(features, rows, there) + image_loss
-        self.log("train_loss", loss, batch_size=len(rows), on_step=False, on_epoch=True)
+        self.log_mean("train_loss", loss, len(rows))
         return loss
 
     def validation_step(self, batch: BagBatch | Tensor, _: int) -> None:
@@ -96,7 +91,7 @@ class JointLearner(lightning.LightningModule):
                 for image, clinic, share in shares
             ]
         ).sum()
-        self.log("validation_loss", loss, batch_size=n, on_step=False, on_epoch=True)
+        self.log_mean("validation_loss", loss, n)
 
     def _image(self, batch: BagBatch | Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Image features, the patients' rows, and the loss of the image."""

@@ -146,7 +146,7 @@ def _fit(laid: Laid[WayToDetect], anchors: Anchors, seed: int, folder: Path) -> 
     network = make_detector(way.network, anchors, pretrained=True)
     question = list(laid.cohort.groups).index("opacity")
     learner = DetectLearner(network, question, way.smallest, way.learning, seed)
-    return fit_patches(laid, learner, seed, folder, by="validation_map50")
+    return fit_patches(laid, learner, seed, folder)
 
 
 def _threshold(validation: Detections, rate: float) -> Threshold:

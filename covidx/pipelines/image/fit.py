@@ -14,7 +14,7 @@ from covidx.imaging import BagCache
 from covidx.pipelines.image.config import Recipe
 from covidx.runs import git_commit
 from covidx.tables import table_digest
-from covidx.training import Fit, fit
+from covidx.training import Fit, fit_classifier
 
 __all__ = ["fit_image", "training_folder"]
 
@@ -54,5 +54,4 @@ def fit_image(
     folder : Path
         As `training_folder`; the caller removes it once the result is safe.
     """
-    names = (list(classes.names), classes.positive)
-    return fit(cache, rows, names, recipe.architecture, recipe.learning, seed, folder)
+    return fit_classifier(cache, rows, classes, recipe.architecture, recipe.learning, seed, folder)

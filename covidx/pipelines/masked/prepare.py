@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
 
 import pandas as pd
-from lightning import LightningModule
 from pydantic import Field
 
 from covidx.cohort import Splits, cut_groups, find_duplicates, group_images, thumbnail
@@ -31,7 +30,8 @@ from covidx.pipelines.sources import Source
 from covidx.runs import RunFolder
 from covidx.tables import table_digest
 from covidx.tracking import Tracker
-from covidx.training.fit import Fit, run
+from covidx.training.fit import Fit, fit_learner
+from covidx.training.learner import Learner
 from covidx.training.patches import PatchData, PatchPlan
 
 __all__ = ["Laid", "MaskedTraining", "Told", "fit_patches", "lay_out", "of_run"]
@@ -136,10 +136,9 @@ def lay_out(
 
 def fit_patches(
     laid: Laid[Any],
-    learner: LightningModule,
+    learner: Learner,
     seed: int,
     folder: Path,
-    by: str = "validation_loss",
 ) -> Fit:
     """Train on patches of the rows of role train; those of role validation choose the epoch.
 
@@ -147,12 +146,10 @@ def fit_patches(
     ----------
     laid : Laid
         Its way has ``learning``, a `PatchLearning`.
-    learner : LightningModule
+    learner : Learner
     seed : int
     folder : Path
         Of its checkpoints; the caller removes it once the result is safe.
-    by : str
-        What chooses the epoch, as `training.fit.run` takes it.
     """
     how, rows = laid.way.learning, laid.rows
     train, validation = (
@@ -161,7 +158,7 @@ def fit_patches(
     plan = PatchPlan(how.patch, how.samples, how.batch, seed)
     data = PatchData(laid.cache, train, validation, plan, how.augmentation, laid.cohort.groups)
     make_folder(folder)
-    return run(learner, data, how.epochs, how.patience, folder, by=by)
+    return fit_learner(learner, data, how.epochs, how.patience, folder)
 
 
 def _grouped(manifest: pd.DataFrame, cache: PairCache) -> pd.DataFrame:
