@@ -1,8 +1,8 @@
-"""P3: the image arm and the clinical arm of the same patients, fused; what each moved."""
+"""P3: the image arm and the clinical arm of the same patients, fused, with contributions."""
 
 from pathlib import Path
 
-from covidx.fusion.arms import BOTH, CLINIC, IMAGE, PATTERNS, Arms, logit
+from covidx.fusion.arms import BOTH, CLINICAL_ARM, IMAGE, PATTERNS, Arms, logit
 from covidx.fusion.bundle import (
     CLINICAL_FOLDER,
     IMAGE_FOLDER,
@@ -14,24 +14,25 @@ from covidx.fusion.bundle import (
 )
 from covidx.fusion.image import ImageArm, read_bag, read_images, with_features
 from covidx.fusion.joint import ImageTraining, JointFusion, fit_joint
-from covidx.fusion.late import LateFusion, Line, Parts, fit_late, fit_scale
+from covidx.fusion.late import Contributions, LateFusion, Line, fit_late, fit_scale
+from covidx.fusion.out_of_fold import Mask, OutOfFold, cross_fit, held_out
 from covidx.fusion.patients import make_arms, predictions_of
 from covidx.fusion.predict import PatientPrediction, predict_one, predict_patients
 from covidx.fusion.recipe import JointLearning, Recipe
-from covidx.fusion.unseen import Mask, OutOfFold, cross_fit, held_out
 
 SERVED = Path(__file__).with_name("served.py")
 """The script that MLflow serves a bundle from."""
 
 __all__ = [
     "BOTH",
-    "CLINIC",
+    "CLINICAL_ARM",
     "CLINICAL_FOLDER",
     "IMAGE",
     "IMAGE_FOLDER",
     "PATTERNS",
     "SERVED",
     "Arms",
+    "Contributions",
     "Fuser",
     "FusionBundle",
     "FusionPredictor",
@@ -43,7 +44,6 @@ __all__ = [
     "Line",
     "Mask",
     "OutOfFold",
-    "Parts",
     "PatientPrediction",
     "Recipe",
     "cross_fit",

@@ -130,7 +130,7 @@ class FusionPredictor:
 
 def score(fuser: Fuser, arms: Arms) -> FloatArray:
     """Probability of the positive class, shape (n,); NaN for a patient without any arm."""
-    return fuser.parts(arms).scores(arms.spoke)
+    return fuser.contributions(arms).scores(arms.available)
 
 
 def save_fusion(
@@ -204,6 +204,6 @@ def _parity_arms(image: Predictor, clinical: Mapping[str, Fitted]) -> Arms:
         pd.concat([part.patients for part in parts], ignore_index=True),
         np.concatenate([part.image for part in parts]),
         np.concatenate([part.features for part in parts]),
-        pd.concat([part.clinic for part in parts], ignore_index=True),
+        pd.concat([part.clinical for part in parts], ignore_index=True),
         pd.concat([part.values for part in parts], ignore_index=True),
     )

@@ -210,10 +210,10 @@ def _answers(
     lines: dict[str, int],
 ) -> list[PatientPrediction]:
     arms = _arms(predictor, who, seen, values)
-    spoke, bundle = arms.spoke, predictor.bundle
-    parts = predictor.fuser.parts(arms)
+    spoke, bundle = arms.available, predictor.bundle
+    parts = predictor.fuser.contributions(arms)
     scores = parts.scores(spoke)
-    first = arms.clinic.iloc[:, 0].to_numpy(np.float64)
+    first = arms.clinical.iloc[:, 0].to_numpy(np.float64)
     said = {"p1": expit(arms.image), "p2": expit(first)} | parts._asdict()
     found = []
     for place, patient in enumerate(who):

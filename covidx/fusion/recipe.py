@@ -34,7 +34,7 @@ class JointLearning(Config):
 
 
 class Recipe(Config):
-    """One way from the arms to P3.
+    """How the arms are combined to P3.
 
     ``late``: logistic regression on the log odds of P1 and P2. ``stacking``: on those of P1 and of
     all clinical models. ``joint``: the network of Mei et al. ``gated``: the same inputs, weighed

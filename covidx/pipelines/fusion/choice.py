@@ -162,7 +162,7 @@ def save_p3(
     saved: dict[str, Fitted] = {}
     digests: dict[str, str] = {}
     for name in names:
-        said = expit(chosen.arms.clinic[name].to_numpy(np.float64))
+        said = expit(chosen.arms.clinical[name].to_numpy(np.float64))
         place = folder / CLINICAL_FOLDER / name
         own = {key: facts[key] for key in CLINICAL_FACTS}
         more = {"classes": classes, "positive": positive, "patients": counts, **own}
