@@ -25,12 +25,19 @@ from covidx.pipelines.image.config import ImageRecipe
 from covidx.pipelines.image.results import make_bundle, with_threshold
 from covidx.runs import versions
 from covidx.tables import PREDICTIONS, read_table, table_digest, write_table
-from covidx.training import Fit, fit
+from covidx.training import Fit, fit_classifier
 
 __all__ = ["Study", "Validated", "cross_validate", "make_study"]
 
 FOLDS = 5
-SHAPES_A_FOLD = ("imaging", "models", "training/data.py", "training/fit.py", "training/module.py")
+SHAPES_A_FOLD = (
+    "imaging",
+    "models",
+    "training/data.py",
+    "training/fit.py",
+    "training/learner.py",
+    "training/module.py",
+)
 """Code by which a kept fold is known; comments and docstrings may change."""
 
 Train = Callable[..., Fit]
@@ -106,7 +113,7 @@ def make_study(
     return Study(cohort, cache, manifest, splits, recipe, seed, leaky)
 
 
-def cross_validate(study: Study, work: Path, train: Train = fit) -> Validated:
+def cross_validate(study: Study, work: Path, train: Train = fit_classifier) -> Validated:
     """Train and score every fold; folds of the same key that are done are read back.
 
     Parameters
@@ -114,9 +121,9 @@ def cross_validate(study: Study, work: Path, train: Train = fit) -> Validated:
     study : Study
     work : Path
         Takes ``<key>/fold-<k>/``: predictions.parquet, fold.json, and checkpoints meanwhile, so
-        that a fold that was interrupted goes on from its last whole epoch.
+        that a fold that was interrupted goes on from its last complete epoch.
     train : callable
-        As `covidx.training.fit`.
+        As `covidx.training.fit_classifier`.
     """
     tables, points, commits = [], {}, []
     for fold in study.splits.folds:
@@ -138,10 +145,15 @@ def _run_fold(study: Study, fold: int, folder: Path, train: Train) -> None:
     rows, cohort, recipe = study.rows(fold), study.cohort, study.recipe
     counts = rows["role"].value_counts()
     print(f"fold {fold}: {', '.join(f'{n} {role}' for role, n in counts.items())}", flush=True)
-    classes = (list(cohort.classes.names), cohort.classes.positive)
     checkpoints = folder / "training"
     fitted = train(
-        study.cache, rows, classes, recipe.architecture, recipe.learning, study.seed, checkpoints
+        study.cache,
+        rows,
+        cohort.classes,
+        recipe.architecture,
+        recipe.learning,
+        study.seed,
+        checkpoints,
     )
     run_id = f"{cohort.source.name}-{study.key}"
     draft = make_bundle(fitted.model, recipe, cohort, rows, study.splits, run_id)

@@ -26,7 +26,7 @@ from covidx.evaluate import (
     wilson_estimate,
 )
 from covidx.files import read_json
-from covidx.fusion import CLINIC, IMAGE, FusionPredictor, ImageArm, make_arms, read_bag
+from covidx.fusion import CLINICAL_ARM, IMAGE, FusionPredictor, ImageArm, make_arms, read_bag
 from covidx.pipelines.fusion.config import (
     TRAIN_FUSION,
     TrainFusion,
@@ -86,11 +86,11 @@ def table_of(
             "label": [one.label for one in fresh],
             "normal_ct": [one.normal_ct for one in fresh],
             "p1": expit(image.logits.to_numpy()),
-            "p2": expit(arms.clinic.iloc[:, 0].to_numpy(np.float64)),
+            "p2": expit(arms.clinical.iloc[:, 0].to_numpy(np.float64)),
             "p3": predictor.score(arms),
         }
     )
-    for pattern in (IMAGE, CLINIC):
+    for pattern in (IMAGE, CLINICAL_ARM):
         table[f"p3 of {pattern} alone"] = predictor.score(arms.restricted(pattern))
     return table
 
@@ -119,7 +119,7 @@ def results_of(
         found[f"fusion_p3_minus_{arm}"] = result_of(
             _difference(table, arm), f"above 0; paired bootstrap; {own}", COMMAND
         )
-    for arm in (f"{IMAGE} alone", f"{CLINIC} alone"):
+    for arm in (f"{IMAGE} alone", f"{CLINICAL_ARM} alone"):
         auroc = auroc_estimate(table[f"p3 of {arm}"].to_numpy(), truth)
         told = f"P3 as if the other arm were missing; with both {found['fusion_p3_auroc'].value}"
         found[f"fusion_p3_of_{arm.replace(' ', '_')}_auroc"] = result_of(auroc, told, COMMAND)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from covidx.audit.finding import Finding, failed
 from covidx.files import make_folder, write_json
-from covidx.report.html import render_page
+from covidx.report import page as parts
 
 __all__ = ["write_audit"]
 
@@ -30,11 +30,13 @@ def write_audit(
     out : Path
         The folder; made where it is not there.
     title : str
+        Heading of the page.
     facts : sequence of (name, value)
         What was audited.
     findings : sequence of Finding
         In the order in which they are shown.
     pictures : sequence of (file name in `out`, what it shows), optional
+        Shown above the findings.
 
     Returns
     -------
@@ -51,16 +53,15 @@ def write_audit(
         "findings": [finding.to_json() for finding in findings],
     }
     write_json(out / "audit.json", record)
-    render_page(
-        "audit.html",
-        out / "audit.html",
-        title=title,
-        verdict=verdict,
-        summary=f"{counts['fail']} faults, {counts['note']} notes, {counts['pass']} questions "
+    values = {
+        "verdict": verdict,
+        "summary": f"{counts['fail']} faults, {counts['note']} notes, {counts['pass']} questions "
         f"without a finding, {counts['not looked at']} not looked at.",
-        facts=facts,
-        findings=findings,
-        pictures=pictures,
-        most=MOST_ROWS,
-    )
+        "findings": findings,
+        "pictures": pictures,
+        "most": MOST_ROWS,
+    }
+    body = parts.Section(template="audit.html", values=values)
+    sections = [body, parts.facts(facts, "What was audited")]
+    parts.Page(title, sections).write(out / "audit.html")
     return out / "audit.html"

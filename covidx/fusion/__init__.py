@@ -1,4 +1,4 @@
-"""P3: the image arm and the clinical arm of the same patients, fused; what each moved."""
+"""P3: the image arm and the clinical arm of the same patients, fused, with contributions."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from covidx.lazy import lazy_names
 
 if TYPE_CHECKING:
-    from covidx.fusion.arms import BOTH, CLINIC, IMAGE, PATTERNS, Arms, logit
+    from covidx.fusion.arms import BOTH, CLINICAL_ARM, IMAGE, PATTERNS, Arms, logit
     from covidx.fusion.bundle import (
         CLINICAL_FOLDER,
         IMAGE_FOLDER,
@@ -18,22 +18,23 @@ if TYPE_CHECKING:
     )
     from covidx.fusion.image import ImageArm, read_bag, read_images, with_features
     from covidx.fusion.joint import ImageTraining, JointFusion, fit_joint
-    from covidx.fusion.late import LateFusion, Line, Parts, fit_late, fit_scale
+    from covidx.fusion.late import Contributions, LateFusion, Line, fit_late, fit_scale
+    from covidx.fusion.out_of_fold import Mask, OutOfFold, cross_fit, held_out
     from covidx.fusion.patients import make_arms, predictions_of
     from covidx.fusion.predict import FusionPayload, FusionPredictor
     from covidx.fusion.recipe import FusionRecipe, JointLearning
-    from covidx.fusion.unseen import Mask, OutOfFold, cross_fit, held_out
 else:
     __getattr__ = lazy_names(__name__, __file__)
 
 __all__ = [
     "BOTH",
-    "CLINIC",
+    "CLINICAL_ARM",
     "CLINICAL_FOLDER",
     "IMAGE",
     "IMAGE_FOLDER",
     "PATTERNS",
     "Arms",
+    "Contributions",
     "Fuser",
     "FusionBundle",
     "FusionParts",
@@ -48,7 +49,6 @@ __all__ = [
     "Line",
     "Mask",
     "OutOfFold",
-    "Parts",
     "cross_fit",
     "fit_joint",
     "fit_late",

@@ -140,7 +140,7 @@ def score(fuser: Fuser, arms: Arms) -> FloatArray:
     fuser : LateFusion or JointFusion
     arms : Arms
     """
-    return fuser.parts(arms).scores(arms.spoke)
+    return fuser.contributions(arms).scores(arms.available)
 
 
 def write_parts(
@@ -217,6 +217,6 @@ def _parity_arms(image: ImagePredictor, clinical: Mapping[str, Fitted]) -> Arms:
         pd.concat([part.patients for part in parts], ignore_index=True),
         np.concatenate([part.image for part in parts]),
         np.concatenate([part.features for part in parts]),
-        pd.concat([part.clinic for part in parts], ignore_index=True),
+        pd.concat([part.clinical for part in parts], ignore_index=True),
         pd.concat([part.values for part in parts], ignore_index=True),
     )

@@ -1,4 +1,4 @@
-"""What P1's network says of patients: log odds and features, the mean over their images."""
+"""Outputs of P1's network for patients: log odds and features, the mean over their images."""
 
 from __future__ import annotations
 
@@ -21,20 +21,43 @@ __all__ = ["ImageArm", "read_bag", "read_images", "with_features"]
 
 
 class ImageArm(NamedTuple):
-    """By patient: log odds of the positive class; features, a row a patient."""
+    """P1's outputs by patient.
+
+    Parameters
+    ----------
+    logits : Series
+        patient_id -> log odds of the positive class.
+    features : DataFrame, shape (patients, features)
+        A row a patient, indexed by patient_id.
+    """
 
     logits: pd.Series
     features: pd.DataFrame
 
     def calibrated(self, scale: Line) -> ImageArm:
-        """The same with the log odds on another scale."""
-        told = scale.logits(pd.DataFrame({IMAGE: self.logits.to_numpy()}))
-        return self._replace(logits=pd.Series(told, self.logits.index))
+        """The same with the log odds on another `scale`."""
+        logits = scale.logits(pd.DataFrame({IMAGE: self.logits.to_numpy()}))
+        return self._replace(logits=pd.Series(logits, self.logits.index))
 
 
 @torch.inference_mode()
 def read_bag(model: BagClassifier, bag: Bag, positive: int) -> tuple[float, FloatArray]:
-    """One image: log odds of the class `positive`, and features, shape (features,)."""
+    """Log odds and features of one image.
+
+    Parameters
+    ----------
+    model : BagClassifier
+        In evaluation mode.
+    bag : Bag
+        The prepared image.
+    positive : int
+        Number of the class.
+
+    Returns
+    -------
+    (float, ndarray of float64, shape (features,))
+        Log odds of that class, and features.
+    """
     slices = to_tensor(bag.pixels).to(device_of(model))
     output, features = model.with_features(slices, [len(slices)])
     # In double precision, as the bundle's own scores.
@@ -56,6 +79,7 @@ def read_images(
     model : BagClassifier
         In evaluation mode.
     cache : BagCache
+        Prepared slices of every image.
     images : DataFrame
         image_id and patient_id.
     positive : int
@@ -65,8 +89,8 @@ def read_images(
     """
     pixels, logits, features = cache.pixels, [], []
     for done, image_id in enumerate(images["image_id"], 1):
-        one, vector = read_bag(model, cache.bag(str(image_id), pixels), positive)
-        logits.append(one)
+        log_odds, vector = read_bag(model, cache.bag(str(image_id), pixels), positive)
+        logits.append(log_odds)
         features.append(vector)
         if progress is not None:
             progress(done, len(images))
@@ -76,6 +100,6 @@ def read_images(
 
 
 def with_features(arms: Arms, features: pd.DataFrame) -> Arms:
-    """The same patients with other features, an `ImageArm`'s; NaN where it has none."""
+    """The patients of `arms` with other `features`, an `ImageArm`'s; NaN where it has none."""
     of_patients = features.reindex(arms.patients["patient_id"])
     return replace(arms, features=of_patients.to_numpy(np.float64))

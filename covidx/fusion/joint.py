@@ -1,4 +1,4 @@
-"""P3 by a network: calibrated for each pattern of arms, its score shared out between them."""
+"""P3 by a network: calibrated for each pattern of arms, with contributions of each arm."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from torch import Tensor
 
 from covidx.cards import Column
 from covidx.files import make_folder
-from covidx.fusion.arms import BOTH, CLINIC, IMAGE, PATTERNS, Arms, FloatArray
+from covidx.fusion.arms import BOTH, CLINICAL_ARM, IMAGE, PATTERNS, Arms, FloatArray
 from covidx.fusion.image import read_images, with_features
-from covidx.fusion.late import Line, Parts, fit_line, need_patients
-from covidx.fusion.learn import Joint, JointLearner, Known, RowData, there_of
+from covidx.fusion.late import Contributions, Line, fit_line, need_patients
+from covidx.fusion.learn import Joint, JointInputs, JointLearner, RowData, availability
 from covidx.fusion.network import FusionNetwork
 from covidx.fusion.recipe import FusionRecipe
 from covidx.imaging import BagCache
 from covidx.models import BagClassifier
 from covidx.models.learning import ImageLearning
-from covidx.training import BagData, run
+from covidx.training import BagData, fit_learner
 
 IntArray = npt.NDArray[np.intp]
 
@@ -36,20 +36,21 @@ ROLES = ("train", "validation")
 
 @dataclass(frozen=True, eq=False)
 class ImageTraining:
-    """What training P1's network on needs.
+    """What continued training of P1's network needs.
 
     Parameters
     ----------
     model : BagClassifier
         P1's; it is copied.
     cache : BagCache
+        Prepared slices of every image.
     images : DataFrame
         image_id and patient_id.
     classes : Series
         patient_id -> number among P1's classes.
     positive : int
         Number of the positive one.
-    how : ImageLearning
+    learning : ImageLearning
         P1's.
     """
 
@@ -58,11 +59,11 @@ class ImageTraining:
     images: pd.DataFrame
     classes: pd.Series
     positive: int
-    how: ImageLearning
+    learning: ImageLearning
 
-    def features_of(self, bag: BagClassifier) -> pd.DataFrame:
-        """The patients' features by another state of the network."""
-        return read_images(bag, self.cache, self.images, self.positive).features
+    def features_of(self, network: BagClassifier) -> pd.DataFrame:
+        """The patients' features by another state of the `network`."""
+        return read_images(network, self.cache, self.images, self.positive).features
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,13 +73,13 @@ class JointFusion:
     Parameters
     ----------
     model : Joint
-        With P1's network where it was trained on: image features are then that one's.
+        With P1's network where its training continued: image features are then that one's.
     columns : list of Column
         Of the clinical values.
     lines : mapping
         Pattern -> line on the network's output; fitted on validation patients.
     prior : float
-        Log odds of a patient of whom nothing is known: the share of positives in training.
+        Log odds of a patient without any arm: from the share of positives in training.
     """
 
     model: Joint
@@ -88,25 +89,25 @@ class JointFusion:
 
     @property
     def bag(self) -> BagClassifier | None:
-        """P1's network as it was trained on; None where it was not."""
+        """P1's network after continued training; None where there was none."""
         return self.model.bag
 
     @torch.inference_mode()
     def raw(self, arms: Arms, pattern: str) -> FloatArray:
-        """What the network gives as if patients had the arms of `pattern` alone, shape (n,)."""
+        """The network's output as if patients had the arms of `pattern` alone, shape (n,)."""
         network = self.model.network.eval()
         features = torch.from_numpy(np.nan_to_num(arms.features)).float()
         values = _numbers(arms.values, self.columns)
-        there = there_of(pattern != CLINIC, pattern != IMAGE, len(arms))
-        found: FloatArray = network(features, values, there).double().numpy()
-        return found
+        there = availability(pattern != CLINICAL_ARM, pattern != IMAGE, len(arms))
+        output: FloatArray = network(features, values, there).double().numpy()
+        return output
 
-    def told(self, arms: Arms, pattern: str) -> FloatArray:
+    def logits(self, arms: Arms, pattern: str) -> FloatArray:
         """Log odds as if patients had the arms of `pattern` alone, shape (n,)."""
         line, raw = self.lines[pattern], self.raw(arms, pattern)
         return line.logits(pd.DataFrame({RAW: raw}))
 
-    def parts(self, arms: Arms) -> Parts:
+    def contributions(self, arms: Arms) -> Contributions:
         """Shapley values of the two arms: the mean of what each adds, first or second.
 
         Parameters
@@ -114,15 +115,13 @@ class JointFusion:
         arms : Arms
             Each patient with at least one arm.
         """
-        spoke, n = arms.spoke, len(arms)
-        both, image, clinic = (self.told(arms, pattern) - self.prior for pattern in PATTERNS)
-        moved_image = np.select(
-            [spoke == BOTH, spoke == IMAGE], [(image + both - clinic) / 2, image], 0.0
+        both, image, clinical = (self.logits(arms, pattern) - self.prior for pattern in PATTERNS)
+        has_both, has_image, has_clinical = (arms.available == pattern for pattern in PATTERNS)
+        return Contributions(
+            np.full(len(arms), self.prior),
+            np.select([has_both, has_image], [(image + both - clinical) / 2, image], 0.0),
+            np.select([has_both, has_clinical], [(clinical + both - image) / 2, clinical], 0.0),
         )
-        moved_clinic = np.select(
-            [spoke == BOTH, spoke == CLINIC], [(clinic + both - image) / 2, clinic], 0.0
-        )
-        return Parts(np.full(n, self.prior), moved_image, moved_clinic)
 
 
 def _numbers(values: pd.DataFrame, columns: Sequence[Column]) -> Tensor:
@@ -160,7 +159,9 @@ def fit_joint(
     truth : ndarray, shape (n,)
         1 positive, 0 rest.
     image : ImageTraining
+        For continued training of P1's network.
     seed : int
+        Of initial weights, order, noise and dropout.
     folder : Path
         For checkpoints.
 
@@ -170,7 +171,7 @@ def fit_joint(
         ``FUSION_ROWS``: too few patients of a role have both arms.
     """
     assert recipe.learning is not None
-    how, role = recipe.learning, arms.patients["role"].to_numpy(str)
+    learning, role = recipe.learning, arms.patients["role"].to_numpy(str)
     train, validation = (np.flatnonzero((role == name) & arms.has(BOTH)) for name in ROLES)
     for name, rows in zip(ROLES, (train, validation), strict=True):
         need_patients(truth[rows] > 0, BOTH, name)
@@ -180,21 +181,22 @@ def fit_joint(
     torch.manual_seed(seed)
     model = _start(recipe, values[train], width, image)
     numbers = np.array(arms.patients["patient_id"].map(image.classes).fillna(0), dtype=np.int64)
-    known = Known(
+    inputs = JointInputs(
         torch.from_numpy(np.nan_to_num(arms.features)).float(),
         values,
         torch.from_numpy(truth).float(),
         torch.from_numpy(numbers),
     )
-    data: RowData | BagData = RowData(train, validation, how.batch, seed)
-    if how.end_to_end:
+    data: RowData | BagData = RowData(train, validation, learning.batch, seed)
+    if learning.end_to_end:
         items = [_bags(image.images, arms, rows) for rows in (train, validation)]
-        own = image.how
+        own = image.learning
         data = BagData(
-            image.cache, items[0], items[1], own.augmentation, own.slices, how.batch, seed
+            image.cache, items[0], items[1], own.augmentation, own.slices, learning.batch, seed
         )
-    learner = JointLearner(model, known, image.how.backbone_rate, seed)
-    trained = run(learner, data, how.epochs, how.epochs, folder, bar=how.end_to_end).model
+    learner = JointLearner(model, inputs, image.learning.backbone_rate, seed)
+    epochs = learning.epochs
+    trained = fit_learner(learner, data, epochs, epochs, folder, bar=learning.end_to_end).model
     share = float(truth[train].mean())
     draft = JointFusion(trained, columns, {}, float(np.log(share / (1 - share))))
     return replace(draft, lines=_calibrate(draft, arms, truth, validation, image))
@@ -203,17 +205,17 @@ def fit_joint(
 def _start(recipe: FusionRecipe, values: Tensor, width: int, image: ImageTraining) -> Joint:
     """The network before training; medians and gaps are of the training rows."""
     assert recipe.learning is not None
-    how = recipe.learning
+    learning = recipe.learning
     medians = values.nanquantile(0.5, dim=0).nan_to_num()
-    network = FusionNetwork(recipe.kind, how, width, medians, values.isnan().any(dim=0))
-    return Joint(network, deepcopy(image.model) if how.end_to_end else None)
+    network = FusionNetwork(recipe.kind, learning, width, medians, values.isnan().any(dim=0))
+    return Joint(network, deepcopy(image.model) if learning.end_to_end else None)
 
 
 def _bags(images: pd.DataFrame, arms: Arms, rows: IntArray) -> list[tuple[str, int]]:
     """The images of some patients, each with its patient's row."""
     place = dict(zip(arms.patients["patient_id"].iloc[rows], rows.tolist(), strict=True))
-    mine = images[images["patient_id"].isin(place)].sort_values("image_id")
-    pairs = zip(mine["image_id"], mine["patient_id"], strict=True)
+    chosen = images[images["patient_id"].isin(place)].sort_values("image_id")
+    pairs = zip(chosen["image_id"], chosen["patient_id"], strict=True)
     return [(str(image_id), place[patient]) for image_id, patient in pairs]
 
 

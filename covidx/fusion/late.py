@@ -14,10 +14,18 @@ from sklearn.linear_model import LogisticRegression
 
 from covidx.config import Config
 from covidx.errors import InvalidTableError
-from covidx.fusion.arms import BOTH, CLINIC, IMAGE, PATTERNS, Arms, FloatArray
-from covidx.fusion.unseen import Mask, OutOfFold
+from covidx.fusion.arms import BOTH, CLINICAL_ARM, IMAGE, PATTERNS, Arms, FloatArray
+from covidx.fusion.out_of_fold import Mask, OutOfFold
 
-__all__ = ["LateFusion", "Line", "Parts", "fit_late", "fit_line", "fit_scale", "need_patients"]
+__all__ = [
+    "Contributions",
+    "LateFusion",
+    "Line",
+    "fit_late",
+    "fit_line",
+    "fit_scale",
+    "need_patients",
+]
 
 FEWEST = 5
 """Training patients of each class from which a line is fitted. Modelling choice."""
@@ -28,10 +36,15 @@ WITHOUT_NETWORKS = (
 )
 
 
-class Parts(NamedTuple):
-    """What makes up P3's log odds, each of shape (n,): they sum to it.
+class Contributions(NamedTuple):
+    """The terms of P3's log odds, which sum to it.
 
-    An arm that a patient lacks moves nothing: 0.
+    Parameters
+    ----------
+    base : ndarray of float64, shape (n,)
+        Log odds without either arm.
+    image, clinic : ndarray of float64, shape (n,)
+        What each arm adds; 0 where a patient lacks it.
     """
 
     base: FloatArray
@@ -43,13 +56,13 @@ class Parts(NamedTuple):
         """P3's log odds."""
         return self.base + self.image + self.clinic
 
-    def scores(self, spoke: npt.NDArray[np.str_]) -> FloatArray:
-        """Probability of the positive class, shape (n,); NaN where no arm spoke (`Arms.spoke`)."""
-        return np.where(spoke == "", np.nan, expit(self.logits))
+    def scores(self, available: npt.NDArray[np.str_]) -> FloatArray:
+        """Probability of the positive class, shape (n,); NaN where no arm is `available`."""
+        return np.where(available == "", np.nan, expit(self.logits))
 
 
 class Line(Config):
-    """One logistic regression: intercept, weights, and the means that parts are told against."""
+    """A logistic regression; contributions are relative to the means of its inputs."""
 
     intercept: float
     weights: dict[str, float]
@@ -57,49 +70,57 @@ class Line(Config):
 
     @property
     def base(self) -> float:
-        """Log odds of a patient of whom every arm says the mean."""
+        """Log odds of a patient of whom every score is at its mean."""
         return self.intercept + sum(w * self.means[name] for name, w in self.weights.items())
 
     def logits(self, scores: pd.DataFrame) -> FloatArray:
-        """Log odds, shape (n,)."""
-        return self.base + self.part(scores, list(self.weights))
+        """Log odds of the rows of `scores`, shape (n,)."""
+        return self.base + self.contribution(scores, list(self.weights))
 
-    def part(self, scores: pd.DataFrame, names: Sequence[str]) -> FloatArray:
-        """What some of the scores move, shape (n,)."""
-        moved = sum((scores[name] - self.means[name]) * self.weights[name] for name in names)
-        found: FloatArray = np.asarray(moved + np.zeros(len(scores)), dtype=np.float64)
-        return found
+    def contribution(self, scores: pd.DataFrame, names: Sequence[str]) -> FloatArray:
+        """What the columns `names` of `scores` add to the log odds, shape (n,)."""
+        total = sum((scores[name] - self.means[name]) * self.weights[name] for name in names)
+        added: FloatArray = np.asarray(total + np.zeros(len(scores)), dtype=np.float64)
+        return added
 
 
 @dataclass(frozen=True, eq=False)
 class LateFusion:
-    """A line for each pattern of arms, so that a patient who lacks one is answered too."""
+    """A line for each pattern of arms, so that a patient who lacks one is scored too.
+
+    Parameters
+    ----------
+    models : list of str
+        Clinical models that are fused.
+    lines : mapping
+        Pattern of arms -> logistic regression.
+    """
 
     models: list[str]
     lines: Mapping[str, Line]
 
-    def parts(self, arms: Arms) -> Parts:
-        """Exact: the log odds are a sum.
+    def contributions(self, arms: Arms) -> Contributions:
+        """Exact contributions: the log odds are a sum.
 
         Parameters
         ----------
         arms : Arms
             Each patient with at least one arm.
         """
-        scores, spoke = arms.clinic.assign(**{IMAGE: arms.image}), arms.spoke
-        base, image, clinic = (np.zeros(len(arms)) for _ in range(3))
+        scores, available = arms.clinical.assign(**{IMAGE: arms.image}), arms.available
+        base, image, clinical = (np.zeros(len(arms)) for _ in range(3))
         for pattern, line in self.lines.items():
-            mine = spoke == pattern
-            base[mine] = line.base
-            if pattern != CLINIC:
-                image[mine] = line.part(scores[mine], [IMAGE])
+            rows = available == pattern
+            base[rows] = line.base
+            if pattern != CLINICAL_ARM:
+                image[rows] = line.contribution(scores[rows], [IMAGE])
             if pattern != IMAGE:
-                clinic[mine] = line.part(scores[mine], self.models)
-        return Parts(base, image, clinic)
+                clinical[rows] = line.contribution(scores[rows], self.models)
+        return Contributions(base, image, clinical)
 
 
-def fit_late(truth: pd.Series, image: OutOfFold, clinic: Mapping[str, OutOfFold]) -> LateFusion:
-    """Fit the lines on what the arms said of training patients that they had not seen.
+def fit_late(truth: pd.Series, image: OutOfFold, clinical: Mapping[str, OutOfFold]) -> LateFusion:
+    """Fit the lines on out-of-fold scores of training patients.
 
     L2-penalised (C = 1): two or eight numbers on one scale.
 
@@ -108,7 +129,8 @@ def fit_late(truth: pd.Series, image: OutOfFold, clinic: Mapping[str, OutOfFold]
     truth : Series
         patient_id -> whether positive; training patients.
     image : OutOfFold
-    clinic : mapping
+        P1's scores.
+    clinical : mapping
         Clinical model -> its scores; one for late fusion, several for stacking.
 
     Raises
@@ -116,9 +138,9 @@ def fit_late(truth: pd.Series, image: OutOfFold, clinic: Mapping[str, OutOfFold]
     InvalidTableError
         ``FUSION_ROWS``: too few training patients of a class have the arms of a pattern.
     """
-    columns = {IMAGE: image.by_patient} | {name: one.by_patient for name, one in clinic.items()}
-    scores, models = pd.DataFrame(columns).reindex(truth.index), list(clinic)
-    names = {BOTH: [IMAGE, *models], IMAGE: [IMAGE], CLINIC: models}
+    columns = {IMAGE: image.by_patient} | {n: s.by_patient for n, s in clinical.items()}
+    scores, models = pd.DataFrame(columns).reindex(truth.index), list(clinical)
+    names = {BOTH: [IMAGE, *models], IMAGE: [IMAGE], CLINICAL_ARM: models}
     return LateFusion(models, {p: _line(scores[names[p]], truth, p) for p in PATTERNS})
 
 
@@ -130,7 +152,22 @@ def _line(scores: pd.DataFrame, truth: pd.Series, pattern: str) -> Line:
 
 
 def need_patients(positive: Mask, pattern: str, role: str) -> None:
-    """Refuse to fit on too few patients of a class."""
+    """Refuse to fit on too few patients of a class.
+
+    Parameters
+    ----------
+    positive : mask, shape (n,)
+        Class of the patients.
+    pattern : str
+        Arms that they have, as in `PATTERNS`.
+    role : str
+        Of the patients, for the error.
+
+    Raises
+    ------
+    InvalidTableError
+        ``FUSION_ROWS``.
+    """
     counts = (int(positive.sum()), int((~positive).sum()))
     if min(counts) < FEWEST:
         raise InvalidTableError(
@@ -147,13 +184,14 @@ def fit_scale(logits: FloatArray, positive: Mask) -> Line:
     """Platt's line from one network's log odds to calibrated ones, rising or flat.
 
     Networks of the same recipe differ in scale and offset by chance. On one scale, what is learnt
-    from those that left a fold out holds for the one that was trained whole.
+    from those that left a fold out holds for the one that was trained on all.
 
     Parameters
     ----------
     logits : ndarray, shape (n,)
         Of validation patients.
     positive : mask, shape (n,)
+        Their class.
     """
     line = fit_line(pd.DataFrame({IMAGE: logits}), positive)
     if line.weights[IMAGE] >= 0:
@@ -164,7 +202,7 @@ def fit_scale(logits: FloatArray, positive: Mask) -> Line:
 
 
 def fit_line(scores: pd.DataFrame, positive: Mask) -> Line:
-    """Logistic regression (L2, C = 1) of the class on some scores, all of them known."""
+    """Logistic regression (L2, C = 1) of the class, `positive` or not, on `scores` without NaN."""
     model = LogisticRegression(C=1.0).fit(scores.to_numpy(), positive)
     return Line(
         intercept=float(model.intercept_[0]),

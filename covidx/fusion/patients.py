@@ -1,4 +1,4 @@
-"""Arms from what is known of patients, and P3's answers as rows of the predictions table."""
+"""Arms of patients from images and clinical rows; P3's scores as rows of predictions."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def make_arms(
     Parameters
     ----------
     patients : DataFrame
-        patient_id, and what else is to be kept of them.
+        patient_id, and any other columns to keep.
     image : ImageArm
         Of the patients who have an image.
     values : DataFrame, index patient_id
@@ -31,18 +31,15 @@ def make_arms(
         Clinical models by name, P2 first.
     """
     patients = patients.reset_index(drop=True)
-    known = values.reindex(patients["patient_id"]).reset_index(drop=True)
-    there = known.notna().any(axis=1)
-    clinic = pd.DataFrame(
-        {name: logit(model.score(known)) for name, model in models.items()}
-    ).where(there, np.nan)
     ids = patients["patient_id"]
+    rows = values.reindex(ids).reset_index(drop=True)
+    logits = pd.DataFrame({name: logit(model.score(rows)) for name, model in models.items()})
     return Arms(
         patients,
         image.logits.reindex(ids).to_numpy(np.float64),
         image.features.reindex(ids).to_numpy(np.float64),
-        clinic,
-        known,
+        logits.where(rows.notna().any(axis=1), np.nan),
+        rows,
     )
 
 
@@ -64,5 +61,5 @@ def predictions_of(
     hashes
         run_id, split_sha256, bundle_sha256.
     """
-    used = arms.spoke if arm.startswith("p3") else None
+    used = arms.available if arm.startswith("p3") else None
     return score_rows(arms.patients, scores, classes, arm=arm, arms_used=used, **hashes)

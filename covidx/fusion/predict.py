@@ -185,9 +185,9 @@ class FusionPredictor(FusionParts, Predictor):
         arms = make_arms(
             pd.DataFrame({"patient_id": keys}), image_arm(self, patients), values, self.clinical
         )
-        available, parts = arms.spoke, self.fuser.parts(arms)
+        available, parts = arms.available, self.fuser.contributions(arms)
         scores = parts.scores(available)
-        own = {"p1": expit(arms.image), "p2": expit(arms.clinic.iloc[:, 0].to_numpy(np.float64))}
+        own = {"p1": expit(arms.image), "p2": expit(arms.clinical.iloc[:, 0].to_numpy(np.float64))}
         own |= {"base": parts.base, "image": parts.image, "clinical": parts.clinic}
         rest, positive = self.bundle.classes
         for place, key in enumerate(keys):

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
 
 import pandas as pd
-from lightning import LightningModule
 from pydantic import Field
 
 from covidx.cohort import Splits, cut_groups, find_duplicates, group_images, thumbnail
@@ -24,7 +23,8 @@ from covidx.pipelines.handovers import hand_over, source_warnings, trained_on
 from covidx.pipelines.masks import TrueMasks
 from covidx.pipelines.run import TrainingRun
 from covidx.pipelines.source import PhantomCohort, Source, phantom_source
-from covidx.training.fit import Fit, run
+from covidx.training.fit import Fit, fit_learner
+from covidx.training.learner import Learner
 from covidx.training.patches import PatchData, PatchPlan
 
 __all__ = [
@@ -170,10 +170,9 @@ def prepare(
 
 def fit_patches(
     prepared: Prepared[Any],
-    learner: LightningModule,
+    learner: Learner,
     seed: int,
     folder: Path,
-    by: str = "validation_loss",
 ) -> Fit:
     """Train on patches of the rows of role train; those of role validation choose the epoch.
 
@@ -181,12 +180,10 @@ def fit_patches(
     ----------
     prepared : Prepared
         Its recipe has ``learning``, a `PatchLearning`.
-    learner : LightningModule
+    learner : Learner
     seed : int
     folder : Path
         Of its checkpoints.
-    by : str
-        What chooses the epoch, as `training.fit.run` takes it.
     """
     learning = prepared.recipe.learning
     train, validation = (
@@ -197,7 +194,7 @@ def fit_patches(
         prepared.cache, train, validation, plan, learning.augmentation, prepared.cohort.groups
     )
     make_folder(folder)
-    return run(learner, data, learning.epochs, learning.patience, folder, by=by)
+    return fit_learner(learner, data, learning.epochs, learning.patience, folder)
 
 
 def _grouped(manifest: pd.DataFrame, cache: PairCache) -> pd.DataFrame:

@@ -8,7 +8,7 @@ from covidx.report.figures import (
     score_figure,
     training_figure,
 )
-from covidx.report.html import Case, write_case, write_report
+from covidx.report.image import Case, write_case, write_report
 
 __all__ = [
     "Case",

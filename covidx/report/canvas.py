@@ -34,7 +34,7 @@ MARKS = ("o", "s", "^", "D", "v", "P")
 
 
 def save(figure: Figure, path: Path) -> Path:
-    """Write a PNG atomically; the same figure gives the same bytes, with no date inside."""
+    """Write `figure` to `path` as a PNG, atomically; the same figure gives the same bytes."""
     make_folder(path.parent)
     FigureCanvasAgg(figure)
     figure.draw_without_rendering()
@@ -45,14 +45,14 @@ def save(figure: Figure, path: Path) -> Path:
 
 
 def save_all(drawn: Mapping[str, tuple[str, Figure]], folder: Path) -> list[tuple[str, str]]:
-    """Write figures, given by file name with a text for each; returns names and texts."""
+    """Write figures, `drawn` by file name with a text for each, to `folder`; names and texts."""
     for name, (_, figure) in drawn.items():
         save(figure, folder / name)
     return [(name, text) for name, (text, _) in drawn.items()]
 
 
 def square_figure(title: str) -> tuple[Figure, Axes]:
-    """Axes from 0 to 1 on both sides."""
+    """Axes from 0 to 1 on both sides, below `title`."""
     figure = Figure(figsize=SIZE, layout="constrained", dpi=DPI)
     axes = figure.add_subplot()
     axes.set_title(title, fontsize=10)

@@ -1,4 +1,4 @@
-"""The page of a clinical model: results, models side by side, what it went by, drift."""
+"""The page of a clinical model: results, models side by side, importance of columns, drift."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ from matplotlib.figure import Figure
 
 from covidx.clinical import Week
 from covidx.evaluate import Estimate, Metrics
+from covidx.report import page as parts
 from covidx.report.canvas import BLUE, DPI, GREEN, GREY, ORANGE
-from covidx.report.html import render_metrics
+from covidx.report.page import Page, Section
 
 __all__ = [
     "ClinicalPage",
@@ -30,7 +31,23 @@ STATES = {"stable": "#FFFFFF", "changed": ORANGE, "lost": GREY, "returned": "#56
 
 @dataclass(frozen=True)
 class ModelLine:
-    """One recipe on the test rows, beside the one that was chosen."""
+    """One recipe on the test rows, beside the one that was chosen.
+
+    Parameters
+    ----------
+    name : str
+        Of the recipe.
+    what : str
+        What it is, in words.
+    inner_auroc : float
+        On inner folds of the training rows.
+    auroc : Estimate
+        On the test rows.
+    difference : Estimate or None
+        AUROC of P2 less its own; None of P2 itself.
+    n : int
+        Test rows.
+    """
 
     name: str
     what: str
@@ -42,7 +59,29 @@ class ModelLine:
 
 @dataclass(frozen=True, eq=False)
 class ClinicalPage:
-    """What the page shows."""
+    """What the page shows.
+
+    Parameters
+    ----------
+    title : str
+        Its heading.
+    warnings : sequence of str
+        Shown above all else.
+    models : sequence of ModelLine
+        P2 first.
+    importance, odds : mapping of str to Estimate
+        Column -> loss of AUROC when shuffled, odds ratio.
+    weeks : sequence of Week
+        Drift by week; empty without dates.
+    figures : sequence of (file name below ``figures/``, what it shows)
+        For a reader who cannot see them.
+    facts : sequence of (name, value)
+        What was done.
+    nested : mapping of str to Estimate
+        Procedure -> AUROC by nested cross-validation; empty where there was none.
+    nested_folds : int
+        Its outer folds.
+    """
 
     title: str
     warnings: Sequence[str]
@@ -57,14 +96,20 @@ class ClinicalPage:
 
 
 def importance_figure(losses: Mapping[str, Estimate]) -> Figure:
-    """Loss of AUROC by shuffled column, with intervals."""
+    """Loss of AUROC by shuffled column, with intervals.
+
+    Parameters
+    ----------
+    losses : mapping of str to Estimate
+        Column -> loss on the test rows; the first is drawn at the top.
+    """
     names = list(losses)[::-1]
     figure = Figure(figsize=(6.4, 1.2 + 0.28 * len(names)), layout="constrained", dpi=DPI)
     axes = figure.add_subplot()
     for place, name in enumerate(names):
-        one = losses[name]
-        axes.plot([one.low, one.high], [place, place], color=BLUE, linewidth=1.2)
-        axes.plot(one.value, place, "o", color=BLUE, markersize=5)
+        loss = losses[name]
+        axes.plot([loss.low, loss.high], [place, place], color=BLUE, linewidth=1.2)
+        axes.plot(loss.value, place, "o", color=BLUE, markersize=5)
     axes.axvline(0, color=GREY, linewidth=1, linestyle=":")
     axes.set_yticks(range(len(names)), names, fontsize=8)
     axes.set_xlabel("loss of AUROC when shuffled, 95 % interval")
@@ -74,7 +119,15 @@ def importance_figure(losses: Mapping[str, Estimate]) -> Figure:
 
 
 def dependence_figure(curves: Mapping[str, pd.DataFrame], units: Mapping[str, str]) -> Figure:
-    """Mean score by value of some columns; a dashed line where the value is unknown."""
+    """Mean score by value of some columns; a dashed line where the value is unknown.
+
+    Parameters
+    ----------
+    curves : mapping of str to DataFrame
+        Column -> value and score, as `partial_dependence`.
+    units : mapping of str to str
+        Column -> what follows its name on the axis.
+    """
     count = len(curves)
     figure = Figure(figsize=(3.1 * count + 0.4, 3.2), layout="constrained", dpi=DPI)
     shared = None
@@ -101,8 +154,14 @@ def dependence_figure(curves: Mapping[str, pd.DataFrame], units: Mapping[str, st
 
 
 def drift_figure(weeks: Sequence[Week]) -> Figure:
-    """AUROC by week, and below it which columns were lost and which changed."""
-    names = [one.name for one in weeks[0].columns]
+    """AUROC by week, and below it which columns were lost and which changed.
+
+    Parameters
+    ----------
+    weeks : sequence of Week
+        In order of time, at least one.
+    """
+    names = [column.name for column in weeks[0].columns]
     height = 3.4 + 0.3 * len(names)
     figure = Figure(figsize=(2.2 + 1.1 * max(len(weeks), 3), height), layout="constrained", dpi=DPI)
     above, below = figure.subplots(2, 1, sharex=True, height_ratios=(2.4, 0.3 * len(names) + 0.2))
@@ -124,18 +183,18 @@ def drift_figure(weeks: Sequence[Week]) -> Figure:
     above.set_title("By week, against the training rows", fontsize=10)
     for row, name in enumerate(names):
         for place, week in zip(at, weeks, strict=True):
-            one = next(column for column in week.columns if column.name == name)
-            colour, alpha = STATES[one.state], 0.25 if one.state == "changed" else 0.6
+            column = next(column for column in week.columns if column.name == name)
+            colour, alpha = STATES[column.state], 0.25 if column.state == "changed" else 0.6
             below.axhspan(row - 0.5, row + 0.5, color="white", zorder=0)
             below.fill_between(
                 [place - 0.5, place + 0.5], row - 0.5, row + 0.5, color=colour, alpha=alpha
             )
-            text = f"{one.missing:.0%} missing" if one.state == "lost" else f"{one.psi:.2f}"
+            lost = column.state == "lost"
+            text = f"{column.missing:.0%} missing" if lost else f"{column.psi:.2f}"
             below.text(place, row, text, ha="center", va="center", fontsize=7)
     below.set_yticks(range(len(names)), names, fontsize=8)
     below.set_ylim(len(names) - 0.5, -0.5)
-    said = [f"{week.start}\nn = {week.n}" for week in weeks]
-    below.set_xticks(at, said, fontsize=7)
+    below.set_xticks(at, [f"{week.start}\nn = {week.n}" for week in weeks], fontsize=7)
     below.set_xlabel("PSI of known values; orange: changed, grey: column lost, blue: returned")
     return figure
 
@@ -146,5 +205,27 @@ def _once(place: int, label: str) -> str | None:
 
 
 def write_clinical_report(path: Path, page: ClinicalPage, metrics: Metrics) -> None:
-    """Write ``report.html`` of a clinical run."""
-    render_metrics("clinical.html", path, metrics, page=page)
+    """Write ``report.html`` of a clinical run.
+
+    Parameters
+    ----------
+    path : Path
+        Of the page.
+    page : ClinicalPage
+        What it shows.
+    metrics : Metrics
+        P2's on the test rows.
+    """
+    note = f"The model never saw these {metrics.level}s."
+    values = {
+        "page": page,
+        "level": metrics.level,
+        "positive": metrics.positive,
+        "by_name": lambda estimates: [((name,), one) for name, one in estimates.items()],
+    }
+    sections = [
+        parts.results(metrics, f"Results on the test {metrics.level}s", note),
+        Section(template="clinical.html", values=values),
+        parts.facts(page.facts),
+    ]
+    Page(page.title, sections, page.warnings).write(path)

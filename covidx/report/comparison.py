@@ -8,25 +8,41 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 from covidx.evaluate import Comparison, System
+from covidx.report import page as parts
 from covidx.report.canvas import CLASS_COLOURS, GREY, save_all, square_figure
 from covidx.report.evaluation import in_words
 from covidx.report.evaluation_figures import difference_figure
 from covidx.report.figures import roc_points
-from covidx.report.html import render_page
+from covidx.report.page import Page, Section
 from covidx.report.words import metric_name, origin_text
 
 __all__ = ["draw_comparison", "roc_curves_figure", "write_comparison"]
 
 
 def draw_comparison(
-    systems: Sequence[System], found: Sequence[Comparison], folder: Path
+    systems: Sequence[System], comparisons: Sequence[Comparison], folder: Path
 ) -> dict[str, str]:
-    """Draw the ROC curves and the differences; returns file name -> text."""
+    """Draw the ROC curves and the differences.
+
+    Parameters
+    ----------
+    systems : sequence of System
+        On the same rows.
+    comparisons : sequence of Comparison
+        Of every pair.
+    folder : Path
+        Of the figures.
+
+    Returns
+    -------
+    dict of str to str
+        File name -> what the figure shows.
+    """
     n = len(systems[0].rows)
     title = f"Differences on the same test rows, n = {n}"
     figures = {
         "roc.png": ("ROC curves", roc_curves_figure(systems)),
-        "differences.png": ("Differences with intervals", difference_figure(found, title)),
+        "differences.png": ("Differences with intervals", difference_figure(comparisons, title)),
     }
     return dict(save_all(figures, folder))
 
@@ -34,37 +50,50 @@ def draw_comparison(
 def write_comparison(
     path: Path,
     systems: Sequence[System],
-    found: Sequence[Comparison],
+    comparisons: Sequence[Comparison],
     figures: dict[str, str],
     assumed: Sequence[str],
 ) -> None:
-    """Write ``comparison.html``."""
+    """Write ``comparison.html``.
+
+    Parameters
+    ----------
+    path : Path
+        Of the page.
+    systems : sequence of System
+        On the same rows.
+    comparisons : sequence of Comparison
+        Of every pair.
+    figures : dict of str to str
+        As `draw_comparison`.
+    assumed : sequence of str
+        What is assumed because the tables do not state it.
+    """
     rows = systems[0].rows
-    thresholds = {
-        s.name: None if s.point is None else (s.point.threshold, origin_text(s.point))
-        for s in systems
+    values = {
+        "level": rows.level,
+        "positive": rows.positive,
+        "n": len(rows),
+        "positives": int(rows.truth.sum()),
+        "groups": rows.clusters.n_groups,
+        "clustered": rows.clusters.several_rows,
+        "thresholds": {
+            s.name: None if s.point is None else (s.point.threshold, origin_text(s.point))
+            for s in systems
+        },
+        "comparisons": comparisons,
+        "figures": figures,
+        "metric_name": metric_name,
+        "words": in_words,
+        "number": "{:.3g}".format,
     }
-    render_page(
-        "comparison.html",
-        path,
-        title=f"{' and '.join(s.name for s in systems)}: {rows.positive} against the rest",
-        level=rows.level,
-        positive=rows.positive,
-        n=len(rows),
-        positives=int(rows.truth.sum()),
-        groups=rows.clusters.n_groups,
-        clustered=rows.clusters.several_rows,
-        thresholds=thresholds,
-        comparisons=found,
-        figures=figures,
-        assumed=assumed,
-        metric_name=metric_name,
-        words=in_words,
-        number="{:.3g}".format,
-    )
+    body = Section(template="comparison.html", values=values)
+    title = f"{' and '.join(s.name for s in systems)}: {rows.positive} against the rest"
+    Page(title, [*parts.assumptions(assumed), body]).write(path)
 
 
 def roc_curves_figure(systems: Sequence[System]) -> Figure:
+    """ROC curves of `systems`, which have the same rows, with a dot at each threshold."""
     rows = systems[0].rows
     positives = int(rows.truth.sum())
     figure, axes = square_figure(
@@ -80,6 +109,6 @@ def roc_curves_figure(systems: Sequence[System]) -> Figure:
             called, truth = system.called, system.rows.truth
             axes.plot(called[~truth].mean(), called[truth].mean(), "o", color=colour)
     axes.set_xlabel("1 − specificity (false alarms among the rest)")
-    axes.set_ylabel(f"sensitivity ({rows.positive} found)")
+    axes.set_ylabel(f"sensitivity ({rows.positive} detected)")
     axes.legend(loc="lower right", fontsize=8, title="dots: at the threshold", title_fontsize=8)
     return figure

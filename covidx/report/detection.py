@@ -1,4 +1,4 @@
-"""The page of a detection run: mAP, FROC, slices with true and found boxes."""
+"""The page of a detection run: mAP, FROC, slices with true and predicted boxes."""
 
 from __future__ import annotations
 
@@ -15,19 +15,20 @@ from numpy.typing import NDArray
 from covidx.evaluate import Estimate
 from covidx.evaluate.boxes import BOX
 from covidx.evaluate.detection import FALSE_RATES
+from covidx.report import page as parts
 from covidx.report.canvas import BLUE, DPI, ORANGE
-from covidx.report.html import render_page
-from covidx.report.segmentation import FOUND, PANEL, TRUTH, loss_figure
+from covidx.report.page import Page
+from covidx.report.segmentation import FOUND, PANEL, TRUTH, agreement_table, loss_figure
 
 __all__ = ["BoxedSlice", "boxes_figure", "froc_figure", "loss_figure", "write_detection_report"]
 
 READING = (
     "The network never saw these patients. map50: average precision of all slices' boxes, "
     "one being right that overlaps a true one by IoU 0.5 or more; map50_95: its mean over IoU 0.5 "
-    "to 0.95; mask_: the same of masks. froc_N: share of lesions found where N false finds a "
-    "scan are allowed; sensitivity and false_positives (a scan): at the bundle's threshold, chosen "
-    "on validation patients. Intervals by drawing patients. Rules for scans without opacities: "
-    "docs/detection.md."
+    "to 0.95; mask_: the same of masks. froc_N: share of lesions detected where N false positives "
+    "a scan are allowed; sensitivity and false_positives (a scan): at the bundle's threshold, "
+    "chosen on validation patients. Intervals by drawing patients. Rules for scans without "
+    "opacities: docs/detection.md."
 )
 
 
@@ -38,10 +39,13 @@ class BoxedSlice:
     Parameters
     ----------
     title : str
+        Above the picture.
     picture : ndarray of uint8, shape (rows, columns)
+        Greys from 0 to 255.
     truth, found : DataFrame
-        left, top, right, bottom; of the found also score.
+        True and predicted boxes: left, top, right, bottom in pixels; of the predicted also score.
     opaque : ndarray of bool, shape (rows, columns)
+        Where an opacity truly is.
     """
 
     title: str
@@ -52,7 +56,13 @@ class BoxedSlice:
 
 
 def boxes_figure(shown: BoxedSlice) -> Figure:
-    """The slice with outlines of the true opacities, true boxes, and found ones with scores."""
+    """The slice with outlines of true opacities, true boxes, and predicted ones with scores.
+
+    Parameters
+    ----------
+    shown : BoxedSlice
+        Slice and boxes.
+    """
     rows, columns = shown.picture.shape
     size = (1.5 * PANEL, 1.5 * PANEL * rows / columns + 0.6)
     figure = Figure(figsize=size, layout="constrained", dpi=DPI)
@@ -72,21 +82,30 @@ def boxes_figure(shown: BoxedSlice) -> Figure:
     for left, top, score in shown.found[["left", "top", "score"]].to_numpy(float):
         axes.text(left, top - 1, f"{score:.2f}", color=FOUND, fontsize=7)
     axes.set_axis_off()
-    figure.suptitle(f"{shown.title}\ncyan truth (dotted: its outline), orange found", fontsize=9)
+    figure.suptitle(
+        f"{shown.title}\ncyan truth (dotted: its outline), orange predicted", fontsize=9
+    )
     return figure
 
 
-def froc_figure(found: Mapping[str, Estimate]) -> Figure:
-    """Share of lesions found at each number of false positives a scan, with intervals."""
+def froc_figure(estimates: Mapping[str, Estimate]) -> Figure:
+    """Share of lesions detected by false positives a scan (FROC), with intervals.
+
+    Parameters
+    ----------
+    estimates : mapping of str to Estimate
+        ``froc_<rate>`` of every rate in `FALSE_RATES`; sensitivity and false_positives at the
+        bundle's threshold.
+    """
     figure = Figure(figsize=(6.4, 4.2), layout="constrained", dpi=DPI)
     axes = figure.add_subplot()
-    points = [(rate, found[f"froc_{rate:g}"]) for rate in FALSE_RATES]
+    points = [(rate, estimates[f"froc_{rate:g}"]) for rate in FALSE_RATES]
     known = [(rate, one) for rate, one in points if not np.isnan(one.value)]
     rates = [rate for rate, _ in known]
     axes.plot(rates, [one.value for _, one in known], "o-", color=BLUE, label="test patients")
     low, high = [one.low for _, one in known], [one.high for _, one in known]
     axes.fill_between(rates, low, high, color=BLUE, alpha=0.2, label="95 % interval, by patient")
-    point = found["sensitivity"], found["false_positives"]
+    point = estimates["sensitivity"], estimates["false_positives"]
     if not any(np.isnan(one.value) for one in point):
         axes.plot(
             [max(point[1].value, FALSE_RATES[0])], [point[0].value], "s", color=ORANGE,
@@ -96,8 +115,8 @@ def froc_figure(found: Mapping[str, Estimate]) -> Figure:
     axes.set_xticks(FALSE_RATES, ["1/8", "1/4", "1/2", "1", "2", "4", "8"])
     axes.set_ylim(-0.02, 1.02)
     axes.grid(alpha=0.25)
-    axes.set_xlabel("false finds a scan, at most")
-    axes.set_ylabel("share of lesions found")
+    axes.set_xlabel("false positives a scan, at most")
+    axes.set_ylabel("share of lesions detected")
     axes.legend(fontsize=8)
     return figure
 
@@ -105,26 +124,28 @@ def froc_figure(found: Mapping[str, Estimate]) -> Figure:
 def write_detection_report(
     path: Path,
     title: str,
-    found: Mapping[str, Estimate],
+    estimates: Mapping[str, Estimate],
     *,
     pictures: Sequence[tuple[str, str]],
     facts: Sequence[tuple[str, str]],
     warnings: Sequence[str],
 ) -> None:
-    """Write ``report.html``; the parameters are those of `write_segmentation_report`."""
-    parts: dict[str, dict[str, Estimate]] = {}
-    for name, one in found.items():
-        part = "lesions" if name.startswith("froc") else "at the threshold"
-        part = "boxes of slices" if "map" in name else part
-        parts.setdefault(part, {})[name] = one
-    render_page(
-        "agreement.html",
-        path,
-        title=title,
-        heading="Boxes beside the true opacities of test patients",
-        reading=READING,
-        structures=parts,
-        pictures=pictures,
-        facts=facts,
-        warnings=warnings,
-    )
+    """Write ``report.html``.
+
+    Parameters
+    ----------
+    path, title, pictures, facts, warnings
+        As of `write_segmentation_report`.
+    estimates : mapping
+        Metric -> estimate.
+    """
+
+    def part(name: str) -> str:
+        if "map" in name:
+            return "boxes of slices"
+        return "lesions" if name.startswith("froc") else "at the threshold"
+
+    rows = [((part(name), name), estimate) for name, estimate in estimates.items()]
+    heading = "Boxes beside the true opacities of test patients"
+    agreement = agreement_table(rows, heading, READING)
+    Page(title, [agreement, parts.figures(pictures), parts.facts(facts)], warnings).write(path)

@@ -19,30 +19,30 @@ from covidx.report.canvas import BLUE, DPI, GREEN, GREY, ORANGE
 __all__ = [
     "decision_curve_figure",
     "difference_figure",
+    "population",
     "predictive_figure",
     "recalibration_figure",
     "risk_coverage_figure",
     "subgroup_figure",
-    "who",
 ]
 
 ARM_LINES = ((BLUE, "o"), (GREEN, "s"), ("#CC79A7", "^"), ("#56B4E9", "D"))
 """Colour and mark of each arm's curve."""
 
 
-def predictive_figure(found: Sequence[PredictiveValues], evaluation: Evaluation) -> Figure:
-    """PPV and NPV against prevalence, with their intervals."""
+def predictive_figure(values: Sequence[PredictiveValues], evaluation: Evaluation) -> Figure:
+    """PPV and NPV of `values` against prevalence, with intervals; `evaluation` names the rows."""
     metrics = evaluation.metrics
     figure, axes = _wide(
         f"What a result means where {metrics.positive} is rarer or more frequent\n"
-        f"{who(evaluation)}\nsensitivity and specificity held fixed"
+        f"{population(evaluation)}\nsensitivity and specificity held fixed"
     )
-    x = [one.prevalence for one in found]
-    for values, name, colour, mark in (
-        ([one.ppv for one in found], "PPV: ill, if called positive", ORANGE, "o"),
-        ([one.npv for one in found], "NPV: not ill, if called negative", BLUE, "s"),
+    x = [value.prevalence for value in values]
+    for line, name, colour, mark in (
+        ([value.ppv for value in values], "PPV: ill, if predicted positive", ORANGE, "o"),
+        ([value.npv for value in values], "NPV: not ill, if predicted negative", BLUE, "s"),
     ):
-        _line(axes, x, values, name, colour, mark)
+        _line(axes, x, line, name, colour, mark)
     here = metrics.prevalence
     axes.axvline(here, color=GREY, linestyle="--", label=f"these patients ({here:.0%})")
     axes.set_xscale("log")
@@ -56,17 +56,27 @@ def predictive_figure(found: Sequence[PredictiveValues], evaluation: Evaluation)
 
 
 def risk_coverage_figure(
-    found: Sequence[Selective], evaluation: Evaluation, marked: Selective
+    curve: Sequence[Selective], evaluation: Evaluation, marked: Selective
 ) -> Figure:
-    """Share of wrong decisions against the share decided; the marked band as a dot."""
+    """Share of wrong decisions against the share decided; the marked band as a dot.
+
+    Parameters
+    ----------
+    curve : sequence of Selective
+        Risk at each coverage.
+    evaluation : Evaluation
+        Names the rows.
+    marked : Selective
+        The point that is marked.
+    """
     figure, axes = _wide(
         "If the least sure cases are handed to a person\n"
-        f"{who(evaluation)}\nbands chosen on validation rows"
+        f"{population(evaluation)}\nbands chosen on validation rows"
     )
-    shown = [one for one in found if not np.isnan(one.risk.value)]
-    shown = sorted(shown, key=lambda one: one.coverage.value)
-    x = [one.coverage.value for one in shown]
-    _line(axes, x, [one.risk for one in shown], "wrong among those decided", BLUE, ".")
+    shown = [point for point in curve if not np.isnan(point.risk.value)]
+    shown = sorted(shown, key=lambda point: point.coverage.value)
+    x = [point.coverage.value for point in shown]
+    _line(axes, x, [point.risk for point in shown], "wrong among those decided", BLUE, ".")
     if not np.isnan(marked.risk.value):
         axes.plot(
             marked.coverage.value,
@@ -87,22 +97,24 @@ def risk_coverage_figure(
 
 
 def decision_curve_figure(
-    found: Mapping[str, Sequence[NetBenefit]], positive: str, who: str
+    curves: Mapping[str, Sequence[NetBenefit]], positive: str, shown: str
 ) -> Figure:
     """Net benefit of acting on each score, on everybody and on nobody.
 
     Parameters
     ----------
-    found : mapping
+    curves : mapping
         Name -> its curve; the interval is drawn where there is one curve alone.
-    positive, who : str
-        What is looked for, and in whom.
+    positive : str
+        The positive class.
+    shown : str
+        Whom the figure shows, as `population`.
     """
-    figure, axes = _wide(f"Decision curve: acting on the score for {positive}\n{who}")
-    first = next(iter(found.values()))
+    figure, axes = _wide(f"Decision curve: acting on the score for {positive}\n{shown}")
+    first = next(iter(curves.values()))
     x = [one.threshold for one in first]
-    for (name, curve), (colour, mark) in zip(found.items(), cycle(ARM_LINES)):
-        if len(found) == 1:
+    for (name, curve), (colour, mark) in zip(curves.items(), cycle(ARM_LINES)):
+        if len(curves) == 1:
             _line(axes, x, [one.model for one in curve], f"act on {name}", colour, mark)
             continue
         # Bands over each other hide the lines; the page has the intervals in a table.
@@ -121,38 +133,39 @@ def decision_curve_figure(
 
 
 def recalibration_figure(evaluation: Evaluation) -> Figure:
-    """Reliability before and after, side by side."""
+    """Reliability before and after the recalibration of `evaluation`, side by side."""
     done = evaluation.recalibrated
     if done is None:
         raise ValueError("Nothing was recalibrated.")
     figure = Figure(figsize=(9.6, 5.2), layout="constrained", dpi=DPI)
     figure.suptitle(
-        f"Recalibration ({done.method}), fitted on {done.origin}\nshown on {who(evaluation)}",
+        f"Recalibration ({done.method}), fitted on {done.origin}\n"
+        f"shown on {population(evaluation)}",
         fontsize=10,
     )
     panels = (
         ("before", evaluation.study.rows, done.before),
         ("after", done.rows, done.after),
     )
-    for place, (name, rows, found) in enumerate(panels, 1):
+    for place, (name, rows, metrics) in enumerate(panels, 1):
         axes = figure.add_subplot(1, 2, place)
-        told = "\n".join(
-            f"{label} {found[key]}"
+        values = "\n".join(
+            f"{label} {metrics[key]}"
             for label, key in (
                 ("Brier", "brier"),
                 ("ECE", "ece"),
                 ("slope", "calibration_slope"),
             )
         )
-        axes.set_title(f"{name}\n{told}", fontsize=9)
+        axes.set_title(f"{name}\n{values}", fontsize=9)
         _reliability(axes, rows, evaluation)
     return figure
 
 
-def subgroup_figure(found: Sequence[Variable], evaluation: Evaluation) -> Figure:
-    """AUROC of each stratum with its interval, below each other."""
+def subgroup_figure(variables: Sequence[Variable], evaluation: Evaluation) -> Figure:
+    """AUROC of each stratum of `variables` with its interval; `evaluation` names the rows."""
     lines: list[tuple[str, Estimate | None]] = [("all", evaluation.metrics["auroc"])]
-    for variable in found:
+    for variable in variables:
         if all(stratum.held_back for stratum in variable.strata):
             continue
         lines.append((variable.name + (" (nearly the label!)" if variable.warning else ""), None))
@@ -163,7 +176,8 @@ def subgroup_figure(found: Sequence[Variable], evaluation: Evaluation) -> Figure
     figure = Figure(figsize=(7.2, 1.3 + 0.24 * len(lines)), layout="constrained", dpi=DPI)
     axes = figure.add_subplot()
     axes.set_title(
-        f"AUROC by subgroup ({evaluation.metrics.positive}/all in brackets)\n{who(evaluation)}",
+        f"AUROC by subgroup ({evaluation.metrics.positive}/all in brackets)\n"
+        f"{population(evaluation)}",
         fontsize=10,
     )
     whole = evaluation.metrics["auroc"].value
@@ -174,7 +188,7 @@ def subgroup_figure(found: Sequence[Variable], evaluation: Evaluation) -> Figure
             continue
         if np.isnan(one.value):
             axes.text(
-                0.5, place, " not given: too few of a class", va="center", fontsize=7, color=GREY
+                0.5, place, " not reported: too few of a class", va="center", fontsize=7, color=GREY
             )
         else:
             _bar(axes, one, place, BLUE)
@@ -191,12 +205,12 @@ def subgroup_figure(found: Sequence[Variable], evaluation: Evaluation) -> Figure
     return figure
 
 
-def difference_figure(found: Sequence[Comparison], title: str) -> Figure:
-    """Differences of every pair and metric with their intervals; 0 is no difference."""
+def difference_figure(comparisons: Sequence[Comparison], title: str) -> Figure:
+    """Differences of every pair in `comparisons` with intervals, below `title`; 0 is none."""
     lines: list[tuple[str, Estimate | None]] = []
-    for one in found:
-        lines.append((f"{_short(one.first)} minus {_short(one.second)}", None))
-        lines += [(f"   {name.replace('_', ' ')}", e) for name, e in one.differences.items()]
+    for pair in comparisons:
+        lines.append((f"{_short(pair.first)} minus {_short(pair.second)}", None))
+        lines += [(f"   {name.replace('_', ' ')}", e) for name, e in pair.differences.items()]
     figure = Figure(figsize=(7.2, 1.3 + 0.26 * len(lines)), layout="constrained", dpi=DPI)
     axes = figure.add_subplot()
     axes.set_title(title, fontsize=10)
@@ -271,8 +285,8 @@ def _short(name: str, most: int = 24) -> str:
     return name if len(name) <= most else f"…{name[1 - most :]}"
 
 
-def who(evaluation: Evaluation) -> str:
-    """Whom a figure shows."""
+def population(evaluation: Evaluation) -> str:
+    """Whom a figure of `evaluation` shows: role, count and classes of the rows."""
     metrics = evaluation.metrics
     positives = int(metrics.confusion[metrics.classes.index(metrics.positive)].sum())
     return (

@@ -1,4 +1,4 @@
-"""Figures of an evaluation: each says n, its interval, and what it was drawn from.
+"""Figures of an evaluation: each names n, its interval, and the rows that it was drawn from.
 
 Built on `matplotlib.figure.Figure` alone, without pyplot's global state.
 """
@@ -45,7 +45,7 @@ def roc_figure(rows: Rows, metrics: Metrics, readers: Sequence[Reader] = ()) -> 
     rows : Rows
         The test rows.
     metrics : Metrics
-        What `evaluate` found on them.
+        Of the same rows.
     readers : sequence of Reader
         Drawn as points.
     """
@@ -55,27 +55,27 @@ def roc_figure(rows: Rows, metrics: Metrics, readers: Sequence[Reader] = ()) -> 
     axes.plot([0, 1], [0, 1], color=GREY, linewidth=1, linestyle=":", label="chance")
     truth = rows.truth
     if truth.any() and not truth.all():
-        false, found = roc_points(rows)
-        axes.plot(false, found, color=BLUE, linewidth=2, label=f"AUROC {_of(metrics['auroc'])}")
+        false, true = roc_points(rows)
+        axes.plot(false, true, color=BLUE, linewidth=2, label=f"AUROC {_of(metrics['auroc'])}")
         if metrics.point is not None:
             _cross(axes, metrics, metrics.point)
     else:
         axes.text(0.5, 0.5, "undefined: one class only", ha="center", va="center")
     _readers(axes, readers)
     axes.set_xlabel("1 − specificity (false alarms among the rest)")
-    axes.set_ylabel(f"sensitivity ({metrics.positive} found)")
+    axes.set_ylabel(f"sensitivity ({metrics.positive} detected)")
     axes.legend(loc="lower right", fontsize=8, frameon=True)
     return figure
 
 
 def roc_points(rows: Rows) -> tuple[FloatArray, FloatArray]:
-    """Share of false alarms and sensitivity at every threshold, from the strictest down."""
+    """Share of false alarms and sensitivity of `rows` at every threshold, the strictest first."""
     scores, truth = rows.scores, rows.truth
     order = np.argsort(-scores, kind="stable")
     last = np.append(np.diff(scores[order]) != 0, True)  # rows of equal score enter together
-    found = np.append(0, np.cumsum(truth[order])[last]) / truth.sum()
+    true = np.append(0, np.cumsum(truth[order])[last]) / truth.sum()
     false = np.append(0, np.cumsum(~truth[order])[last]) / (~truth).sum()
-    return false, found
+    return false, true
 
 
 def _readers(axes: Axes, readers: Sequence[Reader]) -> None:
@@ -100,7 +100,17 @@ def _readers(axes: Axes, readers: Sequence[Reader]) -> None:
 def reliability_figure(
     rows: Rows, metrics: Metrics, *, seed: int = 0, resamples: int = 2000
 ) -> Figure:
-    """Share of positives by bin of score, with intervals and counts."""
+    """Share of positives by bin of score, with intervals and counts.
+
+    Parameters
+    ----------
+    rows : Rows
+        The test rows.
+    metrics : Metrics
+        Of the same rows.
+    seed, resamples : int
+        Of the bootstrap.
+    """
     title = f"Reliability: {metrics.positive}\n{_counts(rows, metrics)}"
     figure, axes = square_figure(title)
     axes.plot([0, 1], [0, 1], color=GREY, linewidth=1, linestyle=":", label="perfect calibration")
@@ -130,7 +140,7 @@ def reliability_figure(
 
 
 def confusion_figure(metrics: Metrics) -> Figure:
-    """Counts of truth against decision: at the threshold, and by the most probable class."""
+    """Counts of `metrics`: truth against decision at the threshold, and by most probable class."""
     rest = "rest" if len(metrics.classes) != 2 else _other(metrics)
     panels: list[tuple[IntArray, tuple[str, ...], str]] = []
     if metrics.point is not None:
@@ -151,7 +161,7 @@ def confusion_figure(metrics: Metrics) -> Figure:
 
 
 def score_figure(rows: Rows, metrics: Metrics) -> Figure:
-    """Score of each row by its true class, with the threshold: dots, and their quartiles."""
+    """Score of each of `rows` by its true class, quartiles, and the threshold of `metrics`."""
     title = f"Scores by true class\n{_counts(rows, metrics)}"
     figure = Figure(figsize=(6.4, 1.6 + 1.0 * len(rows.classes)), layout="constrained", dpi=DPI)
     axes = figure.add_subplot()
@@ -169,7 +179,7 @@ def score_figure(rows: Rows, metrics: Metrics) -> Figure:
             axes.plot(middle, place, "|", color="black", markersize=16, markeredgewidth=2.5)
     right = ""
     if metrics.point is not None:
-        threshold, right = metrics.point.threshold, " (called positive right of the threshold)"
+        threshold, right = metrics.point.threshold, " (predicted positive right of the threshold)"
         axes.axvline(threshold, color=GREY, linestyle="--", label=f"threshold {threshold:.3f}")
     axes.plot([], [], "|-", color="black", linewidth=3, markersize=9, label="median and quartiles")
     counts = [int((rows.labels == rows.classes.index(name)).sum()) for name in names]

@@ -1,4 +1,4 @@
-"""The page of P3: what it adds to its arms, what a missing arm costs, what moved each score."""
+"""The page of P3: what it adds to its arms, what a missing arm costs, contributions."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ from matplotlib.figure import Figure
 
 from covidx.evaluate import Comparison, Metrics, System
 from covidx.fusion import logit
+from covidx.report import page as parts
 from covidx.report.canvas import BLUE, GREY, ORANGE, square_figure
-from covidx.report.html import render_metrics
+from covidx.report.page import Page, Section
 
 __all__ = ["ArmLine", "FusionPage", "contributions_figure", "write_fusion_report"]
 
@@ -29,9 +30,11 @@ class ArmLine:
     Parameters
     ----------
     what : str
+        What it is, in words.
     system : System
         Its name, rows and threshold.
     metrics : Metrics
+        On these patients.
     against : Comparison, optional
         P3 minus it.
     """
@@ -43,7 +46,7 @@ class ArmLine:
 
     @property
     def name(self) -> str:
-        """The arm."""
+        """Name of the arm."""
         return self.system.name
 
     def to_json(self) -> dict[str, Any]:
@@ -65,16 +68,21 @@ class FusionPage:
     Parameters
     ----------
     title : str
+        Its heading.
     warnings : sequence of str
+        Shown above all else.
     arms : sequence of ArmLine
         P3 first.
     missing : mapping
-        Which arms P3 was given, in words -> its metrics on the same patients.
+        Which arms P3 had as inputs, in words -> its metrics on the same patients.
     patients : DataFrame
         Test patients: patient_id, label, score, called, base, image, clinic, arms_used.
     how_told : str
-        Where what moved a score comes from, in a sentence.
-    figures, facts : sequence of (str, str)
+        How the contributions are computed, in a sentence.
+    figures : sequence of (file name below ``figures/``, what it shows)
+        For a reader who cannot see them.
+    facts : sequence of (name, value)
+        What was done.
     """
 
     title: str
@@ -88,18 +96,19 @@ class FusionPage:
 
 
 def contributions_figure(patients: pd.DataFrame, positive: str, threshold: float) -> Figure:
-    """How far image and clinic moved each patient's log odds, and where the threshold lies.
+    """Contributions of image and clinical data to each patient's log odds, and the threshold.
 
     Parameters
     ----------
     patients : DataFrame
-        label, base, image, clinic, of patients with both arms.
+        label, base, image, clinic (in log odds), of patients with both arms.
     positive : str
+        The positive class.
     threshold : float
         Of the score, a probability.
     """
     figure, axes = square_figure(
-        f"What moved each score: {len(patients)} test patients with both arms"
+        f"Contributions to each score: {len(patients)} test patients with both arms"
     )
     for name, colour, mark in ((positive, ORANGE, "o"), ("the rest", BLUE, "x")):
         mine = patients[(patients["label"] == positive) == (name == positive)]
@@ -111,17 +120,38 @@ def contributions_figure(patients: pd.DataFrame, positive: str, threshold: float
     axes.set_ylim(-reach, reach)
     along = np.array([-reach, reach])
     cut = float(logit(np.array(threshold))) - float(patients["base"].iloc[0])
-    called = f"threshold {threshold:.2f}: above it called {positive}"
-    axes.plot(along, cut - along, color=GREY, linewidth=1.2, linestyle="--", label=called)
+    cut_label = f"threshold {threshold:.2f}: above it predicted {positive}"
+    axes.plot(along, cut - along, color=GREY, linewidth=1.2, linestyle="--", label=cut_label)
     axes.axhline(0, color=GREY, linewidth=0.6)
     axes.axvline(0, color=GREY, linewidth=0.6)
-    axes.set_xlabel("moved by the image (log odds)")
-    axes.set_ylabel("moved by the clinical row (log odds)")
+    axes.set_xlabel("contribution of the image (log odds)")
+    axes.set_ylabel("contribution of the clinical data (log odds)")
     axes.legend(loc="lower left", fontsize=8)
     return figure
 
 
 def write_fusion_report(path: Path, page: FusionPage, metrics: Metrics) -> None:
-    """Write ``report.html`` of a fusion run."""
-    shown = page.patients.head(SHOWN).to_dict("records")
-    render_metrics("fusion.html", path, metrics, page=page, shown=shown)
+    """Write ``report.html`` of a fusion run.
+
+    Parameters
+    ----------
+    path : Path
+        Of the page.
+    page : FusionPage
+        What it shows.
+    metrics : Metrics
+        P3's on the test patients.
+    """
+    note = f"No arm and no fusion was trained on these {metrics.level}s."
+    values = {
+        "page": page,
+        "level": metrics.level,
+        "positive": metrics.positive,
+        "shown": page.patients.head(SHOWN).to_dict("records"),
+    }
+    sections = [
+        parts.results(metrics, f"Results of P3 on the test {metrics.level}s", note),
+        Section(template="fusion.html", values=values),
+        parts.facts(page.facts),
+    ]
+    Page(page.title, sections, page.warnings).write(path)

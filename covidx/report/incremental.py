@@ -14,25 +14,27 @@ from covidx.report.evaluation_figures import ARM_LINES, decision_curve_figure
 __all__ = ["LIMITS", "arms_curve_figure", "arms_figure"]
 
 LIMITS = (0.1, 0.2, 0.3, 0.5)
-"""Threshold probabilities whose net benefit the page gives with intervals."""
+"""Threshold probabilities whose net benefit the page shows with intervals."""
 
 
-def arms_curve_figure(found: Incremental, rows: Rows) -> Figure:
-    """The arms' decision curves; `rows` say what is looked for, and the level."""
-    return decision_curve_figure(found.net_benefit, rows.positive, _whom(found, rows))
+def arms_curve_figure(incremental: Incremental, rows: Rows) -> Figure:
+    """Decision curves of the arms of `incremental`; `rows` have positive class and level."""
+    return decision_curve_figure(
+        incremental.net_benefit, rows.positive, _population(incremental, rows)
+    )
 
 
-def arms_figure(found: Incremental, rows: Rows) -> Figure:
-    """AUROC of every arm, over all and by stratum, with its interval."""
-    lines = _lines(found, rows.positive)
-    step = 0.7 / len(found.arms)
-    height = 1.6 + (0.1 + 0.12 * len(found.arms)) * len(lines)
+def arms_figure(incremental: Incremental, rows: Rows) -> Figure:
+    """AUROC of every arm of `incremental`, over all `rows` and by stratum, with its interval."""
+    lines = _lines(incremental, rows.positive)
+    step = 0.7 / len(incremental.arms)
+    height = 1.6 + (0.1 + 0.12 * len(incremental.arms)) * len(lines)
     figure = Figure(figsize=(7.2, height), layout="constrained", dpi=DPI)
-    figure.suptitle(f"AUROC of each arm\n{_whom(found, rows)}", fontsize=10)
+    figure.suptitle(f"AUROC of each arm\n{_population(incremental, rows)}", fontsize=10)
     axes = figure.add_subplot()
     axes.axvline(0.5, color=GREY, linewidth=1, linestyle=":")
     lowest = 0.4
-    for k, (arm, (colour, mark)) in enumerate(zip(found.arms, cycle(ARM_LINES))):
+    for k, (arm, (colour, mark)) in enumerate(zip(incremental.arms, cycle(ARM_LINES))):
         for place, (_, estimates) in enumerate(lines):
             one, y = estimates[arm], place - 0.35 + (k + 0.5) * step
             if not np.isnan(one.low):
@@ -50,16 +52,21 @@ def arms_figure(found: Incremental, rows: Rows) -> Figure:
     return figure
 
 
-def _lines(found: Incremental, positive: str) -> list[tuple[str, dict[str, Estimate]]]:
+def _lines(incremental: Incremental, positive: str) -> list[tuple[str, dict[str, Estimate]]]:
     """What stands below each other: all, by CT, and the strata that are not held back."""
-    arms = list(found.arms)
-    lines = [(f"all ({found.positives}/{found.n})", {a: found.arms[a]["auroc"] for a in arms})]
-    for name in next(iter(found.normal_ct.values())).rows if found.normal_ct else ():
-        rows = {arm: found.normal_ct[arm].rows[name] for arm in arms}
+    arms = list(incremental.arms)
+    lines = [
+        (
+            f"all ({incremental.positives}/{incremental.n})",
+            {a: incremental.arms[a]["auroc"] for a in arms},
+        )
+    ]
+    for name in next(iter(incremental.normal_ct.values())).rows if incremental.normal_ct else ():
+        rows = {arm: incremental.normal_ct[arm].rows[name] for arm in arms}
         n = rows[arms[0]]["sensitivity"].n
         title = f"{positive} with {name} ({n})\nagainst all without {positive}"
         lines.append((title, {arm: row["auroc"] for arm, row in rows.items()}))
-    for variables in zip(*found.strata.values(), strict=True):
+    for variables in zip(*incremental.strata.values(), strict=True):
         for strata in zip(*(v.strata for v in variables), strict=True):
             one = strata[0]
             if one.held_back or np.isnan(one.estimates["auroc"].value):
@@ -70,8 +77,8 @@ def _lines(found: Incremental, positive: str) -> list[tuple[str, dict[str, Estim
     return lines
 
 
-def _whom(found: Incremental, rows: Rows) -> str:
+def _population(incremental: Incremental, rows: Rows) -> str:
     return (
-        f"the same test rows for every arm, n = {found.n} {rows.level}s "
-        f"({found.positives} {rows.positive}, {found.n - found.positives} rest)"
+        f"the same test rows for every arm, n = {incremental.n} {rows.level}s "
+        f"({incremental.positives} {rows.positive}, {incremental.n - incremental.positives} rest)"
     )

@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 from covidx.constants import LUNG_WINDOW
 from covidx.evaluate import Estimate
 from covidx.imaging import window
+from covidx.report import page as parts
 from covidx.report.canvas import BLUE, DPI, GREEN, ORANGE
-from covidx.report.html import render_page
+from covidx.report.page import Page
 from covidx.volume import Volume
 
 __all__ = ["Overlay", "dice_figure", "loss_figure", "overlay_figure", "write_segmentation_report"]
@@ -26,7 +27,7 @@ TRUTH, FOUND = "#00e5ff", "#ff9100"
 READING = (
     "The network never saw these patients. Means over patients, each the mean of its scans; "
     "intervals by drawing patients. A structure is scored in scans that truly have it; false_ml is "
-    "what was found, in ml, in scans that have none. Rules for empty masks: docs/segmentation.md."
+    "what was predicted, in ml, in scans without it. Rules for empty masks: docs/segmentation.md."
 )
 PANEL = 4.2
 """Inches a picture is wide."""
@@ -39,7 +40,17 @@ AGREEMENT = {
 
 @dataclass(frozen=True)
 class Overlay:
-    """One test image to draw: masks in reading order, on the volume's grid."""
+    """One test image to draw.
+
+    Parameters
+    ----------
+    title : str
+        Above the picture.
+    volume : Volume
+        In reading order.
+    found, truth : mapping of str to ndarray, shape (slices, rows, columns)
+        Structure -> predicted and true class numbers on the volume's grid; the rarest last.
+    """
 
     title: str
     volume: Volume
@@ -48,7 +59,13 @@ class Overlay:
 
 
 def overlay_figure(shown: Overlay) -> Figure:
-    """The slice that shows most of what was asked, with the outlines of truth and answer."""
+    """The slice with most of the rarest structure, with outlines of truth and prediction.
+
+    Parameters
+    ----------
+    shown : Overlay
+        The image with its masks.
+    """
     rare = list(shown.truth)[-1]
     area = np.count_nonzero(shown.truth[rare], axis=(1, 2))
     if not area.any():
@@ -66,10 +83,11 @@ def overlay_figure(shown: Overlay) -> Figure:
         axes = figure.add_subplot(1, count, place)
         axes.imshow(grey, cmap="gray", vmin=0, vmax=1, aspect=aspect)
         axes.set_axis_off()
-        axes.set_title(f"{kind}: cyan truth, orange found", fontsize=8)
+        axes.set_title(f"{kind}: cyan truth, orange predicted", fontsize=8)
         _outline(axes, shown.truth[kind][index], TRUTH)
         _outline(axes, shown.found[kind][index], FOUND)
-    where = "" if len(shown.volume.array) == 1 else f", slice {index + 1} from the feet"
+    count = len(shown.volume.array)
+    where = "" if count == 1 else f", slice {index + 1} of {count}, caudal to cranial"
     figure.suptitle(f"{shown.title}{where}", fontsize=9)
     return figure
 
@@ -81,7 +99,13 @@ def _outline(axes: Axes, labels: NDArray[Any], colour: str) -> None:
 
 
 def dice_figure(scores: pd.DataFrame) -> Figure:
-    """Dice of each test image by structure, those in which there was something to find."""
+    """Dice of each test image by structure, where the structure is truly there.
+
+    Parameters
+    ----------
+    scores : DataFrame
+        structure, truth_ml and dice; a row an image and structure.
+    """
     there = scores[scores["truth_ml"] > 0]
     names = list(there["structure"].unique())
     figure = Figure(figsize=(6.4, 1.0 + 0.45 * len(names)), layout="constrained", dpi=DPI)
@@ -99,11 +123,21 @@ def dice_figure(scores: pd.DataFrame) -> Figure:
 
 
 def loss_figure(history: pd.DataFrame, best: int, patients: Mapping[str, int]) -> Figure:
-    """Loss and agreement on patches by epoch; the epoch that was kept is marked."""
+    """Loss and agreement on patches by epoch; the epoch that was kept is marked.
+
+    Parameters
+    ----------
+    history : DataFrame
+        epoch, train_loss, validation_loss and any of `AGREEMENT`.
+    best : int
+        The epoch whose weights were kept.
+    patients : mapping of str to int
+        Role -> number of patients.
+    """
     measured = [name for name in AGREEMENT if name in history]
     figure = Figure(figsize=(6.4, 3.0 + 1.6 * len(measured)), layout="constrained", dpi=DPI)
-    said = ", ".join(f"{name}: {count}" for name, count in patients.items())
-    figure.suptitle(f"Patients: {said}", fontsize=10)
+    counts = ", ".join(f"{name}: {count}" for name, count in patients.items())
+    figure.suptitle(f"Patients: {counts}", fontsize=10)
     panels = list(figure.subplots(1 + len(measured), 1, sharex=True, squeeze=False)[:, 0])
     epochs, loss = history["epoch"], panels[0]
     loss.plot(epochs, history["train_loss"], color=BLUE, label="training patches")
@@ -125,7 +159,7 @@ def loss_figure(history: pd.DataFrame, best: int, patients: Mapping[str, int]) -
 def write_segmentation_report(
     path: Path,
     title: str,
-    found: Mapping[str, Estimate],
+    estimates: Mapping[str, Estimate],
     *,
     pictures: Sequence[tuple[str, str]],
     facts: Sequence[tuple[str, str]],
@@ -136,26 +170,39 @@ def write_segmentation_report(
     Parameters
     ----------
     path : Path
+        Of the page.
     title : str
-    found : mapping
+        Its heading.
+    estimates : mapping
         ``structure.metric`` -> estimate.
-    pictures : sequence of (file name below ``figures/``, text for who cannot see it)
+    pictures : sequence of (file name below ``figures/``, what it shows)
+        For a reader who cannot see them.
     facts : sequence of (name, value)
+        What was done.
     warnings : sequence of str
         Shown above all else.
     """
-    by_structure: dict[str, dict[str, Estimate]] = {}
-    for name, one in found.items():
-        structure, _, metric = name.rpartition(".")
-        by_structure.setdefault(structure, {})[metric] = one
-    render_page(
-        "agreement.html",
-        path,
-        title=title,
-        heading="Agreement with the true masks of test patients",
-        reading=READING,
-        structures=by_structure,
-        pictures=pictures,
-        facts=facts,
-        warnings=warnings,
-    )
+    rows = [(name.rpartition(".")[::2], estimate) for name, estimate in estimates.items()]
+    heading = "Agreement with the true masks of test patients"
+    agreement = agreement_table(rows, heading, READING)
+    Page(title, [agreement, parts.figures(pictures), parts.facts(facts)], warnings).write(path)
+
+
+def agreement_table(
+    rows: Sequence[tuple[Sequence[str], Estimate]], heading: str, reading: str
+) -> parts.Section:
+    """Estimates by structure, each structure named once.
+
+    Parameters
+    ----------
+    rows : sequence of ((structure, metric), Estimate)
+        In any order of structures.
+    heading, reading : str
+        Above the table.
+    """
+    order = list(dict.fromkeys(structure for (structure, _), _ in rows))
+    shown, last = [], None
+    for (structure, metric), estimate in sorted(rows, key=lambda row: order.index(row[0][0])):
+        shown.append((("" if structure == last else structure, metric), estimate))
+        last = structure
+    return parts.estimates(shown, ("Structure", "Metric"), heading=heading, note=reading)

@@ -11,8 +11,9 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from covidx.evaluate import Estimate
+from covidx.report import page as parts
 from covidx.report.canvas import BLUE, DPI, GREY, save_all
-from covidx.report.html import render_page
+from covidx.report.page import Page, Section
 
 __all__ = ["SeverityPage", "score_figure", "write_severity_report"]
 
@@ -20,19 +21,35 @@ NAMES = {
     "mae": "Mean absolute error",
     "mae_control": "The same of the control: the training median for everybody",
     "mae_minus_control": "Error less that of the control",
-    "bias": "Found less readers' score",
+    "bias": "Predicted less readers' score",
     "r2": "R2",
     "spearman": "Spearman's correlation",
-    "kappa": "Quadratic weighted kappa, whole points",
-    "interval_coverage": "Share of films whose interval holds the readers' score",
+    "kappa": "Quadratic weighted kappa, scores rounded to whole points",
+    "interval_coverage": "Share of radiographs whose interval holds the readers' score",
     "mae_lungs_alone": "Mean absolute error, were the lungs' box the only view",
-    "mae_film_alone": "Mean absolute error, were the whole film the only view",
+    "mae_film_alone": "Mean absolute error, were the whole radiograph the only view",
 }
 
 
 @dataclass(frozen=True, eq=False)
 class SeverityPage:
-    """What the page shows; metrics are by score, then by name."""
+    """What the page shows.
+
+    Parameters
+    ----------
+    title : str
+        Its heading.
+    warnings : sequence of str
+        Shown above all else.
+    metrics : mapping
+        Score -> name of the metric -> estimate.
+    choices : sequence of (score, view, model, count)
+        How many rounds chose this view and model.
+    facts : sequence of (name, value)
+        What was done.
+    coverage : float
+        Share of radiographs whose interval should hold the readers' score, 0 to 1.
+    """
 
     title: str
     warnings: Sequence[str]
@@ -42,16 +59,24 @@ class SeverityPage:
     coverage: float
 
 
-def score_figure(name: str, truth: NDArray[np.float64], found: NDArray[np.float64]) -> Figure:
-    """Found against the readers' score, films of patients left out."""
+def score_figure(name: str, truth: NDArray[np.float64], predicted: NDArray[np.float64]) -> Figure:
+    """Predicted against the readers' score, radiographs of patients left out.
+
+    Parameters
+    ----------
+    name : str
+        Of the score.
+    truth, predicted : ndarray of float, shape (radiographs,)
+        The readers' scores, and those of the model that had not seen the patient.
+    """
     figure = Figure(figsize=(4.6, 4.4), layout="constrained", dpi=DPI)
     axes = figure.add_subplot()
-    high = float(max(truth.max(), found.max(), 1.0))
+    high = float(max(truth.max(), predicted.max(), 1.0))
     axes.plot([0, high], [0, high], color=GREY, linewidth=1, linestyle=":")
-    axes.plot(truth, found, "o", color=BLUE, alpha=0.6, markersize=5)
+    axes.plot(truth, predicted, "o", color=BLUE, alpha=0.6, markersize=5)
     axes.set_xlabel("readers' score")
-    axes.set_ylabel("found, the patient left out")
-    axes.set_title(f"{name}, n = {len(truth)} films", fontsize=10)
+    axes.set_ylabel("predicted, the patient left out")
+    axes.set_title(f"{name}, n = {len(truth)} radiographs", fontsize=10)
     axes.set_aspect("equal")
     axes.grid(alpha=0.25)
     return figure
@@ -61,7 +86,7 @@ def write_severity_report(
     folder: Path,
     page: SeverityPage,
     scores: NDArray[np.float64],
-    found: NDArray[np.float64],
+    predicted: NDArray[np.float64],
     limits: NDArray[np.float64],
 ) -> None:
     """Write ``report.html`` and its figures.
@@ -69,26 +94,43 @@ def write_severity_report(
     Parameters
     ----------
     folder : Path
+        Of the run.
     page : SeverityPage
-    scores, found : ndarray
-        (films, scores): the readers', and those of patients left out.
-    limits : ndarray
-        (scores,): the highest of each.
+        What the page shows.
+    scores, predicted : ndarray of float, shape (radiographs, scores)
+        The readers', and those of the model that had not seen the patient.
+    limits : ndarray of float, shape (scores,)
+        The highest value of each score.
     """
     drawn = {
         f"{name}.png": (
-            f"Found {name} against the readers', films of patients left out",
-            score_figure(name, scores[:, place], found[:, place]),
+            f"Predicted {name} against the readers', radiographs of patients left out",
+            score_figure(name, scores[:, place], predicted[:, place]),
         )
         for place, name in enumerate(page.metrics)
     }
-    figures = save_all(drawn, folder / "figures")
-    highest = dict(zip(page.metrics, limits.tolist(), strict=True))
-    render_page(
-        "severity.html",
-        folder / "report.html",
-        page=page,
-        names=NAMES,
-        figures=figures,
-        highest=highest,
+    procedure = Section(
+        note="Each patient was left out in turn: view, model and control come from the others "
+        "alone, chosen on inner folds of theirs. Intervals are of a bootstrap over patients."
     )
+    tables = [
+        parts.estimates(
+            [((_metric_name(name, page.coverage),), one) for name, one in metrics.items()],
+            heading=f"{score.capitalize()}, 0 to {limit:g}",
+        )
+        for (score, metrics), limit in zip(page.metrics.items(), limits.tolist(), strict=True)
+    ]
+    choices = parts.table(
+        "What inner folds chose",
+        ("Score", "View", "Model", "Rounds"),
+        page.choices,
+        numeric=("Rounds",),
+    )
+    figures = parts.figures(save_all(drawn, folder / "figures"))
+    sections = [procedure, *tables, figures, choices, parts.facts(page.facts)]
+    Page(page.title, sections, page.warnings).write(folder / "report.html")
+
+
+def _metric_name(name: str, coverage: float) -> str:
+    words = NAMES.get(name, name)
+    return f"{words}, {coverage:.0%} wanted" if name == "interval_coverage" else words

@@ -33,7 +33,7 @@ MOST_OPAQUE = 0.65
 
 
 def _heat_colours() -> ListedColormap:
-    """Clear at 0, ever more opaque towards 1: where nothing speaks, the lung stays as it is."""
+    """Clear at 0, ever more opaque towards 1: without evidence the lung stays as it is."""
     colours = colormaps["inferno"](np.linspace(0.4, 1.0, 256))
     colours[:, 3] = MOST_OPAQUE * np.linspace(0.0, 1.0, 256)
     return ListedColormap(colours, name="heat")
@@ -44,7 +44,23 @@ HEAT = _heat_colours()
 
 @dataclass(frozen=True)
 class SliceView:
-    """One drawn slice, and what is said beside it."""
+    """One drawn slice, and what stands beside it.
+
+    Parameters
+    ----------
+    picture : str
+        File name.
+    title : str
+        Number and position of the slice.
+    score : float
+        Probability of the positive class by this slice alone, 0 to 1.
+    faithful : bool
+        Whether hiding the hot part costs more evidence than hiding the cold part.
+    drop_hot, drop_cold : float
+        Fall of the log-odds when the hot, and the cold, part is hidden.
+    heat_in_truth : float or None
+        Share of the heat on true lesion, 0 to 1; None where the slice has none, or it is unknown.
+    """
 
     picture: str
     title: str
@@ -59,7 +75,7 @@ def slice_views(
     volume: Volume,
     bag: Bag,
     maps: list[Heatmap],
-    how: Preprocessing,
+    preprocessing: Preprocessing,
     folder: Path,
     finding: str,
     truth: NDArray[np.bool_] | None = None,
@@ -71,31 +87,33 @@ def slice_views(
     volume : Volume
         Canonical, as the bag was made from.
     bag : Bag
+        The slices that the network scored.
     maps : list of Heatmap
-    how : Preprocessing
+        One a slice to draw.
+    preprocessing : Preprocessing
         For window and level.
     folder : Path
         Exists.
     finding : str
-        The class that the heat speaks for.
+        The class that the heat is evidence for.
     truth : ndarray of bool, shape (slices, rows, columns), optional
         True lesion, on the grid of `volume`.
     """
     views = []
-    for rank, found in enumerate(maps, 1):
-        index = int(bag.slices[found.place])
+    for rank, heatmap in enumerate(maps, 1):
+        index = int(bag.slices[heatmap.place])
         outline = None if truth is None else truth[index]
-        heat = paste(found.heat, bag, (volume.array.shape[1], volume.array.shape[2]))
+        heat = paste(heatmap.heat, bag, (volume.array.shape[1], volume.array.shape[2]))
         path = folder / f"slice-{rank}.png"
-        _save(_draw(volume, index, heat, how, finding, outline), path)
+        _save(_draw(volume, index, heat, preprocessing, finding, outline), path)
         views.append(
             SliceView(
                 picture=path.name,
                 title=_title(volume, index),
-                score=found.score,
-                faithful=found.faithful,
-                drop_hot=found.drop_hot,
-                drop_cold=found.drop_cold,
+                score=heatmap.score,
+                faithful=heatmap.faithful,
+                drop_hot=heatmap.drop_hot,
+                drop_cold=heatmap.drop_cold,
                 heat_in_truth=_share_in(heat, outline),
             )
         )
@@ -114,20 +132,21 @@ def _title(volume: Volume, index: int) -> str:
     where = "" if position is None else f", z = {position:.0f} mm"
     if len(volume.array) == 1:
         return f"single slice{where}" if volume.modality == "CT" else "single image"
-    return f"slice {index + 1} of {len(volume.array)} from the feet{where}"
+    return f"slice {index + 1} of {len(volume.array)}, caudal to cranial{where}"
 
 
 def _draw(
     volume: Volume,
     index: int,
     heat: NDArray[np.float32],
-    how: Preprocessing,
+    preprocessing: Preprocessing,
     finding: str,
     outline: NDArray[np.bool_] | None,
 ) -> Figure:
     picture = volume.array[index]  # (rows, columns)
     display = volume.units == "display"
-    grey = np.clip(picture / 255.0, 0, 1) if display else window(picture, how.level, how.width)
+    level, width = preprocessing.level, preprocessing.width
+    grey = np.clip(picture / 255.0, 0, 1) if display else window(picture, level, width)
     spacing = volume.spacing_mm or (1.0, 1.0, 1.0)
     aspect = spacing[1] / spacing[2]
     height = PANEL * aspect * picture.shape[0] / picture.shape[1]
@@ -137,7 +156,7 @@ def _draw(
         axes.set_axis_off()
         if volume.geometry == "proven":
             _sides(axes)
-    scale = "grey levels as given" if display else f"window W {how.width:g}, L {how.level:g} HU"
+    scale = "grey levels as stored" if display else f"window W {width:g}, L {level:g} HU"
     sides = "" if volume.geometry == "proven" else "; left and right not recorded"
     plain.set_title(f"{_title(volume, index)}\n{scale}{sides}", fontsize=9)
     shown = np.nan_to_num(heat, nan=0.0)  # (rows, columns)
@@ -170,14 +189,14 @@ def _colour_bar(figure: Figure, axes: Axes, finding: str) -> None:
 
 
 def _frame(axes: Axes, heat: NDArray[np.float32]) -> list[str]:
-    """A dashed frame around what the model saw, where that is not the whole picture."""
-    seen = np.argwhere(~np.isnan(heat))
-    (top, left), (bottom, right) = seen.min(axis=0), seen.max(axis=0) + 1
+    """A dashed frame around the input of the model, where that is not the complete picture."""
+    inside = np.argwhere(~np.isnan(heat))
+    (top, left), (bottom, right) = inside.min(axis=0), inside.max(axis=0) + 1
     if (bottom - top, right - left) == heat.shape:
         return []
     corner, size = (left - 0.5, top - 0.5), (right - left, bottom - top)
     axes.add_patch(Rectangle(corner, *size, fill=False, ls=(0, (4, 4)), lw=0.8, ec="white"))
-    return ["dashed: what the model saw"]
+    return ["dashed: input of the model"]
 
 
 def _outline(panels: tuple[Axes, ...], outline: NDArray[np.bool_] | None) -> list[str]:
@@ -210,6 +229,6 @@ def _sides(axes: Axes) -> None:
 def _save(figure: Figure, path: Path) -> None:
     """One pass, light compression, no date inside: the same slice gives the same bytes."""
     FigureCanvasAgg(figure)
-    how = {"compress_level": 3}
+    options = {"compress_level": 3}
     with replacing(path) as temporary:
-        figure.savefig(temporary, format="png", metadata={"Software": None}, pil_kwargs=how)
+        figure.savefig(temporary, format="png", metadata={"Software": None}, pil_kwargs=options)

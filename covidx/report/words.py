@@ -11,9 +11,10 @@ __all__ = [
     "FEW_TESTED",
     "HEADLINE",
     "SIMULATED",
+    "metric_meanings",
     "metric_name",
     "origin_text",
-    "say",
+    "threshold_text",
 ]
 
 HEADLINE = ("auroc", "sensitivity", "specificity", "ppv", "npv", "brier")
@@ -48,7 +49,7 @@ RULES = {"youden": "Youden's index (greatest sensitivity + specificity)"}
 
 
 def metric_name(name: str) -> str:
-    """A metric's key as words.
+    """A metric's key, `name`, as words.
 
     >>> metric_name("auroc"), metric_name("auroc_flu"), metric_name("log_loss")
     ('AUROC', 'AUROC, flu against the rest', 'Log loss')
@@ -66,33 +67,43 @@ def metric_name(name: str) -> str:
 
 
 def origin_text(point: OperatingPoint) -> str:
-    """Where a threshold came from."""
+    """Where the threshold of `point` came from."""
     if point.rule == FIXED:
         return f"beforehand ({point.origin})"
     return f"by {RULES.get(point.rule, point.rule)} on {point.origin}"
 
 
-def say(metrics: Metrics) -> dict[str, str]:
-    """What each headline metric means, with its counts."""
+def threshold_text(metrics: Metrics) -> str:
+    """Which score of `metrics` counts as positive, and where that threshold came from."""
+    if metrics.point is None:
+        return ""
+    return (
+        f"A score of {metrics.point.threshold:.3f} or more is predicted {metrics.positive}; this "
+        f"threshold was chosen {origin_text(metrics.point)}, not on test {metrics.level}s."
+    )
+
+
+def metric_meanings(metrics: Metrics) -> dict[str, str]:
+    """What each headline metric of `metrics` means, with its counts, by the metric's key."""
     (tn, fp), (fn, tp) = metrics.decisions.tolist()
-    what, units = metrics.positive, f"{metrics.level}s"
+    positive, units = metrics.positive, f"{metrics.level}s"
     an = "an" if metrics.level.startswith(tuple("aeiou")) else "a"
-    told = {
-        "auroc": f"chance that {an} {metrics.level} with {what} scores above one without "
+    meanings = {
+        "auroc": f"chance that {an} {metrics.level} with {positive} scores above one without "
         "(0.5 is guessing)",
         "brier": "mean squared error of the score as a probability (0 is best; "
-        f"{metrics.prevalence * (1 - metrics.prevalence):.2f} is knowing the share alone)",
+        f"{metrics.prevalence * (1 - metrics.prevalence):.2f} is knowing the prevalence alone)",
     }
     if metrics.point is None:
-        return told
-    return told | {
-        "sensitivity": f"{tp} of {tp + fn} {units} with {what} were called {what}",
-        "specificity": f"{tn} of {tn + fp} {units} without {what} were called not {what}",
-        "ppv": f"{tp} of {tp + fp} {units} called {what} have it, at this cohort's share of "
-        f"{metrics.prevalence:.0%}",
-        "npv": f"{tn} of {tn + fn} {units} called not {what} do not have it",
-        "lr_positive": f"a call of {what} multiplies the odds of {what} by this "
-        "(1 says nothing, above 10 is strong)",
-        "lr_negative": f"a call of not {what} multiplies the odds of {what} by this "
-        "(1 says nothing, below 0.1 is strong)",
+        return meanings
+    return meanings | {
+        "sensitivity": f"{tp} of {tp + fn} {units} with {positive} were predicted positive",
+        "specificity": f"{tn} of {tn + fp} {units} without {positive} were predicted negative",
+        "ppv": f"{tp} of {tp + fp} {units} predicted positive have {positive}, at this cohort's "
+        f"prevalence of {metrics.prevalence:.0%}",
+        "npv": f"{tn} of {tn + fn} {units} predicted negative do not have {positive}",
+        "lr_positive": f"a positive prediction multiplies the odds of {positive} by this "
+        "(1 is uninformative, above 10 is strong)",
+        "lr_negative": f"a negative prediction multiplies the odds of {positive} by this "
+        "(1 is uninformative, below 0.1 is strong)",
     }

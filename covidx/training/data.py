@@ -1,4 +1,4 @@
-"""Bags for training (drawn anew each epoch, from seeds alone) and for validation (whole)."""
+"""Bags for training (drawn anew each epoch, from seeds alone) and for validation (complete)."""
 
 from __future__ import annotations
 
@@ -18,7 +18,17 @@ __all__ = ["BagBatch", "BagData", "collate"]
 
 
 class BagBatch(NamedTuple):
-    """Some bags: their slices after each other, slices a bag, class numbers."""
+    """Some bags, one after another.
+
+    Parameters
+    ----------
+    slices : Tensor of float32, shape (slices of all bags, 1, rows, columns)
+        Greys from 0 to 1.
+    sizes : list of int
+        Slices of each bag.
+    targets : Tensor of int64, shape (bags,)
+        Class numbers.
+    """
 
     slices: Tensor
     sizes: list[int]
@@ -26,7 +36,7 @@ class BagBatch(NamedTuple):
 
 
 def collate(items: Sequence[tuple[Tensor, int]]) -> BagBatch:
-    """Put bags after each other."""
+    """Put bags one after another; `items` are (slices, class number) of each."""
     slices = torch.cat([slices for slices, _ in items])
     return BagBatch(
         slices.contiguous(memory_format=torch.channels_last),
@@ -36,7 +46,7 @@ def collate(items: Sequence[tuple[Tensor, int]]) -> BagBatch:
 
 
 class _Bags(Dataset[tuple[Tensor, int]]):
-    """Whole bags in a fixed order."""
+    """Complete bags in a fixed order."""
 
     def __init__(self, cache: BagCache, items: Sequence[tuple[str, int]]) -> None:
         self.cache, self.items, self.pixels = cache, list(items), cache.pixels
@@ -56,13 +66,13 @@ class _TrainingBags(_Bags):
         self,
         cache: BagCache,
         items: Sequence[tuple[str, int]],
-        how: Augmentation,
+        augmentation: Augmentation,
         slices: int,
         seed: tuple[int, int],
     ) -> None:
         order = np.random.default_rng(seed).permutation(len(items))
         super().__init__(cache, [items[i] for i in order])
-        self.how, self.slices, self.seed = how, slices, seed
+        self.augmentation, self.slices, self.seed = augmentation, slices, seed
 
     def __getitem__(self, index: int) -> tuple[Tensor, int]:
         slices, target = super().__getitem__(index)
@@ -71,7 +81,7 @@ class _TrainingBags(_Bags):
         if len(slices) > self.slices:
             kept = torch.randperm(len(slices), generator=chance)[: self.slices].sort().values
             slices = slices[kept]
-        return augment(slices, self.how, chance), target
+        return augment(slices, self.augmentation, chance), target
 
 
 class BagData(lightning.LightningDataModule):
@@ -80,13 +90,17 @@ class BagData(lightning.LightningDataModule):
     Parameters
     ----------
     cache : BagCache
-    train, validation : list of (image_id, class number)
-    how : Augmentation
+        Prepared slices of every image.
+    train, validation : sequence of (image_id, class number)
+        The images of each role.
+    augmentation : Augmentation
+        Of training slices.
     slices : int
         Slices drawn from a bag in training.
     batch : int
         Bags a batch.
     seed : int
+        Of order, drawn slices and augmentation.
     """
 
     def __init__(
@@ -94,25 +108,27 @@ class BagData(lightning.LightningDataModule):
         cache: BagCache,
         train: Sequence[tuple[str, int]],
         validation: Sequence[tuple[str, int]],
-        how: Augmentation,
+        augmentation: Augmentation,
         slices: int,
         batch: int,
         seed: int,
     ) -> None:
         super().__init__()
         self.cache, self.train, self.validation = cache, train, validation
-        self.how, self.slices, self.batch, self.seed = how, slices, batch, seed
+        self.augmentation, self.slices, self.batch, self.seed = augmentation, slices, batch, seed
 
     def train_dataloader(self) -> DataLoader[tuple[Tensor, int]]:
         """Bags of the present epoch; the trainer asks anew before each."""
         epoch = self.trainer.current_epoch if self.trainer is not None else 0
-        bags = _TrainingBags(self.cache, self.train, self.how, self.slices, (self.seed, epoch))
-        # A lone last bag would leave batch normalisation little to go by.
+        bags = _TrainingBags(
+            self.cache, self.train, self.augmentation, self.slices, (self.seed, epoch)
+        )
+        # A lone last bag would leave batch normalisation too little to estimate from.
         drop = len(self.train) > self.batch
         return self._loader(bags, drop_last=drop)
 
     def val_dataloader(self) -> DataLoader[tuple[Tensor, int]]:
-        """Whole validation bags."""
+        """Complete validation bags."""
         bags = _Bags(self.cache, self.validation)
         return self._loader(bags)
 

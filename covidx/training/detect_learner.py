@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import lightning
 import numpy as np
 import pandas as pd
 import torch
@@ -14,8 +13,9 @@ from torchvision.models.detection import FasterRCNN
 
 from covidx.evaluate.boxes import BOX, Detections
 from covidx.evaluate.detection import HIT_IOU, average_precision
-from covidx.models.learning import PatchLearning
+from covidx.models.learning import DetectionLearning
 from covidx.segmentation.instances import pieces_of
+from covidx.training.learner import Learner
 from covidx.training.optimizer import one_cycle
 
 __all__ = ["DetectLearner", "targets_of"]
@@ -27,8 +27,15 @@ def targets_of(opaque: Tensor, smallest: int) -> dict[str, Tensor]:
     Parameters
     ----------
     opaque : Tensor of bool, shape (rows, columns)
+        Where an opacity is.
     smallest : int
         Pixels below which a piece is no instance.
+
+    Returns
+    -------
+    dict of str to Tensor
+        boxes (n, 4) as left, top, right, bottom in pixels; labels (n,), all 1; masks (n, rows,
+        columns) of 0 and 1.
     """
     pieces = pieces_of(opaque.cpu().numpy(), smallest)
     return {
@@ -38,45 +45,50 @@ def targets_of(opaque: Tensor, smallest: int) -> dict[str, Tensor]:
     }
 
 
-def _table(patch: str, said: Mapping[str, Tensor]) -> pd.DataFrame:
-    """A row a box of one patch, with its score if it was found."""
-    table = pd.DataFrame(said["boxes"].cpu().double().numpy(), columns=list(BOX))
-    if "scores" in said:
-        table["score"] = said["scores"].cpu().double().numpy()
+def _table(patch: str, boxes: Mapping[str, Tensor]) -> pd.DataFrame:
+    """A row a box of one patch, with its score where it is a detection."""
+    table = pd.DataFrame(boxes["boxes"].cpu().double().numpy(), columns=list(BOX))
+    if "scores" in boxes:
+        table["score"] = boxes["scores"].cpu().double().numpy()
     return table.assign(image_id=patch, slice=0)
 
 
-class DetectLearner(lightning.LightningModule):
+class DetectLearner(Learner):
     """Trains a detector on patches with the class numbers of their pixels.
 
     Parameters
     ----------
     model : FasterRCNN
         Of `make_detector`.
-    question : int
-        Which of the patches' label maps tells opacities.
+    label_map : int
+        Which of the patches' label maps shows opacities.
     smallest : int
         Pixels below which a piece is no instance.
-    how : PatchLearning
+    learning : DetectionLearning
+        Patch and rates.
     seed : int
+        Of the proposals that the network draws to learn from.
     """
 
-    def __init__(
-        self, model: FasterRCNN, question: int, smallest: int, how: PatchLearning, seed: int
-    ) -> None:
-        super().__init__()
-        self.model = model.to(memory_format=torch.channels_last)
-        self.question, self.smallest, self.how, self.seed = question, smallest, how, seed
-        self._seen: list[tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]] = []
+    logged = ("train_loss", "validation_loss", "validation_map50")
+    monitor, mode = "validation_map50", "max"
 
-    def on_train_epoch_start(self) -> None:
-        """Seed by the epoch, so that a resumed training draws what it would have drawn."""
-        torch.manual_seed(self.seed * 100_003 + self.current_epoch)
+    def __init__(
+        self,
+        model: FasterRCNN,
+        label_map: int,
+        smallest: int,
+        learning: DetectionLearning,
+        seed: int,
+    ) -> None:
+        super().__init__(model.to(memory_format=torch.channels_last), seed)
+        self.label_map, self.smallest, self.learning = label_map, smallest, learning
+        self._boxes: list[tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]] = []
 
     def training_step(self, batch: tuple[Tensor, Tensor], _: int) -> Tensor:
         """The sum of the network's losses."""
         loss = self._loss(batch[0], self._targets(batch))
-        self._log("train_loss", loss, len(batch[0]))
+        self.log_mean("train_loss", loss, len(batch[0]))
         return loss
 
     def validation_step(self, batch: tuple[Tensor, Tensor], number: int) -> None:
@@ -85,36 +97,34 @@ class DetectLearner(lightning.LightningModule):
         self.model.train()
         with torch.random.fork_rng(devices=[]):  # proposals to learn from are drawn
             torch.manual_seed(number)
-            self._log("validation_loss", self._loss(images, targets), len(images))
+            self.log_mean("validation_loss", self._loss(images, targets), len(images))
         self.model.eval()
         names = [f"{number}-{place}" for place in range(len(images))]
-        found, truth = (
-            pd.concat([_table(*one) for one in zip(names, boxes, strict=True)])
+        detected, truth = (
+            pd.concat([_table(*patch) for patch in zip(names, boxes, strict=True)])
             for boxes in (self.model(list(images)), targets)
         )
-        self._seen.append((pd.DataFrame({"image_id": names, "patient_id": names}), found, truth))
+        patches = pd.DataFrame({"image_id": names, "patient_id": names})
+        self._boxes.append((patches, detected, truth))
 
     def on_validation_epoch_end(self) -> None:
-        """How well the patches' boxes are found: the losses hardly follow that."""
-        images, found, truth = (
-            pd.concat(part, ignore_index=True) for part in zip(*self._seen, strict=True)
+        """Average precision of the patches' boxes: the losses hardly follow it."""
+        images, detected, truth = (
+            pd.concat(part, ignore_index=True) for part in zip(*self._boxes, strict=True)
         )
-        self._seen.clear()
-        patches = Detections(images, found, truth)
+        self._boxes.clear()
+        patches = Detections(images, detected, truth)
         everyone = np.ones((patches.clusters.n_groups, 1))
         value = float(average_precision(patches, HIT_IOU)(everyone)[0])
         self.log("validation_map50", 0.0 if np.isnan(value) else value, prog_bar=True)
 
     def configure_optimizers(self) -> Any:
         """AdamW over one cycle."""
-        return one_cycle(self, self.how)
+        return one_cycle(self, self.learning)
 
     def _loss(self, images: Tensor, targets: list[dict[str, Tensor]]) -> Tensor:
         losses: dict[str, Tensor] = self.model(list(images), targets)
         return torch.stack(list(losses.values())).sum()
 
     def _targets(self, batch: tuple[Tensor, Tensor]) -> list[dict[str, Tensor]]:
-        return [targets_of(one[self.question] > 0, self.smallest) for one in batch[1]]
-
-    def _log(self, name: str, value: Tensor, patches: int) -> None:
-        self.log(name, value, batch_size=patches, on_step=False, on_epoch=True)
+        return [targets_of(maps[self.label_map] > 0, self.smallest) for maps in batch[1]]

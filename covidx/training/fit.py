@@ -9,25 +9,25 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import lightning
 import pandas as pd
 import torch
 from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint, RichProgressBar
 
+from covidx.cohort import Classes
 from covidx.errors import CovidxError
 from covidx.files import locked, make_folder
 from covidx.imaging import BagCache
 from covidx.models import Architecture
 from covidx.models.learning import ImageLearning
 from covidx.training.data import BagData
+from covidx.training.learner import Learner
 from covidx.training.module import BagLearner
 
-__all__ = ["Fit", "fit", "run"]
+__all__ = ["Fit", "fit_classifier", "fit_learner"]
 
-JUDGES = ("validation_auroc", "validation_dice", "validation_map50")
-"""What learners log of an epoch beside its losses; of each the highest is the best."""
 NOISE = (
     "does not have many workers",
     "The number of training batches",
@@ -44,13 +44,13 @@ class Fit:
     Parameters
     ----------
     model : Module
-        The learner's, with the weights of the best epoch, by validation loss if not said otherwise;
-        in evaluation mode.
+        The learner's, with the weights of the best epoch; on the CPU, in evaluation mode.
     curves : DataFrame
-        One row an epoch: epoch, train_loss, validation_loss, and those of `JUDGES` that are logged.
+        One row an epoch: epoch, counted from 0, and the figures that the learner logs.
     best_epoch : int
+        The epoch that the learner's `monitor` chose.
     resumed_from : int or None
-        First epoch after an interruption.
+        First epoch after an interruption; None where there was none.
     """
 
     model: Any
@@ -65,11 +65,13 @@ class _Curves(Callback):
     def __init__(self) -> None:
         self.rows: list[dict[str, float]] = []
 
-    def on_train_epoch_end(self, trainer: lightning.Trainer, _: lightning.LightningModule) -> None:
+    def on_train_epoch_end(
+        self, trainer: lightning.Trainer, learner: lightning.LightningModule
+    ) -> None:
         """Note this epoch's figures."""
-        logged = trainer.callback_metrics
-        names = ("train_loss", "validation_loss", *JUDGES)
-        row = {name: float(logged[name]) for name in names if name in logged}
+        assert isinstance(learner, Learner)
+        values = trainer.callback_metrics
+        row = {name: float(values[name]) for name in learner.logged if name in values}
         self.rows.append({"epoch": trainer.current_epoch, **row})
 
     def state_dict(self) -> dict[str, object]:
@@ -85,9 +87,14 @@ class _Finite(Callback):
     """Ends a training whose loss is no number any more."""
 
     def on_train_batch_end(
-        self, trainer: lightning.Trainer, _: lightning.LightningModule, outputs: Any, *__: object
+        self,
+        trainer: lightning.Trainer,
+        learner: lightning.LightningModule,
+        outputs: Any,
+        *_: object,
     ) -> None:
         """Look at the loss of each step."""
+        assert isinstance(learner, Learner)
         loss = outputs["loss"]
         if not torch.isfinite(loss):
             raise CovidxError(
@@ -95,7 +102,7 @@ class _Finite(Callback):
                 "The training loss is no longer a finite number.",
                 expected="a finite loss",
                 actual=f"{float(loss)} in epoch {trainer.current_epoch}",
-                hint="Lower learning.head_rate and learning.backbone_rate.",
+                hint=f"Lower {' and '.join(learner.rate_settings)} in the configuration.",
             )
 
 
@@ -107,40 +114,58 @@ class _Patience(EarlyStopping):
         trainer.should_stop = trainer.should_stop or self.stopped_epoch > 0
 
 
-def fit(
+def fit_classifier(
     cache: BagCache,
     items: pd.DataFrame,
-    classes: tuple[list[str], str],
+    classes: Classes,
     architecture: Architecture,
-    how: ImageLearning,
+    learning: ImageLearning,
     seed: int,
     folder: Path,
 ) -> Fit:
     """Train on the rows of role train; choose the epoch on those of role validation.
 
-    A training that was interrupted goes on from its last whole epoch when it is called with the
+    A training that was interrupted goes on from its last complete epoch when it is called with the
     same folder, and ends with the weights that it would have had anyway.
 
     Parameters
     ----------
     cache : BagCache
+        Prepared slices of every image.
     items : DataFrame
         image_id, label, role. Rows of role test are not looked at.
-    classes : (list of str, str)
-        Class names, the reference first; the positive class.
-    architecture, how
-        Configuration.
+    classes : Classes
+        Class names, the reference first, and the positive one.
+    architecture : Architecture
+        The network.
+    learning : ImageLearning
+        How it is trained.
     seed : int
+        Of the initial weights, the order of the bags and their augmentation.
     folder : Path
-        For checkpoints; the caller deletes it once the result is safe.
+        For checkpoints; made where missing. The caller deletes it once the result is safe.
+
+    Returns
+    -------
+    Fit
+        The network of the epoch with the lowest validation loss.
+
+    Raises
+    ------
+    CovidxError
+        ``TRAINING_DIVERGED``: the loss is no longer a finite number.
+    StoreError
+        ``IN_USE``: another process trains in this folder.
     """
-    names, positive = classes
+    names = list(classes.names)
     make_folder(folder)
-    learner = BagLearner(architecture, how, len(names), names.index(positive), seed)
+    learner = BagLearner(architecture, learning, len(names), names.index(classes.positive), seed)
     learner.model.to(memory_format=torch.channels_last)
     train, validation = (_targets(items, role, names) for role in ("train", "validation"))
-    data = BagData(cache, train, validation, how.augmentation, how.slices, how.batch, seed)
-    return run(learner, data, how.epochs, how.patience, folder)
+    data = BagData(
+        cache, train, validation, learning.augmentation, learning.slices, learning.batch, seed
+    )
+    return fit_learner(learner, data, learning.epochs, learning.patience, folder)
 
 
 def _targets(items: pd.DataFrame, role: str, names: list[str]) -> list[tuple[str, int]]:
@@ -148,68 +173,75 @@ def _targets(items: pd.DataFrame, role: str, names: list[str]) -> list[tuple[str
     return [(str(i), names.index(n)) for i, n in zip(rows["image_id"], rows["label"], strict=True)]
 
 
-def run(
-    learner: Any,
+def fit_learner(
+    learner: Learner,
     data: lightning.LightningDataModule,
     epochs: int,
     patience: int,
     folder: Path,
     *,
-    by: str = "validation_loss",
     bar: bool = True,
 ) -> Fit:
     """Train `learner.model`, or take its training up again.
 
     Parameters
     ----------
-    learner : LightningModule
-        With a ``model``; it logs ``train_loss`` and ``validation_loss``.
+    learner : Learner
+        Says what it logs, which figure chooses the epoch, and in which direction.
     data : LightningDataModule
         Whose batches depend on seed and epoch alone.
-    epochs, patience : int
+    epochs : int
+        At most.
+    patience : int
+        Epochs without a better one after which the training ends.
     folder : Path
-        Of its checkpoints.
-    by : str
-        What chooses the epoch: the lowest loss, or the highest of `JUDGES`.
+        Of its checkpoints; exists.
     bar : bool
         Show a progress bar: of trainings that take more than seconds.
+
+    Returns
+    -------
+    Fit
+        The network of the best epoch.
+
+    Raises
+    ------
+    CovidxError
+        ``TRAINING_DIVERGED``: the loss is no longer a finite number.
+    StoreError
+        ``IN_USE``: another process trains in this folder.
     """
     with locked(folder), _deterministic(), _quiet():
-        return _run(learner, data, (epochs, patience), folder, by, bar)
+        curves = _Curves()
+        best = ModelCheckpoint(
+            folder,
+            filename="best",
+            monitor=learner.monitor,
+            mode=learner.mode,
+            enable_version_counter=False,
+        )
+        # Lightning's own save_last writes only when an epoch was the best so far.
+        latest = ModelCheckpoint(folder, filename="last", enable_version_counter=False)
+        stop = _Patience(learner.monitor, patience=patience, mode=learner.mode)
+        trainer = _trainer([curves, _Finite(), best, latest, stop], epochs, folder, bar)
+        last = folder / "last.ckpt"
+        resumed = None
+        if last.exists():
+            resumed = int(_checkpoint(last)["epoch"]) + 1
+        start = None if resumed is None else str(last)
+        trainer.fit(learner, data, ckpt_path=start, weights_only=True)
+        kept = _checkpoint(Path(best.best_model_path))
+        learner.load_state_dict(kept["state_dict"])
+        model = learner.model.cpu().eval()
+        return Fit(model, pd.DataFrame(curves.rows), int(kept["epoch"]), resumed)
 
 
-def _run(
-    learner: Any,
-    data: lightning.LightningDataModule,
-    limits: tuple[int, int],
-    folder: Path,
-    by: str,
-    bar: bool,
-) -> Fit:
-    epochs, patience = limits
-    mode: Literal["min", "max"] = "max" if by in JUDGES else "min"
-    best = ModelCheckpoint(
-        folder,
-        filename="best",
-        monitor=by,
-        mode=mode,
-        enable_version_counter=False,
-    )
-    # Lightning's own save_last writes only when an epoch was the best so far.
-    latest = ModelCheckpoint(folder, filename="last", enable_version_counter=False)
-    curves = _Curves()
-    trainer = lightning.Trainer(
+def _trainer(callbacks: list[Callback], epochs: int, folder: Path, bar: bool) -> lightning.Trainer:
+    return lightning.Trainer(
         accelerator="auto",
         devices=1,
         max_epochs=epochs,
-        callbacks=[
-            curves,
-            _Finite(),
-            best,
-            latest,
-            _Patience(by, patience=patience, mode=mode),
-            *([RichProgressBar(leave=True)] if bar else []),
-        ],
+        callbacks=[*callbacks, *([RichProgressBar(leave=True)] if bar else [])],
         enable_progress_bar=bar,
         logger=False,
         enable_model_summary=False,
@@ -217,15 +249,11 @@ def _run(
         reload_dataloaders_every_n_epochs=1,
         default_root_dir=folder,
     )
-    last = folder / "last.ckpt"
-    resumed = None
-    if last.exists():
-        resumed = int(torch.load(last, map_location="cpu", weights_only=True)["epoch"]) + 1
-    trainer.fit(learner, data, ckpt_path=None if resumed is None else str(last), weights_only=True)
-    kept = torch.load(best.best_model_path, map_location="cpu", weights_only=True)
-    learner.load_state_dict(kept["state_dict"])
-    model = learner.model.cpu().eval()
-    return Fit(model, pd.DataFrame(curves.rows), int(kept["epoch"]), resumed)
+
+
+def _checkpoint(path: Path) -> dict[str, Any]:
+    kept: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+    return kept
 
 
 @contextmanager

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import lightning
 import torch
 from sklearn.metrics import roc_auc_score
 from torch import Tensor
@@ -13,6 +12,7 @@ from torch.nn import functional
 from covidx.models import Architecture, BagClassifier
 from covidx.models.learning import ImageLearning
 from covidx.training.data import BagBatch
+from covidx.training.learner import Learner
 
 __all__ = ["BagLearner"]
 
@@ -21,50 +21,53 @@ WARM_UP = 0.2
 FEWEST_STEPS = 10
 
 
-class BagLearner(lightning.LightningModule):
+class BagLearner(Learner):
     """Trains a `BagClassifier` on patient labels.
 
     Parameters
     ----------
     architecture : Architecture
-    how : ImageLearning
+        Of the network.
+    learning : ImageLearning
+        Rates, smoothing of labels, and whether the backbone starts pretrained.
     n_classes : int
+        How many classes the network tells apart.
     positive : int
         Number of the class whose AUROC is logged.
     seed : int
+        Of the initial weights and of dropout.
     """
+
+    logged = ("train_loss", "validation_loss", "validation_auroc")
+    rate_settings = ("learning.head_rate", "learning.backbone_rate")
 
     def __init__(
         self,
         architecture: Architecture,
-        how: ImageLearning,
+        learning: ImageLearning,
         n_classes: int,
         positive: int,
         seed: int,
     ) -> None:
-        super().__init__()
         torch.manual_seed(seed)
-        self.model = BagClassifier(architecture, n_classes, pretrained=how.pretrained)
-        self.how, self.positive, self.seed = how, positive, seed
+        model = BagClassifier(architecture, n_classes, pretrained=learning.pretrained)
+        super().__init__(model, seed)
+        self.learning, self.positive = learning, positive
         self._scores: list[tuple[Tensor, Tensor]] = []
-
-    def on_train_epoch_start(self) -> None:
-        """Seed dropout by the epoch, so that a resumed training draws what it would have drawn."""
-        torch.manual_seed(self.seed * 100_003 + self.current_epoch)
 
     def training_step(self, batch: BagBatch, _: int) -> Tensor:
         """Cross-entropy of the pooled logits."""
         logits = self.model(batch.slices, batch.sizes).logits
         loss = functional.cross_entropy(
-            logits, batch.targets, label_smoothing=self.how.label_smoothing
+            logits, batch.targets, label_smoothing=self.learning.label_smoothing
         )
-        self._log("train_loss", loss, len(batch.sizes))
+        self.log_mean("train_loss", loss, len(batch.sizes))
         return loss
 
     def validation_step(self, batch: BagBatch, _: int) -> None:
         """Collect scores; the loss is the mean over bags."""
         logits = self.model(batch.slices, batch.sizes).logits
-        self._log(
+        self.log_mean(
             "validation_loss", functional.cross_entropy(logits, batch.targets), len(batch.sizes)
         )
         self._scores.append((logits.softmax(dim=1)[:, self.positive], batch.targets))
@@ -81,16 +84,13 @@ class BagLearner(lightning.LightningModule):
     def configure_optimizers(self) -> Any:
         """AdamW with a rate for pretrained layers and one for the head, over one cycle."""
         groups: list[dict[str, Any]] = []
-        rates = [self.how.backbone_rate, self.how.head_rate]
+        rates = [self.learning.backbone_rate, self.learning.head_rate]
         for part, rate in zip((self.model.backbone, self.model.head), rates, strict=True):
             groups += [{"params": list(part.parameters()), "lr": rate}]
-        optimizer = torch.optim.AdamW(groups, weight_decay=self.how.weight_decay, fused=True)
+        optimizer = torch.optim.AdamW(groups, weight_decay=self.learning.weight_decay, fused=True)
         # OneCycleLR divides by 0 where its warm-up is one step long, as with a tiny cohort.
         steps = max(int(self.trainer.estimated_stepping_batches), FEWEST_STEPS)
         cycle = torch.optim.lr_scheduler.OneCycleLR(
             optimizer, max_lr=rates, total_steps=steps, pct_start=WARM_UP
         )
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": cycle, "interval": "step"}}
-
-    def _log(self, name: str, value: Tensor, bags: int) -> None:
-        self.log(name, value, batch_size=bags, on_step=False, on_epoch=True)

@@ -16,12 +16,22 @@ WARM_UP = 0.15
 FEWEST_STEPS = 10
 
 
-def one_cycle(learner: lightning.LightningModule, how: PatchLearning) -> Any:
-    """AdamW over one cycle, as Lightning wants it."""
-    optimizer = torch.optim.AdamW(learner.parameters(), lr=how.rate, weight_decay=how.weight_decay)
+def one_cycle(learner: lightning.LightningModule, learning: PatchLearning) -> Any:
+    """AdamW over one cycle (Smith and Topin, arXiv:1708.07120), as Lightning expects it.
+
+    Parameters
+    ----------
+    learner : LightningModule
+        Whose parameters are trained; its trainer knows how many steps there are.
+    learning : PatchLearning
+        Highest rate and weight decay.
+    """
+    optimizer = torch.optim.AdamW(
+        learner.parameters(), lr=learning.rate, weight_decay=learning.weight_decay
+    )
     # OneCycleLR divides by 0 where its warm-up is one step long, as with a tiny cohort.
     steps = max(int(learner.trainer.estimated_stepping_batches), FEWEST_STEPS)
     cycle = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, max_lr=how.rate, total_steps=steps, pct_start=WARM_UP
+        optimizer, max_lr=learning.rate, total_steps=steps, pct_start=WARM_UP
     )
     return {"optimizer": optimizer, "lr_scheduler": {"scheduler": cycle, "interval": "step"}}

@@ -18,7 +18,7 @@ from covidx.imaging.pairs import Groups, PairCache
 __all__ = ["PatchData", "PatchPlan"]
 
 BUSY = 0.75
-"""Share of training patches that are laid on a slice which shows something."""
+"""Share of training patches that are centred on a slice which shows something."""
 VALIDATION_SLICES = 6
 """Of each image, spread evenly over those that show something."""
 
@@ -28,8 +28,16 @@ Pair = tuple[Tensor, Tensor]
 class PatchPlan(NamedTuple):
     """How patches are drawn.
 
-    `patch` has (rows, columns) in 2D, (slices, rows, columns) in 3D; `samples` are drawn of each
-    image and epoch.
+    Parameters
+    ----------
+    patch : tuple of int
+        (rows, columns) in 2D, (slices, rows, columns) in 3D; in pixels.
+    samples : int
+        Patches drawn of each image in each epoch.
+    batch : int
+        Patches a batch.
+    seed : int
+        Of order, places and augmentation.
     """
 
     patch: tuple[int, ...]
@@ -89,14 +97,14 @@ class _TrainingPatches(_Patches):
         cache: PairCache,
         items: Sequence[str],
         plan: PatchPlan,
-        how: tuple[PairAugmentation, list[Tensor]],
+        augmentation: PairAugmentation,
+        swaps: list[Tensor],
         epoch: int,
     ) -> None:
         super().__init__(cache, [], plan)
         order = np.random.default_rng((plan.seed, epoch)).permutation(len(items) * plan.samples)
         self.items = [items[i % len(items)] for i in order]
-        self.how, self.swaps = how
-        self.epoch = epoch
+        self.augmentation, self.swaps, self.epoch = augmentation, swaps, epoch
 
     def __len__(self) -> int:
         return len(self.items)
@@ -105,8 +113,8 @@ class _TrainingPatches(_Patches):
         chance = np.random.default_rng((self.plan.seed, self.epoch, index))
         name = self.items[index]
         image = self.cache.image(name)
-        of = self.cache.index[name]
-        busy = _busy(of, len(image)) if chance.random() < BUSY else np.arange(len(image))
+        slices = self.cache.index[name]
+        busy = _busy(slices, len(image)) if chance.random() < BUSY else np.arange(len(image))
         middle = tuple(
             _centre(edge, size, chance)
             for edge, size in zip(image.shape[1:], self.plan.patch[-2:], strict=True)
@@ -114,15 +122,20 @@ class _TrainingPatches(_Patches):
         patch, labels = self._cut(name, int(chance.choice(busy)), (middle[0], middle[1]))
         torch_chance = torch.Generator().manual_seed(int(chance.integers(1 << 62)))
         greys = patch.float() / 255
-        return self._out(*augment_pair(greys, labels, self.how, self.swaps, torch_chance))
+        pair = augment_pair(greys, labels, self.augmentation, self.swaps, torch_chance)
+        return self._out(*pair)
 
 
-def _busy(of: list[list[int]], slices: int) -> NDArray[np.int64]:
-    """Slices that show the rarest thing that any shows: opacities before lungs before nothing."""
-    for shown in reversed(of):
+def _busy(slices: list[list[int]], count: int) -> NDArray[np.int64]:
+    """The slices of the rarest label map that has any, of `count` slices all where none has.
+
+    `slices` are those that show something in each label map, the rarest last: opacities before
+    lungs before nothing.
+    """
+    for shown in reversed(slices):
         if shown:
             return np.array(shown)
-    return np.arange(slices)
+    return np.arange(count)
 
 
 def _centre(edge: int, size: int, chance: np.random.Generator) -> int:
@@ -138,11 +151,15 @@ class PatchData(lightning.LightningDataModule):
     Parameters
     ----------
     cache : PairCache
+        Prepared images with their label maps.
     train, validation : sequence of str
-        image_ids.
+        image_ids of each role.
     plan : PatchPlan
-    how : PairAugmentation
+        How patches are drawn.
+    augmentation : PairAugmentation
+        Of training patches.
     groups : Groups
+        The label maps with their classes: a mirrored patch swaps left and right.
     """
 
     def __init__(
@@ -151,18 +168,20 @@ class PatchData(lightning.LightningDataModule):
         train: Sequence[str],
         validation: Sequence[str],
         plan: PatchPlan,
-        how: PairAugmentation,
+        augmentation: PairAugmentation,
         groups: Groups,
     ) -> None:
         super().__init__()
         self.cache, self.train, self.validation = cache, train, validation
-        self.plan, self.how, self.swaps = plan, how, swaps_of(groups)
+        self.plan, self.augmentation, self.swaps = plan, augmentation, swaps_of(groups)
 
     def train_dataloader(self) -> DataLoader[Pair]:
         """Patches of the present epoch; the trainer asks anew before each."""
         epoch = self.trainer.current_epoch if self.trainer is not None else 0
-        how = (self.how, self.swaps)
-        return self._loader(_TrainingPatches(self.cache, self.train, self.plan, how, epoch), True)
+        patches = _TrainingPatches(
+            self.cache, self.train, self.plan, self.augmentation, self.swaps, epoch
+        )
+        return self._loader(patches, True)
 
     def val_dataloader(self) -> DataLoader[Pair]:
         """The same patches each time."""
@@ -170,6 +189,6 @@ class PatchData(lightning.LightningDataModule):
 
     def _loader(self, patches: _Patches, train: bool) -> DataLoader[Pair]:
         chance = torch.Generator().manual_seed(self.plan.seed)
-        # A lone last patch would leave batch normalisation little to go by.
+        # A lone last patch would leave batch normalisation too little to estimate from.
         drop = train and len(patches) > self.plan.batch
         return DataLoader(patches, batch_size=self.plan.batch, drop_last=drop, generator=chance)

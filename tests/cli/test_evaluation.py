@@ -137,7 +137,7 @@ def test_another_systems_csv_and_what_was_assumed(covidx: Call, tables: Path) ->
     assert "assumed: No group_id" in answer.out
     text = _page(out / "evaluation.html")
     assert "There is no threshold" in text
-    assert "Taken for granted" in text
+    assert "Assumed, since the tables do not state it" in text
     metrics = json.loads((out / "metrics.json").read_text())
     assert metrics["sensitivity"]["value"] is None
     assert "no threshold" in metrics["sensitivity"]["reason"]

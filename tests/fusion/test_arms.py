@@ -10,7 +10,7 @@ from scipy.special import expit
 from covidx.clinical import Fitted
 from covidx.fusion import (
     BOTH,
-    CLINIC,
+    CLINICAL_ARM,
     IMAGE,
     Arms,
     ImageArm,
@@ -19,7 +19,7 @@ from covidx.fusion import (
     predictions_of,
 )
 from covidx.tables import PREDICTIONS, check
-from tests.fusion.made_up import arms, patients
+from tests.fusion.synthetic import arms, patients
 
 
 def _three() -> Arms:
@@ -34,14 +34,19 @@ def _three() -> Arms:
 
 
 def test_which_arms_spoke() -> None:
-    assert _three().spoke.tolist() == [BOTH, IMAGE, CLINIC, ""]
+    assert _three().available.tolist() == [BOTH, IMAGE, CLINICAL_ARM, ""]
 
 
 def test_as_if_an_arm_were_missing() -> None:
-    assert _three().restricted(IMAGE).spoke.tolist() == [IMAGE, IMAGE, "", ""]
-    assert _three().restricted(CLINIC).spoke.tolist() == [CLINIC, "", CLINIC, ""]
-    assert _three().restricted(BOTH).spoke.tolist() == [BOTH, IMAGE, CLINIC, ""]
-    assert np.isnan(_three().restricted(CLINIC).features).all()
+    assert _three().restricted(IMAGE).available.tolist() == [IMAGE, IMAGE, "", ""]
+    assert _three().restricted(CLINICAL_ARM).available.tolist() == [
+        CLINICAL_ARM,
+        "",
+        CLINICAL_ARM,
+        "",
+    ]
+    assert _three().restricted(BOTH).available.tolist() == [BOTH, IMAGE, CLINICAL_ARM, ""]
+    assert np.isnan(_three().restricted(CLINICAL_ARM).features).all()
 
 
 def test_log_odds_and_back() -> None:
@@ -69,9 +74,9 @@ def test_arms_are_joined_by_patient_whatever_their_order() -> None:
     found = make_arms(who, image, values, {"any": model})
     assert found.image[[0, 2]].tolist() == [-0.3, 0.3]
     assert found.features[:, 0].tolist()[::2] == [6.0, 5.0]
-    assert found.spoke.tolist() == [IMAGE, CLINIC, IMAGE, ""]
+    assert found.available.tolist() == [IMAGE, CLINICAL_ARM, IMAGE, ""]
     # A row in which nothing is known is no arm, whatever a model says of it.
-    assert found.clinic["any"].notna().tolist() == [False, True, False, False]
+    assert found.clinical["any"].notna().tolist() == [False, True, False, False]
 
 
 def test_predictions_are_rows_of_the_hand_over() -> None:

@@ -17,20 +17,20 @@ from covidx.cards import Column
 from covidx.errors import InvalidTableError
 from covidx.fusion import (
     BOTH,
-    CLINIC,
+    CLINICAL_ARM,
     IMAGE,
     Arms,
-    FusionRecipe,
     ImageTraining,
     JointFusion,
     JointLearning,
+    Recipe,
     fit_joint,
     logit,
     score,
 )
 from covidx.fusion.network import FusionNetwork, GatedHead, JointHead
 from covidx.models.learning import ImageLearning
-from tests.fusion.made_up import arms
+from tests.fusion.synthetic import arms
 
 COLUMNS = [
     Column(name="crp", meaning="CRP", type="number"),
@@ -53,7 +53,7 @@ def _truth(found: Arms) -> np.ndarray:
 
 def _fit(folder: Path, kind: str, found: Arms, how: JointLearning = QUICK) -> JointFusion:
     learnt = (found.patients["role"] != "test").to_numpy()
-    recipe = FusionRecipe(name="one", kind=kind, learning=how)  # type: ignore[arg-type]
+    recipe = Recipe(name="one", kind=kind, learning=how)  # type: ignore[arg-type]
     part = found.only(learnt)
     return fit_joint(recipe, part, COLUMNS, _truth(part), NO_IMAGES, 0, folder)
 
@@ -69,17 +69,17 @@ def test_both_arms_beat_each(trained: JointFusion) -> None:
     fresh = arms(2000, seed=50)
     found = {
         pattern: roc_auc_score(_truth(fresh), score(trained, fresh.restricted(pattern)))
-        for pattern in (BOTH, IMAGE, CLINIC)
+        for pattern in (BOTH, IMAGE, CLINICAL_ARM)
     }
     # Best possible: 0.977 with both arms, 0.921 with one.
     assert found[BOTH] > 0.95
     assert found[IMAGE] == pytest.approx(0.921, abs=0.03)
-    assert found[CLINIC] == pytest.approx(0.921, abs=0.03)
+    assert found[CLINICAL_ARM] == pytest.approx(0.921, abs=0.03)
 
 
 def test_scores_are_calibrated_for_each_pattern(trained: JointFusion) -> None:
     fresh = arms(4000, seed=50)
-    for pattern in (BOTH, IMAGE, CLINIC):
+    for pattern in (BOTH, IMAGE, CLINICAL_ARM):
         said = logit(score(trained, fresh.restricted(pattern)))[:, None]
         # Fitted on 300 validation patients: a slope of 1, but for their chance.
         slope = LogisticRegression(C=1e6).fit(said, _truth(fresh)).coef_[0, 0]
@@ -88,22 +88,25 @@ def test_scores_are_calibrated_for_each_pattern(trained: JointFusion) -> None:
 
 def test_parts_are_shapley_values(trained: JointFusion) -> None:
     fresh = arms(50, seed=50)
-    parts, told = trained.parts(fresh), {p: trained.told(fresh, p) for p in (BOTH, IMAGE, CLINIC)}
+    parts, told = (
+        trained.contributions(fresh),
+        {p: trained.logits(fresh, p) for p in (BOTH, IMAGE, CLINICAL_ARM)},
+    )
     assert expit(parts.logits) == pytest.approx(score(trained, fresh))
     assert parts.logits == pytest.approx(told[BOTH])
-    first, second = told[IMAGE] - trained.prior, told[BOTH] - told[CLINIC]
+    first, second = told[IMAGE] - trained.prior, told[BOTH] - told[CLINICAL_ARM]
     assert parts.image == pytest.approx((first + second) / 2)
-    alone = trained.parts(fresh.restricted(CLINIC))
+    alone = trained.contributions(fresh.restricted(CLINICAL_ARM))
     assert (alone.image == 0).all()
-    assert alone.logits == pytest.approx(told[CLINIC])
+    assert alone.logits == pytest.approx(told[CLINICAL_ARM])
 
 
 def test_a_missing_arm_is_not_looked_at(trained: JointFusion) -> None:
     fresh = arms(50, seed=50)
     other = Arms(
-        fresh.patients, fresh.image, fresh.features * 9, fresh.clinic, fresh.values
-    ).restricted(CLINIC)
-    assert score(trained, fresh.restricted(CLINIC)) == pytest.approx(score(trained, other))
+        fresh.patients, fresh.image, fresh.features * 9, fresh.clinical, fresh.values
+    ).restricted(CLINICAL_ARM)
+    assert score(trained, fresh.restricted(CLINICAL_ARM)) == pytest.approx(score(trained, other))
 
 
 def test_unknown_values_are_the_medians_of_training_and_an_indicator(tmp_path: Path) -> None:
@@ -128,19 +131,19 @@ def test_a_category_is_a_yes_or_no_for_each_value(tmp_path: Path) -> None:
     place = np.where(ill, 1.0, chance.choice([0.0, 2.0], 1500))
     values = found.values.assign(crp=np.where(np.arange(1500) % 10 == 0, np.nan, place))
     ward = Column(name="crp", meaning="ward", type="category", values=["a", "b", "c"])
-    recipe = FusionRecipe(name="one", kind="joint", learning=QUICK)
+    recipe = Recipe(name="one", kind="joint", learning=QUICK)
     whole = Arms(*_with(found, values))
     learnt = (found.patients["role"] != "test").to_numpy()
     part = whole.only(learnt)
     trained = fit_joint(recipe, part, [ward, COLUMNS[1]], _truth(part), NO_IMAGES, 0, tmp_path)
     assert len(trained.model.network.medians) == 4
-    test = whole.only(~learnt).restricted(CLINIC)
+    test = whole.only(~learnt).restricted(CLINICAL_ARM)
     told = score(trained, test)
     assert roc_auc_score(_truth(test), told) > 0.9
 
 
 def _with(found: Arms, values: pd.DataFrame) -> tuple[object, ...]:
-    return found.patients, found.image, found.features, found.clinic, values
+    return found.patients, found.image, found.features, found.clinical, values
 
 
 def test_the_same_seed_gives_the_same_network(tmp_path: Path) -> None:
@@ -156,7 +159,7 @@ def test_too_few_patients_have_both(tmp_path: Path) -> None:
         _fit(
             tmp_path,
             "joint",
-            Arms(found.patients, image, found.features, found.clinic, found.values),
+            Arms(found.patients, image, found.features, found.clinical, found.values),
         )
 
 

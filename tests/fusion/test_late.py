@@ -12,7 +12,7 @@ from sklearn.metrics import roc_auc_score
 from covidx.errors import InvalidTableError
 from covidx.fusion import (
     BOTH,
-    CLINIC,
+    CLINICAL_ARM,
     IMAGE,
     Arms,
     LateFusion,
@@ -21,7 +21,7 @@ from covidx.fusion import (
     fit_scale,
     score,
 )
-from tests.fusion.made_up import arms
+from tests.fusion.synthetic import arms
 
 
 def _unseen(found: Arms, logits: np.ndarray) -> OutOfFold:
@@ -33,7 +33,7 @@ def _truth(found: Arms) -> pd.Series:
 
 
 def _fit(found: Arms) -> LateFusion:
-    clinic = {name: _unseen(found, found.clinic[name].to_numpy()) for name in found.clinic}
+    clinic = {name: _unseen(found, found.clinical[name].to_numpy()) for name in found.clinical}
     return fit_late(_truth(found), _unseen(found, found.image), clinic)
 
 
@@ -49,14 +49,14 @@ def test_both_arms_beat_each() -> None:
     learnt, fresh = _fit(arms(2000)), arms(2000, seed=50)
     truth = _truth(fresh)
     fused = roc_auc_score(truth, score(learnt, fresh))
-    alone = max(roc_auc_score(truth, s) for s in (fresh.image, fresh.clinic["logistic"]))
+    alone = max(roc_auc_score(truth, s) for s in (fresh.image, fresh.clinical["logistic"]))
     # Two Gaussians 2 apart: 0.921; both, 2 * sqrt(2) apart: 0.977.
     assert fused == pytest.approx(0.977, abs=0.01) and alone == pytest.approx(0.921, abs=0.02)
 
 
 def test_it_is_scikit_learns_logistic_regression() -> None:
     found = arms(300)
-    columns = np.column_stack([found.image, found.clinic["logistic"]])
+    columns = np.column_stack([found.image, found.clinical["logistic"]])
     theirs = LogisticRegression(C=1.0).fit(columns, _truth(found))
     assert score(_fit(found), found) == pytest.approx(theirs.predict_proba(columns)[:, 1])
 
@@ -64,25 +64,25 @@ def test_it_is_scikit_learns_logistic_regression() -> None:
 def test_a_patient_without_an_arm_is_answered_and_calibrated() -> None:
     learnt, fresh = _fit(arms(5000)), arms(5000, seed=50)
     truth = _truth(fresh).to_numpy()
-    for pattern in (IMAGE, CLINIC):
+    for pattern in (IMAGE, CLINICAL_ARM):
         scores = score(learnt, fresh.restricted(pattern))
         high = scores > 0.8
         assert scores[high].mean() == pytest.approx(truth[high].mean(), abs=0.03)
-    nobody = fresh.restricted(IMAGE).restricted(CLINIC)
+    nobody = fresh.restricted(IMAGE).restricted(CLINICAL_ARM)
     assert np.isnan(score(learnt, nobody)).all()
 
 
 def test_parts_sum_to_the_score_and_are_worked_out_by_hand() -> None:
     found = arms(300)
     learnt = _fit(found)
-    line, parts = learnt.lines[BOTH], learnt.parts(found)
+    line, parts = learnt.lines[BOTH], learnt.contributions(found)
     assert expit(parts.logits) == pytest.approx(score(learnt, found))
     by_hand = line.weights[IMAGE] * (found.image[7] - found.image.mean())
     assert parts.image[7] == pytest.approx(by_hand)
     # Told against the means, the parts of the training patients cancel.
     assert parts.image.mean() == pytest.approx(0, abs=1e-9)
     assert parts.clinic.mean() == pytest.approx(0, abs=1e-9)
-    assert (learnt.parts(found.restricted(CLINIC)).image == 0).all()
+    assert (learnt.contributions(found.restricted(CLINICAL_ARM)).image == 0).all()
 
 
 def test_stacking_takes_several_clinical_models() -> None:
@@ -92,7 +92,7 @@ def test_stacking_takes_several_clinical_models() -> None:
         found.patients,
         found.image,
         found.features,
-        found.clinic.assign(noise=noise),
+        found.clinical.assign(noise=noise),
         found.values,
     )
     learnt = _fit(whole)

@@ -28,7 +28,7 @@ from covidx.inference.segmentation_bundle import (
 from covidx.inference.segmenter import Segmenter
 from covidx.models.learning import SegmentationLearning
 from covidx.models.segmenters import UNetShape
-from covidx.training.fit import run
+from covidx.training.fit import fit_learner
 from covidx.training.patches import PatchData, PatchPlan
 from covidx.training.segment_learner import SegmentLearner
 from covidx.volume import Volume
@@ -225,7 +225,7 @@ def test_it_learns_and_is_taken_up_again(tmp_path: Path, patch: tuple[int, ...],
         plan = PatchPlan(how.patch, how.samples, how.batch, 1)
         names = sorted(cache.index)
         data = PatchData(cache, names[:3], names[3:], plan, how.augmentation, GROUPS)
-        fitted = run(learner, data, epochs, 5, folder, bar=False)
+        fitted = fit_learner(learner, data, epochs, 5, folder, bar=False)
         return fitted.model.state_dict(), fitted.curves, fitted.resumed_from
 
     folder = tmp_path / "fit"

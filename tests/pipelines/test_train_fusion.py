@@ -181,7 +181,7 @@ def test_the_page_says_what_each_arm_adds(fused: Fused) -> None:
     for words in (
         "What each arm does on the same test patients",
         "What a missing arm costs",
-        "What moved each score",
+        "Contributions to each score",
         "joint network of Mei et al.",
         "The patients of this cohort are simulated",
         'href="evaluation/evaluation.html"',

@@ -37,11 +37,11 @@ from covidx.report.evaluation import (
 from covidx.report.evaluation_figures import (
     decision_curve_figure,
     difference_figure,
+    population,
     predictive_figure,
     recalibration_figure,
     risk_coverage_figure,
     subgroup_figure,
-    who,
 )
 from covidx.report.figures import roc_figure
 from tests.evaluate import reference as ref
@@ -85,7 +85,7 @@ def test_every_figure_says_whom_it_shows(found: Evaluation) -> None:
     for figure in (
         predictive_figure(found.predictive, found),
         risk_coverage_figure(found.selective, found, found.selective[4]),
-        decision_curve_figure({"the score": found.net_benefit}, "covid-19", who(found)),
+        decision_curve_figure({"the score": found.net_benefit}, "covid-19", population(found)),
         recalibration_figure(found),
         subgroup_figure(found.variables, found),
     ):

@@ -32,7 +32,7 @@ def _picture() -> Volume:
 
 
 def _heat() -> np.ndarray:
-    """Hot in the upper left quarter of what the model saw."""
+    """Hot in the upper left quarter of the input of the model."""
     heat = np.zeros((32, 32), dtype=np.float32)
     heat[:16, :16] = 1
     return heat
@@ -64,7 +64,7 @@ def _words(figure: Figure) -> str:
 def test_a_picture_is_written_with_its_words(tmp_path: Path) -> None:
     (view,) = _views(tmp_path)
     assert view.picture == "slice-1.png"
-    assert view.title == "slice 3 of 3 from the feet, z = -60 mm"
+    assert view.title == "slice 3 of 3, caudal to cranial, z = -60 mm"
     assert view.score == 0.7
     assert view.faithful
     with Image.open(tmp_path / view.picture) as image:
@@ -93,7 +93,7 @@ def test_every_slice_shows_sides_window_position_and_a_labelled_scale(
         "evidence for covid-19",
         "0 none",
         "1 most",
-        "dashed: what the model saw",
+        "dashed: input of the model",
     ):
         assert part in words
     for axes in drawn[0].axes[:2]:
@@ -104,7 +104,7 @@ def test_every_slice_shows_sides_window_position_and_a_labelled_scale(
 def test_sides_that_nothing_proves_are_not_shown(tmp_path: Path, drawn: list[Figure]) -> None:
     _views(tmp_path, _picture())
     words = _words(drawn[0])
-    assert "grey levels as given; left and right not recorded" in words
+    assert "grey levels as stored; left and right not recorded" in words
     assert not [t for axes in drawn[0].axes[:2] for t in axes.texts]
     assert "dashed" not in words  # the model saw all of it
 
@@ -130,7 +130,7 @@ def test_heat_is_drawn_where_it_is_hot_and_nowhere_else(tmp_path: Path) -> None:
 
     assert at(1, 15, 20) > 45  # the hot quarter
     assert at(1, 25, 40) < 12  # seen and cold
-    assert at(1, 5, 5) < 12  # outside what the model saw
+    assert at(1, 5, 5) < 12  # outside the input of the model
     assert at(0, 15, 20) < 12  # the plain slice
 
 
@@ -147,15 +147,15 @@ def test_share_of_heat_on_the_lesion(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("lesion", "told"), [(True, "cyan: true lesion"), (False, "no true lesion here")]
+    ("lesion", "legend"), [(True, "cyan: true lesion"), (False, "no true lesion here")]
 )
 def test_truth_is_outlined_in_both_pictures(
-    tmp_path: Path, drawn: list[Figure], lesion: bool, told: str
+    tmp_path: Path, drawn: list[Figure], lesion: bool, legend: str
 ) -> None:
     truth = np.zeros(SHAPE, dtype=bool)
     truth[2, 12:18, 20:28] = lesion
     _views(tmp_path, truth=truth)
-    assert told in _words(drawn[0])
+    assert legend in _words(drawn[0])
     outlined = [len(axes.collections) > 0 for axes in drawn[0].axes[:2]]
     assert outlined == [lesion, lesion]
 

@@ -7,24 +7,28 @@ import sys
 import textwrap
 import warnings
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
 import torch
+from lightning import LightningDataModule
+from torch import Tensor
 
+from covidx.cohort import Classes
 from covidx.errors import CovidxError, StoreError
 from covidx.files import locked
 from covidx.imaging import Augmentation, BagCache
 from covidx.inference import to_tensor
 from covidx.models import BagClassifier
 from covidx.models.learning import ImageLearning
-from covidx.training import Fit, fit
+from covidx.training import Fit, Learner, fit_classifier, fit_learner
 from covidx.training.data import BagData, _TrainingBags, collate
 
 from .conftest import TINY, make_cache, make_rows
 
-HOW = ImageLearning(epochs=4, patience=4, batch=2, slices=2, pretrained=False)
-CLASSES = (["well", "sick"], "sick")
+LEARNING = ImageLearning(epochs=4, patience=4, batch=2, slices=2, pretrained=False)
+CLASSES = Classes(("well", "sick"), "sick")
 
 
 @pytest.fixture(scope="module")
@@ -32,8 +36,8 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> BagCache:
     return make_cache(tmp_path_factory.mktemp("cache"))
 
 
-def train(cache: BagCache, folder: Path, how: ImageLearning = HOW, seed: int = 0) -> Fit:
-    return fit(cache, make_rows(), CLASSES, TINY, how, seed, folder)
+def train(cache: BagCache, folder: Path, learning: ImageLearning = LEARNING, seed: int = 0) -> Fit:
+    return fit_classifier(cache, make_rows(), CLASSES, TINY, learning, seed, folder)
 
 
 def same(one: BagClassifier, other: BagClassifier) -> bool:
@@ -102,16 +106,16 @@ def test_curves_and_the_best_epoch(whole: Fit) -> None:
 
 def test_it_learns_a_bright_square(cache: BagCache, tmp_path: Path) -> None:
     rates = {"head_rate": 1e-2, "backbone_rate": 3e-3, "epochs": 12, "patience": 12}
-    found = train(cache, tmp_path, HOW.model_copy(update=rates))
+    found = train(cache, tmp_path, LEARNING.model_copy(update=rates))
     assert float(found.curves["validation_auroc"].iloc[-1]) == 1.0
 
 
 def test_early_stopping_stays_stopped_when_taken_up_again(cache: BagCache, tmp_path: Path) -> None:
     """A run that was killed after its training had stopped must not train one epoch more."""
-    how = HOW.model_copy(update={"patience": 1, "epochs": 30, "head_rate": 0.5})
-    first = train(cache, tmp_path, how)
+    learning = LEARNING.model_copy(update={"patience": 1, "epochs": 30, "head_rate": 0.5})
+    first = train(cache, tmp_path, learning)
     assert len(first.curves) < 30
-    again = train(cache, tmp_path, how)
+    again = train(cache, tmp_path, learning)
     pd.testing.assert_frame_equal(again.curves, first.curves)
     assert same(again.model, first.model)
 
@@ -123,9 +127,54 @@ def test_a_finished_training_is_not_repeated(cache: BagCache, whole: Fit, tmp_pa
 
 
 def test_a_diverged_training_is_an_error(cache: BagCache, tmp_path: Path) -> None:
-    how = HOW.model_copy(update={"head_rate": 1e30, "backbone_rate": 1e30})
-    with pytest.raises(CovidxError, match="TRAINING_DIVERGED"):
-        train(cache, tmp_path, how)
+    learning = LEARNING.model_copy(update={"head_rate": 1e30, "backbone_rate": 1e30})
+    with pytest.raises(CovidxError, match="TRAINING_DIVERGED") as caught:
+        train(cache, tmp_path, learning)
+    assert "Lower learning.head_rate and learning.backbone_rate" in str(caught.value)
+
+
+class _Toy(Learner):
+    """Logs `figures`, one an epoch; the training loss is the rate's doing."""
+
+    logged = ("train_loss", "validation_loss", "validation_share")
+    monitor, mode = "validation_share", "max"
+    rate_settings = ("toy.step",)
+    figures = (0.2, 0.9, 0.5)
+
+    def __init__(self, loss: float) -> None:
+        super().__init__(torch.nn.Linear(1, 1), seed=0)
+        self.loss = loss
+
+    def training_step(self, batch: Tensor, _: int) -> Tensor:
+        loss = self.model(batch).mean() * 0 + self.loss
+        self.log_mean("train_loss", loss, len(batch))
+        return loss
+
+    def validation_step(self, batch: Tensor, _: int) -> None:
+        self.log_mean("validation_loss", torch.tensor(float(self.current_epoch)), len(batch))
+        self.log("validation_share", self.figures[self.current_epoch])
+        self.log("never_declared", 1.0)
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        return torch.optim.SGD(self.parameters(), lr=0.1)
+
+
+def _toy_data() -> LightningDataModule:
+    rows: Any = torch.ones(4, 1)
+    return LightningDataModule.from_datasets(rows, rows, batch_size=2)
+
+
+def test_a_learner_says_what_it_logs_and_which_figure_chooses_the_epoch(tmp_path: Path) -> None:
+    fitted = fit_learner(_Toy(1.0), _toy_data(), 3, 3, tmp_path, bar=False)
+    assert fitted.best_epoch == 1  # of the highest share, though its loss is not the lowest
+    assert fitted.curves["validation_share"].tolist() == pytest.approx(_Toy.figures)
+    assert set(fitted.curves) == {"epoch", *_Toy.logged}
+
+
+def test_a_learner_says_which_setting_to_lower(tmp_path: Path) -> None:
+    with pytest.raises(CovidxError, match="TRAINING_DIVERGED") as caught:
+        fit_learner(_Toy(float("nan")), _toy_data(), 3, 3, tmp_path, bar=False)
+    assert "Lower toy.step" in str(caught.value)
 
 
 def test_two_trainings_in_one_folder_are_refused(cache: BagCache, tmp_path: Path) -> None:
@@ -139,8 +188,8 @@ def test_nothing_reaches_the_users_stderr_and_nothing_stays_switched(
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         filters = list(warnings.filters)
-        train(cache, tmp_path, HOW.model_copy(update={"epochs": 1}))
-        train(cache, tmp_path, HOW.model_copy(update={"epochs": 2}))  # the folder is not empty
+        train(cache, tmp_path, LEARNING.model_copy(update={"epochs": 1}))
+        train(cache, tmp_path, LEARNING.model_copy(update={"epochs": 2}))  # the folder is not empty
         assert warnings.filters == filters
     assert [str(w.message) for w in caught] == []
     assert capfd.readouterr().err == ""

@@ -58,7 +58,7 @@ def rescore_fusion(run: RunParts, predictor: FusionPredictor, cache: BagCache) -
         read = own._replace(features=read_images(predictor.reader, cache, images, place).features)
     values = run.clinical.set_index("patient_id")
     arms = make_arms(patients, read.calibrated(predictor.bundle.scale), values, predictor.clinical)
-    first = arms.clinic.iloc[:, 0].to_numpy(np.float64)
+    first = arms.clinical.iloc[:, 0].to_numpy(np.float64)
     p1 = expit(own.logits.reindex(patients["patient_id"]).to_numpy(np.float64))
     scores = {"p3": predictor.score(arms), "p1": p1, "p2": expit(first)}
     return _two_classes(

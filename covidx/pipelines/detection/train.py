@@ -144,7 +144,7 @@ def _fit(prepared: Prepared[DetectionRecipe], anchors: Anchors, seed: int, folde
     network = make_detector(recipe.network, anchors, pretrained=True)
     opacities = list(prepared.cohort.groups).index("opacity")
     learner = DetectLearner(network, opacities, recipe.smallest, recipe.learning, seed)
-    return fit_patches(prepared, learner, seed, folder, by="validation_map50")
+    return fit_patches(prepared, learner, seed, folder)
 
 
 def _threshold(validation: Detections, rate: float) -> Threshold:

@@ -90,7 +90,7 @@ class ImageTrainer:
         stopped_on = frozenset(images.loc[images["role"] == "validation", "group_id"])
         with bars("P1 without each fold") as bar:
             cut = held_out(train, positive, folds, self.seed)
-            return cross_fit(train, cut, score, also_seen=stopped_on)
+            return cross_fit(train, cut, score, also=stopped_on)
 
     def scale(self, scored: ImageArm) -> Line:
         """A network's calibration, on validation patients."""

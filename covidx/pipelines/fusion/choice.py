@@ -165,7 +165,7 @@ def save_p3(
     saved: dict[str, Fitted] = {}
     digests: dict[str, str] = {}
     for name in names:
-        scores = expit(chosen.arms.clinic[name].to_numpy(np.float64))
+        scores = expit(chosen.arms.clinical[name].to_numpy(np.float64))
         part = ClinicalBundle.of(
             clinic.models[name],
             trained_on=on_rows,

@@ -23,7 +23,7 @@ from covidx.evaluate import (
 from covidx.files import replacing, write_json
 from covidx.fusion import (
     BOTH,
-    CLINIC,
+    CLINICAL_ARM,
     IMAGE,
     PATTERNS,
     Arms,
@@ -43,11 +43,11 @@ from covidx.tables import CLINICAL, PREDICTIONS, write_table
 __all__ = ["CONTROL", "KINDS", "MAIN", "P3", "Found", "judge", "scores_by_arm"]
 
 P3 = "p3"
-MAIN = (P3, IMAGE, CLINIC)
+MAIN = (P3, IMAGE, CLINICAL_ARM)
 CONTROL = "p2-missingness"
 """The control on missing values, as an arm."""
 
-PATTERN_WORDS = {BOTH: "image and clinic", IMAGE: "image alone", CLINIC: "clinic alone"}
+PATTERN_WORDS = {BOTH: "image and clinic", IMAGE: "image alone", CLINICAL_ARM: "clinic alone"}
 KINDS = {
     "late": "logistic regression on the log odds of P1 and P2",
     "stacking": "logistic regression on the log odds of P1 and all clinical models",
@@ -103,12 +103,12 @@ def scores_by_arm(
     backbone = predictor.image.bundle.recipe.architecture.backbone
     found = {P3: (KINDS[predictor.bundle.recipe.kind], predictor.score(arms))}
     if clinic.control is not None:  # first of the others: what it reaches, no model has shown
-        alone = np.where(arms.has(CLINIC), clinic.control.score(arms.values), np.nan)
+        alone = np.where(arms.has(CLINICAL_ARM), clinic.control.score(arms.values), np.nan)
         found[CONTROL] = ("knows which clinical values are missing, and nothing else", alone)
     found[IMAGE] = (f"image: {backbone}", expit(own))
-    found[CLINIC] = (
+    found[CLINICAL_ARM] = (
         f"clinical row: {clinic.best}",
-        expit(arms.clinic[clinic.best].to_numpy(np.float64)),
+        expit(arms.clinical[clinic.best].to_numpy(np.float64)),
     )
     for one in others:
         found[f"{P3}-{one.recipe.name}"] = (KINDS[one.recipe.kind], one.scores)
@@ -216,8 +216,8 @@ def _write_contributions(path: Path, predictor: FusionPredictor, arms: Arms) -> 
     DataFrame
         patient_id, label, score, called, base, image, clinic, arms_used.
     """
-    bundle, spoke = predictor.bundle, arms.spoke
-    parts = predictor.fuser.parts(arms)
+    bundle, spoke = predictor.bundle, arms.available
+    parts = predictor.fuser.contributions(arms)
     table = arms.patients[["patient_id", "label"]].assign(score=parts.scores(spoke))
     called = bundle.threshold.operating_point.decide(table["score"].to_numpy())
     table["called"] = np.where(called, bundle.positive, f"not {bundle.positive}")

@@ -9,7 +9,7 @@ import pandas as pd
 from covidx.cohort import Classes
 from covidx.imaging import BagCache
 from covidx.inference.image_bundle import ImageRecipe
-from covidx.training import Fit, fit
+from covidx.training import Fit, fit_classifier
 
 __all__ = ["fit_image"]
 
@@ -36,5 +36,4 @@ def fit_image(
         Of its checkpoints; the caller removes it once the result is safe.
     """
     assert recipe.learning is not None  # only an upgraded bundle lacks it
-    names = (list(classes.names), classes.positive)
-    return fit(cache, rows, names, recipe.architecture, recipe.learning, seed, folder)
+    return fit_classifier(cache, rows, classes, recipe.architecture, recipe.learning, seed, folder)

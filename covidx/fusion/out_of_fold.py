@@ -1,4 +1,4 @@
-"""Scores of training patients by models that had not seen them: all that may be stacked on."""
+"""Out-of-fold scores of training patients: all that a fusion may be fitted on."""
 
 from __future__ import annotations
 
@@ -22,37 +22,39 @@ SHOWN = 5
 
 @dataclass(frozen=True, eq=False)
 class OutOfFold:
-    """An arm's log odds of training patients. With scores of patients that the arm was trained on
-    it cannot be built: there a model is surer than it will ever be again, and what is fitted on
-    that trusts it too much.
+    """An arm's out-of-fold log odds of training patients.
+
+    It cannot be built with scores of patients that the arm was trained on: there a model is surer
+    than on any others, and what is fitted on such scores trusts it too much.
 
     Parameters
     ----------
     patients : DataFrame
         patient_id, group_id, and fold: the number of the model that scored the row.
     logits : ndarray, shape (rows,)
-    seen : sequence of frozenset of str
+        Log odds of the positive class.
+    trained_on : sequence of frozenset of str
         By fold: the groups that its model was trained, or its training stopped, on.
 
     Raises
     ------
     LeakageError
-        ``SCORED_IN_TRAINING``.
+        ``SCORED_IN_TRAINING``: a group was scored by a model that was trained on it.
     """
 
     patients: pd.DataFrame
     logits: FloatArray
-    seen: Sequence[frozenset[str]]
+    trained_on: Sequence[frozenset[str]]
 
     def __post_init__(self) -> None:
         for fold, part in self.patients.groupby("fold"):
-            known = sorted(set(part["group_id"]) & self.seen[int(str(fold))])
-            if known:
+            leaked = sorted(set(part["group_id"]) & self.trained_on[int(str(fold))])
+            if leaked:
                 raise LeakageError(
                     "SCORED_IN_TRAINING",
                     "An arm scored groups that it was trained on: nothing may be fitted on that.",
-                    expected="scores by models that had not seen the patient's group",
-                    actual=", ".join(known[:SHOWN]) + (" …" if len(known) > SHOWN else ""),
+                    expected="scores by models that were not trained on the patient's group",
+                    actual=", ".join(leaked[:SHOWN]) + (" …" if len(leaked) > SHOWN else ""),
                 )
 
     @property
@@ -66,9 +68,9 @@ def cross_fit(
     rows: pd.DataFrame,
     folds: Sequence[Mask],
     score: Callable[[Mask, Mask], FloatArray],
-    also_seen: frozenset[str] = frozenset(),
+    also: frozenset[str] = frozenset(),
 ) -> OutOfFold:
-    """Let a new model score each fold that was trained on the others.
+    """Score each fold by a new model that was trained on the others.
 
     Parameters
     ----------
@@ -78,19 +80,30 @@ def cross_fit(
         The rows that each fold holds out; together all rows.
     score : callable
         From (rows to train on, rows to score) to the log odds of the latter.
-    also_seen : frozenset of str
-        Groups that every model sees besides, as in the choice of an epoch.
+    also : frozenset of str
+        Further groups that every model is fitted on, such as those that choose the epoch.
     """
-    parts, logits, seen = [], [], []
+    parts, logits, trained_on = [], [], []
     for number, held_out in enumerate(folds):
         logits.append(score(~held_out, held_out))
         parts.append(rows.loc[held_out, ["patient_id", "group_id"]].assign(fold=number))
-        seen.append(frozenset(rows.loc[~held_out, "group_id"]) | also_seen)
-    return OutOfFold(pd.concat(parts, ignore_index=True), np.concatenate(logits), seen)
+        trained_on.append(frozenset(rows.loc[~held_out, "group_id"]) | also)
+    return OutOfFold(pd.concat(parts, ignore_index=True), np.concatenate(logits), trained_on)
 
 
 def held_out(rows: pd.DataFrame, positive: Mask, folds: int, seed: int) -> list[Mask]:
     """Masks of training rows, shape (rows,), one a fold; no group is divided.
+
+    Parameters
+    ----------
+    rows : DataFrame
+        Training rows: group_id.
+    positive : mask, shape (rows,)
+        Their class.
+    folds : int
+        How many.
+    seed : int
+        Of the division.
 
     Raises
     ------

@@ -44,7 +44,7 @@ def test_each_fold_is_scored_by_a_model_of_the_others() -> None:
 
     found = cross_fit(ROWS, folds, score)
     assert found.by_patient.to_dict() == {"a": 1.0, "b": 1.0, "c": 0.0, "d": 0.0}
-    assert found.seen == [frozenset({"c", "d"}), frozenset({"home"})]
+    assert found.trained_on == [frozenset({"c", "d"}), frozenset({"home"})]
 
 
 def test_folds_hold_out_every_row_once_and_divide_no_group() -> None:

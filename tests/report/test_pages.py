@@ -9,16 +9,18 @@ from pathlib import Path
 import pytest
 
 from covidx.constants import RESEARCH_NOTICE
-from covidx.evaluate import Metrics, OperatingPoint, evaluate
+from covidx.evaluate import Estimate, Metrics, OperatingPoint, evaluate, undefined
 from covidx.report import Case, write_case, write_report
+from covidx.report import page as parts
+from covidx.report.page import Page, View
 from covidx.report.slices import SliceView
-from covidx.report.words import HEADLINE, origin_text, say
+from covidx.report.words import HEADLINE, metric_meanings, origin_text
 from tests.evaluate.reference import three_classes
 
 POINT = OperatingPoint(0.42, "youden", "validation, n = 30 (10 positive)")
 VIEWS = [
-    SliceView("slice-1.png", "slice 3 of 9 from the feet, z = -60 mm", 0.9, True, 0.6, -0.1, 0.25),
-    SliceView("slice-2.png", "slice 4 of 9 from the feet, z = -55 mm", 0.8, False, 0.0, 0.2, None),
+    SliceView("slice-1.png", "slice 3 of 9, caudal to cranial", 0.9, True, 0.6, -0.1, 0.25),
+    SliceView("slice-2.png", "slice 4 of 9, caudal to cranial", 0.8, False, 0.0, 0.2, None),
 ]
 CASE = Case(
     name="PH-1",
@@ -84,7 +86,7 @@ def test_the_report_says_what_matters_first(metrics: Metrics, tmp_path: Path) ->
     order = [RESEARCH_NOTICE, "are simulated", "Sensitivity", "roc.png", "PH-1", "phantom (sim"]
     places = [page.index(part) for part in order]
     assert places == sorted(places)
-    assert "A score of 0.420 or more is called covid-19" in page
+    assert "A score of 0.420 or more is predicted covid-19" in page
     assert "by Youden's index" in page.replace("&#39;", "'")
     assert "validation, n = 30 (10 positive)" in page
     for name, estimate in metrics.estimates.items():
@@ -118,10 +120,10 @@ def test_a_case_page_for_a_radiologist(metrics: Metrics, tmp_path: Path) -> None
         "Patient PH-1",
         "covid-19 (the image shows no lesion)",
         "0.900",
-        "covid-19: right",
+        "predicted covid-19 (correct)",
         "normal 0.100, covid-19 0.900",
         "The 2 slices that decided",
-        "Slice 3 of 9 from the feet",
+        "Slice 3 of 9, caudal to cranial",
         "falls by 0.60 without the hot part, rises by 0.10 without the cold part",
         "25 % of the heat lies on true lesion",
         "Unfaithful map, do not read it",
@@ -148,7 +150,7 @@ def test_ids_are_escaped(metrics: Metrics, tmp_path: Path) -> None:
 
 
 def test_headline_figures_carry_their_counts(metrics: Metrics) -> None:
-    said = say(metrics)
+    said = metric_meanings(metrics)
     assert said.keys() == {*HEADLINE, "lr_positive", "lr_negative"}
     (tn, fp), (fn, tp) = metrics.decisions.tolist()
     assert said["sensitivity"].startswith(f"{tp} of {tp + fn} ")
@@ -163,3 +165,40 @@ def test_an_unknown_rule_is_named_as_it_is() -> None:
 
 def test_a_given_threshold_is_said_to_be_given() -> None:
     assert origin_text(OperatingPoint(0.5, "fixed", "the protocol")) == "beforehand (the protocol)"
+
+
+def test_any_kind_fills_a_page_from_sections(tmp_path: Path) -> None:
+    page = Page(
+        "toy: a <kind> of its own",
+        [
+            parts.estimates(
+                [
+                    (("left", "dice"), Estimate(0.5, 0.25, 0.75, 8, "bootstrap")),
+                    (("right", "dice"), undefined(8, "bootstrap", "no <row>")),
+                ],
+                ("Side", "Metric"),
+                heading="Agreement",
+                note="Read the intervals.",
+            ),
+            parts.table(
+                "Cases", ("Name", "Score"), [("<a>", 1), ("b", 2)], numeric=["Score"], wrong=[1]
+            ),
+            parts.figures([("roc.png", 'the "curve"')]),
+            parts.views("Views", "", [View("x.png", "Slice 1", "A text.", True, "slice 1")]),
+            parts.facts([("Data", "toy")]),
+            *parts.assumptions(["rows are patients"]),
+        ],
+        ["Simulated."],
+        back=("../report.html", "all cases"),
+    )
+    page.write(tmp_path / "page.html")
+    text = _checked(tmp_path / "page.html")
+    order = [
+        "all cases", "<h1>toy: a &lt;kind&gt; of", RESEARCH_NOTICE, "Simulated.", "Agreement",
+        "Read the intervals.", "0.250 to 0.750", "bootstrap; undefined: no &lt;row&gt;", "Cases",
+        "&lt;a&gt;", '<tr class="wrong"><td>b</td><td class="n">2</td>', "figures/roc.png",
+        '<p class="warn">A text.</p>', "<th>Data</th><td>toy</td>", "rows are patients",
+    ]  # fmt: skip
+    places = [text.find(part) for part in order]
+    assert -1 not in places and places == sorted(places)
+    assert parts.assumptions([]) == []
