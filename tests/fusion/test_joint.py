@@ -20,10 +20,10 @@ from covidx.fusion import (
     CLINICAL_ARM,
     IMAGE,
     Arms,
+    FusionRecipe,
     ImageTraining,
     JointFusion,
     JointLearning,
-    Recipe,
     fit_joint,
     logit,
     score,
@@ -53,7 +53,7 @@ def _truth(found: Arms) -> np.ndarray:
 
 def _fit(folder: Path, kind: str, found: Arms, how: JointLearning = QUICK) -> JointFusion:
     learnt = (found.patients["role"] != "test").to_numpy()
-    recipe = Recipe(name="one", kind=kind, learning=how)  # type: ignore[arg-type]
+    recipe = FusionRecipe(name="one", kind=kind, learning=how)  # type: ignore[arg-type]
     part = found.only(learnt)
     return fit_joint(recipe, part, COLUMNS, _truth(part), NO_IMAGES, 0, folder)
 
@@ -131,7 +131,7 @@ def test_a_category_is_a_yes_or_no_for_each_value(tmp_path: Path) -> None:
     place = np.where(ill, 1.0, chance.choice([0.0, 2.0], 1500))
     values = found.values.assign(crp=np.where(np.arange(1500) % 10 == 0, np.nan, place))
     ward = Column(name="crp", meaning="ward", type="category", values=["a", "b", "c"])
-    recipe = Recipe(name="one", kind="joint", learning=QUICK)
+    recipe = FusionRecipe(name="one", kind="joint", learning=QUICK)
     whole = Arms(*_with(found, values))
     learnt = (found.patients["role"] != "test").to_numpy()
     part = whole.only(learnt)
