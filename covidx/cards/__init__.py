@@ -22,7 +22,6 @@ if TYPE_CHECKING:
         load_card,
     )
     from covidx.cards.croissant import export_croissant, to_croissant
-    from covidx.cards.model_card import ModelFacts, render_model_card, write_model_card
 else:
     __getattr__ = lazy_names(__name__, __file__)
 
@@ -35,13 +34,10 @@ __all__ = [
     "ImageTable",
     "MaskFiles",
     "MaskSet",
-    "ModelFacts",
     "ReadersScore",
     "SeverityTable",
     "card_digest",
     "export_croissant",
     "load_card",
-    "render_model_card",
     "to_croissant",
-    "write_model_card",
 ]

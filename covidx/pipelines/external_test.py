@@ -92,8 +92,9 @@ def test_externally(
         with record.step("prepare"), bars("prepare") as bar:
             how = bundle.recipe.preprocessing
             cache = build_cache(cohort.store, manifest, how, work / "cache", progress=bar)
-        rows = group_prepared(manifest, cache, cohort.store)
-        rows, seen_before = _without_seen(rows, thumbnails(cache, rows["image_id"]), run)
+        pictures = thumbnails(cache, cache.index)
+        rows = group_prepared(manifest, pictures, cache.refused, cohort.store)
+        rows, seen_before = _without_seen(rows, pictures, run)
         with record.step("evaluate"), bars("evaluate") as bar:
             rows = rows.assign(fold=0, role="test")
             theirs = predict_cache(predictor, cache, rows, record.run_id, bar)

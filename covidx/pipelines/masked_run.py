@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
@@ -10,15 +10,14 @@ from typing import Any, Generic, Protocol, TypeVar
 import pandas as pd
 from pydantic import Field
 
-from covidx.cohort import Splits, cut_groups, find_duplicates, group_images, thumbnail
+from covidx.cohort import Splits, cut_groups, thumbnail
 from covidx.config import Config
 from covidx.errors import InvalidInputError
-from covidx.evaluate import Estimate
-from covidx.files import make_folder, replacing
+from covidx.files import make_folder
 from covidx.imaging.frames import RadiographFraming, VolumeFraming
 from covidx.imaging.pairs import PairCache, build_pairs
-from covidx.inference.network_bundle import NetworkBundle
 from covidx.pipelines.cohort import Cohort, link_masks
+from covidx.pipelines.grouping import group_prepared
 from covidx.pipelines.handovers import hand_over, source_warnings, trained_on
 from covidx.pipelines.masks import TrueMasks
 from covidx.pipelines.run import TrainingRun
@@ -33,7 +32,6 @@ __all__ = [
     "check_masks",
     "fit_patches",
     "prepare",
-    "write_network_card",
 ]
 
 PIXELS = "surface distances and the NSD's tolerance are in pixels: radiographs here have no spacing"
@@ -161,7 +159,8 @@ def prepare(
     with run.step("prepare") as bar:
         cache = build_pairs(cohort, recipe.framing, recipe.dimensions, work / "cache", bar)
     with run.step("split"):
-        grouped = _grouped(cohort.manifest, cache)
+        middles = {n: thumbnail(cache.image(n)[cache.image(n).shape[0] // 2]) for n in cache.index}
+        grouped = group_prepared(cohort.manifest, middles, cache.refused, cohort.store)
         splits = cut_groups(grouped, seed=config.seed, parts=config.parts)
         rows = splits.assign(grouped, fold=0)
         hand_over(run, cohort, cache.refused, rows, splits)
@@ -195,75 +194,3 @@ def fit_patches(
     )
     make_folder(folder)
     return fit_learner(learner, data, learning.epochs, learning.patience, folder)
-
-
-def _grouped(manifest: pd.DataFrame, cache: PairCache) -> pd.DataFrame:
-    """The images that could be prepared, grouped by patient, source and near-duplicates."""
-    usable = manifest[manifest["image_id"].isin(list(cache.index))].reset_index(drop=True)
-    if usable.empty:
-        reasons = pd.Series([code for code, _ in cache.refused.values()]).value_counts()
-        raise InvalidInputError(
-            "NOTHING_USABLE",
-            "None of the images can be learnt from.",
-            expected="CT volumes in HU, or radiographs, with masks on their grids",
-            actual=", ".join(f"{code}: {n} images" for code, n in reasons.items()),
-        )
-    images = {name: cache.image(name) for name in usable["image_id"]}
-    middles = {name: thumbnail(image[len(image) // 2]) for name, image in images.items()}
-    return group_images(usable, find_duplicates(middles))
-
-
-def write_network_card(
-    folder: Path,
-    bundle: NetworkBundle,
-    name: str,
-    use: str,
-    model: Sequence[str],
-    estimates: Mapping[str, Estimate],
-    warnings: list[str],
-) -> None:
-    """Write ``MODEL_CARD.md`` into a bundle.
-
-    Parameters
-    ----------
-    folder : Path
-    bundle : NetworkBundle
-    name : str
-        What the model is called.
-    use : str
-        What it is for.
-    model : sequence of str
-        Lines that describe it.
-    estimates : mapping
-        Of the test patients.
-    warnings : list of str
-    """
-    learnt = bundle.trained_on
-    lines = [
-        f"# covidx {name} on {learnt.modality}",
-        f"> **{bundle.notice}**",
-        "## Intended use",
-        f"Research on {use}: comparing methods, teaching, testing software. An opacity is "
-        "what is denser than lung: many diseases look so, and none is named by it.",
-        "## Model",
-        "\n".join(f"- {line}" for line in [*model, f"Bundle: `{bundle.sha256}`"]),
-        "## Trained on",
-        f"{learnt.dataset}, **{learnt.domain}** (card `{learnt.card_sha256}`), "
-        f"{learnt.patients['all']} patients.",
-        "## Results",
-        "On test patients of the same data set, by patient.",
-        "| metric | value | 95 % interval | n | method |\n|---|---|---|---|---|\n"
-        + "\n".join(_line(name, estimate) for name, estimate in estimates.items()),
-        "## Known limits",
-        "\n".join(f"- {line}" for line in warnings) or "- None noted.",
-    ]
-    with replacing(folder / "MODEL_CARD.md") as temporary:
-        temporary.write_text("\n\n".join(lines) + "\n", encoding="utf-8")
-
-
-def _line(name: str, one: Estimate) -> str:
-    if one.reason:
-        return f"| {name} | – | – | {one.n} | {one.method}; {one.reason} |"
-    return (
-        f"| {name} | {one.value:.3f} | {one.low:.3f} to {one.high:.3f} | {one.n} | {one.method} |"
-    )

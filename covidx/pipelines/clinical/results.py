@@ -38,6 +38,7 @@ from covidx.tables import PREDICTIONS, write_table
 
 __all__ = [
     "compare_models",
+    "describe_column",
     "draw_clinical_figures",
     "facts_of",
     "require",
@@ -228,3 +229,19 @@ def facts_of(
         ),
         *provenance(record, bundle.sha256),
     ]
+
+
+def describe_column(column: Column) -> str:
+    """What a new table must have in a `column`, in words."""
+    text = f"`{column.name}`, {column.meaning}"
+    if column.codes is not None:
+        pairs = column.codes.items()
+        text += ": " + ", ".join(f"{k} is {'unknown' if v is None else f'{v:g}'}" for k, v in pairs)
+    elif column.values is not None:
+        text += f": {', '.join(column.values)}"
+    elif column.unit is not None:
+        unit = column.source_unit or column.unit
+        text += f", in {unit}" + (f", read as {column.unit}" if unit != column.unit else "")
+    if column.low is not None and column.high is not None and column.codes is None:
+        text += f", from {column.low:g} to {column.high:g}"
+    return text

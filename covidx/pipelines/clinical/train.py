@@ -30,17 +30,19 @@ from covidx.evaluate import evaluate
 from covidx.files import sha256_file
 from covidx.inference import SERVED, Threshold
 from covidx.inference.clinical import ClinicalPredictor
-from covidx.pipelines.clinical.card import write_clinical_model_card
 from covidx.pipelines.clinical.config import TrainClinical, find_table
 from covidx.pipelines.clinical.explain import some_of, unseen_weeks, write_explanations
 from covidx.pipelines.clinical.nested import nested_aurocs
 from covidx.pipelines.clinical.results import (
     compare_models,
+    describe_column,
     draw_clinical_figures,
     facts_of,
     require,
     warnings_of,
+    what_it_is,
 )
+from covidx.pipelines.model_card import CLASSIFIES_PATIENTS, tested_rows, write_model_card
 from covidx.pipelines.progress import Bar, Bars, silent
 from covidx.pipelines.run import TrainedRun, TrainingRun, estimate_lines
 from covidx.pipelines.source import Source, phantom_source
@@ -158,7 +160,18 @@ def train_clinical(
                 outer,
                 config.nested_folds,
             )
-            write_clinical_model_card(run.bundle, bundle, best, metrics, warnings)
+            write_model_card(
+                run.bundle,
+                bundle,
+                f"covidx P2: {bundle.positive} on clinical rows",
+                use=CLASSIFIES_PATIENTS,
+                architecture=f"{bundle.recipe.name}: {what_it_is(best)}",
+                inputs="clinical rows",
+                preprocessing=[describe_column(column) for column in bundle.columns],
+                estimates=metrics.estimates,
+                tested=tested_rows(metrics),
+                limits=warnings,
+            )
             write_clinical_report(run.path / "report.html", page, metrics)
         compared = {line.name: line.auroc for line in lines}
         heading = "model                 AUROC on the same test patients"

@@ -26,8 +26,8 @@ from covidx.pipelines.masked_run import (
     check_masks,
     fit_patches,
     prepare,
-    write_network_card,
 )
+from covidx.pipelines.model_card import FINDS_OPACITIES, write_model_card
 from covidx.pipelines.progress import Bars, silent
 from covidx.pipelines.run import TrainedRun, TrainingRun, estimate_lines
 from covidx.pipelines.source import Source
@@ -115,8 +115,7 @@ def train_detection(
             estimates = _estimates(boxes, masks, threshold, config.seed)
             run.write_estimates(estimates)
             warnings = prepared.warnings
-            card = _card(detector.bundle)
-            write_network_card(run.bundle, detector.bundle, *card, estimates, warnings)
+            _write_card(run, detector.bundle, estimates, warnings)
         with run.step("report"):
             write_detection_report(
                 run.path / "report.html",
@@ -170,13 +169,25 @@ def _estimates(
     return estimates
 
 
-def _card(bundle: DetectionBundle) -> tuple[str, str, list[str]]:
-    """The model card's name, use and description."""
-    lines = [f"{name}: {value}" for name, value in bundle.recipe.model_dump().items()]
-    lines.append(f"anchors (width, height in working pixels): {list(bundle.anchors)}")
-    chosen = bundle.threshold
-    lines.append(f"threshold: {chosen.value:.3f}, {chosen.rule}; {chosen.origin}")
-    return "detector of opacities", "detection", lines
+def _write_card(
+    run: TrainingRun,
+    bundle: DetectionBundle,
+    estimates: dict[str, Estimate],
+    warnings: list[str],
+) -> None:
+    anchors = f"anchors (width, height in working pixels): {list(bundle.anchors)}"
+    write_model_card(
+        run.bundle,
+        bundle,
+        f"covidx detector of opacities on {bundle.trained_on.modality}",
+        use=FINDS_OPACITIES.format("detection"),
+        architecture=f"{bundle.recipe.network}; {anchors}",
+        inputs=bundle.trained_on.modality,
+        preprocessing=[f"{k}: {v}" for k, v in bundle.recipe.framing.model_dump().items()],
+        estimates=estimates,
+        tested="test patients of the same data set, by patient",
+        limits=warnings,
+    )
 
 
 def _draw(

@@ -21,11 +21,10 @@ from covidx.fusion import (
     make_arms,
     read_images,
 )
-from covidx.imaging import build_cache, save_thumbnails
+from covidx.imaging import build_cache, save_thumbnails, thumbnails
 from covidx.inference import SERVED, ImagePredictor
 from covidx.pipelines.cohort import ingest_source, link_labels
 from covidx.pipelines.fusion.arms import ClinicalArm, ImageTrainer, train_clinical_arm
-from covidx.pipelines.fusion.card import write_fusion_model_card
 from covidx.pipelines.fusion.choice import Candidate, choose, fit_candidate, save_p3
 from covidx.pipelines.fusion.cohort import join_arms, labelled, need_both
 from covidx.pipelines.fusion.config import TrainFusion, with_clinical_table
@@ -33,7 +32,13 @@ from covidx.pipelines.fusion.figures import draw_fusion_figures, facts_of, warni
 from covidx.pipelines.fusion.results import KINDS, judge, scores_by_arm
 from covidx.pipelines.grouping import group_prepared
 from covidx.pipelines.handovers import hand_over
-from covidx.pipelines.image.results import make_bundle, with_threshold
+from covidx.pipelines.image.results import (
+    describe,
+    make_bundle,
+    preprocessing_lines,
+    with_threshold,
+)
+from covidx.pipelines.model_card import CLASSIFIES_PATIENTS, tested_rows, write_model_card
 from covidx.pipelines.progress import Bars, silent
 from covidx.pipelines.run import TrainedRun, TrainingRun, estimate_lines
 from covidx.pipelines.source import Source, phantom_source
@@ -98,7 +103,9 @@ def train_fusion(
                 cohort.store, cohort.manifest, recipe.preprocessing, work / "cache", progress=bar
             )
         with run.step("split"):
-            manifest = group_prepared(cohort.manifest, cache, cohort.store)
+            manifest = group_prepared(
+                cohort.manifest, thumbnails(cache, cache.index), cache.refused, cohort.store
+            )
             joined = join_arms(manifest, rows, seed=config.seed, parts=config.parts)
             need_both(joined, config.recipes)
             images = joined.images
@@ -158,8 +165,25 @@ def train_fusion(
                 facts_of(run.record, joined, bundle, aurocs),
             )
             write_fusion_report(run.path / "report.html", page, results.metrics)
-            what = KINDS[bundle.recipe.kind]
-            write_fusion_model_card(run.bundle, predictor, what, results.metrics, warnings)
+            columns = [
+                f"{c.name}{f' ({c.unit})' if c.unit else ''}" for c in predictor.rows.columns
+            ]
+            arms_used = f"P1 {describe(image.bundle)}, P2 {', '.join(bundle.clinical_sha256)}"
+            write_model_card(
+                run.bundle,
+                bundle,
+                f"covidx P3: {positive} on {image.bundle.trained_on.modality} and clinical rows",
+                use=CLASSIFIES_PATIENTS,
+                architecture=f"{KINDS[bundle.recipe.kind]}; {arms_used}",
+                inputs=f"{image.bundle.trained_on.modality} and clinical rows",
+                preprocessing=[
+                    *(f"image, {line}" for line in preprocessing_lines(image.bundle)),
+                    f"clinical row, as the training table: {', '.join(columns)}",
+                ],
+                estimates=results.metrics.estimates,
+                tested=tested_rows(results.metrics),
+                limits=warnings,
+            )
         of_arms = {line.name: line.metrics["auroc"] for line in results.arms}
         run.tracker.estimates({f"{name}.auroc": auroc for name, auroc in of_arms.items()})
         minus = {
@@ -168,7 +192,7 @@ def train_fusion(
             if line.against is not None
         }
         without = {name: metrics["auroc"] for name, metrics in results.missing.items()}
-        columns = {"path": "string", **predictor.rows.input_types}
+        inputs = {"path": "string", **predictor.rows.input_types}
         return run.finish(
             bundle.sha256,
             results.metrics.estimates,
@@ -185,7 +209,7 @@ def train_fusion(
             metrics=results.metrics,
             artifacts=("evaluation", "arms.json", "predictions.parquet"),
             model=lambda tracker: tracker.model(
-                run.bundle, SERVED, bundle.classes, columns, told=["arms_used"]
+                run.bundle, SERVED, bundle.classes, inputs, told=["arms_used"]
             ),
         )
 

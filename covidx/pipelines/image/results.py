@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pandas as pd
 
-from covidx.cards import ModelFacts, write_model_card
 from covidx.cohort import Splits
 from covidx.evaluate import Metrics, OperatingRule, Rows
 from covidx.imaging import BagCache
@@ -26,11 +25,12 @@ from covidx.runs import RunRecord, provenance
 from covidx.training import Fit
 
 __all__ = [
+    "describe",
     "draw_figures",
     "make_bundle",
+    "preprocessing_lines",
     "report_facts",
     "with_threshold",
-    "write_image_model_card",
 ]
 
 
@@ -76,34 +76,18 @@ def with_threshold(
     return ImagePredictor(bundle.model_copy(update={"threshold": point}), draft.model)
 
 
-def write_image_model_card(
-    folder: Path, bundle: ImageBundle, metrics: Metrics, notes: list[str]
-) -> None:
-    """Write the bundle's model card, test results and all."""
-    seen = bundle.trained_on
-    facts = ModelFacts(
-        name=f"covidx P1: {bundle.positive} on {seen.modality}",
-        architecture=f"{bundle.recipe.architecture.backbone}; {_deciders(bundle)}",
-        positive=bundle.positive,
-        classes=bundle.classes,
-        modality=seen.modality,
-        units=seen.units,
-        domain=seen.domain,
-        card_identifier=seen.dataset,
-        card_sha256=seen.card_sha256 or "none",
-        patients_by_class=seen.patients,
-        manufacturers=seen.manufacturers,
-        slice_thickness_mm=seen.slice_thickness_mm,
-        preprocessing=[f"{k}: {v}" for k, v in bundle.recipe.preprocessing.model_dump().items()],
-        threshold=bundle.threshold.value,
-        threshold_origin=bundle.threshold.provenance,
-        metrics=metrics.to_json(),
-        metrics_on=f"{metrics.n} test {metrics.level}s of the same data set",
-        limits=notes,
-        bundle_sha256=bundle.sha256,
-        versions=bundle.versions,
-    )
-    write_model_card(folder, facts)
+def describe(bundle: ImageBundle) -> str:
+    """The network of a `bundle` in words."""
+    backbone = bundle.recipe.architecture.backbone
+    if bundle.recipe.preprocessing.input != "volume":
+        return f"{backbone}; each image is scored by itself"
+    top = bundle.recipe.architecture.top_k
+    return f"{backbone}; the mean of the {top} most abnormal slices decides"
+
+
+def preprocessing_lines(bundle: ImageBundle) -> list[str]:
+    """The preprocessing of a `bundle`, a line each."""
+    return [f"{k}: {v}" for k, v in bundle.recipe.preprocessing.model_dump().items()]
 
 
 def draw_figures(
@@ -148,7 +132,7 @@ def report_facts(
         ),
         (
             "Model",
-            f"{bundle.recipe.architecture.backbone}, pretrained on ImageNet; {_deciders(bundle)}",
+            f"{describe(bundle)}; the backbone was pretrained on ImageNet",
         ),
         (
             "Training",
@@ -157,10 +141,3 @@ def report_facts(
         ),
         *provenance(record, bundle.sha256),
     ]
-
-
-def _deciders(bundle: ImageBundle) -> str:
-    """Which slices make a decision."""
-    if bundle.recipe.preprocessing.input != "volume":
-        return "each image is scored by itself"
-    return f"the mean of the {bundle.recipe.architecture.top_k} most abnormal slices decides"

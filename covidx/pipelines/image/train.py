@@ -11,7 +11,7 @@ from pathlib import Path
 
 from covidx.cohort import make_splits
 from covidx.evaluate import evaluate
-from covidx.imaging import build_cache, save_thumbnails
+from covidx.imaging import build_cache, save_thumbnails, thumbnails
 from covidx.inference import SERVED, predict_cache
 from covidx.pipelines.cohort import check_source, ingest_source, link_labels
 from covidx.pipelines.grouping import group_prepared
@@ -20,12 +20,14 @@ from covidx.pipelines.image.cases import make_cases
 from covidx.pipelines.image.config import TrainImage
 from covidx.pipelines.image.fit import fit_image
 from covidx.pipelines.image.results import (
+    describe,
     draw_figures,
     make_bundle,
+    preprocessing_lines,
     report_facts,
     with_threshold,
-    write_image_model_card,
 )
+from covidx.pipelines.model_card import CLASSIFIES_IMAGES, tested_rows, write_model_card
 from covidx.pipelines.progress import Bars, silent
 from covidx.pipelines.run import TrainedRun, TrainingRun
 from covidx.pipelines.source import Source, phantom_source
@@ -77,7 +79,9 @@ def train_image(
                 cohort.store, cohort.manifest, recipe.preprocessing, work / "cache", progress=bar
             )
         with run.step("split"):
-            manifest = group_prepared(cohort.manifest, cache, cohort.store)
+            manifest = group_prepared(
+                cohort.manifest, thumbnails(cache, cache.index), cache.refused, cohort.store
+            )
             splits = make_splits(manifest, seed=config.seed, parts=config.parts)
             rows = splits.assign(manifest, fold=0)
             hand_over(run, cohort, cache.refused, rows, splits)
@@ -99,7 +103,18 @@ def train_image(
             run.write_predictions(predictions, metrics)
             tested = rows[rows["role"] == "test"]
             warnings = source_warnings(images, tested["patient_id"].nunique(), cohort.notes)
-            write_image_model_card(run.bundle, bundle, metrics, warnings)
+            write_model_card(
+                run.bundle,
+                bundle,
+                f"covidx P1: {bundle.positive} on {bundle.trained_on.modality}",
+                use=CLASSIFIES_IMAGES,
+                architecture=describe(bundle),
+                inputs=bundle.trained_on.modality,
+                preprocessing=preprocessing_lines(bundle),
+                estimates=metrics.estimates,
+                tested=tested_rows(metrics),
+                limits=warnings,
+            )
         with run.step("explain") as bar:
             cases = make_cases(predictor, cohort, cache, tested, metrics, run.path / "cases", bar)
         with run.step("report"):

@@ -23,6 +23,7 @@ from covidx.evaluate.scores import (
 from covidx.ingest import Identities
 from covidx.pipelines.cohort import ingest_source
 from covidx.pipelines.handovers import trained_on
+from covidx.pipelines.model_card import write_model_card
 from covidx.pipelines.progress import Bars, silent
 from covidx.pipelines.radiograph_severity.config import TrainRadiographSeverity
 from covidx.pipelines.radiograph_severity.features import Features, extract_features
@@ -140,6 +141,24 @@ def train_radiograph_severity(
             bundle = predictor.save(run.bundle).bundle
         warnings = [*notes, *more, *features.notes, *_biases(images)]
         with run.step("report"):
+            write_model_card(
+                run.bundle,
+                bundle,
+                f"covidx severity scores of radiographs: {' and '.join(names)}",
+                use="Research on readers' severity scores: comparing methods, teaching, testing "
+                "software. A predicted score is no reading, and must not inform care.",
+                architecture=f"linear models of frozen features of {bundle.recipe.backbone}",
+                inputs=bundle.trained_on.modality,
+                preprocessing=[
+                    "the box of the lungs, or the whole radiograph"
+                    if bundle.lung_annotations
+                    else "the whole radiograph",
+                    "brightness and contrast of the display are removed",
+                ],
+                estimates=estimates,
+                tested=f"{bundle.radiographs} radiographs, each by models without its patient",
+                limits=warnings,
+            )
             page = SeverityPage(
                 title=f"{PIPELINE}: scores of radiographs",
                 warnings=warnings,

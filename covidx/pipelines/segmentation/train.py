@@ -11,6 +11,7 @@ from pathlib import Path
 import pandas as pd
 import torch
 
+from covidx.evaluate import Estimate
 from covidx.inference.segmentation_bundle import (
     SegmentationBundle,
     SegmentationRecipe,
@@ -22,8 +23,8 @@ from covidx.pipelines.masked_run import (
     check_masks,
     fit_patches,
     prepare,
-    write_network_card,
 )
+from covidx.pipelines.model_card import FINDS_OPACITIES, write_model_card
 from covidx.pipelines.progress import Bars, silent
 from covidx.pipelines.run import TrainedRun, TrainingRun, estimate_lines
 from covidx.pipelines.segmentation.config import TrainSegmentation
@@ -109,8 +110,7 @@ def train_segmentation(
             estimates = estimates_of(scores, config.seed)
             run.write_estimates(estimates)
             warnings = prepared.warnings
-            card = _card(segmenter.bundle)
-            write_network_card(run.bundle, segmenter.bundle, *card, estimates, warnings)
+            _write_card(run, segmenter.bundle, estimates, warnings)
         with run.step("report"):
             write_segmentation_report(
                 run.path / "report.html",
@@ -133,11 +133,25 @@ def train_segmentation(
         )
 
 
-def _card(bundle: SegmentationBundle) -> tuple[str, str, list[str]]:
-    """The model card's name, use and description."""
-    lines = [f"{name}: {value}" for name, value in bundle.recipe.model_dump().items()]
-    lines += [f"{kind}: {', '.join(names)}" for kind, names in bundle.groups.items()]
-    return f"segmenter: {', '.join(bundle.groups)}", "segmentation", lines
+def _write_card(
+    run: TrainingRun,
+    bundle: SegmentationBundle,
+    estimates: dict[str, Estimate],
+    warnings: list[str],
+) -> None:
+    groups = (f"{kind}: {', '.join(names)}" for kind, names in bundle.groups.items())
+    write_model_card(
+        run.bundle,
+        bundle,
+        f"covidx segmenter of {' and '.join(bundle.groups)} on {bundle.trained_on.modality}",
+        use=FINDS_OPACITIES.format("segmentation"),
+        architecture=f"{bundle.recipe.network}; {'; '.join(groups)}",
+        inputs=bundle.trained_on.modality,
+        preprocessing=[f"{k}: {v}" for k, v in bundle.recipe.framing.model_dump().items()],
+        estimates=estimates,
+        tested="test patients of the same data set, by patient",
+        limits=warnings,
+    )
 
 
 def _fit(prepared: Prepared[SegmentationRecipe], seed: int, folder: Path) -> Fit:
