@@ -23,6 +23,7 @@ import sys
 import tarfile
 import tempfile
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 
 from benchmarks.same_kinds import KINDS
@@ -30,7 +31,7 @@ from benchmarks.same_runs import compare_run_folders
 from benchmarks.same_values import Comparison
 from covidx.errors import StoreError
 from covidx.files import read_json, replacing_folder, sha256_json, write_json
-from covidx.runs import machine, versions
+from covidx.runs import machine
 
 __all__ = ["Side", "main"]
 
@@ -42,6 +43,8 @@ covidx.cli.main()
 """
 KEY = bytes(range(32))
 """Splits go by pseudonym: another key would give other training patients."""
+LIBRARIES = ("torch", "torchvision", "timm", "lightning", "monai", "scikit-learn", "numpy")
+"""Those that shape a last bit; kept runs go by their versions."""
 HEADER = (
     f"{'kind':<13}{'rows':>6}{'values':>8}{'tensors':>9}{'difference':>12}  {'equal':<7}"
     "CPU seconds, REV and this"
@@ -171,7 +174,7 @@ def _kept(kind: str, side: Side) -> Path:
     """Where REV's run of a kind lies; it is trained unless it lies there already."""
     facts = {
         "settings": side.settings(kind),
-        "libraries": {name: text for name, text in versions().items() if name != "covidx"},
+        "libraries": {name: version(name) for name in LIBRARIES},
         "cpu": machine()["cpu"],
     }
     folder = side.checkout.parent / f"{kind}-{sha256_json(facts)[:12]}"

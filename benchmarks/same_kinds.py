@@ -43,20 +43,29 @@ EVERY_CLINICAL_RECIPE = ", ".join(
 TWO_CLINICAL_RECIPES = (
     "{name: logistic, kind: logistic}, {name: boosting, kind: boosting, missing: native}"
 )
-FUSION_RECIPES = ", ".join(  # the first that is about as good as the best is kept: networks first
+END_TO_END = "{name: end-to-end, kind: gated, learning: {epochs: 1, batch: 4, end_to_end: true}}"
+FUSION_RECIPES = ", ".join(  # late fusion is kept in the bundle, and the scores of all
     [
-        "{name: end-to-end, kind: gated, learning: {epochs: 1, batch: 4, end_to_end: true}}",
+        END_TO_END,
         "{name: joint, kind: joint, learning: {epochs: 3}}",
         "{name: late, kind: late}",
         "{name: stacking, kind: stacking}",
     ]
+)
+TWO_SMALL_ARMS = (
+    "parts=4",
+    "inner_folds=2",
+    "p1=[{}]".format(",".join(f'"{setting}"' for setting in FEW_SLICES)),
+    f'p2=["inner_folds=2","recipes=[{TWO_CLINICAL_RECIPES}]"]',
 )
 KINDS = {
     "clinical": Kind(
         ("clinical",),
         ("phantom.patients=200", "inner_folds=2", f"recipes=[{EVERY_CLINICAL_RECIPE}]"),
     ),
-    "severity": Kind(("radiograph-severity", "severity"), ("phantom.patients=24",)),
+    "severity": Kind(
+        ("radiograph-severity", "severity"), ("phantom.patients=44",)
+    ),  # 20 to find lungs
     "cxr": Kind(("cxr",), ("phantom.patients=25", "radiograph.learning.epochs=1")),
     "ct": Kind(("ct",), ("phantom.patients=20", *FEW_SLICES)),
     "segmentation": Kind(
@@ -87,15 +96,10 @@ KINDS = {
         ),
     ),
     "fusion": Kind(
-        ("fusion",),
-        (
-            "phantom.patients=50",
-            "parts=4",
-            "inner_folds=2",
-            "p1=[{}]".format(",".join(f'"{setting}"' for setting in FEW_SLICES)),
-            f'p2=["inner_folds=2","recipes=[{TWO_CLINICAL_RECIPES}]"]',
-            f"recipes=[{FUSION_RECIPES}]",
-        ),
+        ("fusion",), ("phantom.patients=50", *TWO_SMALL_ARMS, f"recipes=[{FUSION_RECIPES}]")
+    ),
+    "fusion-network": Kind(  # for the weights of a network that fuses
+        ("fusion",), ("phantom.patients=40", *TWO_SMALL_ARMS, f"recipes=[{END_TO_END}]")
     ),
 }
 """By the words of ``--kinds``; what is quick comes first."""

@@ -18,7 +18,7 @@ from benchmarks.same_values import KEYS, Comparison, compare_tables, compare_ten
 
 __all__ = ["compare_numbers", "compare_pipelines", "compare_run_folders"]
 
-TABLES = ("predictions", "models", "scores", "boxes", "truth")
+TABLES = ("predictions", "models", "contributions", "scores", "boxes", "truth")
 """Names of the tables to compare, each .parquet or .csv; a new name belongs here too."""
 RESULTS = ("threshold", "lines", "scale", "prior", "half_width", "anchors")
 """Keys of a bundle.json below which numbers are results and not settings."""
