@@ -43,10 +43,9 @@ EVERY_CLINICAL_RECIPE = ", ".join(
 TWO_CLINICAL_RECIPES = (
     "{name: logistic, kind: logistic}, {name: boosting, kind: boosting, missing: native}"
 )
-END_TO_END = "{name: end-to-end, kind: gated, learning: {epochs: 1, batch: 4, end_to_end: true}}"
-FUSION_RECIPES = ", ".join(  # late fusion is kept in the bundle, and the scores of all
+FUSION_RECIPES = ", ".join(  # the bundle keeps late fusion; the scores of all are in tables
     [
-        END_TO_END,
+        "{name: end-to-end, kind: gated, learning: {epochs: 1, batch: 4, end_to_end: true}}",
         "{name: joint, kind: joint, learning: {epochs: 3}}",
         "{name: late, kind: late}",
         "{name: stacking, kind: stacking}",
@@ -63,9 +62,10 @@ KINDS = {
         ("clinical",),
         ("phantom.patients=200", "inner_folds=2", f"recipes=[{EVERY_CLINICAL_RECIPE}]"),
     ),
-    "severity": Kind(
-        ("radiograph-severity", "severity"), ("phantom.patients=44",)
-    ),  # 20 to find lungs
+    "severity": Kind(  # every second patient has a score; 20 others' lungs are needed to find lungs
+        ("radiograph-severity", "severity"),
+        ("phantom.patients=44",),
+    ),
     "cxr": Kind(("cxr",), ("phantom.patients=25", "radiograph.learning.epochs=1")),
     "ct": Kind(("ct",), ("phantom.patients=20", *FEW_SLICES)),
     "segmentation": Kind(
@@ -97,9 +97,6 @@ KINDS = {
     ),
     "fusion": Kind(
         ("fusion",), ("phantom.patients=50", *TWO_SMALL_ARMS, f"recipes=[{FUSION_RECIPES}]")
-    ),
-    "fusion-network": Kind(  # for the weights of a network that fuses
-        ("fusion",), ("phantom.patients=40", *TWO_SMALL_ARMS, f"recipes=[{END_TO_END}]")
     ),
 }
 """By the words of ``--kinds``; what is quick comes first."""
