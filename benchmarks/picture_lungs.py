@@ -14,7 +14,8 @@ from benchmarks.lungs import COMMAND, PATIENTS, SEED
 from benchmarks.results import RESULTS, Result, record, result_of
 from covidx.constants import DISPLAY_MAX
 from covidx.errors import InvalidInputError
-from covidx.evaluate import Clusters, bootstrap, bootstrap_estimate
+from covidx.evaluate import Clusters, bootstrap_estimate
+from covidx.evaluate.bootstrap import bootstrap
 from covidx.evaluate.weighted import ratio_statistic
 from covidx.imaging.bags import window
 from covidx.phantom import draw_patient, render

@@ -175,7 +175,7 @@ def _kept(kind: str, side: Side) -> Path:
     facts = {
         "settings": side.settings(kind),
         "libraries": {name: version(name) for name in LIBRARIES},
-        "cpu": machine()["cpu"],
+        "cpu": machine().cpu,
     }
     folder = side.checkout.parent / f"{kind}-{sha256_json(facts)[:12]}"
     if folder.exists():

@@ -10,7 +10,8 @@ import pandas as pd
 
 from benchmarks.lungs import TOLERANCE_MM, ct_volumes_lungs
 from benchmarks.results import RESULTS, Result, record, result_of
-from covidx.evaluate import Clusters, Estimate, bootstrap, bootstrap_estimate
+from covidx.evaluate import Clusters, Estimate, bootstrap_estimate
+from covidx.evaluate.bootstrap import bootstrap
 from covidx.evaluate.weighted import ratio_statistic
 from covidx.files import read_json
 from covidx.inference.segmenter import Segmenter

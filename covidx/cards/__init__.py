@@ -23,21 +23,4 @@ if TYPE_CHECKING:
     )
     from covidx.cards.croissant import export_croissant, to_croissant
 else:
-    __getattr__ = lazy_names(__name__, __file__)
-
-__all__ = [
-    "CARD_FOLDER",
-    "OUTCOME",
-    "ClinicalTable",
-    "Column",
-    "DataCard",
-    "ImageTable",
-    "MaskFiles",
-    "MaskSet",
-    "ReadersScore",
-    "SeverityTable",
-    "card_digest",
-    "export_croissant",
-    "load_card",
-    "to_croissant",
-]
+    __getattr__, __dir__ = lazy_names(__name__, __file__)

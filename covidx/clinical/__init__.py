@@ -30,47 +30,4 @@ if TYPE_CHECKING:
     from covidx.clinical.rows import REST, ClinicalRows, choose_features, read_rows
     from covidx.clinical.split import Division, divide
 else:
-    __getattr__ = lazy_names(__name__, __file__)
-
-__all__ = [
-    "ARM",
-    "CONTROLS",
-    "FORMULA",
-    "NO_CONTROL",
-    "REST",
-    "ClinicalBundle",
-    "ClinicalRecipe",
-    "ClinicalRows",
-    "Division",
-    "Fitted",
-    "Nested",
-    "SymptomFormula",
-    "Week",
-    "auroc_by_group",
-    "best_of",
-    "choose_features",
-    "cut",
-    "divide",
-    "fit_best",
-    "fit_control",
-    "fit_recipe",
-    "load_bundle",
-    "make_pipeline",
-    "missingness_warning",
-    "nested",
-    "numbers_for",
-    "odds_ratios",
-    "out_of_fold",
-    "parity_rows",
-    "partial_dependence",
-    "permutation_importance",
-    "predictions_of",
-    "read_cells",
-    "read_for",
-    "read_rows",
-    "refit",
-    "score_rows",
-    "trained_on_rows",
-    "weekly",
-    "write_bundle",
-]
+    __getattr__, __dir__ = lazy_names(__name__, __file__)

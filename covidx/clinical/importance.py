@@ -6,7 +6,8 @@ import numpy as np
 
 from covidx.clinical.fit import Fitted
 from covidx.clinical.rows import ClinicalRows
-from covidx.evaluate import Clusters, Estimate, bootstrap, bootstrap_estimate
+from covidx.evaluate import Clusters, Estimate, bootstrap_estimate
+from covidx.evaluate.bootstrap import bootstrap
 from covidx.evaluate.weighted import auroc_statistic, difference_statistic, mean_statistic
 
 __all__ = ["permutation_importance"]

@@ -13,22 +13,4 @@ if TYPE_CHECKING:
     from covidx.cohort.link import clinical_of, drop_unmatched, join_labels
     from covidx.cohort.splits import Splits, cut_groups, make_splits, need_groups, need_parts
 else:
-    __getattr__ = lazy_names(__name__, __file__)
-
-__all__ = [
-    "Classes",
-    "Duplicate",
-    "Splits",
-    "classes_of",
-    "clinical_of",
-    "cut_groups",
-    "drop_unmatched",
-    "find_duplicates",
-    "group_images",
-    "join_labels",
-    "make_splits",
-    "need_groups",
-    "need_parts",
-    "read_labels",
-    "thumbnail",
-]
+    __getattr__, __dir__ = lazy_names(__name__, __file__)

@@ -1,5 +1,12 @@
 """Heatmaps, and the examinations that they must sit first."""
 
-from covidx.explain.gradcam import Heatmap, heatmaps, paste
+from __future__ import annotations
 
-__all__ = ["Heatmap", "heatmaps", "paste"]
+from typing import TYPE_CHECKING
+
+from covidx.lazy import lazy_names
+
+if TYPE_CHECKING:
+    from covidx.explain.gradcam import Heatmap, heatmaps, paste
+else:
+    __getattr__, __dir__ = lazy_names(__name__, __file__)

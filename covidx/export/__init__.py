@@ -16,24 +16,4 @@ if TYPE_CHECKING:
     from covidx.export.segmentation import binary_segmentation, fractional_segmentation
     from covidx.export.source import Mode, SourceSeries, read_source
 else:
-    __getattr__ = lazy_names(__name__, __file__)
-
-__all__ = [
-    "FINDINGS",
-    "MEASURES",
-    "Algorithm",
-    "Measure",
-    "Mode",
-    "SourceSeries",
-    "binary_segmentation",
-    "fractional_segmentation",
-    "measurement_report",
-    "parametric_map",
-    "read_mask",
-    "read_measures",
-    "read_segmentation",
-    "read_source",
-    "save",
-    "volumes_ml",
-    "write_on_source_grid",
-]
+    __getattr__, __dir__ = lazy_names(__name__, __file__)

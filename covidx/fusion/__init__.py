@@ -24,41 +24,4 @@ if TYPE_CHECKING:
     from covidx.fusion.predict import FusionPayload, FusionPredictor
     from covidx.fusion.recipe import FusionRecipe, JointLearning
 else:
-    __getattr__ = lazy_names(__name__, __file__)
-
-__all__ = [
-    "BOTH",
-    "CLINICAL_ARM",
-    "CLINICAL_FOLDER",
-    "IMAGE",
-    "IMAGE_FOLDER",
-    "PATTERNS",
-    "Arms",
-    "Contributions",
-    "Fuser",
-    "FusionBundle",
-    "FusionParts",
-    "FusionPayload",
-    "FusionPredictor",
-    "FusionRecipe",
-    "ImageArm",
-    "ImageTraining",
-    "JointFusion",
-    "JointLearning",
-    "LateFusion",
-    "Line",
-    "Mask",
-    "OutOfFold",
-    "cross_fit",
-    "fit_joint",
-    "fit_late",
-    "fit_scale",
-    "held_out",
-    "logit",
-    "make_arms",
-    "predictions_of",
-    "read_bag",
-    "read_images",
-    "score",
-    "with_features",
-]
+    __getattr__, __dir__ = lazy_names(__name__, __file__)

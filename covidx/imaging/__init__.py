@@ -12,19 +12,4 @@ if TYPE_CHECKING:
     from covidx.imaging.cache import BagCache, build_cache
     from covidx.imaging.run_thumbnails import load_thumbnails, save_thumbnails, thumbnails
 else:
-    __getattr__ = lazy_names(__name__, __file__)
-
-__all__ = [
-    "Augmentation",
-    "Bag",
-    "BagCache",
-    "Preprocessing",
-    "augment",
-    "build_cache",
-    "load_thumbnails",
-    "prepare",
-    "prepare_mask",
-    "save_thumbnails",
-    "thumbnails",
-    "window",
-]
+    __getattr__, __dir__ = lazy_names(__name__, __file__)

@@ -22,25 +22,4 @@ if TYPE_CHECKING:
     from covidx.inference.predictor import Predictor
     from covidx.inference.reading import Inputs
 else:
-    __getattr__ = lazy_names(__name__, __file__)
-
-__all__ = [
-    "PARITY_TOLERANCE",
-    "SERVED",
-    "ImageBundle",
-    "ImagePredictor",
-    "ImageRecipe",
-    "InputSource",
-    "Inputs",
-    "Prediction",
-    "Predictions",
-    "Predictor",
-    "Scores",
-    "Threshold",
-    "TrainedOn",
-    "load",
-    "outside_domain",
-    "parity_bags",
-    "predict_cache",
-    "to_tensor",
-]
+    __getattr__, __dir__ = lazy_names(__name__, __file__)

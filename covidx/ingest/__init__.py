@@ -2,40 +2,22 @@
 
 from __future__ import annotations
 
-from covidx.ingest.account import IngestResult
-from covidx.ingest.deid.confidentiality import DEFAULT_RETAIN, Retain, options_of
-from covidx.ingest.deid.copies import Copies, deidentify
-from covidx.ingest.exchange import from_highdicom, from_metatensor, to_highdicom, to_metatensor
-from covidx.ingest.identity import Identities
-from covidx.ingest.linkage import read_linkage
-from covidx.ingest.nifti import from_nibabel, to_nibabel
-from covidx.ingest.reader import ImageReader, read_images, read_series
-from covidx.ingest.receipt import Receipt
-from covidx.ingest.records import ReadImage
-from covidx.ingest.rules import Rules
-from covidx.ingest.store import ingest, load_image
+from typing import TYPE_CHECKING
 
-__all__ = [
-    "DEFAULT_RETAIN",
-    "Copies",
-    "Identities",
-    "ImageReader",
-    "IngestResult",
-    "ReadImage",
-    "Receipt",
-    "Retain",
-    "Rules",
-    "deidentify",
-    "from_highdicom",
-    "from_metatensor",
-    "from_nibabel",
-    "ingest",
-    "load_image",
-    "options_of",
-    "read_images",
-    "read_linkage",
-    "read_series",
-    "to_highdicom",
-    "to_metatensor",
-    "to_nibabel",
-]
+from covidx.lazy import lazy_names
+
+if TYPE_CHECKING:
+    from covidx.ingest.account import IngestResult
+    from covidx.ingest.deid.confidentiality import DEFAULT_RETAIN, Retain, options_of
+    from covidx.ingest.deid.copies import Copies, deidentify
+    from covidx.ingest.exchange import from_highdicom, from_metatensor, to_highdicom, to_metatensor
+    from covidx.ingest.identity import Identities
+    from covidx.ingest.linkage import read_linkage
+    from covidx.ingest.nifti import from_nibabel, to_nibabel
+    from covidx.ingest.reader import ImageReader, read_images, read_series
+    from covidx.ingest.receipt import Receipt
+    from covidx.ingest.records import ReadImage
+    from covidx.ingest.rules import Rules
+    from covidx.ingest.store import ingest, load_image
+else:
+    __getattr__, __dir__ = lazy_names(__name__, __file__)

@@ -21,33 +21,4 @@ if TYPE_CHECKING:
     from covidx.phantom.radiograph import PhantomRadiograph, render_radiograph
     from covidx.phantom.scanners import SCANNERS
 else:
-    __getattr__ = lazy_names(__name__, __file__)
-
-__all__ = [
-    "CLASSES",
-    "CLINICAL_COLUMNS",
-    "DETECTORS",
-    "EFFECTS",
-    "FLAWS",
-    "GENERATOR_VERSION",
-    "MEI_COLUMNS",
-    "PRESENTATION_COLUMNS",
-    "RADIOGRAPHY",
-    "SCANNERS",
-    "SYMPTOM_COLUMNS",
-    "VIEWS",
-    "Exam",
-    "Patient",
-    "PhantomRadiograph",
-    "PhantomScan",
-    "beam_digest",
-    "check_flaws",
-    "clinical_table",
-    "draw_patient",
-    "effects_digest",
-    "exams",
-    "generate_cohort",
-    "parse_flaws",
-    "render",
-    "render_radiograph",
-]
+    __getattr__, __dir__ = lazy_names(__name__, __file__)

@@ -19,24 +19,4 @@ if TYPE_CHECKING:
     from covidx.radiograph_severity.predict import RadiographSeverityPredictor
     from covidx.radiograph_severity.table import join_scores, read_scores
 else:
-    __getattr__ = lazy_names(__name__, __file__)
-
-__all__ = [
-    "MIN_FILMS",
-    "Choice",
-    "FilmNetwork",
-    "LungFinder",
-    "OutOfFold",
-    "RadiographScore",
-    "RadiographSeverityBundle",
-    "RadiographSeverityPredictor",
-    "RadiographSeverityRecipe",
-    "box_of_mask",
-    "choose",
-    "fit_finder",
-    "join_scores",
-    "leave_one_out",
-    "load_bundle",
-    "picture_of",
-    "read_scores",
-]
+    __getattr__, __dir__ = lazy_names(__name__, __file__)

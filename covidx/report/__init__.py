@@ -1,23 +1,20 @@
 """Figures and pages. Slices with heatmaps lie in `covidx.report.slices`, which needs torch."""
 
-from covidx.report.canvas import save_all
-from covidx.report.figures import (
-    confusion_figure,
-    reliability_figure,
-    roc_figure,
-    score_figure,
-    training_figure,
-)
-from covidx.report.image import Case, write_case, write_report
+from __future__ import annotations
 
-__all__ = [
-    "Case",
-    "confusion_figure",
-    "reliability_figure",
-    "roc_figure",
-    "save_all",
-    "score_figure",
-    "training_figure",
-    "write_case",
-    "write_report",
-]
+from typing import TYPE_CHECKING
+
+from covidx.lazy import lazy_names
+
+if TYPE_CHECKING:
+    from covidx.report.canvas import save_all
+    from covidx.report.figures import (
+        confusion_figure,
+        reliability_figure,
+        roc_figure,
+        score_figure,
+        training_figure,
+    )
+    from covidx.report.image import Case, write_case, write_report
+else:
+    __getattr__, __dir__ = lazy_names(__name__, __file__)

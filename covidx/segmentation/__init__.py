@@ -17,30 +17,4 @@ if TYPE_CHECKING:
     from covidx.segmentation.sides import LEFT, RIGHT
     from covidx.segmentation.summary import summarise
 else:
-    __getattr__ = lazy_names(__name__, __file__)
-
-__all__ = [
-    "LEFT",
-    "LOBES",
-    "RIGHT",
-    "MaskScores",
-    "Masks",
-    "OpacityBurden",
-    "Part",
-    "Region",
-    "Zone",
-    "check_values",
-    "compare_masks",
-    "dice",
-    "drop_small_pieces",
-    "in_order_of",
-    "lung_flags",
-    "measure_burden",
-    "on_grid",
-    "radiograph_flags",
-    "segment_lungs",
-    "segment_slice_lungs",
-    "severity_points",
-    "summarise",
-    "surface_distances",
-]
+    __getattr__, __dir__ = lazy_names(__name__, __file__)

@@ -8,7 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from covidx.errors import InvalidTableError
-from covidx.evaluate import Clusters, Estimate, bootstrap, bootstrap_estimate
+from covidx.evaluate import Clusters, Estimate, bootstrap_estimate
+from covidx.evaluate.bootstrap import bootstrap
 from covidx.evaluate.weighted import ratio_statistic
 from covidx.segmentation.metrics import MaskScores
 

@@ -8,8 +8,8 @@ import pytest
 from scipy import stats
 from sklearn.metrics import average_precision_score, roc_auc_score
 
-from covidx.evaluate import Clusters, bootstrap, bootstrap_estimate
-from covidx.evaluate.bootstrap import Replicates, bca_interval
+from covidx.evaluate import Clusters, bootstrap_estimate
+from covidx.evaluate.bootstrap import Replicates, bca_interval, bootstrap
 from covidx.evaluate.decisions import FUNCTIONS
 from covidx.evaluate.weighted import (
     Ranking,

@@ -1,5 +1,12 @@
 """Does an image classifier read the lungs, or the hospital?"""
 
-from covidx.audit.shortcuts.audit import Asked, ShortcutAudit, audit_shortcuts, write_shortcuts
+from __future__ import annotations
 
-__all__ = ["Asked", "ShortcutAudit", "audit_shortcuts", "write_shortcuts"]
+from typing import TYPE_CHECKING
+
+from covidx.lazy import lazy_names
+
+if TYPE_CHECKING:
+    from covidx.audit.shortcuts.audit import Asked, ShortcutAudit, audit_shortcuts, write_shortcuts
+else:
+    __getattr__, __dir__ = lazy_names(__name__, __file__)
