@@ -4,55 +4,72 @@ from __future__ import annotations
 
 import os
 import sys
+from importlib import import_module
+from typing import Any
 
 import typer
+from typer.core import TyperGroup
 
-from covidx.cli import (
-    audit,
-    cards,
-    data,
-    evaluation,
-    export,
-    external_test,
-    information,
-    opacity_burden,
-    pacs,
-    predict,
-    reproduce,
-    runs,
-    train,
-)
 from covidx.constants import RESEARCH_NOTICE
 from covidx.errors import CovidxError, StoreError
 
 __all__ = ["app", "main"]
 
+VERBS = {
+    "info": "information:info",
+    "phantom": "data:phantom",
+    "ingest": "data:ingest_command",
+    "deidentify": "data:deidentify_command",
+    "pacs": "pacs:pacs_app",
+    "train": "train:train_app",
+    "runs": "runs:runs_app",
+    "predict": "predict:predict",
+    "external-test": "external_test:external_test",
+    "evaluate": "evaluation:evaluate_command",
+    "compare": "evaluation:compare_command",
+    "export": "export:export_app",
+    "segment": "predict:segment",
+    "detect": "predict:detect",
+    "opacity-burden": "opacity_burden:opacity_burden",
+    "severity": "opacity_burden:severity",
+    "audit": "audit:audit_app",
+    "reproduce": "reproduce:reproduce",
+    "card": "cards:card_app",
+}
+"""Verb -> the module of this room and the function or group there; a verb loads its own alone."""
+HIDDEN = ("severity",)
+"""Former names."""
+
+
+class _Verbs(TyperGroup):
+    """The verbs, each loaded when it is used."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """Those that help shows."""
+        return [name for name in VERBS if name not in HIDDEN]
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """The verb `cmd_name`; None if there is none."""
+        if cmd_name not in VERBS:
+            return None
+        module, _, name = VERBS[cmd_name].partition(":")
+        verb = getattr(import_module(f"covidx.cli.{module}"), name)
+        if not isinstance(verb, typer.Typer):
+            function, verb = verb, typer.Typer(add_completion=False)
+            verb.command()(function)
+        command = typer.main.get_command(verb)
+        command.name = cmd_name
+        return command
+
+
 app = typer.Typer(
-    name="covidx",
-    help=f"From DICOM to audited COVID-19 classifiers.\n\n{RESEARCH_NOTICE}",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
+    cls=_Verbs, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False
 )
-app.command()(information.info)
-app.command()(data.phantom)
-app.command(name="ingest")(data.ingest_command)
-app.command(name="deidentify")(data.deidentify_command)
-app.add_typer(pacs.pacs_app, name="pacs")
-app.add_typer(train.train_app, name="train")
-app.add_typer(runs.runs_app, name="runs")
-app.command()(predict.predict)
-app.command()(external_test.external_test)
-app.command(name="evaluate")(evaluation.evaluate_command)
-app.command(name="compare")(evaluation.compare_command)
-app.add_typer(export.export_app, name="export")
-app.command()(predict.segment)
-app.command()(predict.detect)
-app.command()(opacity_burden.opacity_burden)
-app.command(name="severity", hidden=True)(opacity_burden.severity)  # the old name
-app.add_typer(audit.audit_app, name="audit")
-app.command()(reproduce.reproduce)
-app.add_typer(cards.card_app, name="card")
+
+
+@app.callback(help=f"From DICOM to audited COVID-19 classifiers.\n\n{RESEARCH_NOTICE}")
+def _covidx() -> None:
+    pass
 
 
 def main() -> None:

@@ -10,19 +10,20 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import pandas as pd
 
 from covidx.errors import InvalidInputError
 from covidx.files import read_json, replacing_folder, write_json
-from covidx.phantom.beam import beam_digest
+from covidx.kinds import resolve
 from covidx.phantom.clinical import CLINICAL_COLUMNS
-from covidx.phantom.ct_cohort import Row, Rows, write_ct_exam
-from covidx.phantom.cxr_cohort import write_cxr_exam
 from covidx.phantom.effects import CLASSES, GENERATOR_VERSION, effects_digest
-from covidx.phantom.flaws import Exam, check_flaws, exams
+from covidx.phantom.flaws import check_flaws, exams
 from covidx.phantom.patient import draw_patient
+
+if TYPE_CHECKING:
+    from covidx.phantom.ct_cohort import Row, Rows
 
 __all__ = ["MODALITIES", "Modality", "clinical_table", "generate_cohort"]
 
@@ -30,7 +31,11 @@ Modality = Literal["ct", "cxr"]
 
 Progress = Callable[[int, int], None]
 
-MODALITIES: dict[str, Callable[[Path, Exam], Rows]] = {"ct": write_ct_exam, "cxr": write_cxr_exam}
+MODALITIES = {
+    "ct": "covidx.phantom.ct_cohort:write_ct_exam",
+    "cxr": "covidx.phantom.cxr_cohort:write_cxr_exam",
+}
+"""Modality -> what writes an exam, imported when it is used."""
 
 
 def _write_csv(path: Path, rows: Iterable[Row], columns: Iterable[str] | None = None) -> None:
@@ -105,7 +110,11 @@ class _Plan:
     @property
     def description(self) -> Row:
         """The content of phantom.json; keys that plain CTs do not need are left out."""
-        radiographs = {"modality": self.modality, "beam_sha256": beam_digest()}
+        radiographs: Row = {}
+        if self.modality != "ct":
+            from covidx.phantom.beam import beam_digest
+
+            radiographs = {"modality": self.modality, "beam_sha256": beam_digest()}
         return {
             "kind": "covidx phantom cohort, simulated: no real patient",
             "patients": self.patients,
@@ -113,7 +122,7 @@ class _Plan:
             "generator_version": GENERATOR_VERSION,
             "effects_sha256": effects_digest(),
             "classes": list(CLASSES),
-            **({} if self.modality == "ct" else radiographs),
+            **radiographs,
             **({"distractors": True} if self.distractors else {}),
             **({"flaws": dict(self.flaws)} if self.flaws else {}),
         }
@@ -121,9 +130,9 @@ class _Plan:
     def write(self, folder: Path, index: int) -> list[Rows]:
         """Write all exams of the patient with a number."""
         drawn = exams(draw_patient(self.seed, index), self.flaws)
-        if self.distractors:
-            return [write_ct_exam(folder, exam, distractors=True) for exam in drawn]
-        return [MODALITIES[self.modality](folder, exam) for exam in drawn]
+        write_exam = resolve(MODALITIES[self.modality])
+        more = {"distractors": True} if self.distractors else {}
+        return [write_exam(folder, exam, **more) for exam in drawn]
 
 
 def generate_cohort(
