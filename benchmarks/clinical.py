@@ -18,7 +18,7 @@ from covidx.clinical import (
     Week,
     divide,
     fit_recipe,
-    nested,
+    nested_cross_validation,
     predictions_of,
     read_rows,
     weekly,
@@ -120,7 +120,7 @@ def einstein(data: Path, results: Path) -> None:
     whole = read_rows(data / "clinical" / "einstein.xlsx", load_card(Path("einstein")))
     counted = whole.only(whole.table["Leukocytes"].notna())
     recipes = [recipe for recipe in config.recipes if recipe.kind != "menni"]
-    found = nested(recipes, counted, seed=SEED)
+    found = nested_cross_validation(recipes, counted, seed=SEED)
     chosen = [one.recipe.name for one in found.fitted.values()]
     print("chosen by fold:", ", ".join(chosen))
     positive, command = counted.classes.positive, "python -m benchmarks einstein"
@@ -146,5 +146,5 @@ def einstein(data: Path, results: Path) -> None:
 
 
 def _control(rows: ClinicalRows) -> Estimate:
-    found = nested(CONTROLS, rows, seed=SEED, arm="missingness")
+    found = nested_cross_validation(CONTROLS, rows, seed=SEED, arm="missingness")
     return evaluate_folds(found.predictions, rows.classes.positive, found.points)["auroc"]

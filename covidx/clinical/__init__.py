@@ -16,7 +16,7 @@ from covidx.clinical.fit import Fitted, best_of, cut, fit_best, fit_recipe, out_
 from covidx.clinical.formula import FORMULA, SymptomFormula
 from covidx.clinical.importance import permutation_importance
 from covidx.clinical.missingness import NO_CONTROL, fit_control, missingness_warning
-from covidx.clinical.nested import Nested, nested
+from covidx.clinical.nested import Nested, nested_cross_validation
 from covidx.clinical.odds import odds_ratios
 from covidx.clinical.pipeline import make_pipeline
 from covidx.clinical.predict import ARM, auroc_by_group, predictions_of, score_rows
@@ -55,7 +55,7 @@ __all__ = [
     "load_bundle",
     "make_pipeline",
     "missingness_warning",
-    "nested",
+    "nested_cross_validation",
     "numbers_for",
     "odds_ratios",
     "out_of_fold",

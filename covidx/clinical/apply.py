@@ -14,8 +14,8 @@ from covidx.clinical.bundle import ClinicalBundle
 from covidx.clinical.decode import decode
 from covidx.clinical.fit import Fitted
 from covidx.clinical.formula import FORMULA
+from covidx.clinical.patient_keys import patients_of
 from covidx.clinical.read import read_cells
-from covidx.clinical.who import patients_of
 from covidx.constants import RESEARCH_NOTICE
 from covidx.errors import CovidxError, InvalidTableError
 from covidx.ingest import Identities

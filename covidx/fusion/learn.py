@@ -84,7 +84,7 @@ class JointLearner(Learner):
         self.backbone_rate = backbone_rate
 
     def training_step(self, batch: BagBatch | Tensor, _: int) -> Tensor:
-        """Loss of the fused score, and of the image where the training of P1 continues."""
+        """Loss of the fused score of a `batch`, and of the image where P1 is trained too."""
         features, rows, image_loss = self._image(batch)
         chance = torch.rand(len(rows), device=features.device)
         absent = self.learning.absent
@@ -94,7 +94,7 @@ class JointLearner(Learner):
         return loss
 
     def validation_step(self, batch: BagBatch | Tensor, _: int) -> None:
-        """The loss of the fused score, over the patterns of arms as often as in training."""
+        """The loss of a `batch`, over the patterns of arms as often as in training."""
         features, rows, _image = self._image(batch)
         absent, n = self.learning.absent, len(rows)
         shares = ((True, True, 1 - 2 * absent), (True, False, absent), (False, True, absent))

@@ -16,7 +16,7 @@ from covidx.constants import LATERAL_VIEWS, RESEARCH_NOTICE
 from covidx.errors import CovidxError
 from covidx.ingest import Identities, ReadImage, read_images
 from covidx.radiograph_severity.bundle import Models, SeverityBundle, load_bundle
-from covidx.radiograph_severity.features import WHOLE, Box, FilmNetwork, Picture, picture_of
+from covidx.radiograph_severity.features import WHOLE, Box, Picture, RadiographNetwork, picture_of
 from covidx.radiograph_severity.lungs import LungFinder
 
 __all__ = ["FILM", "LUNGS", "Graded", "Grader", "grade_path", "made_up", "see"]
@@ -69,7 +69,7 @@ class Graded:
 
 
 def see(
-    network: FilmNetwork, finder: LungFinder | None, picture: Picture
+    network: RadiographNetwork, finder: LungFinder | None, picture: Picture
 ) -> tuple[dict[str, NDArray[np.float32]], Box | None, str | None]:
     """A film's features by view, the box of its lungs, and why that may be another's."""
     views = {FILM: network.look(picture, WHOLE)}
@@ -93,7 +93,7 @@ class Grader:
 
     bundle: SeverityBundle
     models: Models
-    network: FilmNetwork
+    network: RadiographNetwork
 
     @classmethod
     def load(cls, folder: Path) -> Grader:
@@ -105,7 +105,7 @@ class Grader:
             As `load_bundle`, or ``PARITY_LOST``.
         """
         bundle, models = load_bundle(folder)
-        grader = cls(bundle, models, FilmNetwork())
+        grader = cls(bundle, models, RadiographNetwork())
         bundle.need_parity(folder, grader.parity(len(bundle.parity)), bundle.parity, TOLERANCE)
         return grader
 

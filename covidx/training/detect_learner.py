@@ -80,13 +80,14 @@ class DetectLearner(Learner):
         self._boxes: list[tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]] = []
 
     def training_step(self, batch: tuple[Tensor, Tensor], _: int) -> Tensor:
-        """The sum of the network's losses."""
+        """The sum of the network's losses on a `batch`, (images, label maps)."""
         loss = self._loss(batch[0], self._targets(batch))
         self.log_mean("train_loss", loss, len(batch[0]))
         return loss
 
     def validation_step(self, batch: tuple[Tensor, Tensor], number: int) -> None:
-        """The same sum, and boxes: torchvision gives losses in training mode alone."""
+        """The same sum and the boxes of a `batch`, the epoch's `number`-th."""
+        # torchvision returns losses in training mode alone.
         images, targets = batch[0], self._targets(batch)
         self.model.train()
         with torch.random.fork_rng(devices=[]):  # proposals to learn from are drawn

@@ -73,7 +73,7 @@ class BagLearner(Learner):
         self._scores: list[tuple[Tensor, Tensor]] = []
 
     def training_step(self, batch: BagBatch, _: int) -> Tensor:
-        """Cross-entropy of the pooled logits."""
+        """Cross-entropy of the pooled logits of a `batch`."""
         logits = self.model(batch.slices, batch.sizes).logits
         loss = functional.cross_entropy(
             logits, batch.targets, label_smoothing=self.learning.label_smoothing
@@ -82,7 +82,7 @@ class BagLearner(Learner):
         return loss
 
     def validation_step(self, batch: BagBatch, _: int) -> None:
-        """Collect scores; the loss is the mean over bags."""
+        """Collect the scores of a `batch`; the loss is the mean over bags."""
         logits = self.model(batch.slices, batch.sizes).logits
         self.log_mean(
             "validation_loss", functional.cross_entropy(logits, batch.targets), len(batch.sizes)

@@ -51,13 +51,13 @@ class SegmentLearner(Learner):
         self._overlaps: list[tuple[Tensor, Tensor]] = []
 
     def training_step(self, batch: tuple[Tensor, Tensor], _: int) -> Tensor:
-        """The mean loss of the label maps."""
+        """The mean loss of the label maps of a `batch`, (images, label maps)."""
         loss = self._loss(batch)[0]
         self.log_mean("train_loss", loss, len(batch[0]))
         return loss
 
     def validation_step(self, batch: tuple[Tensor, Tensor], _: int) -> None:
-        """The same loss, and what is needed for the Dice of each class over all patches."""
+        """The same loss of a `batch`, and the overlaps for the Dice over all patches."""
         loss, logits = self._loss(batch)
         self.log_mean("validation_loss", loss, len(batch[0]))
         both, either = [], []

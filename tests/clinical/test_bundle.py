@@ -18,7 +18,7 @@ from covidx.clinical.bundle import PIPELINE
 from covidx.errors import BundleError
 from covidx.evaluate import OperatingPoint
 from covidx.files import sha256_file
-from tests.clinical.made_up import made_up
+from tests.clinical.synthetic import synthetic_rows
 from tests.clinical.test_fit import RECIPES
 
 POINT = OperatingPoint(0.4, "youden", "validation, n = 40 (20 positive)")
@@ -36,7 +36,7 @@ FACTS: dict[str, Any] = {
 
 
 def _fitted(recipe: Recipe = RECIPES[0]) -> Fitted:
-    return fit_recipe(recipe, made_up(160, 1), seed=0, folds=3)
+    return fit_recipe(recipe, synthetic_rows(160, 1), seed=0, folds=3)
 
 
 @pytest.mark.parametrize("recipe", RECIPES, ids=lambda one: one.name)
@@ -45,7 +45,7 @@ def test_every_recipe_comes_back_as_it_was(recipe: Recipe, tmp_path: Path) -> No
     saved = save_bundle(tmp_path, fitted, POINT, FACTS)
     bundle, again = load_bundle(tmp_path)
     assert bundle == saved and bundle.operating_point == POINT
-    rows = made_up(100, 2).table
+    rows = synthetic_rows(100, 2).table
     np.testing.assert_array_equal(again.score(rows), fitted.score(rows))
     assert [c.name for c in bundle.columns] == ["signal", "noise", "gap"]
     with zipfile.ZipFile(tmp_path / PIPELINE) as archive:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from covidx.clinical import CONTROLS, ClinicalRows, Nested, Recipe, nested
+from covidx.clinical import CONTROLS, ClinicalRows, Nested, Recipe, nested_cross_validation
 from covidx.evaluate import Estimate, evaluate_folds
 from covidx.files import write_json
 from covidx.pipelines.clinical.config import TrainClinical
@@ -42,7 +42,7 @@ def nested_aurocs(
     found: dict[str, Estimate] = {}
     told: dict[str, Any] = {"outer_folds": config.nested_folds, "inner_folds": config.inner_folds}
     for name, tried in procedures.items():
-        run = nested(
+        run = nested_cross_validation(
             tried, rows, seed=config.seed, outer=config.nested_folds, inner=config.inner_folds
         )
         found[name] = _auroc(run, rows)

@@ -14,7 +14,13 @@ from covidx.cohort import find_duplicates, group_images, thumbnail
 from covidx.errors import CovidxError, InvalidInputError
 from covidx.ingest import load_image
 from covidx.pipelines.progress import Bar
-from covidx.radiograph_severity import MIN_FILMS, FilmNetwork, LungFinder, fit_finder, picture_of
+from covidx.radiograph_severity import (
+    MIN_RADIOGRAPHS,
+    LungFinder,
+    RadiographNetwork,
+    fit_finder,
+    picture_of,
+)
 from covidx.radiograph_severity.predict import see
 
 __all__ = ["MIN_PATIENTS", "Seen", "look"]
@@ -59,7 +65,7 @@ def look(
         ``TOO_FEW_SCORED``.
     """
     wanted = films[films[names[0]].notna() | films["image_id"].isin(list(boxes))]
-    network = FilmNetwork()
+    network = RadiographNetwork()
     whole: dict[str, NDArray[np.float32]] = {}
     thumbs: dict[str, NDArray[np.uint8]] = {}
     notes: list[str] = []
@@ -89,12 +95,12 @@ def look(
     others = grouped.loc[~grouped["group_id"].isin(rows["group_id"]), "image_id"]
     drawn = [image for image in sorted(others) if image in boxes]
     finder = None
-    if len(drawn) >= MIN_FILMS:
+    if len(drawn) >= MIN_RADIOGRAPHS:
         finder = fit_finder(np.stack([whole[i] for i in drawn]), [boxes[i] for i in drawn])
     else:
         notes.append(
             f"the whole film is looked at: lungs are drawn on {len(drawn)} films of patients "
-            f"without scores, and finding them takes {MIN_FILMS}"
+            f"without scores, and finding them takes {MIN_RADIOGRAPHS}"
         )
     views: dict[str, list[NDArray[np.float32]]] = {}
     doubts = 0

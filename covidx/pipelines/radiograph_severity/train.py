@@ -40,11 +40,11 @@ from covidx.pipelines.remembered import remember
 from covidx.pipelines.sources import read_source
 from covidx.radiograph_severity import (
     Choice,
-    FilmNetwork,
     FilmScore,
     Grader,
     LungFinder,
     OutOfFold,
+    RadiographNetwork,
     SeverityBundle,
     choose,
     join_scores,
@@ -224,7 +224,7 @@ def _save(
     """Save, and read back, so that a bundle that does not give its scores is never left."""
     models = Models([model for _, model in fitted], finder)
     draft = SeverityBundle(scores=scored, parity=[], **facts)
-    parity = Grader(draft, models, FilmNetwork()).parity(PARITY_CASES)
+    parity = Grader(draft, models, RadiographNetwork()).parity(PARITY_CASES)
     save_bundle(folder, draft.model_copy(update={"parity": parity}), models)
     return Grader.load(folder).bundle
 
