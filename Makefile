@@ -48,7 +48,7 @@ train-fusion: setup ## Images and a clinical table fused: the phantom, or DATA=f
 
 .PHONY: train-severity
 train-severity: setup ## Readers' scores of radiographs: the phantom's, or DATA=folder [SCORES=csv MASKS=folder CARD= SET=]
-	$(BIN)/covidx train severity $(if $(DATA),--data '$(DATA)') $(if $(SCORES),--scores '$(SCORES)') \
+	$(BIN)/covidx train radiograph-severity $(if $(DATA),--data '$(DATA)') $(if $(SCORES),--scores '$(SCORES)') \
 	  $(if $(MASKS),--masks '$(MASKS)') $(if $(CARD),--card '$(CARD)') \
 	  $(foreach change,$(SET),--set '$(change)')
 

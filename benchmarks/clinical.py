@@ -11,14 +11,14 @@ from benchmarks.results import Result, commit_now, record, result_of
 from covidx.cards import load_card
 from covidx.clinical import (
     CONTROLS,
+    ClinicalRecipe,
     ClinicalRows,
     Division,
     Fitted,
-    Recipe,
     Week,
     divide,
     fit_recipe,
-    nested_cross_validation,
+    nested,
     predictions_of,
     read_rows,
     weekly,
@@ -30,7 +30,7 @@ from covidx.pipelines.clinical.config import TRAIN_CLINICAL, TrainClinical
 __all__ = ["einstein", "israel"]
 
 SEED = 0
-BOOSTING = Recipe(name="boosting", kind="boosting", missing="native")
+BOOSTING = ClinicalRecipe(name="boosting", kind="boosting", missing="native")
 AUTHORS = Division.model_validate(
     {
         "by": "date",
@@ -120,7 +120,7 @@ def einstein(data: Path, results: Path) -> None:
     whole = read_rows(data / "clinical" / "einstein.xlsx", load_card(Path("einstein")))
     counted = whole.only(whole.table["Leukocytes"].notna())
     recipes = [recipe for recipe in config.recipes if recipe.kind != "menni"]
-    found = nested_cross_validation(recipes, counted, seed=SEED)
+    found = nested(recipes, counted, seed=SEED)
     chosen = [one.recipe.name for one in found.fitted.values()]
     print("chosen by fold:", ", ".join(chosen))
     positive, command = counted.classes.positive, "python -m benchmarks einstein"
@@ -146,5 +146,5 @@ def einstein(data: Path, results: Path) -> None:
 
 
 def _control(rows: ClinicalRows) -> Estimate:
-    found = nested_cross_validation(CONTROLS, rows, seed=SEED, arm="missingness")
+    found = nested(CONTROLS, rows, seed=SEED, arm="missingness")
     return evaluate_folds(found.predictions, rows.classes.positive, found.points)["auroc"]

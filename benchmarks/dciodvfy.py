@@ -22,14 +22,14 @@ from covidx.export import (
     Algorithm,
     Measure,
     Mode,
-    Source,
+    SourceSeries,
+    binary_segmentation,
     fractional_segmentation,
     measurement_report,
     parametric_map,
     read_mask,
     read_source,
     save,
-    segmentation,
 )
 from covidx.ingest import Identities
 from covidx.phantom import generate_cohort
@@ -64,14 +64,14 @@ def faults(path: Path) -> list[str]:
     return found
 
 
-def derived(cohort: Path, patient: str, source: Source) -> Iterator[tuple[str, SOPClass]]:
+def derived(cohort: Path, patient: str, source: SourceSeries) -> Iterator[tuple[str, SOPClass]]:
     """Every kind of object of a phantom patient, by a name."""
     lung = read_mask(cohort / "masks" / f"{patient}_lung.nii.gz")
     lesion = read_mask(cohort / "masks" / f"{patient}_lesion.nii.gz")
     likely = replace(lesion, array=np.where(lesion.array > 0, 0.75, 0.0).astype(np.float32))
-    lungs = segmentation(lung, NAMES, source, TRUTH)
+    lungs = binary_segmentation(lung, NAMES, source, TRUTH)
     yield "lungs", lungs
-    yield "lesions", segmentation(lesion, LESIONS, source, NETWORK)
+    yield "lesions", binary_segmentation(lesion, LESIONS, source, NETWORK)
     yield "fractional", fractional_segmentation(likely, "opacity", source, NETWORK)
     yield "map", parametric_map(likely, "opacity", source, NETWORK)
     share, score = Measure("share", 12.5, "left-lung"), Measure("ct-severity-score", 7)
@@ -83,7 +83,7 @@ def _of_series(folder: Path, mode: Mode, ids: Identities) -> Iterator[tuple[str,
     source = read_source(folder, mode, identities=ids)
     block = np.zeros(source.own.shape, np.uint8)
     block[1:3, 2:9, 3:7] = 1
-    seg = segmentation(block, {1: "opacity"}, source, NETWORK)
+    seg = binary_segmentation(block, {1: "opacity"}, source, NETWORK)
     yield "block", seg
     yield "map", parametric_map(block, "opacity", source, NETWORK)
     yield "report", measurement_report(seg)

@@ -22,7 +22,7 @@ from covidx.phantom import DETECTORS, Exam, check_flaws, draw_patient, exams
 from covidx.phantom.modules import phantom_uid
 from covidx.phantom.radiograph import PhantomRadiograph, render_radiograph
 from covidx.phantom.scene import view_of
-from covidx.phantom.tampering import crop_film, cropped_shape
+from covidx.phantom.tampering import crop_radiograph, cropped_shape
 
 __all__ = ["COPY_FLAWS", "PATIENTS", "POOL_SEED", "Pool", "render_pool", "write_cohort"]
 
@@ -56,7 +56,8 @@ def render_pool(folder: Path, films: int) -> Pool:
         if not (folder / pool.name(place, True)).exists():
             film = render_radiograph(draw_patient(POOL_SEED, place))
             _save(film, folder / pool.name(place, False))
-            _save(crop_film(film), folder / pool.name(place, True))  # the last: both are there
+            # the last: both are there
+            _save(crop_radiograph(film), folder / pool.name(place, True))
             if place % 10 == 0:
                 print(f"{place} of {films} films rendered", flush=True)
     return pool

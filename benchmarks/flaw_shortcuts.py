@@ -24,11 +24,12 @@ from covidx.audit.shortcuts.scoring import Scored, score_all
 from covidx.cards import load_card
 from covidx.config import load_config
 from covidx.evaluate import wilson_estimate
-from covidx.inference import Predictor
-from covidx.phantom import draw_patient, exams, generate_flawed
+from covidx.inference import ImagePredictor
+from covidx.phantom import draw_patient, exams, generate_cohort
+from covidx.pipelines.cohort import ingest_source, link_labels
 from covidx.pipelines.image.config import TRAIN_CT, TRAIN_CXR, TrainCT, TrainCXR
 from covidx.pipelines.progress import silent
-from covidx.pipelines.sources import Source, link, read_source
+from covidx.pipelines.source import Source
 
 __all__ = ["MARKER", "FreshFilms", "drawn", "faults_of", "fresh_films", "shortcut_alarms"]
 
@@ -71,7 +72,7 @@ def shortcut_alarms(runs: Path, work: Path, results: Path = RESULTS) -> None:
     run = finished_run(runs, "phantom", "train_ct")
     if run is None:
         return
-    predictor = Predictor.load(run / "bundle")
+    predictor = ImagePredictor.load(run / "bundle")
     scored, masker = _scored(predictor, load_config(TRAIN_CT, TrainCT), work, CT_SEED, {})
     positive = predictor.bundle.positive
     raised = [faults_of(drawn(scored, _places(n)), positive, masker) for n in range(CLEAN)]
@@ -89,7 +90,7 @@ def fresh_films(runs: Path, work: Path) -> FreshFilms | None:
     run = finished_run(runs, "phantom", "train_cxr")
     if run is None:
         return None
-    predictor, config = Predictor.load(run / "bundle"), load_config(TRAIN_CXR, TrainCXR)
+    predictor, config = ImagePredictor.load(run / "bundle"), load_config(TRAIN_CXR, TrainCXR)
     clean, masker = _scored(predictor, config, work, FILM_SEED, {})
     marked, _ = _scored(predictor, config, work, FILM_SEED, {MARKER: 1.0})
     assert clean.rows["patient_id"].tolist() == marked.rows["patient_id"].tolist()
@@ -97,20 +98,24 @@ def fresh_films(runs: Path, work: Path) -> FreshFilms | None:
 
 
 def _scored(
-    predictor: Predictor, config: TrainCT | TrainCXR, work: Path, seed: int, flaws: dict[str, float]
+    predictor: ImagePredictor,
+    config: TrainCT | TrainCXR,
+    work: Path,
+    seed: int,
+    flaws: dict[str, float],
 ) -> tuple[Scored, bool]:
     """Fresh patients under every condition, and whether their lungs were looked for."""
-    name = "-".join([config.phantom_modality, str(FRESH), f"seed{seed}", *flaws])
+    name = "-".join([config.phantom_cohort, str(FRESH), f"seed{seed}", *flaws])
     folder = work / "benchmarks" / "flaws" / name
-    generate_flawed(folder, FRESH, seed, flaws, modality=config.phantom_modality)
+    generate_cohort(folder, FRESH, seed, flaws=flaws, modality=config.phantom_cohort)
     card = load_card(Path("phantom"))
     source = Source(folder / "dicom", folder / "labels.csv", card, masks=folder / "masks")
-    store, ingested = read_source(source, work, silent)
-    rows = config.select(link(source, store, ingested, "refuse").manifest)[0]
+    store, ingested = ingest_source(source, work, silent)
+    rows = config.select(link_labels(source, store, ingested, "refuse").manifest)[0]
     rows = rows.sort_values("patient_id", ignore_index=True)
     truth = rows["label"] == predictor.bundle.positive
     rows = rows.assign(truth=truth, group_id=rows["patient_id"])
-    masker, _ = make_masker(predictor.bundle.preprocessing.input, None, None)
+    masker, _ = make_masker(predictor.bundle.recipe.preprocessing.input, None, None)
     return score_all(predictor, rows, store, masker, _told), masker is not None
 
 

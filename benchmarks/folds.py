@@ -19,10 +19,10 @@ from covidx.evaluate import OperatingPoint, OperatingRule
 from covidx.files import make_folder, read_json, sha256_json, write_json
 from covidx.imaging import BagCache
 from covidx.inference import predict_cache
+from covidx.pipelines.cohort import Cohort
 from covidx.pipelines.grouping import group_prepared
-from covidx.pipelines.image.config import Recipe
+from covidx.pipelines.image.config import ImageRecipe
 from covidx.pipelines.image.results import make_bundle, with_threshold
-from covidx.pipelines.sources import Cohort
 from covidx.runs import versions
 from covidx.tables import PREDICTIONS, read_table, table_digest, write_table
 from covidx.training import Fit, fit_classifier
@@ -54,7 +54,7 @@ class Study:
     manifest : DataFrame
         Grouped by patient, source and near-duplicates: intervals are drawn over these groups.
     splits : Splits
-    recipe : Recipe
+    recipe : ImageRecipe
     seed : int
     leaky : bool
         The folds were cut by image, so that groups lie on both sides.
@@ -64,7 +64,7 @@ class Study:
     cache: BagCache
     manifest: pd.DataFrame
     splits: Splits
-    recipe: Recipe
+    recipe: ImageRecipe
     seed: int
     leaky: bool = False
 
@@ -104,7 +104,7 @@ class Validated:
 
 
 def make_study(
-    cohort: Cohort, cache: BagCache, recipe: Recipe, seed: int, *, leaky: bool = False
+    cohort: Cohort, cache: BagCache, recipe: ImageRecipe, seed: int, *, leaky: bool = False
 ) -> Study:
     """Cut the folds: by group, or by image to show what that leak is worth."""
     manifest = group_prepared(cohort.manifest, cache, cohort.store)
@@ -160,7 +160,7 @@ def _run_fold(study: Study, fold: int, folder: Path, train: Train) -> None:
     predictor = with_threshold(draft, study.cache, rows, OperatingRule(rule="youden"))
     predictions = predict_cache(predictor, study.cache, rows[rows["role"] != "train"], run_id)
     write_table(predictions, folder / "predictions.parquet", PREDICTIONS)
-    point = predictor.bundle.operating_point
+    point = predictor.bundle.threshold.operating_point
     said = {
         "fold": fold,
         "leaky": study.leaky,

@@ -29,12 +29,11 @@ from covidx.files import read_json
 from covidx.fusion import CLINICAL_ARM, IMAGE, FusionPredictor, ImageArm, make_arms, read_bag
 from covidx.pipelines.fusion.config import (
     TRAIN_FUSION,
-    FusionSource,
     TrainFusion,
-    phantom_arms,
 )
 from covidx.pipelines.fusion.train import train_fusion
 from covidx.pipelines.progress import silent
+from covidx.pipelines.source import phantom_source
 from covidx.tables import PREDICTIONS, read_table
 
 __all__ = ["PATIENTS", "SEED", "fusion", "results_of", "shuffled", "table_of"]
@@ -129,7 +128,7 @@ def results_of(
         points = {
             "": STRICT.choose(mine, POSITIVE),
             "_as_published": PUBLISHED.choose(mine, POSITIVE),
-            "_at_youden": bundle.operating_point,
+            "_at_youden": bundle.threshold.operating_point,
         }
         for ending, point in points.items():
             told, share = _normal_ct(table, arm, point)
@@ -179,7 +178,7 @@ def fusion(
     predictor = FusionPredictor.load(run / "bundle")
     check_bundle(predictor.image, run / "bundle", seed, (TRAIN_FUSION, TrainFusion))
     config = TrainFusion.model_validate(read_json(run / "run.json")["config"])
-    fresh = fresh_patients(predictor.image.bundle.preprocessing, patients, seed)
+    fresh = fresh_patients(predictor.image.bundle.recipe.preprocessing, patients, seed)
     table = table_of(predictor, fresh)
     said = read_table(run / "predictions.parquet", PREDICTIONS)
     found = results_of(table, predictor, said[said["role"] == "validation"])
@@ -197,13 +196,14 @@ def fusion(
 
 def shuffled(config: TrainFusion, work: Path) -> Path:
     """The run as configured on clinical rows that are dealt out anew among the patients."""
-    source = phantom_arms(work, config, silent)
-    table = pd.read_csv(source.clinical.table, dtype=str)
+    source = phantom_source(config.image, config.phantom, work, silent)
+    assert source.table is not None
+    table = pd.read_csv(source.table, dtype=str)
     others = table.columns.drop("patient_id")
     order = np.random.default_rng(config.seed).permutation(len(table))
     table[others] = table[others].to_numpy()[order]
     place = work / "benchmarks" / "shuffled-clinical.csv"
     place.parent.mkdir(parents=True, exist_ok=True)
     table.to_csv(place, index=False)
-    mixed = FusionSource(source.image, replace(source.clinical, table=place))
+    mixed = replace(source, table=place)
     return train_fusion(config, mixed, work=work, runs=work / "benchmarks" / "runs").folder

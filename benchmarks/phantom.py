@@ -32,7 +32,7 @@ from covidx.errors import InvalidInputError
 from covidx.evaluate import Estimate, auroc_estimate
 from covidx.files import read_json
 from covidx.imaging import Bag, Preprocessing, prepare
-from covidx.inference import Predictor
+from covidx.inference import ImagePredictor
 from covidx.phantom import CLASSES, SCANNERS, draw_patient, render
 from covidx.pipelines.fusion.config import TrainFusion
 from covidx.pipelines.image.config import TRAIN_CT, TrainCT, TrainImage
@@ -130,9 +130,9 @@ def phantom(
     DataFrame
         One row a patient: label, scanner, normal_ct, score.
     """
-    predictor = Predictor.load(bundle)
+    predictor = ImagePredictor.load(bundle)
     check_bundle(predictor, bundle, seed, (TRAIN_CT, TrainCT))
-    fresh = fresh_patients(predictor.bundle.preprocessing, patients, seed)
+    fresh = fresh_patients(predictor.bundle.recipe.preprocessing, patients, seed)
     table = pd.DataFrame(
         {
             "label": [one.label for one in fresh],
@@ -193,7 +193,7 @@ def aurocs(table: pd.DataFrame) -> dict[str, Estimate]:
 
 
 def check_bundle(
-    predictor: Predictor,
+    predictor: ImagePredictor,
     bundle: Path,
     seed: int,
     own: tuple[Path, type[TrainImage] | type[TrainFusion]],
@@ -202,7 +202,7 @@ def check_bundle(
 
     Parameters
     ----------
-    predictor : Predictor
+    predictor : ImagePredictor
     bundle : Path
         Where it lies; a run's record beside it names the seed.
     seed : int

@@ -18,7 +18,7 @@ from benchmarks.phantom_controls import Controls, histogram_auroc
 from benchmarks.results import RESULTS, record, result_of
 from covidx.evaluate import Metrics, evaluate
 from covidx.imaging import Bag, Preprocessing, prepare
-from covidx.inference import Predictor
+from covidx.inference import ImagePredictor
 from covidx.phantom import draw_patient, render_radiograph
 from covidx.pipelines.image.config import TRAIN_CXR, TrainCXR
 from covidx.tables import PROBABILITY_PREFIX
@@ -41,11 +41,11 @@ def phantom_cxr(
     results : Path
     patients, seed : int
     """
-    predictor = Predictor.load(bundle)
+    predictor = ImagePredictor.load(bundle)
     check_bundle(predictor, bundle, seed, (TRAIN_CXR, TrainCXR))
     table, histograms = score_fresh(predictor, patients, seed)
     positive = predictor.bundle.positive
-    metrics = evaluate(table, positive, predictor.bundle.operating_point)
+    metrics = evaluate(table, positive, predictor.bundle.threshold.operating_point)
     for name, estimate in metrics.estimates.items():
         if name.startswith("auroc"):
             print(f"  {name:<24} {estimate}  n = {estimate.n}")
@@ -67,10 +67,10 @@ def phantom_cxr(
 
 
 def score_fresh(
-    predictor: Predictor, patients: int, seed: int
+    predictor: ImagePredictor, patients: int, seed: int
 ) -> tuple[pd.DataFrame, np.ndarray[tuple[int, int], np.dtype[np.float64]]]:
     """A predictions table of fresh patients, and the grey histogram of each."""
-    found = in_processes(partial(_one, predictor.bundle.preprocessing, seed), patients)
+    found = in_processes(partial(_one, predictor.bundle.recipe.preprocessing, seed), patients)
     names = predictor.bundle.classes
     rows = []
     for number, (label, bag) in enumerate(found):

@@ -8,8 +8,8 @@ from benchmarks.results import RESULTS, Result, commit_now, record
 from covidx.audit.run import RunComparison, compare_runs
 from covidx.cli.replay import train_again
 from covidx.errors import InvalidInputError
-from covidx.files import read_json
-from covidx.pipelines.remembered import recall
+from covidx.pipelines.source_record import recall_source
+from covidx.runs import read_record
 
 __all__ = ["reproduce", "result_of_comparison"]
 
@@ -33,8 +33,8 @@ def reproduce(run: Path, work: Path, results: Path = RESULTS) -> RunComparison:
         ``ELSEWHERE``: the run is of another machine, lock or code, where a bit may differ.
     """
     run = run.resolve()
-    said = read_json(run / "run.json")
-    replay = train_again(said, recall(said, work), work=work, runs=run.parent.parent)
+    recorded = read_record(run)
+    replay = train_again(recorded, recall_source(recorded, work), work=work, runs=run.parent.parent)
     found = compare_runs(run, replay)
     if not found.same_place:
         (place,) = (one for one in found.findings if one.name == "same_place")

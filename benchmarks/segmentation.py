@@ -16,7 +16,7 @@ from covidx.files import read_json
 from covidx.inference.segmenter import Segmenter
 from covidx.ingest.raster import read_picture
 from covidx.phantom import draw_patient, render
-from covidx.segmentation import MaskScores, compare_masks, look_at_film, summarise
+from covidx.segmentation import MaskScores, compare_masks, radiograph_flags, summarise
 from covidx.segmentation.threshold import threshold_opacities
 from covidx.volume import Volume
 
@@ -150,7 +150,7 @@ def hannover(segmenter: Segmenter, folder: Path) -> Result:
     fine = []
     for name in table["image"]:
         film = read_picture(folder / name, "CR")[0]
-        fine.append(not look_at_film(segmenter.segment(film)["lung"][0] > 0))
+        fine.append(not radiograph_flags(segmenter.segment(film)["lung"][0] > 0))
     clusters = Clusters.of(table["patient_id"].to_numpy())
     ones = np.ones(len(fine))
     drawn = bootstrap(

@@ -20,9 +20,10 @@ from benchmarks.results import RESULTS, record, result_of
 from covidx.errors import InvalidInputError
 from covidx.evaluate import Estimate, mean_of_folds_auroc
 from covidx.imaging import build_cache
+from covidx.pipelines.cohort import ingest_source, link_labels
 from covidx.pipelines.image.config import TrainImage
 from covidx.pipelines.progress import silent
-from covidx.pipelines.sources import Source, find_card, link, read_source
+from covidx.pipelines.source import Source, find_card
 
 __all__ = ["Controlled", "prepare_set", "run_controls"]
 
@@ -70,7 +71,7 @@ def prepare_set(
             actual="no known set" if card is None else card.identifier,
         )
     source = Source(data, None, card)
-    cohort = link(source, *read_source(source, work, silent), config.unmatched)
+    cohort = link_labels(source, *ingest_source(source, work, silent), config.unmatched)
     cohort = cohort.only(*config.select(cohort.manifest))
     recipe = config.recipe(cohort.manifest)
     images = build_cache(cohort.store, cohort.manifest, recipe.preprocessing, work / "cache")

@@ -19,13 +19,13 @@ from benchmarks.segmentation import finished_run
 from covidx.audit.shortcuts import ShortcutAudit, ShortcutSource, audit_shortcuts, write_shortcuts
 from covidx.cards import load_card
 from covidx.config import load_config
-from covidx.files import read_json
 from covidx.pipelines.image.config import TRAIN_CT, TRAIN_CXR, TrainCT, TrainCXR
 from covidx.pipelines.image.train import train_image
-from covidx.pipelines.remembered import found_store
 from covidx.pipelines.segmentation.config import TRAIN_SEGMENTATION, TrainSegmentation
 from covidx.pipelines.segmentation.train import train_segmentation
-from covidx.pipelines.sources import Source, find_card
+from covidx.pipelines.source import Source, find_card
+from covidx.pipelines.source_record import store_of
+from covidx.runs import read_record
 
 __all__ = ["covid_ct", "darkcovidnet", "other_patients", "results_of"]
 
@@ -77,7 +77,7 @@ def _classifier(config: TrainCT | TrainCXR, name: str, data: Path, work: Path, r
 def _audit(
     run: Path, segmenter: Path | None, name: str, work: Path, results: Path
 ) -> ShortcutAudit:
-    store = found_store(read_json(run / "run.json"), work)
+    store = store_of(read_record(run), work)
     assert store is not None
     splits, manifest = run / "splits.parquet", run / "manifest.parquet"
     asked = ShortcutSource(run / "bundle", manifest, store, splits, segmenter=segmenter)

@@ -5,49 +5,95 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, ClassVar, Self, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike
 from pydantic import Field, TypeAdapter, ValidationError
 
 from covidx.config import Config
-from covidx.constants import RESEARCH_NOTICE, SCHEMA_VERSION
+from covidx.constants import RESEARCH_NOTICE
+from covidx.domain import TrainedOn
 from covidx.errors import BundleError
 from covidx.files import sha256_file, sha256_json, write_json
+from covidx.kinds import kind_named
 from covidx.runs import versions
 
-__all__ = ["BundleFile", "need_kind", "need_unchanged", "parse_bundle", "read_bundle"]
+if TYPE_CHECKING:
+    from covidx.evaluate import OperatingPoint
 
-KINDS = {
-    "image": ("ct or cxr", "predict"),
-    "clinical": ("clinical", "predict"),
-    "fusion": ("fusion", "predict"),
-    "severity": ("severity", "predict"),
-    "segmentation": ("segmentation", "segment"),
-    "detection": ("detection", "detect"),
-}
-"""Kind -> what ``covidx train`` makes it, and the verb that takes it."""
+__all__ = [
+    "BundleFile",
+    "Threshold",
+    "need_kind",
+    "need_unchanged",
+    "parse_bundle",
+    "read_bundle",
+]
+
 AGAIN = "Take an undamaged copy, or train it again."
+
+
+class Threshold(Config):
+    """A score at or above which the answer is positive, and where it came from."""
+
+    value: float
+    rule: str
+    origin: str
+
+    @classmethod
+    def of(cls, point: OperatingPoint) -> Threshold:
+        """A threshold that evaluation chose.
+
+        Parameters
+        ----------
+        point : OperatingPoint
+
+        Returns
+        -------
+        Threshold
+        """
+        return cls(value=point.threshold, rule=point.rule, origin=point.origin)
+
+    @property
+    def operating_point(self) -> OperatingPoint:
+        """The same in evaluation's terms."""
+        from covidx.evaluate import OperatingPoint
+
+        return OperatingPoint(self.value, self.rule, self.origin)
+
+    @property
+    def provenance(self) -> str:
+        """Rule and origin in words."""
+        return f"{self.rule} on {self.origin}"
 
 
 class BundleFile(Config):
     """``bundle.json``: what all kinds have.
 
-    A kind is a child with a default of `kind`, and of `schema_version` if that is not 1.
+    A kind is a child with a default of `kind` and `schema_version`, and its own type of `recipe`.
     """
 
     FILES: ClassVar[Mapping[str, str]] = {}
     """File beside it -> field of its digest; None there: this bundle needs no such file."""
     NOT_HASHED: ClassVar[frozenset[str]] = frozenset({"run_id", "created", "versions", "sha256"})
 
-    schema_version: int = SCHEMA_VERSION
+    schema_version: int
     kind: str
     notice: str = RESEARCH_NOTICE
     run_id: str = ""
     created: str = ""
     versions: dict[str, str] = Field(default_factory=dict)
     sha256: str = Field("", description="of all but what `NOT_HASHED` names")
+    trained_on: TrainedOn
+    recipe: Config = Field(description="preprocessing, architecture and learning")
+    classes: list[str] | None = Field(None, description="in the order of the scores")
+    positive: str | None = None
+    threshold: Threshold | None = None
+
+    def closing_lines(self) -> list[str]:
+        """What this kind of model adds below its predictions, a line each."""
+        return []
 
     def digest(self) -> str:
         """Hash of what the bundle does, leaving out when and by which run it was made."""
@@ -75,7 +121,16 @@ class BundleFile(Config):
     def need_parity(
         self, folder: Path, found: ArrayLike, expected: ArrayLike, tolerance: float
     ) -> None:
-        """Refuse a model that answers made-up cases otherwise than when it was saved.
+        """Refuse a model that scores its reference cases otherwise than when it was saved.
+
+        Parameters
+        ----------
+        folder : Path
+            Of the bundle, for the error.
+        found, expected : array_like
+            The reference cases' results now, and as they were saved.
+        tolerance : float
+            Largest difference that will do.
 
         Raises
         ------
@@ -104,7 +159,7 @@ def need_kind(folder: Path, kinds: Collection[str]) -> str:
     ----------
     folder : Path
     kinds : collection of str
-        Those that will do, of `KINDS`.
+        Those that will do, as `covidx.kinds` names them.
 
     Raises
     ------
@@ -210,16 +265,23 @@ def _said(folder: Path) -> dict[str, Any]:
 def _kind_of(said: Mapping[str, Any], folder: Path, kinds: Collection[str]) -> str:
     kind = str(said.get("kind", "image"))  # those of images had no kind before version 2
     if kind not in kinds:
-        made, verb = KINDS.get(kind, (None, None))
+        known = kind_named(kind)
         raise BundleError(
             "BUNDLE_KIND",
             "This bundle is for something else.",
             path=folder,
-            expected=f"a bundle of covidx train {' or '.join(KINDS[one][0] for one in kinds)}",
-            actual=f"a bundle of covidx train {made}" if made else f"kind {kind}",
-            hint=f"covidx {verb} takes it." if verb else "Use the covidx that wrote it.",
+            expected=f"a bundle of {' or '.join(map(_maker, kinds))}",
+            actual=f"a bundle of {_maker(kind)}" if known else f"kind {kind}",
+            hint=f"covidx {known.verbs[0]} takes it." if known else "Use the covidx that wrote it.",
         )
     return kind
+
+
+def _maker(kind: str) -> str:
+    """The commands that make bundles of a kind."""
+    known = kind_named(kind)
+    verbs = [kind] if known is None else [training.verb for training in known.trainings]
+    return f"covidx train {' or '.join(verbs)}"
 
 
 def _invalid(folder: Path, error: Exception) -> BundleError:

@@ -1,4 +1,4 @@
-"""Reading a step's YAML. Each room owns its own pydantic model; this file only loads and checks."""
+"""Reading a step's YAML. Each package has its own pydantic model; this file loads and checks."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ C = TypeVar("C", bound=BaseModel)
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
-    """Read a YAML mapping.
+    """Read the YAML mapping at `path`.
 
     Raises
     ------
@@ -49,7 +49,16 @@ def read_yaml(path: Path) -> dict[str, Any]:
 
 
 def load_config(path: Path, model: type[C], changes: Sequence[str] = ()) -> C:
-    """Read `path` into `model`, with changes such as ``"training.epochs=3"`` laid over it.
+    """Read `path` into `model`, and apply changes such as ``"training.epochs=3"``.
+
+    Parameters
+    ----------
+    path : Path
+        A YAML file.
+    model : type
+        The pydantic model.
+    changes : sequence of str
+        ``key=value``, each with a dotted key and a value in YAML.
 
     Raises
     ------
@@ -58,7 +67,7 @@ def load_config(path: Path, model: type[C], changes: Sequence[str] = ()) -> C:
     """
     values = read_yaml(path)
     for change in changes:
-        _lay_over(values, change)
+        _apply(values, change)
     try:
         return model.model_validate(values)
     except ValidationError as error:
@@ -76,7 +85,7 @@ def load_config(path: Path, model: type[C], changes: Sequence[str] = ()) -> C:
         ) from error
 
 
-def _lay_over(values: dict[str, Any], change: str) -> None:
+def _apply(values: dict[str, Any], change: str) -> None:
     key, equals, text = change.partition("=")
     *parents, last = key.strip().split(".")
     if not equals or not last:

@@ -19,6 +19,7 @@ from typing import Any
 from covidx.errors import StoreError
 
 __all__ = [
+    "is_alive",
     "locked",
     "make_folder",
     "read_json",
@@ -37,12 +38,12 @@ UNFINISHED = re.compile(r"\.\d+\.tmp\.")
 
 
 def sha256_bytes(data: bytes) -> str:
-    """Hex SHA-256 of some bytes."""
+    """Hex SHA-256 of `data`."""
     return hashlib.sha256(data).hexdigest()
 
 
 def sha256_file(path: Path) -> str:
-    """Hex SHA-256 of a file, read in blocks."""
+    """Hex SHA-256 of the file at `path`, read in blocks."""
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
@@ -52,12 +53,18 @@ def _canonical_json(value: Any) -> str:
 
 
 def sha256_json(value: Any) -> str:
-    """Hex SHA-256 of a value's canonical JSON (sorted keys, no spaces, no NaN)."""
+    """Hex SHA-256 of the canonical JSON of `value` (sorted keys, no spaces, no NaN)."""
     return sha256_bytes(_canonical_json(value).encode())
 
 
 def make_folder(path: Path) -> Path:
-    """Make a folder with its parents, or say why that cannot be."""
+    """Make the folder `path` with its parents, and return it.
+
+    Raises
+    ------
+    StoreError
+        ``UNWRITABLE``.
+    """
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -109,15 +116,15 @@ def replacing(path: Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
-def _same(one: Path, other: Path) -> bool:
-    alike = one.stat().st_mode == other.stat().st_mode
-    return alike and filecmp.cmp(one, other, shallow=False)
+def _same(old: Path, new: Path) -> bool:
+    same_mode = old.stat().st_mode == new.stat().st_mode
+    return same_mode and filecmp.cmp(old, new, shallow=False)
 
 
 def remove_unfinished(folder: Path, name: str = "*") -> None:
-    """Remove what writers of `folder`, or of a file of it, left that were killed at `replacing`.
+    """Remove what writers killed within `replacing` left in `folder`, for files like `name`.
 
-    Only who holds the folder (`locked`) may do so.
+    Call it only while the folder is held (`locked`).
     """
     for path in folder.glob(f".*.tmp.{name}"):
         if UNFINISHED.match(path.name):
@@ -126,7 +133,7 @@ def remove_unfinished(folder: Path, name: str = "*") -> None:
 
 @contextmanager
 def replacing_folder(path: Path) -> Iterator[Path]:
-    """As `replacing`, for a folder that does not exist yet.
+    """As `replacing`, for a folder `path` that does not exist yet.
 
     Raises
     ------
@@ -153,18 +160,18 @@ def replacing_folder(path: Path) -> Iterator[Path]:
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write JSON atomically, keys in the order given; NaN is refused."""
+    """Write `value` as JSON to `path`, atomically, keys in their order; NaN is refused."""
     with replacing(path) as temporary:
         temporary.write_text(json.dumps(value, indent=2, allow_nan=False) + "\n")
 
 
 def read_json(path: Path) -> Any:
-    """Read a JSON file.
+    """Read the JSON file at `path`.
 
     Raises
     ------
     StoreError
-        If it is missing or is not JSON.
+        ``UNREADABLE``: it is missing or is not JSON.
     """
     try:
         return json.loads(path.read_text())
@@ -179,6 +186,11 @@ def locked(folder: Path) -> Iterator[None]:
     """Hold `folder` for this process; a second holder is refused, not queued.
 
     The lock is the kernel's, so that it ends with its process however that dies.
+
+    Raises
+    ------
+    StoreError
+        ``IN_USE``, or as `make_folder`.
     """
     make_folder(folder)
     with (folder / ".lock").open("w") as stream:
@@ -192,3 +204,14 @@ def locked(folder: Path) -> Iterator[None]:
                 hint="Wait for it to end, or choose another folder.",
             ) from error
         yield
+
+
+def is_alive(pid: int) -> bool:
+    """Whether a process with the id `pid` is there, of whomever it is."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True

@@ -2,31 +2,35 @@
 
 from __future__ import annotations
 
-import json
 import os
 import platform
 import subprocess
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from covidx import __version__
 from covidx.constants import RESEARCH_NOTICE
-from covidx.errors import StoreError
+from covidx.errors import InvalidInputError, StoreError
 from covidx.files import make_folder, sha256_file, sha256_json, write_json
 
 __all__ = [
+    "Machine",
     "RunFolder",
+    "RunRecord",
+    "SourceRecord",
     "code_digest",
     "git_commit",
     "lock_digest",
     "machine",
     "provenance",
+    "read_record",
     "versions",
 ]
 
@@ -47,15 +51,93 @@ PACKAGES = (
 )
 
 
+class Machine(BaseModel):
+    """What of a machine may shape a result; nothing that names it."""
+
+    cores: int | None = None
+    processor: str = ""
+    cpu: str = ""
+    threads: int | None = Field(None, description="of torch: sums over threads round differently")
+
+
+class SourceRecord(BaseModel):
+    """What a run was trained on, by digests of the files that the user named."""
+
+    kind: Literal["phantom", "given"]
+    public_ids: bool
+    positive: str | None = None
+    labels_sha256: str | None = None
+    table_sha256: str | None = None
+    masks_sha256: str | None = None
+
+
+class RunRecord(BaseModel):
+    """``run.json``."""
+
+    model_config = ConfigDict(extra="allow")  # runs of earlier versions have other keys, too
+
+    schema_version: int = Field(1, description="2 since details have a key of their own")
+    run_id: str
+    pipeline: str
+    notice: str = RESEARCH_NOTICE
+    started: str
+    git_commit: str | None = None
+    code_sha256: str | None = None
+    lock_sha256: str | None = None
+    versions: dict[str, str] = Field(default_factory=dict)
+    machine: Machine = Field(default_factory=Machine)
+    seconds: dict[str, float] = Field(default_factory=dict)
+    state: Literal["running", "finished", "failed"]
+    error: str | None = None
+    config: dict[str, Any] = Field(default_factory=dict)
+    mlflow_run_id: str | None = None
+    source: SourceRecord | None = None
+    data: dict[str, str | None] = Field(
+        default_factory=dict, description="digests of what was learnt from"
+    )
+    bundle_sha256: str | None = None
+    resumed_from_epoch: int | None = None
+    details: dict[str, Any] = Field(
+        default_factory=dict, description="what a pipeline notes besides"
+    )
+
+
+def read_record(folder: Path) -> RunRecord:
+    """The record of the run in a folder, whatever its state.
+
+    Parameters
+    ----------
+    folder : Path
+        Such as ``runs/train_ct/latest``.
+
+    Raises
+    ------
+    InvalidInputError
+        ``RUN_MISSING``: there is no ``run.json``, or it is not the record of a run.
+    """
+    path = folder / "run.json"
+    try:
+        return RunRecord.model_validate_json(path.read_bytes())
+    except (OSError, ValidationError) as error:
+        actual = "no such file" if not path.is_file() else error
+        raise InvalidInputError(
+            "RUN_MISSING",
+            "There is no run here, or its record cannot be read.",
+            path=folder,
+            expected="a folder with run.json, such as runs/train_ct/latest",
+            actual=actual,
+        ) from error
+
+
 def versions() -> dict[str, str]:
     """Versions of covidx, Python and what shapes a result."""
-    found = {"covidx": __version__, "python": platform.python_version()}
+    known = {"covidx": __version__, "python": platform.python_version()}
     for name in PACKAGES:
         try:
-            found[name] = version(name)
+            known[name] = version(name)
         except PackageNotFoundError:
-            found[name] = "missing"
-    return found
+            known[name] = "missing"
+    return known
 
 
 def git_commit() -> str | None:
@@ -64,12 +146,12 @@ def git_commit() -> str | None:
         return None
     git = ["git", "-C", str(ROOT)]
     try:
-        commit = subprocess.run(  # noqa: S603
-            [*git, "rev-parse", "HEAD"], capture_output=True, text=True, check=True
-        ).stdout.strip()
-        changed = subprocess.run(  # noqa: S603
-            [*git, "status", "--porcelain"], capture_output=True, text=True, check=True
-        ).stdout.strip()
+        commit, changed = (
+            subprocess.run(  # noqa: S603
+                [*git, *command], capture_output=True, text=True, check=True
+            ).stdout.strip()
+            for command in (("rev-parse", "HEAD"), ("status", "--porcelain"))
+        )
     except (OSError, subprocess.CalledProcessError):
         return None
     return commit + ("+changes" if changed else "")
@@ -89,49 +171,63 @@ def code_digest() -> str:
     )
 
 
-def machine() -> dict[str, Any]:
-    """What of the machine may shape a result; nothing that names it."""
+def machine() -> Machine:
+    """This machine, without anything that names it."""
     try:
         text = Path("/proc/cpuinfo").read_text()
     except OSError:
         text = ""
     models = [line.partition(":")[2].strip() for line in text.splitlines() if "model name" in line]
-    return {
-        "cores": os.cpu_count(),
-        "processor": platform.machine(),
-        "cpu": models[0] if models else platform.processor(),
-    }
+    return Machine(
+        cores=os.cpu_count(),
+        processor=platform.machine(),
+        cpu=models[0] if models else platform.processor(),
+    )
 
 
-def provenance(record: Mapping[str, Any], bundle_sha256: str) -> list[tuple[str, str]]:
-    """Bundle, code and run, as the facts of a report."""
+def provenance(record: RunRecord, bundle_sha256: str) -> list[tuple[str, str]]:
+    """Bundle, code and run, as the facts of a report.
+
+    Parameters
+    ----------
+    record : RunRecord
+    bundle_sha256 : str
+        Digest of the run's bundle.
+    """
     return [
         ("Bundle", bundle_sha256),
-        ("Code", f"commit {record['git_commit'] or 'unknown'}; lock {record['lock_sha256']}"),
-        ("Run", f"{record['run_id']}; MLflow run {record['mlflow_run_id']}"),
+        ("Code", f"commit {record.git_commit or 'unknown'}; lock {record.lock_sha256}"),
+        ("Run", f"{record.run_id}; MLflow run {record.mlflow_run_id}"),
     ]
 
 
-@dataclass
 class RunFolder:
     """``runs/<pipeline>/<id>/``.
 
     Parameters
     ----------
     pipeline : str
+        What runs, such as ``train_ct``.
     runs : Path
-    record : dict
+        Folder of all runs.
+
+    Attributes
+    ----------
+    path : Path
+        The folder.
+    record : RunRecord
         Becomes ``run.json``.
+
+    Raises
+    ------
+    StoreError
+        ``IN_USE``: another run has this id.
     """
 
-    pipeline: str
-    runs: Path
-    record: dict[str, Any] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
+    def __init__(self, pipeline: str, runs: Path) -> None:
         started = datetime.now(UTC)
         self.run_id = started.strftime("%Y%m%dT%H%M%S") + f"-{os.getpid()}"
-        self.path = self.runs / self.pipeline / self.run_id
+        self.path = runs / pipeline / self.run_id
         make_folder(self.path.parent)
         try:
             self.path.mkdir()
@@ -139,31 +235,30 @@ class RunFolder:
             raise StoreError(
                 "IN_USE", "This run's folder is taken.", path=self.path, hint="Start it again."
             ) from error
-        self.record |= {
-            "run_id": self.run_id,
-            "pipeline": self.pipeline,
-            "notice": RESEARCH_NOTICE,
-            "started": started.isoformat(timespec="seconds"),
-            "git_commit": git_commit(),
-            "code_sha256": code_digest(),
-            "lock_sha256": lock_digest(),
-            "versions": versions(),
-            "machine": machine(),
-            "seconds": {},
-            "state": "running",
-        }
+        self.record = RunRecord(
+            schema_version=2,
+            run_id=self.run_id,
+            pipeline=pipeline,
+            started=started.isoformat(timespec="seconds"),
+            git_commit=git_commit(),
+            code_sha256=code_digest(),
+            lock_sha256=lock_digest(),
+            versions=versions(),
+            machine=machine(),
+            state="running",
+        )
         self.save()
 
     def save(self) -> None:
         """Write ``run.json``."""
-        write_json(self.path / "run.json", json.loads(json.dumps(self.record, default=str)))
+        write_json(self.path / "run.json", self.record.model_dump(mode="json"))
 
     @contextmanager
     def step(self, name: str) -> Iterator[None]:
-        """Time a step into the record."""
+        """Time the step `name` into the record."""
         start = time.perf_counter()
         yield
-        self.record["seconds"][name] = round(time.perf_counter() - start, 1)
+        self.record.seconds[name] = round(time.perf_counter() - start, 1)
         self.save()
 
     @contextmanager
@@ -172,10 +267,10 @@ class RunFolder:
         try:
             yield
         except BaseException as error:
-            self.record |= {"state": "failed", "error": f"{type(error).__name__}: {error}"}
+            self.record.state, self.record.error = "failed", f"{type(error).__name__}: {error}"
             self.save()
             raise
-        self.record["state"] = "finished"
+        self.record.state = "finished"
         self.save()
         link = self.path.parent / f".latest-{self.run_id}"
         link.symlink_to(self.run_id)

@@ -21,7 +21,9 @@ A = TypeVar("A", bound=np.generic)
 
 
 def zeros(shape: tuple[int, ...], dtype: DTypeLike) -> NDArray[Any]:
-    """Zeros; of more than `constants.MAX_ARRAY_BYTES`, in a temporary file that goes with them.
+    """Make an array of zeros of `shape` and `dtype`, a large one in a temporary file.
+
+    It lies in a file above `constants.MAX_ARRAY_BYTES`; the file goes when the array does.
 
     Raises
     ------
@@ -47,7 +49,7 @@ def zeros(shape: tuple[int, ...], dtype: DTypeLike) -> NDArray[Any]:
 
 
 def let_go(*arrays: NDArray[Any]) -> None:
-    """Take arrays of `zeros` that lie in files out of memory; they are read again when needed."""
+    """Take `arrays` of `zeros` that lie in files out of memory; they are read again when needed."""
     for array in arrays:
         base: Any = array
         while isinstance(base, np.ndarray):
@@ -57,22 +59,22 @@ def let_go(*arrays: NDArray[Any]) -> None:
 
 
 def planes(array: NDArray[A]) -> Iterator[NDArray[A]]:
-    """One slice after another, each let go when it has been looked at."""
+    """Yield the slices of `array` (its first axis), and take each out of memory after its use."""
     for plane in array:
         yield plane
         let_go(array)
 
 
 def in_order(array: NDArray[A]) -> NDArray[A]:
-    """The same values; laid out anew unless each axis steps through memory less far than the last.
+    """Copy `array` into C order unless each axis has a shorter stride than the one before.
 
-    An array that is merely turned round stays a view.
+    An array that is merely flipped stays a view.
     """
     steps = [abs(step) for step in array.strides]
     if steps == sorted(steps, reverse=True):
         return array
-    laid: NDArray[A] = zeros(array.shape, array.dtype)
-    for plane, values in zip(laid, array, strict=True):
+    ordered: NDArray[A] = zeros(array.shape, array.dtype)
+    for plane, values in zip(ordered, array, strict=True):
         plane[...] = values
-        let_go(laid, array)
-    return laid
+        let_go(ordered, array)
+    return ordered

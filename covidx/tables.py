@@ -17,19 +17,24 @@ from covidx.errors import InvalidTableError
 from covidx.files import replacing, sha256_bytes
 
 __all__ = [
+    "BOXES",
     "CLINICAL",
     "MANIFEST",
     "MASKS",
+    "MASK_SCORES",
     "PREDICTIONS",
     "PROBABILITY_PREFIX",
     "QUARANTINE",
+    "RADIOGRAPH_SCORES",
     "SPLITS",
+    "TRUE_BOXES",
     "check",
     "empty",
     "probability_columns",
     "read_csv",
     "read_table",
     "table_digest",
+    "write_csv",
     "write_table",
 ]
 
@@ -150,6 +155,60 @@ PREDICTIONS = pa.DataFrameSchema(
     strict=True,
 )
 
+MASK_SCORES = pa.DataFrameSchema(
+    {
+        "image_id": _text(),
+        "patient_id": _text(),
+        "structure": _text(),
+        **{
+            name: _number()
+            for name in (
+                "dice",
+                "nsd",
+                "tolerance_mm",
+                "hd95_mm",
+                "volume_ml",
+                "truth_ml",
+                "volume_error_ml",
+                "volume_error_pct",
+            )
+        },
+        **{name: _count() for name in ("lesions", "lesions_found", "false_positives")},
+    },
+    unique=["image_id", "structure"],
+    name="mask_scores",
+    strict=True,
+)
+
+TRUE_BOXES = pa.DataFrameSchema(
+    {
+        "image_id": _text(),
+        "slice": _count(),  # on the working grid, caudal to cranial
+        **{name: _number() for name in ("left", "top", "right", "bottom")},  # working pixels
+        "lesion": _count(),
+    },
+    name="true_boxes",
+    strict=True,
+)
+
+BOXES = TRUE_BOXES.remove_columns(["lesion"]).add_columns(
+    {"score": _number(0), "find": _count(), "find_score": _number(0)}
+)
+BOXES.name = "boxes"
+
+RADIOGRAPH_SCORES = pa.DataFrameSchema(
+    {
+        "image_id": _text(unique=True),
+        "patient_id": _text(),
+        "group_id": _text(),
+        "(?!image_id|patient_id|group_id).+": pa.Column(
+            float, nullable=True, coerce=True, regex=True
+        ),
+    },
+    name="radiograph_scores",
+    strict=True,
+)
+
 
 def probability_columns(predictions: pd.DataFrame) -> dict[str, str]:
     """Class name -> its probability column, in the order of the table."""
@@ -207,6 +266,17 @@ def write_table(table: pd.DataFrame, path: Path, schema: pa.DataFrameSchema) -> 
         pq.write_table(
             data.replace_schema_metadata({**data.schema.metadata, b"covidx": stamp}), temporary
         )
+    return checked
+
+
+def write_csv(table: pd.DataFrame, path: Path, schema: pa.DataFrameSchema) -> pd.DataFrame:
+    """Check `table` against `schema`, then write it to `path` as CSV, atomically.
+
+    Numbers have six significant digits.
+    """
+    checked = check(table, schema, path)
+    with replacing(path) as temporary:
+        checked.to_csv(temporary, index=False, float_format="%.6g", lineterminator="\n")
     return checked
 
 

@@ -26,9 +26,9 @@ from mlflow.types import ColSpec, Schema, TensorSpec
 from covidx import __version__
 from covidx.constants import RESEARCH_NOTICE
 from covidx.evaluate import Estimate
-from covidx.files import make_folder
+from covidx.files import is_alive, make_folder
 
-__all__ = ["Tracker", "tracked", "tracking_uri"]
+__all__ = ["Tracker", "delete_run", "tracked", "tracking_uri"]
 
 URI_VARIABLE = "MLFLOW_TRACKING_URI"
 BARS_VARIABLE = "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR"
@@ -139,6 +139,23 @@ def tracked(experiment: str, name: str, runs: Path) -> Iterator[Tracker]:
             yield Tracker(run.info.run_id)
 
 
+def delete_run(run_id: str, runs: Path) -> None:
+    """Mark a run as deleted, where MLflow knows it.
+
+    Parameters
+    ----------
+    run_id : str
+        MLflow's own.
+    runs : Path
+        The folder of runs that it was logged from.
+    """
+    with _connected(runs), _quiet():
+        try:
+            mlflow.MlflowClient().delete_run(run_id)
+        except mlflow.MlflowException as error:
+            logging.getLogger(__name__).warning("MLflow keeps run %s: %s", run_id, error)
+
+
 @contextmanager
 def _connected(runs: Path) -> Iterator[str | None]:
     """Point MLflow to its server or to `runs`; gives the place of artifacts, None for a server's.
@@ -161,18 +178,8 @@ def _close_abandoned(experiment_id: str) -> None:
     for run in client.search_runs([experiment_id], here):
         pid = int(run.data.tags["covidx.pid"])
         # In a container every run may have this process's id; it has no run open yet.
-        if pid == os.getpid() or not _is_alive(pid):
+        if pid == os.getpid() or not is_alive(pid):
             client.set_terminated(run.info.run_id, RunStatus.to_string(RunStatus.FAILED))
-
-
-def _is_alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
 
 
 @contextmanager

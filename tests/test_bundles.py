@@ -8,9 +8,17 @@ from typing import Any, ClassVar, Literal
 
 import pytest
 
-from covidx.bundles import KINDS, BundleFile, need_kind, parse_bundle, read_bundle
+from covidx.bundles import BundleFile, need_kind, parse_bundle, read_bundle
+from covidx.config import Config
+from covidx.domain import TrainedOn
 from covidx.errors import BundleError
 from covidx.files import read_json, sha256_file, write_json
+from covidx.inference.loading import load
+from covidx.kinds import all_kinds, kind_named, resolve
+
+
+class TinyRecipe(Config):
+    """Nothing to say."""
 
 
 class Tiny(BundleFile):
@@ -20,6 +28,8 @@ class Tiny(BundleFile):
 
     schema_version: int = 7
     kind: Literal["clinical"] = "clinical"
+    recipe: TinyRecipe = TinyRecipe()
+    trained_on: TrainedOn = TrainedOn(dataset="tiny", domain="simulated", patients={"all": 2})
     value: int
     data_sha256: str = ""
     more_sha256: str | None = None
@@ -125,32 +135,18 @@ def test_a_bundle_without_kind_is_an_image_classifiers(saved: Path) -> None:
         need_kind(saved, ("clinical",))
 
 
-def _readers() -> dict[str, Callable[[Path], object]]:
-    from covidx.clinical import load_bundle
-    from covidx.fusion import FusionPredictor
-    from covidx.inference import Predictor
-    from covidx.inference.detector import Detector
-    from covidx.inference.segmenter import Segmenter
-    from covidx.radiograph_severity import Grader
-
-    return {
-        "image": Predictor.load,
-        "clinical": load_bundle,
-        "fusion": FusionPredictor.load,
-        "severity": Grader.load,
-        "segmentation": Segmenter.load,
-        "detection": Detector.load,
-    }
-
-
-@pytest.mark.parametrize("given", list(KINDS))
+@pytest.mark.parametrize("given", [kind.name for kind in all_kinds()])
 def test_each_reader_sends_the_other_kinds_to_their_verb(tmp_path: Path, given: str) -> None:
     write_json(tmp_path / "bundle.json", {"kind": given})
-    for kind, read in _readers().items():
+    own = kind_named(given)
+    assert own is not None
+    for kind in all_kinds():
         with pytest.raises(BundleError) as caught:
-            read(tmp_path)
-        if kind == given:
+            resolve(kind.predictor).load(tmp_path)
+        if kind is own:
             assert caught.value.code == "BUNDLE_VERSION"
         else:
             assert caught.value.code == "BUNDLE_KIND"
-            assert caught.value.hint == f"covidx {KINDS[given][1]} takes it."
+            assert caught.value.hint == f"covidx {own.verbs[0]} takes it."
+    with pytest.raises(BundleError, match="BUNDLE_VERSION"):
+        load(tmp_path)

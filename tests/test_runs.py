@@ -37,10 +37,10 @@ def test_a_finished_run_is_the_latest(tmp_path: Path, monkeypatch: pytest.Monkey
     latest = tmp_path / "train" / "latest"
     for run in (first, second):
         with run.closing(), run.step("work"):
-            run.record["data"] = {"path": tmp_path}
+            run.record.details["path"] = str(tmp_path)
         assert latest.resolve() == run.path
         record = read_json(latest / "run.json")
-        assert record["state"] == "finished" and record["data"] == {"path": str(tmp_path)}
+        assert record["state"] == "finished" and record["details"] == {"path": str(tmp_path)}
         assert record["seconds"]["work"] >= 0
     assert latest.readlink() == Path(second.run_id)  # the folder of runs may be moved
 

@@ -1,4 +1,4 @@
-"""The data-set card: what a data set is, where it came from, and how its tables are to be read."""
+"""The data-set card: what a data set is, where it came from, and how its tables are read."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ class ImageTable(Config):
 
 
 class ClinicalTable(Config):
-    """How a CSV (zipped or not), XLSX or parquet file tells of patients.
+    """How a CSV (zipped or not), XLSX or parquet file describes patients.
 
     Every value but `table`, `take`, `labels` and `features` names a column of that file.
     """
@@ -127,7 +127,7 @@ class ClinicalTable(Config):
     )
     date: str | None = Field(None, description="column: ISO date, for splits by time and drift")
     site: str | None = Field(None, description="column: for splits by site")
-    features: list[str] = Field(description="columns that a model is given unless told otherwise")
+    features: list[str] = Field(description="columns that a model takes by default")
 
     @model_validator(mode="after")
     def _fits(self) -> ClinicalTable:
@@ -137,17 +137,17 @@ class ClinicalTable(Config):
 
 
 class ReadersScore(Config):
-    """One score that readers gave each film, from 0 to `high`."""
+    """One score that readers gave each radiograph, from 0 to `high`."""
 
     column: str
     high: float = Field(gt=0)
 
 
 class SeverityTable(Config):
-    """How a CSV tells of the scores that readers gave radiographs, one row a film or patient.
+    """How a CSV holds the scores that readers gave radiographs, a row a radiograph or patient.
 
     `image` or `patient` names its column: a file's name, whatever its folder and format, or a
-    patient who has one film.
+    patient who has one radiograph.
     """
 
     table: str = Field(description="the CSV, relative to the data's root")
@@ -183,10 +183,10 @@ class MaskFiles(Config):
         default_factory=dict, description="value -> class; 0, and what is called none, is nothing"
     )
     sides_by_place: tuple[int, int] | None = Field(
-        None, description="the values of the two lungs, in whichever order: place tells which"
+        None, description="the values of the two lungs, in any order: their place decides which"
     )
     empty: Literal["nothing", "unlabelled"] = Field(
-        "nothing", description="what a mask without any value says of its image"
+        "nothing", description="what a mask without any value means for its image"
     )
 
     @model_validator(mode="after")
@@ -199,7 +199,7 @@ class MaskFiles(Config):
 
     @property
     def classes(self) -> list[str]:
-        """What it tells apart, nothing first."""
+        """The classes that it distinguishes, that of nothing first."""
         if self.sides_by_place:
             return ["none", "right-lung", "left-lung"]
         return list(dict.fromkeys(["none", *self.values.values()]))
@@ -221,7 +221,7 @@ class MaskSet(Config):
 
     @model_validator(mode="after")
     def _fits(self) -> MaskSet:
-        if len({one.kind for one in self.files}) < len(self.files):
+        if len({masks.kind for masks in self.files}) < len(self.files):
             raise ValueError("each kind of mask is named once")
         return self
 
@@ -247,7 +247,7 @@ class DataCard(Config):
     positive: str
     known_biases: list[str]
     public_ids: bool = Field(
-        False, description="its patient ids are public or made up, so that they need no pseudonym"
+        False, description="its patient ids are public or synthetic, so that they need no pseudonym"
     )
     images: ImageTable | None = None
     clinical: ClinicalTable | None = None
@@ -267,7 +267,7 @@ class DataCard(Config):
 
 
 def load_card(path: Path) -> DataCard:
-    """Read a card; a bare name such as ``covid-ct`` finds one that comes with covidx.
+    """Read the card at `path`; a bare name such as ``covid-ct`` finds one that comes with covidx.
 
     Raises
     ------
@@ -287,5 +287,5 @@ def load_card(path: Path) -> DataCard:
 
 
 def card_digest(card: DataCard) -> str:
-    """SHA-256 of what a card says; fields left at their default are not in it."""
+    """SHA-256 of the content of `card`; fields left at their default are not in it."""
     return sha256_json(card.model_dump(mode="json", exclude_defaults=True))

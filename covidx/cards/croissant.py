@@ -6,53 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from covidx.cards.card import Column, DataCard, load_card
-from covidx.files import make_folder, sha256_file, write_json
+from covidx.files import make_folder, read_json, sha256_file, write_json
 
 __all__ = ["export_croissant", "to_croissant"]
 
-CONTEXT: dict[str, Any] = {
-    "@language": "en",
-    "@vocab": "https://schema.org/",
-    "arrayShape": "cr:arrayShape",
-    "citeAs": "cr:citeAs",
-    "column": "cr:column",
-    "conformsTo": "dct:conformsTo",
-    "containedIn": "cr:containedIn",
-    "cr": "http://mlcommons.org/croissant/",
-    "rai": "http://mlcommons.org/croissant/RAI/",
-    "data": {"@id": "cr:data", "@type": "@json"},
-    "dataType": {"@id": "cr:dataType", "@type": "@vocab"},
-    "dct": "http://purl.org/dc/terms/",
-    "description": {"@container": "@language"},
-    "equivalentProperty": "cr:equivalentProperty",
-    "examples": {"@id": "cr:examples", "@type": "@json"},
-    "extract": "cr:extract",
-    "field": "cr:field",
-    "fileProperty": "cr:fileProperty",
-    "fileObject": "cr:fileObject",
-    "fileSet": "cr:fileSet",
-    "format": "cr:format",
-    "includes": "cr:includes",
-    "isArray": "cr:isArray",
-    "isLiveDataset": "cr:isLiveDataset",
-    "jsonPath": "cr:jsonPath",
-    "key": "cr:key",
-    "md5": "cr:md5",
-    "name": {"@container": "@language"},
-    "parentField": "cr:parentField",
-    "path": "cr:path",
-    "recordSet": "cr:recordSet",
-    "references": "cr:references",
-    "regex": "cr:regex",
-    "repeated": "cr:repeated",
-    "replace": "cr:replace",
-    "samplingRate": "cr:samplingRate",
-    "sc": "https://schema.org/",
-    "separator": "cr:separator",
-    "source": "cr:source",
-    "subField": "cr:subField",
-    "transform": "cr:transform",
-}
+CONTEXT = Path(__file__).with_name("croissant-context.json")
 """The context of the Croissant 1.1 specification, in full; validators warn of any other."""
 
 CONFORMS_TO = ["http://mlcommons.org/croissant/1.1", "http://mlcommons.org/croissant/RAI/1.0"]
@@ -80,8 +38,9 @@ def to_croissant(card: DataCard, root: Path | None = None) -> dict[str, Any]:
     Parameters
     ----------
     card : DataCard
+        What is written.
     root : Path, optional
-        The data. Tables found there are hashed, where the card does not give a hash.
+        Folder of the data. Tables found there are hashed, where the card does not give a hash.
 
     Returns
     -------
@@ -98,7 +57,7 @@ def to_croissant(card: DataCard, root: Path | None = None) -> dict[str, Any]:
     tables = _tables(card)
     hashes = {name: _hash(card, root, name) for name in tables}
     record: dict[str, Any] = {
-        "@context": CONTEXT,
+        "@context": read_json(CONTEXT),
         "@type": "sc:Dataset",
         "conformsTo": CONFORMS_TO,
         "name": card.title,
@@ -123,7 +82,21 @@ def to_croissant(card: DataCard, root: Path | None = None) -> dict[str, Any]:
 
 
 def export_croissant(card_path: Path, out_path: Path, root: Path | None = None) -> Path:
-    """Read a card (or the name of one that comes with covidx) and write it as Croissant.
+    """Read a card and write it as Croissant.
+
+    Parameters
+    ----------
+    card_path : Path
+        A card, or the name of one that comes with covidx.
+    out_path : Path
+        JSON file to write.
+    root : Path, optional
+        As for `to_croissant`.
+
+    Returns
+    -------
+    Path
+        `out_path`.
 
     Raises
     ------

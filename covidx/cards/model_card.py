@@ -1,4 +1,4 @@
-"""The model card that travels in a bundle: what a model is for, what it saw, how well it did."""
+"""The model card that travels in a bundle: a model's use, training data and results."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from covidx.config import Config
 from covidx.constants import RESEARCH_NOTICE
 from covidx.files import replacing
 
-__all__ = ["ModelFacts", "model_card", "write_model_card"]
+__all__ = ["ModelFacts", "render_model_card", "write_model_card"]
 
 INTENDED_USE = (
     "Research on image classification: comparing methods, teaching, testing software. The score is "
@@ -20,7 +20,7 @@ INTENDED_USE = (
 
 
 class ModelFacts(Config):
-    """What a model card says; plain values, so that a bundle's JSON is enough to write it.
+    """The content of a model card; plain values, so that a bundle's JSON is enough to write it.
 
     `metrics` is the content of ``metrics.json``: name -> value, low, high, n, method.
     """
@@ -51,8 +51,8 @@ class ModelFacts(Config):
     versions: dict[str, str] = Field(default_factory=dict)
 
 
-def model_card(facts: ModelFacts) -> str:
-    """Write a model card in Markdown.
+def render_model_card(facts: ModelFacts) -> str:
+    """Render a model card in Markdown.
 
     The sections follow Mitchell et al., Model Cards for Model Reporting, FAT* 2019. The same facts
     give the same text: no time of day, no path.
@@ -60,6 +60,7 @@ def model_card(facts: ModelFacts) -> str:
     Parameters
     ----------
     facts : ModelFacts
+        What the card states.
 
     Returns
     -------
@@ -81,9 +82,9 @@ def model_card(facts: ModelFacts) -> str:
 
 
 def write_model_card(folder: Path, facts: ModelFacts) -> None:
-    """Write ``MODEL_CARD.md`` into a bundle's folder."""
+    """Write ``MODEL_CARD.md`` with `facts` into `folder`, a bundle's."""
     with replacing(folder / "MODEL_CARD.md") as temporary:
-        temporary.write_text(model_card(facts), encoding="utf-8")
+        temporary.write_text(render_model_card(facts), encoding="utf-8")
 
 
 LEAKY = (

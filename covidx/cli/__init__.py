@@ -11,18 +11,16 @@ from covidx.cli import (
     audit,
     cards,
     data,
-    detect,
     evaluation,
     export,
+    external_test,
     information,
-    models,
+    opacity_burden,
     pacs,
     predict,
-    regions,
     reproduce,
-    segment,
-    severity,
-    training,
+    runs,
+    train,
 )
 from covidx.constants import RESEARCH_NOTICE
 from covidx.errors import CovidxError, StoreError
@@ -41,22 +39,17 @@ app.command()(data.phantom)
 app.command(name="ingest")(data.ingest_command)
 app.command(name="deidentify")(data.deidentify_command)
 app.add_typer(pacs.pacs_app, name="pacs")
-training.train_app.command()(models.ct)
-training.train_app.command()(models.cxr)
-training.train_app.command()(models.clinical)
-training.train_app.command()(models.fusion)
-training.train_app.command()(regions.segmentation)
-training.train_app.command()(regions.detection)
-training.train_app.command()(regions.severity)
-app.add_typer(training.train_app, name="train")
+app.add_typer(train.train_app, name="train")
+app.add_typer(runs.runs_app, name="runs")
 app.command()(predict.predict)
-app.command()(models.external_test)
+app.command()(external_test.external_test)
 app.command(name="evaluate")(evaluation.evaluate_command)
 app.command(name="compare")(evaluation.compare_command)
 app.add_typer(export.export_app, name="export")
-app.command()(segment.segment)
-app.command()(detect.detect)
-app.command()(severity.severity)
+app.command()(predict.segment)
+app.command()(predict.detect)
+app.command()(opacity_burden.opacity_burden)
+app.command(name="severity", hidden=True)(opacity_burden.severity)  # the old name
 app.add_typer(audit.audit_app, name="audit")
 app.command()(reproduce.reproduce)
 app.add_typer(cards.card_app, name="card")

@@ -139,10 +139,10 @@ def _audit_run(run: Path, out: Path, work: Path, store: Path | None) -> tuple[st
     from covidx.audit.page import write_audit
     from covidx.audit.run import Places, RunParts, audit_run, write_checklists
     from covidx.audit.run.folder import need_run
-    from covidx.pipelines.remembered import found_store, found_table
+    from covidx.pipelines.source_record import store_of, table_of
 
     record = need_run(run)
-    at = Places(store or found_store(record, work), found_table(record, work), work / "cache")
+    at = Places(store or store_of(record, work), table_of(record, work), work / "cache")
     with terminal_bar("images") as bar:
         found = audit_run(run, at, bar)
     page = write_audit(out, "Audit of the run", found.facts, found.findings)
@@ -172,10 +172,11 @@ def _audit_data(run: Path, out: Path, work: Path, store: Path | None) -> str:
 def _audit_shortcuts_of_run(run: Path, out: Path, work: Path, store: Path | None) -> str:
     """Audit the run's image classifier on its test rows; the verdict."""
     from covidx.audit.run.folder import need_run
-    from covidx.audit.run.kinds import KINDS
     from covidx.audit.shortcuts import ShortcutSource
+    from covidx.kinds import kind_of_pipeline
 
-    if KINDS[need_run(run)["pipeline"]].arm is None:
+    kind = kind_of_pipeline(need_run(run).pipeline)
+    if kind is None or kind.arm is None:
         typer.echo("not looked at  shortcuts: this run has no classifier")
         return "not looked at"
     store = _store_of_run("shortcuts", run, work, store)
@@ -200,13 +201,13 @@ def _audit_shortcuts(asked: ShortcutSource, out: Path) -> tuple[str, Path]:
 
 def _store_of_run(audit: str, run: Path, work: Path, store: Path | None) -> Path | None:
     """The store of a run's images; None, and said, where there are none or they are not here."""
-    from covidx.files import read_json
-    from covidx.pipelines.remembered import found_store
+    from covidx.pipelines.source_record import store_of
+    from covidx.runs import read_record
 
     if not (run / "manifest.parquet").is_file():
         typer.echo(f"not looked at  {audit}: this run has no images")
         return None
-    store = store or found_store(read_json(run / "run.json"), work)
+    store = store or store_of(read_record(run), work)
     if store is None:
         typer.echo(f"not looked at  {audit}: the store is not here")
     return store
@@ -216,10 +217,10 @@ def _store_beside(manifest: Path) -> Path:
     """Where a manifest's images are looked for: its run's store in data/, or its own folder."""
     from covidx.audit.run.folder import need_run
     from covidx.errors import InvalidInputError
-    from covidx.pipelines.remembered import found_store
+    from covidx.pipelines.source_record import store_of
 
     try:
-        found = found_store(need_run(manifest.resolve().parent), Path("data"))
+        found = store_of(need_run(manifest.resolve().parent), Path("data"))
     except InvalidInputError:  # no run, or not a whole one: a manifest by itself
         found = None
     return found or manifest.parent

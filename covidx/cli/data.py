@@ -32,12 +32,12 @@ def phantom(
 
     The patients of a seed are the same as CTs and as radiographs.
     """
-    from covidx.phantom import generate_flawed, parse_flaws
+    from covidx.phantom import generate_cohort, parse_flaws
 
     flaws = parse_flaws(flaw or ())
     with terminal_bar("phantom") as bar:
-        path = generate_flawed(
-            out, patients, seed, flaws, modality=modality, workers=workers, progress=bar
+        path = generate_cohort(
+            out, patients, seed, flaws=flaws, modality=modality, workers=workers, progress=bar
         )
     planted = f", flaws {', '.join(flaws)}" if flaws else ""
     typer.echo(f"{patients} simulated patients in {path}{planted}")

@@ -52,7 +52,13 @@ def seg(
     ] = False,
 ) -> None:
     """Write a mask as DICOM Segmentation."""
-    from covidx.export import fractional_segmentation, read_mask, read_source, save, segmentation
+    from covidx.export import (
+        binary_segmentation,
+        fractional_segmentation,
+        read_mask,
+        read_source,
+        save,
+    )
 
     made_by, named = _algorithm(algorithm, version, family), _segments(segment)
     if fractional and list(named) != [1]:
@@ -66,7 +72,7 @@ def seg(
     if fractional:
         made = fractional_segmentation(volume, named[1], source, made_by)
     else:
-        made = segmentation(volume, named, source, made_by)
+        made = binary_segmentation(volume, named, source, made_by)
     save(made, out)
     typer.echo(f"{len(named)} segments of {source.own.shape[0]} slices, {mode}: {out}")
 

@@ -1,33 +1,33 @@
-"""``covidx predict``: images, clinical rows or both, by whatever a bundle is of."""
+"""``covidx predict``: any input by any bundle; ``covidx segment`` and ``covidx detect``."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from covidx.cli.answers import as_csv, as_json, as_table
-from covidx.cli.films import predict_films
-from covidx.cli.patients import predict_fused
 from covidx.cli.progress import terminal_bar
-from covidx.cli.rows import predict_tables
 from covidx.errors import InvalidInputError, StoreError
 from covidx.files import make_folder, replacing
 
 if TYPE_CHECKING:
-    from covidx.cards import DataCard
-    from covidx.inference import Prediction
-    from covidx.ingest import Identities
+    from covidx.inference.prediction import Predictions
 
-__all__ = ["predict"]
+__all__ = ["detect", "predict", "segment"]
 
-TAKEN = ("image", "clinical", "fusion", "severity")
-"""Kinds of bundles."""
+FormatName = Literal["table", "csv", "json"]
+Images = Annotated[
+    list[Path], typer.Argument(help="A DICOM study's folder, a NIfTI or picture file, each.")
+]
+CardOption = Annotated[
+    Path | None,
+    typer.Option(help="Data card (path, or known name): pictures with a table, or public ids."),
+]
 
 
 def predict(
-    bundle: Annotated[Path, typer.Argument(help="Model bundle.")],
+    bundle: Annotated[Path, typer.Argument(help="Model bundle of any kind.")],
     paths: Annotated[
         list[Path] | None,
         typer.Argument(
@@ -39,68 +39,114 @@ def predict(
         typer.Option(help="Of a fusion bundle: the clinical table of the same patients."),
     ] = None,
     format: Annotated[  # noqa: A002
-        Literal["table", "csv", "json"], typer.Option(help="What to print.")
+        FormatName, typer.Option(help="What to print.")
     ] = "table",
-    out: Annotated[Path | None, typer.Option(help="Write there instead.")] = None,
-    card: Annotated[
+    out: Annotated[
         Path | None,
-        typer.Option(help="Data card (path, or known name): pictures with a table, or public ids."),
+        typer.Option(help="File to write; of masks and boxes a folder, which they need."),
     ] = None,
+    card: CardOption = None,
 ) -> None:
-    """Score images, clinical rows or both with a bundle; exit code 1 where one has no score."""
-    from covidx.bundles import need_kind
-    from covidx.cards import load_card
-    from covidx.ingest import Identities
+    """Predict from images, clinical rows or both; exit code 1 where an input has no result."""
+    from covidx.inference.loading import load
 
-    if out is not None:
-        _check_writable(out)
+    predictor = load(bundle)
+    kind, paths = predictor.bundle.kind, paths or []
+    _check_inputs(kind, paths, clinical)
+    _check_out(out, kind, predictor.WRITES_FOLDER)
+    found = _predict(predictor, paths, out, clinical=clinical, card=card)
+    _finish(found, format, None if predictor.WRITES_FOLDER else out)
+
+
+def segment(
+    paths: Images,
+    out: Annotated[Path, typer.Option(help="Folder of the masks.")],
+    bundle: Annotated[
+        Path | None,
+        typer.Option(help="Of train_segmentation; without it, lungs on CT by threshold."),
+    ] = None,
+    probabilities: Annotated[
+        bool, typer.Option("--probabilities", help="Opacities' probabilities, too (0 to 1).")
+    ] = False,
+    card: CardOption = None,
+) -> None:
+    """Segment lungs, and opacities where the bundle knows them; NIfTI on the images' own grids.
+
+    Exit code 1 where an image has no masks.
+    """
+    from covidx.inference.lung_threshold import LungThreshold
+
+    predictor: Any = LungThreshold()
+    if bundle is not None:
+        from covidx.inference.segmenter import Segmenter
+
+        predictor = Segmenter.load(bundle)
+    if probabilities:
+        predictor = predictor.with_probabilities()
+    found = _predict(predictor, paths, out, card=card)
+    typer.echo(f"masks    {out / 'masks.parquet'}")
+    _finish(found, "table", None)
+
+
+def detect(
+    paths: Annotated[list[Path], typer.Argument(help="A CT study's folder or a NIfTI file, each.")],
+    out: Annotated[Path, typer.Option(help="Folder of boxes.csv and detection.json.")],
+    bundle: Annotated[Path, typer.Option(help="Of train_detection.")],
+    card: CardOption = None,
+) -> None:
+    """Box opacities on CT: pixels of each slice, and mm in the patient (LPS).
+
+    Exit code 1 where an image could not be looked at.
+    """
+    from covidx.inference.detector import Detector
+
+    found = _predict(Detector.load(bundle), paths, out, card=card)
+    typer.echo(f"boxes    {out / 'boxes.csv'}")
+    _finish(found, "table", None)
+
+
+def _predict(
+    predictor: Any,
+    paths: list[Path],
+    out: Path | None,
+    *,
+    card: Path | None,
+    clinical: Path | None = None,
+) -> Predictions:
+    """Go over the inputs; of a model that makes files, write them as they come."""
+    from covidx.cards.card import load_card
+    from covidx.inference.prediction import Predictions
+    from covidx.inference.reading import Inputs
+
     described = None if card is None else load_card(card)
-    identities = Identities.for_card(described)
-    kind, paths = need_kind(bundle, TAKEN), paths or []
-    _check_asked(kind, paths, clinical)
-    if kind == "clinical":
-        text, whole = predict_tables(bundle, paths, format, identities)
-    elif kind == "fusion":
-        text, whole = predict_fused(bundle, paths, clinical, format, identities, described)
-    elif kind == "severity":
-        text, whole = predict_films(bundle, paths, format, identities, described)
-    else:
-        text, whole = _predict_images(bundle, paths, format, identities, described)
+    with terminal_bar("predict") as bar:
+        inputs = Inputs.of(paths, table=clinical, card=described, progress=bar)
+        found = predictor.predictions(inputs)
+        if hasattr(predictor, "write") and out is not None:
+            written: Predictions = predictor.write(found, out)
+            return written
+        return Predictions(list(found), predictor.bundle)
+
+
+def _finish(found: Predictions, form: FormatName, out: Path | None) -> None:
+    from covidx.inference.formatting import format_predictions
+
+    text = format_predictions(found, form, terminal=out is None)
     if out is None:
         typer.echo(text)
     else:
         with replacing(out) as temporary:
             temporary.write_text(text + "\n", encoding="utf-8")
-    if not whole:
+    if not found.complete:
         raise typer.Exit(1)
 
 
-def _predict_images(
-    bundle: Path,
-    paths: list[Path],
-    format: Literal["table", "csv", "json"],  # noqa: A002
-    identities: Identities,
-    card: DataCard | None,
-) -> tuple[str, bool]:
-    """What is said of the images, and whether all of them have a score."""
-    from covidx.inference import Predictor, predict_path
-
-    predictor = Predictor.load(bundle)
-    found: list[Prediction] = []
-    with terminal_bar("predict") as bar:
-        for done, path in enumerate(paths, 1):
-            found += predict_path(predictor, path, identities=identities, card=card)
-            bar(done, len(paths))
-    text = {"table": as_table, "csv": as_csv, "json": as_json}[format](found, predictor.bundle)
-    return text, not any(one.problem for one in found)
-
-
-def _check_asked(kind: str, paths: list[Path], clinical: Path | None) -> None:
-    """Refuse a call that asks about nothing, or gives a model what it does not take."""
+def _check_inputs(kind: str, paths: list[Path], clinical: Path | None) -> None:
+    """Refuse a call without inputs, or with those that the model does not take."""
     if not paths and (clinical is None or kind != "fusion"):
         raise InvalidInputError(
             "NOTHING_ASKED",
-            "There is nothing to score.",
+            "There is nothing to predict from.",
             expected="studies, pictures or tables"
             + (", or --clinical" if kind == "fusion" else ""),
         )
@@ -108,14 +154,22 @@ def _check_asked(kind: str, paths: list[Path], clinical: Path | None) -> None:
         raise InvalidInputError(
             "CLINICAL_NOT_TAKEN",
             f"A bundle of kind {kind} takes no clinical table beside images.",
-            expected="a bundle of train_fusion",
+            expected="a bundle of covidx train fusion",
             actual=clinical,
             hint="A clinical bundle takes tables as its arguments.",
         )
 
 
-def _check_writable(out: Path) -> None:
+def _check_out(out: Path | None, kind: str, folder: bool) -> None:
     """Refuse before the work, not after it."""
+    if folder and out is None:
+        raise InvalidInputError(
+            "OUT_MISSING",
+            f"A bundle of kind {kind} writes files.",
+            expected="--out with a folder",
+        )
+    if out is None or folder:
+        return
     make_folder(out.absolute().parent)
     if out.is_dir():
         raise StoreError(

@@ -2,36 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from covidx.cli.progress import terminal_bar
+from covidx.kinds import kind_of_pipeline, resolve, training_named
 
 if TYPE_CHECKING:
     from covidx.pipelines.progress import Bars
-    from covidx.pipelines.remembered import Given
+    from covidx.pipelines.run import TrainedRun
+    from covidx.pipelines.source import Source
+    from covidx.runs import RunRecord
 
-__all__ = ["pipeline_of", "train_again"]
+__all__ = ["train_again"]
 
 
 def train_again(
-    record: Mapping[str, Any],
-    given: Given | None,
+    record: RunRecord,
+    source: Source | None,
     *,
     work: Path,
     runs: Path,
     seed: int | None = None,
     bars: Bars = terminal_bar,
 ) -> Path:
-    """Train as `record` says; ``latest`` stays where it is.
+    """Train as a record says; ``latest`` stays where it is.
 
     Parameters
     ----------
-    record : mapping
-        The ``run.json`` of a finished run.
-    given : Given, optional
+    record : RunRecord
+        Of a finished run.
+    source : Source, optional
         What it was trained on; None for the phantom.
     work, runs : Path
         As for training.
@@ -50,42 +53,15 @@ def train_again(
     CovidxError
         Whatever the pipeline raises.
     """
-    pipeline = str(record["pipeline"])
-    model, train = pipeline_of(pipeline)
-    config = model.model_validate(record["config"])
+    training, kind = training_named(record.pipeline), kind_of_pipeline(record.pipeline)
+    assert kind is not None
+    config = resolve(training.config).model_validate(record.config)
     if seed is not None:
         config = config.model_copy(update={"seed": seed})
-    source = None if given is None else given.source(pipeline)
-    with _threads(record.get("machine", {}).get("threads")), _latest_kept(runs / pipeline):
-        folder: Path = train(config, source, work=work, runs=runs, bars=bars).folder
-    return folder
-
-
-def pipeline_of(name: str) -> tuple[Any, Callable[..., Any]]:
-    """The model of a pipeline's configuration, and what trains by it."""
-    from covidx.pipelines.clinical.config import TrainClinical
-    from covidx.pipelines.clinical.train import train_clinical
-    from covidx.pipelines.detection.config import TrainDetection
-    from covidx.pipelines.detection.train import train_detection
-    from covidx.pipelines.fusion.config import TrainFusion
-    from covidx.pipelines.fusion.train import train_fusion
-    from covidx.pipelines.image.config import TrainCT, TrainCXR
-    from covidx.pipelines.image.train import train_image
-    from covidx.pipelines.radiograph_severity.source import TrainSeverity
-    from covidx.pipelines.radiograph_severity.train import train_severity
-    from covidx.pipelines.segmentation.config import TrainSegmentation
-    from covidx.pipelines.segmentation.train import train_segmentation
-
-    known: dict[str, tuple[Any, Callable[..., Any]]] = {
-        "train_ct": (TrainCT, train_image),
-        "train_cxr": (TrainCXR, train_image),
-        "train_clinical": (TrainClinical, train_clinical),
-        "train_fusion": (TrainFusion, train_fusion),
-        "train_segmentation": (TrainSegmentation, train_segmentation),
-        "train_detection": (TrainDetection, train_detection),
-        "train_severity": (TrainSeverity, train_severity),
-    }
-    return known[name]
+    train = resolve(kind.train)
+    with _threads(record.machine.threads), _latest_kept(runs / training.pipeline):
+        trained: TrainedRun = train(config, source, work=work, runs=runs, bars=bars)
+    return trained.folder
 
 
 @contextmanager

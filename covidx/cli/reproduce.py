@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from covidx.cli.training import Card, Labels, Runs, Work
+from covidx.cli.train import Card, Labels, Runs, Work
 
 if TYPE_CHECKING:
     from covidx.audit.run import RunComparison
@@ -47,31 +47,33 @@ def reproduce(
     """Train a run again from its record and compare; exit code 1 if it does not come out again."""
     from covidx.audit.run import compare_runs
     from covidx.audit.run.folder import need_run, read_run
-    from covidx.audit.run.kinds import KINDS
     from covidx.cards import load_card
     from covidx.cli.replay import train_again
     from covidx.errors import InvalidInputError
-    from covidx.pipelines.remembered import Given, recall
+    from covidx.kinds import kind_of_pipeline
+    from covidx.pipelines.source import Source
+    from covidx.pipelines.source_record import recall_source
     from covidx.runs import RunFolder
 
     run = run.resolve()
     record = need_run(run)
-    if seeds and not KINDS[record["pipeline"]].seeded:
+    kind = kind_of_pipeline(record.pipeline)
+    if seeds and kind is not None and not kind.seeded:
         raise InvalidInputError(
             "SEEDS_WITHOUT_EFFECT",
-            f"The seed of {record['pipeline']} moves intervals alone, and no figure.",
+            f"The seed of {record.pipeline} moves intervals alone, and no figure.",
             hint="Leave --seeds out.",
         )
     described = None if card is None else load_card(card)
-    given = recall(record, work, Given(data, labels, table, described, masks=masks))
-    replayed = train_again(record, given, work=work, runs=runs)
+    source = recall_source(record, work, Source(data, labels, described, table, masks))
+    replayed = train_again(record, source, work=work, runs=runs)
     found = compare_runs(run, replayed)
     _tell(found)
-    own = int(record["config"]["seed"])
+    own = int(record.config["seed"])
     others = {}
     for seed in range(own + 1, own + 1 + seeds):
-        again = read_run(train_again(record, given, work=work, runs=runs, seed=seed))
-        others[seed] = again.figure(found.figure) | {"run": str(again.record["run_id"])}
+        again = read_run(train_again(record, source, work=work, runs=runs, seed=seed))
+        others[seed] = again.figure(found.figure) | {"run": again.record.run_id}
     folder = RunFolder(PIPELINE, runs)
     with folder.closing():
         _keep(folder, found, others, runs)
@@ -112,7 +114,8 @@ def _keep(
     write_json(folder.path / "badge.json", badge(found.outcome))
     write_audit(folder.path, "Replay of a run", facts, found.findings)
     with tracked(PIPELINE, folder.run_id, runs) as tracker:
-        folder.record |= {"mlflow_run_id": tracker.run_id, "reproduced": said}
+        folder.record.mlflow_run_id = tracker.run_id
+        folder.record.details["reproduced"] = said
         tracker.tags({k: str(said[k]) for k in ("run", "replay", "verdict", "outcome")})
         figures = {f"claimed_{name}": found.claimed["value"], name: found.replayed["value"]}
         figures |= {"max_abs_difference": found.largest, **said.get("spread", {})}

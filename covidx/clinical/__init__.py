@@ -1,32 +1,36 @@
 """The clinical model (P2): tables by data card, pipelines, nested validation, drift; no torch."""
 
-from pathlib import Path
+from __future__ import annotations
 
-from covidx.clinical.apply import (
-    RowPrediction,
-    numbers_for,
-    predict_rows,
-    predict_table,
-    read_for,
-)
-from covidx.clinical.bundle import ClinicalBundle, load_bundle, parity_rows, save_bundle
-from covidx.clinical.dependence import partial_dependence
-from covidx.clinical.drift import Week, weekly
-from covidx.clinical.fit import Fitted, best_of, cut, fit_best, fit_recipe, out_of_fold, refit
-from covidx.clinical.formula import FORMULA, SymptomFormula
-from covidx.clinical.importance import permutation_importance
-from covidx.clinical.missingness import NO_CONTROL, fit_control, missingness_warning
-from covidx.clinical.nested import Nested, nested_cross_validation
-from covidx.clinical.odds import odds_ratios
-from covidx.clinical.pipeline import make_pipeline
-from covidx.clinical.predict import ARM, auroc_by_group, predictions_of, score_rows
-from covidx.clinical.read import read_cells
-from covidx.clinical.recipe import CONTROLS, Recipe
-from covidx.clinical.rows import REST, ClinicalRows, choose_features, read_rows
-from covidx.clinical.split import Division, divide
+from typing import TYPE_CHECKING
 
-SERVED = Path(__file__).with_name("served.py")
-"""The script that MLflow serves a clinical bundle from."""
+from covidx.lazy import lazy_names
+
+if TYPE_CHECKING:
+    from covidx.clinical.apply import numbers_for, read_for
+    from covidx.clinical.bundle import (
+        ClinicalBundle,
+        load_bundle,
+        parity_rows,
+        trained_on_rows,
+        write_bundle,
+    )
+    from covidx.clinical.dependence import partial_dependence
+    from covidx.clinical.drift import Week, weekly
+    from covidx.clinical.fit import Fitted, best_of, cut, fit_best, fit_recipe, out_of_fold, refit
+    from covidx.clinical.formula import FORMULA, SymptomFormula
+    from covidx.clinical.importance import permutation_importance
+    from covidx.clinical.missingness import NO_CONTROL, fit_control, missingness_warning
+    from covidx.clinical.nested_validation import Nested, nested
+    from covidx.clinical.odds import odds_ratios
+    from covidx.clinical.pipeline import make_pipeline
+    from covidx.clinical.predict import ARM, auroc_by_group, predictions_of, score_rows
+    from covidx.clinical.read import read_cells
+    from covidx.clinical.recipe import CONTROLS, ClinicalRecipe
+    from covidx.clinical.rows import REST, ClinicalRows, choose_features, read_rows
+    from covidx.clinical.split import Division, divide
+else:
+    __getattr__ = lazy_names(__name__, __file__)
 
 __all__ = [
     "ARM",
@@ -34,14 +38,12 @@ __all__ = [
     "FORMULA",
     "NO_CONTROL",
     "REST",
-    "SERVED",
     "ClinicalBundle",
+    "ClinicalRecipe",
     "ClinicalRows",
     "Division",
     "Fitted",
     "Nested",
-    "Recipe",
-    "RowPrediction",
     "SymptomFormula",
     "Week",
     "auroc_by_group",
@@ -55,21 +57,20 @@ __all__ = [
     "load_bundle",
     "make_pipeline",
     "missingness_warning",
-    "nested_cross_validation",
+    "nested",
     "numbers_for",
     "odds_ratios",
     "out_of_fold",
     "parity_rows",
     "partial_dependence",
     "permutation_importance",
-    "predict_rows",
-    "predict_table",
     "predictions_of",
     "read_cells",
     "read_for",
     "read_rows",
     "refit",
-    "save_bundle",
     "score_rows",
+    "trained_on_rows",
     "weekly",
+    "write_bundle",
 ]

@@ -11,15 +11,23 @@ import skops.io
 from pydantic import Field
 from skops.io.exceptions import UntrustedTypesFoundException
 
-from covidx.bundles import BundleFile, read_bundle
+from covidx.bundles import BundleFile, Threshold, read_bundle
 from covidx.cards import Column
 from covidx.clinical.fit import Fitted
-from covidx.clinical.recipe import Recipe
+from covidx.clinical.recipe import ClinicalRecipe
+from covidx.clinical.rows import ClinicalRows
+from covidx.domain import ColumnRange, TrainedOn
 from covidx.errors import BundleError
-from covidx.evaluate import OperatingPoint
 from covidx.files import make_folder, replacing
 
-__all__ = ["TRUSTED", "ClinicalBundle", "load_bundle", "parity_rows", "save_bundle"]
+__all__ = [
+    "TRUSTED",
+    "ClinicalBundle",
+    "load_bundle",
+    "parity_rows",
+    "trained_on_rows",
+    "write_bundle",
+]
 
 PIPELINE = "pipeline.skops"
 TRUSTED = (
@@ -36,6 +44,8 @@ TRUSTED = (
 )
 """Types beyond skops's own list that a bundle may hold; a file with any other is not loaded."""
 TOLERANCE = 1e-6
+UNKNOWN_QUANTILE = 0.99
+"""Of the training rows' shares of unknown values: more is far from what was trained on."""
 
 
 class ClinicalBundle(BundleFile):
@@ -45,26 +55,31 @@ class ClinicalBundle(BundleFile):
     NOT_HASHED: ClassVar = BundleFile.NOT_HASHED | {"pipeline_sha256"}
     """An archive's own bytes tell when it was made."""
 
+    schema_version: int = 2
     kind: Literal["clinical"] = "clinical"
-    recipe: Recipe
-    chosen: dict[str, Any]
+    recipe: ClinicalRecipe
+    chosen: dict[str, Any] = Field(description="hyper-parameters that inner folds chose")
     columns: list[Column]
     patient_column: str | None = Field(None, description="its name in the training table")
-    classes: list[str]
+    classes: list[str] = Field(description="the other class, and the positive one")
     positive: str
-    threshold: float
-    threshold_rule: str
-    threshold_origin: str
-    dataset: str
-    domain: str
-    card_sha256: str
-    table_sha256: str
-    split_sha256: str
-    patients: dict[str, int]
+    threshold: Threshold
     pipeline_sha256: str = ""
     parity: list[float] = Field(
         default_factory=list, description="scores of `parity_rows`; -1 for none"
     )
+
+    @classmethod
+    def of(cls, fitted: Fitted, **facts: Any) -> ClinicalBundle:
+        """A draft, complete but for hashes and parity.
+
+        Parameters
+        ----------
+        fitted : Fitted
+        **facts
+            trained_on, classes, positive, threshold, patient_column and run_id.
+        """
+        return cls(recipe=fitted.recipe, chosen=fitted.chosen, columns=fitted.features, **facts)
 
     @property
     def input_types(self) -> dict[str, Literal["double", "string"]]:
@@ -72,66 +87,94 @@ class ClinicalBundle(BundleFile):
         words = {c.name for c in self.columns if c.codes is not None or c.type == "category"}
         return {c.name: "string" if c.name in words else "double" for c in self.columns}
 
-    @property
-    def operating_point(self) -> OperatingPoint:
-        """The threshold and where it comes from."""
-        return OperatingPoint(self.threshold, self.threshold_rule, self.threshold_origin)
-
 
 def parity_rows(columns: list[Column]) -> pd.DataFrame:
-    """Three made-up rows: all low, all high, and with gaps; nothing of a patient."""
+    """Three synthetic rows: all low, all high, and with gaps; nothing of a patient.
+
+    Parameters
+    ----------
+    columns : list of Column
+        The model's, with their ranges.
+    """
     low = {c.name: 0.0 if c.low is None else c.low for c in columns}
     high = {c.name: 1.0 if c.high is None else c.high for c in columns}
     gaps = {c.name: np.nan if i % 2 else low[c.name] for i, c in enumerate(columns)}
     return pd.DataFrame([low, high, gaps], dtype=float)
 
 
-def save_bundle(
-    folder: Path, fitted: Fitted, point: OperatingPoint, facts: dict[str, Any]
-) -> ClinicalBundle:
-    """Write ``pipeline.skops`` and ``bundle.json``.
+def parity_scores(fitted: Fitted) -> list[float]:
+    """Scores of `parity_rows`; -1 for none.
+
+    Parameters
+    ----------
+    fitted : Fitted
+    """
+    scores = fitted.score(parity_rows(fitted.features))
+    return [-1.0 if np.isnan(p) else round(float(p), 9) for p in scores]
+
+
+def trained_on_rows(rows: ClinicalRows, **facts: Any) -> TrainedOn:
+    """What a clinical model was trained on, with the range of each column.
+
+    Parameters
+    ----------
+    rows : ClinicalRows
+        The training rows alone.
+    **facts
+        dataset, domain, and the digests of card, table and split.
+    """
+    values = rows.table[rows.names]
+    counts = rows.table["label"].value_counts()
+    ranges = {c.name: _range(values[c.name].dropna(), c) for c in rows.features
+              if values[c.name].notna().any()}  # fmt: skip
+    return TrainedOn(
+        patients={name: int(counts.get(name, 0)) for name in rows.classes.names},
+        columns=ranges,
+        unknown_share=float(values.isna().mean(axis=1).quantile(UNKNOWN_QUANTILE)),
+        **facts,
+    )
+
+
+def _range(known: pd.Series, column: Column) -> ColumnRange:
+    coded = column.codes is not None or column.type in ("flag", "category")
+    values = sorted(map(float, known.unique())) if coded else None
+    return ColumnRange(low=float(known.min()), high=float(known.max()), values=values)
+
+
+def write_bundle(folder: Path, bundle: ClinicalBundle, fitted: Fitted) -> ClinicalBundle:
+    """Write ``pipeline.skops`` and ``bundle.json``; the bundle with its hashes.
 
     Parameters
     ----------
     folder : Path
+        Made if need be.
+    bundle : ClinicalBundle
+        As `ClinicalBundle.of`.
     fitted : Fitted
-    point : OperatingPoint
-        Chosen on validation rows.
-    facts : dict
-        patient_column, classes, positive, dataset, domain, the digests, patients and run_id of
-        the bundle.
     """
     make_folder(folder)
     with replacing(folder / PIPELINE) as temporary:
         skops.io.dump(fitted.model, temporary)
-    expected = fitted.score(parity_rows(fitted.features))
-    bundle = ClinicalBundle(
-        recipe=fitted.recipe,
-        chosen=fitted.chosen,
-        columns=fitted.features,
-        threshold=point.threshold,
-        threshold_rule=point.rule,
-        threshold_origin=point.origin,
-        parity=[-1.0 if np.isnan(p) else round(float(p), 9) for p in expected],
-        **facts,
-    )
-    return bundle.write(folder)
+    return bundle.model_copy(update={"parity": parity_scores(fitted)}).write(folder)
 
 
 def load_bundle(folder: Path) -> tuple[ClinicalBundle, Fitted]:
     """Read a bundle back, and prove that it gives the scores that it gave.
 
+    Parameters
+    ----------
+    folder : Path
+
     Raises
     ------
     BundleError
         As `read_bundle`; ``BUNDLE_UNTRUSTED``: the pipeline holds types that none of covidx's has;
-        ``PARITY_LOST``: made-up rows get other scores, as under another scikit-learn.
+        ``PARITY_LOST``: synthetic rows get other scores, as under another scikit-learn.
     """
     bundle = read_bundle(folder, ClinicalBundle)
     pipeline = _pipeline(folder / PIPELINE)
     fitted = Fitted(bundle.recipe, bundle.columns, pipeline, bundle.chosen, float("nan"))
-    scores = np.nan_to_num(fitted.score(parity_rows(bundle.columns)), nan=-1.0)
-    bundle.need_parity(folder, scores, bundle.parity, TOLERANCE)
+    bundle.need_parity(folder, parity_scores(fitted), bundle.parity, TOLERANCE)
     return bundle, fitted
 
 

@@ -18,7 +18,7 @@ from sklearn.model_selection import GridSearchCV, StratifiedGroupKFold, Stratifi
 
 from covidx.cards import Column
 from covidx.clinical.pipeline import MODEL, make_pipeline
-from covidx.clinical.recipe import Recipe
+from covidx.clinical.recipe import ClinicalRecipe
 from covidx.clinical.rows import ClinicalRows
 from covidx.cohort import need_groups
 
@@ -34,7 +34,7 @@ class Fitted:
 
     Parameters
     ----------
-    recipe : Recipe
+    recipe : ClinicalRecipe
         Kind of model, and how gaps are filled.
     features : list of Column
         The columns that it takes.
@@ -46,7 +46,7 @@ class Fitted:
         Mean AUROC of the inner folds with them: for choosing among recipes, not for reporting.
     """
 
-    recipe: Recipe
+    recipe: ClinicalRecipe
     features: list[Column]
     model: Any
     chosen: dict[str, Any]
@@ -91,12 +91,12 @@ def cut(rows: ClinicalRows, folds: int, seed: int) -> Folds:
     return list(cutter.split(groups, rows.truth, groups))
 
 
-def fit_recipe(recipe: Recipe, rows: ClinicalRows, *, seed: int, folds: int = 5) -> Fitted:
+def fit_recipe(recipe: ClinicalRecipe, rows: ClinicalRows, *, seed: int, folds: int = 5) -> Fitted:
     """Choose hyper-parameters on inner folds, then fit all of `rows` with them.
 
     Parameters
     ----------
-    recipe : Recipe
+    recipe : ClinicalRecipe
         With the grid of hyper-parameters.
     rows : ClinicalRows
         Training rows alone.
@@ -127,7 +127,7 @@ def fit_recipe(recipe: Recipe, rows: ClinicalRows, *, seed: int, folds: int = 5)
     return Fitted(recipe, rows.features, model, chosen, auroc)
 
 
-def _fixed(recipe: Recipe, rows: ClinicalRows, pipeline: Any) -> Fitted:
+def _fixed(recipe: ClinicalRecipe, rows: ClinicalRows, pipeline: Any) -> Fitted:
     """The formula, and its AUROC on the training rows that it can score."""
     model = pipeline.fit(rows.table[rows.names], rows.truth)
     fitted = Fitted(recipe, rows.features, model, {}, float("nan"))
@@ -139,7 +139,7 @@ def _fixed(recipe: Recipe, rows: ClinicalRows, pipeline: Any) -> Fitted:
     return Fitted(recipe, rows.features, model, {}, auroc)
 
 
-def _build(recipe: Recipe, pipeline: Any, rows: ClinicalRows, inner: Folds) -> Any:
+def _build(recipe: ClinicalRecipe, pipeline: Any, rows: ClinicalRows, inner: Folds) -> Any:
     """Fit; where the recipe says so, calibrate on out-of-fold scores."""
     inputs, truth = rows.table[rows.names], rows.truth
     if recipe.calibration == "none":
@@ -151,7 +151,7 @@ def _build(recipe: Recipe, pipeline: Any, rows: ClinicalRows, inner: Folds) -> A
 
 
 def fit_best(
-    recipes: Sequence[Recipe], rows: ClinicalRows, *, seed: int, folds: int = 5
+    recipes: Sequence[ClinicalRecipe], rows: ClinicalRows, *, seed: int, folds: int = 5
 ) -> tuple[Fitted, list[Fitted]]:
     """Fit several recipes; the best is that of the highest AUROC on inner folds of `rows`.
 

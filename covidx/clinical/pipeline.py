@@ -19,7 +19,7 @@ from sklearn.svm import SVC
 
 from covidx.cards import Column
 from covidx.clinical.formula import SymptomFormula, formula_inputs
-from covidx.clinical.recipe import Recipe
+from covidx.clinical.recipe import ClinicalRecipe
 from covidx.errors import ConfigError
 
 __all__ = ["MODEL", "make_pipeline"]
@@ -27,7 +27,7 @@ __all__ = ["MODEL", "make_pipeline"]
 MODEL = "model"
 """Name of the last step."""
 
-MODELS: dict[str, Callable[[Recipe, int], Any]] = {
+MODELS: dict[str, Callable[[ClinicalRecipe, int], Any]] = {
     "logistic": lambda recipe, seed: LogisticRegression(
         l1_ratio=1.0 if recipe.penalty == "l1" else 0.0,
         solver="saga" if recipe.penalty == "l1" else "lbfgs",
@@ -68,7 +68,7 @@ def _one_hot(features: Sequence[Column]) -> ColumnTransformer:
     )
 
 
-def make_pipeline(recipe: Recipe, features: Sequence[Column], seed: int) -> Pipeline:
+def make_pipeline(recipe: ClinicalRecipe, features: Sequence[Column], seed: int) -> Pipeline:
     """Build the pipeline, unfitted; it takes a table with the features' columns.
 
     Parameters

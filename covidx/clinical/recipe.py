@@ -8,13 +8,13 @@ from pydantic import Field, model_validator
 
 from covidx.config import Config
 
-__all__ = ["CONTROLS", "Recipe"]
+__all__ = ["CONTROLS", "ClinicalRecipe"]
 
 Kind = Literal["logistic", "svm", "forest", "boosting", "mlp", "menni"]
 Value = float | int | str | list[int] | None
 
 
-class Recipe(Config):
+class ClinicalRecipe(Config):
     """One model, from raw row to probability."""
 
     name: str = Field(pattern=r"^[a-z0-9-]+$")
@@ -34,7 +34,7 @@ class Recipe(Config):
     )
 
     @model_validator(mode="after")
-    def _fits(self) -> Recipe:
+    def _fits(self) -> ClinicalRecipe:
         if self.missing == "native" and (self.kind != "boosting" or self.select):
             raise ValueError("missing: native is for boosting without selection")
         if self.kind == "svm" and self.calibration == "none":
@@ -49,7 +49,7 @@ class Recipe(Config):
 
 
 CONTROLS = (
-    Recipe(name="missingness-logistic", kind="logistic", missing="only"),
-    Recipe(name="missingness-forest", kind="forest", missing="only"),
+    ClinicalRecipe(name="missingness-logistic", kind="logistic", missing="only"),
+    ClinicalRecipe(name="missingness-forest", kind="forest", missing="only"),
 )
 """What is known from the pattern of missing values alone; the better on inner folds is shown."""

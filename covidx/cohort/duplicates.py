@@ -27,7 +27,17 @@ FINE_PIXELS = 2.0
 
 @dataclass(frozen=True)
 class Duplicate:
-    """Two images that show the same thing."""
+    """Two images that show the same thing.
+
+    Attributes
+    ----------
+    image_a, image_b : str
+        Their image ids.
+    hash_distance : int
+        Bits of 64 in which their perceptual hashes differ.
+    correlation : float
+        Of their high-passed thumbnails, -1 to 1.
+    """
 
     image_a: str
     image_b: str
@@ -36,7 +46,7 @@ class Duplicate:
 
 
 def thumbnail(picture: NDArray[Any]) -> NDArray[np.uint8]:
-    """A picture of shape (rows, columns) at 64 x 64, its range of values stretched to 0..255."""
+    """Shrink `picture`, (rows, columns), to 64 x 64, its range of values stretched to 0..255."""
     values = picture.astype(np.float32)
     low, high = np.percentile(values, [1, 99])
     scaled = np.clip((values - low) / max(float(high - low), 1e-6), 0, 1) * 255
@@ -45,11 +55,12 @@ def thumbnail(picture: NDArray[Any]) -> NDArray[np.uint8]:
 
 
 def find_duplicates(thumbnails: Mapping[str, NDArray[np.uint8]]) -> list[Duplicate]:
-    """All pairs of near-duplicates among some thousand images.
+    """Find all pairs of near-duplicates among some thousand images.
 
     Parameters
     ----------
-    thumbnails : mapping of image_id to ndarray, shape (64, 64), uint8
+    thumbnails : mapping of str to ndarray of uint8, shape (64, 64)
+        image_id -> as `thumbnail` gives it.
 
     Returns
     -------
@@ -63,12 +74,12 @@ def find_duplicates(thumbnails: Mapping[str, NDArray[np.uint8]]) -> list[Duplica
     signs = bits.astype(np.float32) * 2 - 1
     distance = np.rint((bits.shape[1] - signs @ signs.T) / 2).astype(np.int64)
     detail = np.stack([_detail(thumbnails[i]) for i in ids])
-    found = []
+    duplicates = []
     for a, b in zip(*np.nonzero(np.triu(distance <= MAX_HASH_DISTANCE, k=1)), strict=True):
         correlation = float(detail[a] @ detail[b])
         if correlation >= MIN_CORRELATION:
-            found.append(Duplicate(ids[a], ids[b], int(distance[a, b]), correlation))
-    return found
+            duplicates.append(Duplicate(ids[a], ids[b], int(distance[a, b]), correlation))
+    return duplicates
 
 
 def _detail(thumb: NDArray[np.uint8]) -> NDArray[np.float64]:

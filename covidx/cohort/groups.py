@@ -1,4 +1,4 @@
-"""What must never be divided: one patient, one source, one cluster of near-duplicates."""
+"""Groups that a split never divides: one patient, one source, one cluster of near-duplicates."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ def group_images(manifest: pd.DataFrame, duplicates: Iterable[Duplicate] = ()) -
     manifest : DataFrame
         With image_id, patient_id and group_id (a source, or the patient again).
     duplicates : iterable of Duplicate
+        Pairs of images that must stay together.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""What a user's label table says: its rows, checked, and the classes that they name."""
+"""A user's label table: its rows, checked, and the classes that they name."""
 
 from __future__ import annotations
 
@@ -19,14 +19,27 @@ KEYS = ("patient_id", "path")
 
 @dataclass(frozen=True)
 class Classes:
-    """Class names in the model's order (the reference first) and the positive one."""
+    """Class names in the model's order, and the positive one.
+
+    Parameters
+    ----------
+    names : tuple of str
+        The reference class first.
+    positive : str
+        One of the others.
+
+    Raises
+    ------
+    InvalidTableError
+        ``ONE_CLASS`` or ``POSITIVE_UNKNOWN``.
+    """
 
     names: tuple[str, ...]
     positive: str
 
     @property
     def reference(self) -> str:
-        """What counts as nothing found: the first name."""
+        """The class of images without a finding: the first name."""
         return self.names[0]
 
     def __post_init__(self) -> None:
@@ -49,6 +62,20 @@ class Classes:
 def classes_of(labels: Sequence[str], positive: str = "covid-19") -> Classes:
     """Order the labels that occur: ``normal`` (or the first that is not positive) leads.
 
+    Parameters
+    ----------
+    labels : sequence of str
+        One an image or patient.
+    positive : str
+        The positive class.
+
+    Raises
+    ------
+    InvalidTableError
+        As `Classes`.
+
+    Examples
+    --------
     >>> classes_of(["covid-19", "flu", "normal"]).names
     ('normal', 'flu', 'covid-19')
     """
@@ -57,7 +84,7 @@ def classes_of(labels: Sequence[str], positive: str = "covid-19") -> Classes:
 
 
 def read_labels(path: Path) -> pd.DataFrame:
-    """Read a label table: ``patient_id`` or ``path``, ``label``, clinical columns if any.
+    """Read the label table at `path`: ``patient_id`` or ``path``, ``label``, and clinical columns.
 
     Returns
     -------
@@ -104,6 +131,18 @@ def read_labels(path: Path) -> pd.DataFrame:
 def by_row(
     code: str, message: str, path: Path, rows: pd.Series, hint: str | None = None
 ) -> InvalidTableError:
-    """An error that names the first of the rows concerned."""
+    """Make an error that names the first ten of the rows concerned.
+
+    Parameters
+    ----------
+    code, message : str
+        Of the error.
+    path : Path
+        The table.
+    rows : Series of int
+        Lines in the file.
+    hint : str, optional
+        What to do.
+    """
     numbers = ", ".join(str(row) for row in rows.head(10)) + (" …" if len(rows) > 10 else "")
     return InvalidTableError(code, message, path=path, actual=f"rows {numbers}", hint=hint)

@@ -69,9 +69,9 @@ def _by_path(
     manifest: pd.DataFrame, labels: pd.DataFrame, path: Path, sources: Mapping[str, str]
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     known = {image: sources[image] for image in manifest["image_id"] if image in sources}
-    found = _within(known, dict(zip(labels["row"], labels["path"], strict=True)))
-    named = found.merge(labels[["row", "label"]], on="row")
-    for code, message, key, what in (
+    within = _within(known, dict(zip(labels["row"], labels["path"], strict=True)))
+    named = within.merge(labels[["row", "label"]], on="row")
+    for code, message, key, column in (
         (
             "LABELS_AMBIGUOUS",
             "A path of the label table fits below several folders.",
@@ -85,12 +85,12 @@ def _by_path(
             "label",
         ),
     ):
-        several = named.groupby(key)[what].transform("nunique") > 1
+        several = named.groupby(key)[column].transform("nunique") > 1
         if several.any():
             rows = named.loc[several, "row"].drop_duplicates().sort_values()
             raise by_row(code, message, path, rows)
     label_of = named.drop_duplicates("image_id").set_index("image_id")["label"]
-    patients = found.merge(manifest[["image_id", "patient_id"]], on="image_id")
+    patients = within.merge(manifest[["image_id", "patient_id"]], on="image_id")
     patients = patients[["row", "patient_id"]].drop_duplicates()
     labels = labels.drop(columns="patient_id", errors="ignore")
     return (
@@ -105,7 +105,16 @@ def drop_unmatched(
     path: Path,
     unmatched: Literal["refuse", "exclude"] = "refuse",
 ) -> tuple[pd.DataFrame, list[str]]:
-    """Keep the labelled images; refuse, or count, what has no partner.
+    """Keep the labelled images; refuse, or count, images and labels without a counterpart.
+
+    Parameters
+    ----------
+    manifest, labels : DataFrame
+        As `join_labels` gives them.
+    path : Path
+        Of the label table, for errors.
+    unmatched : {"refuse", "exclude"}
+        What is done with images and labels without a counterpart.
 
     Returns
     -------
@@ -129,19 +138,20 @@ def drop_unmatched(
             path=path,
             hint="Does patient_id hold the DICOM PatientID, or path a folder below DATA?",
         )
-    way_out = (
-        "Mend the table, or leave them out with --set unmatched=exclude (make: UNMATCHED=exclude)."
+    hint = (
+        "Correct the table, or leave them out with --set unmatched=exclude "
+        "(make: UNMATCHED=exclude)."
     )
     if unmatched == "refuse" and len(orphans):
         message = "Rows of the label table belong to no accepted image."
-        raise by_row("LABEL_WITHOUT_IMAGE", message, path, orphans, way_out)
+        raise by_row("LABEL_WITHOUT_IMAGE", message, path, orphans, hint)
     if unmatched == "refuse" and missing:
         raise InvalidTableError(
             "IMAGE_WITHOUT_LABEL",
             f"{len(missing)} patients have images but no label.",
             path=path,
             actual=", ".join(missing[:10]) + (" …" if len(missing) > 10 else ""),
-            hint=way_out,
+            hint=hint,
         )
     notes = []
     if len(orphans):
@@ -152,9 +162,21 @@ def drop_unmatched(
 
 
 def clinical_of(labels: pd.DataFrame, path: Path) -> pd.DataFrame | None:
-    """The clinical columns of a joined label table, one row a patient; None where there are none.
+    """Take the clinical columns of a joined label table, a row a patient; None without any column.
 
     Empty cells are missing: unknown, never zero. A column without any number stays text.
+
+    Parameters
+    ----------
+    labels : DataFrame
+        As `join_labels` gives them.
+    path : Path
+        Of the label table, for errors.
+
+    Returns
+    -------
+    DataFrame, or None
+        As `tables.CLINICAL`: patient_id, and a column of float, or of text, each.
 
     Raises
     ------
@@ -195,13 +217,13 @@ def _within(sources: Mapping[str, str], places: Mapping[int, str]) -> pd.DataFra
         rows_at.setdefault(wanted, []).append(row)
     parts_of = {image: PurePath(source).parts for image, source in sources.items()}
     shared = len(_common([parts[:-1] for parts in parts_of.values()]))
-    found: dict[tuple[str, int], str] = {}
+    omitted: dict[tuple[str, int], str] = {}
     for image, parts in parts_of.items():
         for start in range(len(parts)):
             for end in range(max(start, shared) + 1, len(parts) + 1):
                 for row in rows_at.get(parts[start:end], []):
-                    found.setdefault((image, row), "/".join(parts[:start]))
-    rows = [(image, row, below) for (image, row), below in found.items()]
+                    omitted.setdefault((image, row), "/".join(parts[:start]))
+    rows = [(image, row, below) for (image, row), below in omitted.items()]
     return pd.DataFrame(rows, columns=["image_id", "row", "below"]).astype({"row": "int64"})
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -14,7 +16,7 @@ from covidx.errors import ConfigError, InvalidTableError, LeakageError
 from covidx.files import read_json, write_json
 from covidx.tables import SPLITS, check, read_table, table_digest, write_table
 
-__all__ = ["Splits", "cut_groups", "make_splits", "need_groups"]
+__all__ = ["Splits", "cut_groups", "make_splits", "need_groups", "need_parts"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,7 +56,7 @@ class Splits:
 
     @property
     def sha256(self) -> str:
-        """Digest of the table's content."""
+        """SHA-256 of the table's content."""
         return table_digest(self.table)
 
     @property
@@ -63,7 +65,7 @@ class Splits:
         return sorted(int(fold) for fold in self.table["fold"].unique())
 
     def assign(self, manifest: pd.DataFrame, fold: int) -> pd.DataFrame:
-        """`manifest` with columns fold and role; a row whose group has no role is refused.
+        """Give `manifest` the columns fold and role of `fold`; refuse a group without a role.
 
         Raises
         ------
@@ -76,20 +78,20 @@ class Splits:
         if unknown:
             raise LeakageError(
                 "GROUP_WITHOUT_ROLE",
-                "The split does not know some groups of this manifest.",
+                "Some groups of this manifest are not in the split.",
                 actual=", ".join(unknown[:5]),
                 hint="Make the split again from this manifest.",
             )
         return manifest.assign(fold=fold, role=manifest["group_id"].map(roles))
 
     def save(self, path: Path) -> None:
-        """Write ``splits.parquet`` and, beside it, its seed and digest as JSON."""
+        """Write the table to `path`, parquet, and beside it its seed and digest as JSON."""
         write_table(self.table, path, SPLITS)
         write_json(path.with_suffix(".json"), {"seed": self.seed, "sha256": self.sha256})
 
     @classmethod
     def load(cls, path: Path) -> Splits:
-        """Read a saved split and check that it is the one that was saved.
+        """Read the split saved at `path`, and check that it is the one that was saved.
 
         Raises
         ------
@@ -114,8 +116,12 @@ def need_groups(groups: npt.NDArray[np.str_], positive: npt.NDArray[np.bool_], f
 
     Parameters
     ----------
-    groups, positive : ndarray, shape (rows,)
+    groups : ndarray of str, shape (rows,)
+        The group of each training row.
+    positive : ndarray of bool, shape (rows,)
+        Whether its class is the positive one.
     folds : int
+        Inner folds.
 
     Raises
     ------
@@ -132,31 +138,21 @@ def need_groups(groups: npt.NDArray[np.str_], positive: npt.NDArray[np.bool_], f
         )
 
 
-def make_splits(manifest: pd.DataFrame, *, seed: int, parts: int = 5, folds: int = 1) -> Splits:
-    """Cut the groups into `parts` of like size and label mix, and give them roles.
-
-    In fold *i*, part *i* is the test set, the next one the validation set, the others train; so
-    five folds test each group once.
+def need_parts(rows: pd.DataFrame, parts: int) -> None:
+    """Refuse rows of which a class cannot be in every part of a split.
 
     Parameters
     ----------
-    manifest : DataFrame
-        With group_id, patient_id and label.
-    seed : int
+    rows : DataFrame
+        With label and group_id.
     parts : int
-        At least 3.
-    folds : int
-        How many of the `parts` possible folds to keep.
+        How many parts the groups of each class are cut into.
 
     Raises
     ------
-    ConfigError
-        ``FOLDS_INVALID``: fewer than 3 parts, or more folds than parts.
     InvalidTableError
-        ``ONE_CLASS``, or ``TOO_FEW_GROUPS`` where a class cannot be in every part.
+        ``ONE_CLASS``; ``TOO_FEW_GROUPS``.
     """
-    _check_parts(parts, folds)
-    rows = manifest.sort_values("image_id").reset_index(drop=True)
     counts = rows.groupby("label")["group_id"].nunique()
     if len(counts) < 2:
         raise InvalidTableError(
@@ -173,11 +169,38 @@ def make_splits(manifest: pd.DataFrame, *, seed: int, parts: int = 5, folds: int
             actual=", ".join(f"{name}: {n}" for name, n in counts.items()),
             hint="Add patients, or leave the rare class out of the labels.",
         )
+
+
+def make_splits(manifest: pd.DataFrame, *, seed: int, parts: int = 5, folds: int = 1) -> Splits:
+    """Cut the groups into `parts` of like size and label mix, and give them roles.
+
+    In fold *i*, part *i* is the test set, the next one the validation set, the others train; so
+    five folds test each group once.
+
+    Parameters
+    ----------
+    manifest : DataFrame
+        With group_id, patient_id and label.
+    seed : int
+        Of the division.
+    parts : int
+        At least 3.
+    folds : int
+        How many of the `parts` possible folds to keep.
+
+    Raises
+    ------
+    ConfigError
+        ``FOLDS_INVALID``: fewer than 3 parts, or more folds than parts.
+    InvalidTableError
+        ``ONE_CLASS``, or ``TOO_FEW_GROUPS`` where a class cannot be in every part.
+    """
+    _check_parts(parts, folds)
+    rows = manifest.sort_values("image_id").reset_index(drop=True)
+    need_parts(rows, parts)
     cutter = StratifiedGroupKFold(n_splits=parts, shuffle=True, random_state=seed)
-    part = np.empty(len(rows), dtype=np.int64)
-    for number, (_, members) in enumerate(cutter.split(rows, rows["label"], rows["group_id"])):
-        part[members] = number
-    return _with_roles(rows, part, parts, folds, seed)
+    cut = cutter.split(rows, rows["label"], rows["group_id"])
+    return _with_roles(rows, cut, parts, folds, seed)
 
 
 def cut_groups(manifest: pd.DataFrame, *, seed: int, parts: int = 5) -> Splits:
@@ -188,6 +211,7 @@ def cut_groups(manifest: pd.DataFrame, *, seed: int, parts: int = 5) -> Splits:
     manifest : DataFrame
         With group_id and patient_id.
     seed : int
+        Of the division.
     parts : int
         At least 3: one to test, one to validate, the others to train.
 
@@ -210,10 +234,7 @@ def cut_groups(manifest: pd.DataFrame, *, seed: int, parts: int = 5) -> Splits:
             hint="Add patients, or set fewer parts (3 at least).",
         )
     cutter = GroupKFold(n_splits=parts, shuffle=True, random_state=seed)
-    part = np.empty(len(rows), dtype=np.int64)
-    for number, (_, members) in enumerate(cutter.split(rows, groups=rows["group_id"])):
-        part[members] = number
-    return _with_roles(rows, part, parts, 1, seed)
+    return _with_roles(rows, cutter.split(rows, groups=rows["group_id"]), parts, 1, seed)
 
 
 def _check_parts(parts: int, folds: int) -> None:
@@ -227,8 +248,12 @@ def _check_parts(parts: int, folds: int) -> None:
 
 
 def _with_roles(
-    rows: pd.DataFrame, part: npt.NDArray[np.int64], parts: int, folds: int, seed: int
+    rows: pd.DataFrame, cut: Iterable[tuple[Any, Any]], parts: int, folds: int, seed: int
 ) -> Splits:
+    """Give roles to the parts of a cut, each a pair of all other rows and its own."""
+    part = np.empty(len(rows), dtype=np.int64)
+    for number, (_, members) in enumerate(cut):
+        part[members] = number
     tables = []
     for fold in range(folds):
         roles = np.where(part == fold, "test", "train")

@@ -12,7 +12,7 @@ from pytorch_grad_cam import GradCAM
 from torch import Tensor, nn
 
 from covidx.imaging import Bag
-from covidx.inference import Predictor, Scores
+from covidx.inference import ImagePredictor, Scores
 from covidx.inference.image import to_tensor
 from covidx.models import BagClassifier
 
@@ -77,12 +77,12 @@ class _LogOdds:
         return logits[..., self.index] - torch.logsumexp(others, dim=-1)
 
 
-def heatmaps(predictor: Predictor, bag: Bag, scores: Scores) -> list[Heatmap]:
+def heatmaps(predictor: ImagePredictor, bag: Bag, scores: Scores) -> list[Heatmap]:
     """Grad-CAM (Selvaraju et al., ICCV 2017) of the slices with a share in the decision.
 
     Parameters
     ----------
-    predictor : Predictor
+    predictor : ImagePredictor
         The classifier.
     bag : Bag
         Prepared slices of one image.

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from covidx.export.codes import FINDINGS, MEASURES, Algorithm
-from covidx.export.derive import save
-from covidx.export.masks import read_mask, write_on_source_grid
-from covidx.export.measures import Measure, read_measures, read_segmentation, volumes_ml
-from covidx.export.parametric import parametric_map
-from covidx.export.report import measurement_report
-from covidx.export.segmentation import fractional_segmentation, segmentation
-from covidx.export.source import Mode, Source, read_source
+from typing import TYPE_CHECKING
+
+from covidx.lazy import lazy_names
+
+if TYPE_CHECKING:
+    from covidx.export.codes import FINDINGS, MEASURES, Algorithm
+    from covidx.export.derive import save
+    from covidx.export.masks import read_mask, write_on_source_grid
+    from covidx.export.measures import Measure, read_measures, read_segmentation, volumes_ml
+    from covidx.export.parametric import parametric_map
+    from covidx.export.report import measurement_report
+    from covidx.export.segmentation import binary_segmentation, fractional_segmentation
+    from covidx.export.source import Mode, SourceSeries, read_source
+else:
+    __getattr__ = lazy_names(__name__, __file__)
 
 __all__ = [
     "FINDINGS",
@@ -17,7 +24,8 @@ __all__ = [
     "Algorithm",
     "Measure",
     "Mode",
-    "Source",
+    "SourceSeries",
+    "binary_segmentation",
     "fractional_segmentation",
     "measurement_report",
     "parametric_map",
@@ -26,7 +34,6 @@ __all__ = [
     "read_segmentation",
     "read_source",
     "save",
-    "segmentation",
     "volumes_ml",
     "write_on_source_grid",
 ]

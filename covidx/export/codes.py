@@ -1,4 +1,4 @@
-"""What segments and measurements are called in DICOM: each name once, with its code.
+"""Names and codes of segments and measurements in DICOM, each once.
 
 SNOMED CT (SCT), and DICOM's own code (DCM) of an opacity of whatever kind (PS3.16 CID 6104). Share
 and scores have a code in neither: those stand in covidx's own scheme, which every report names.
@@ -88,6 +88,7 @@ class Algorithm:
     name, version : str
         Of a bundle, its name and hash.
     family : {"network", "threshold", "manual"}
+        Its kind, coded by CID 7162.
 
     Raises
     ------
@@ -116,7 +117,7 @@ class Algorithm:
 
 
 def finding(name: str) -> Finding:
-    """A finding by its name.
+    """Look up a finding by its `name`, of `FINDINGS`.
 
     Raises
     ------
@@ -134,5 +135,5 @@ def finding(name: str) -> Finding:
 
 
 def unit_code(unit: str) -> Code:
-    """A unit of UCUM; one that is not known here is its own meaning."""
+    """The code of `unit`, of UCUM; one that is not in `UNITS` is its own meaning."""
     return Code(unit, "UCUM", UNITS.get(unit, unit))

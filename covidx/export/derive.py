@@ -27,19 +27,19 @@ FIRST_SERIES = 9100
 """Series number of the first kind of object, above those of scanners. Modelling choice."""
 
 
-def new_series(number: int, what: str) -> dict[str, Any]:
-    """A series of its own for an object, with new UIDs."""
+def new_series(number: int, content: str) -> dict[str, Any]:
+    """Attributes of a new series with one object: `number` of its kind, and `content` in words."""
     return {
         "series_instance_uid": generate_uid(prefix=None),
         "series_number": FIRST_SERIES + number,
         "sop_instance_uid": generate_uid(prefix=None),
         "instance_number": 1,
-        "series_description": f"covidx {what}. {RESEARCH_ONLY}",
+        "series_description": f"covidx {content}. {RESEARCH_ONLY}",
     }
 
 
 def equipment(algorithm: Algorithm) -> dict[str, Any]:
-    """General and Enhanced General Equipment (PS3.3 C.7.5.1, C.7.5.2)."""
+    """General and Enhanced General Equipment (PS3.3 C.7.5.1, C.7.5.2), with `algorithm`."""
     return {
         "manufacturer": "covidx",
         "manufacturer_model_name": "covidx",
@@ -49,7 +49,7 @@ def equipment(algorithm: Algorithm) -> dict[str, Any]:
 
 
 def derived_uid(*parts: str) -> UID:
-    """A UID of the 2.25 root (PS3.5 B.2), the same for the same parts."""
+    """A UID of the 2.25 root (PS3.5 B.2), the same for the same `parts`."""
     digest = hashlib.sha256("\0".join(parts).encode()).digest()
     return UID(f"2.25.{int.from_bytes(digest[:16], 'big')}")
 
@@ -76,7 +76,7 @@ def deriving() -> Iterator[None]:
 
 
 def save(made: SOPClass, out: Path) -> Path:
-    """Write an object, atomically; one whose identity was not removed for its owner alone."""
+    """Write the object `made` to `out`, atomically; if it has an identity, for its owner alone."""
     make_folder(out.absolute().parent)
     with replacing(out) as temporary, quiet():
         if not is_copy(made):

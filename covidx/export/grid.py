@@ -1,4 +1,4 @@
-"""Grids of voxels, and masks brought onto that of the source: moved and turned, never mixed."""
+"""Grids of voxels, and masks brought onto that of the source: reoriented, never interpolated."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from covidx.errors import InvalidInputError
 from covidx.volume import Volume
 
-__all__ = ["GRID_TOLERANCE", "Grid", "turned"]
+__all__ = ["GRID_TOLERANCE", "Grid", "no_grid", "reoriented"]
 
 FloatArray = NDArray[np.float64]
 
@@ -30,31 +30,32 @@ class Grid:
     shape : tuple of int
         (slices, rows, columns).
     affine : ndarray, shape (4, 4), optional
-        (column, row, slice) to RAS+ mm; None of a radiograph, which lies nowhere.
+        (column, row, slice) to RAS+ mm; None of a radiograph, which has no place in space.
     """
 
     shape: tuple[int, int, int]
     affine: FloatArray | None
 
-    def words(self) -> str:
+    def describe(self) -> str:
         """Shape, and first voxel and steps in mm, for an error."""
         if self.affine is None:
             return f"{self.shape} without a place"
         return f"{self.shape} at {self.affine[:3].round(2).tolist()}"
 
 
-def turned(mask: Volume | NDArray[Any], grid: Grid) -> NDArray[Any] | None:
-    """A mask as an array on a grid, if it is on it in any orientation; else None.
+def reoriented(mask: Volume | NDArray[Any], grid: Grid) -> NDArray[Any] | None:
+    """Return a mask as an array on a grid if it lies on it in any orientation; else None.
 
     Parameters
     ----------
     mask : Volume or ndarray, shape (slices, rows, columns)
         A bare array is on the grid if it has its shape; so is any of a radiograph.
     grid : Grid
+        The grid that it must lie on.
 
     Returns
     -------
-    ndarray, shape `grid.shape`, optional
+    ndarray, shape `grid.shape`, or None
     """
     array = mask.array if isinstance(mask, Volume) else np.asarray(mask)
     if grid.affine is None or not isinstance(mask, Volume):
@@ -83,17 +84,17 @@ def _away(between: FloatArray, shape: tuple[int, int, int]) -> float:
 
 
 def no_grid(mask: Volume | NDArray[Any], grids: list[Grid]) -> InvalidInputError:
-    """What is said of a mask that is on none of the grids of its series."""
+    """Make the error for `mask`, which is on none of the `grids` of its series."""
     if isinstance(mask, Volume):
         shape: Any = mask.array.shape
         placed = mask.geometry == "proven"
-        actual = Grid(shape, mask.affine if placed else None).words()
+        actual = Grid(shape, mask.affine if placed else None).describe()
     else:
-        actual = Grid(np.shape(mask), None).words()
+        actual = Grid(np.shape(mask), None).describe()
     return InvalidInputError(
         "MASK_GRID",
         "The mask is not on the grid of its series.",
-        expected=", or ".join(grid.words() for grid in grids),
+        expected=", or ".join(grid.describe() for grid in grids),
         actual=actual,
         hint="Resample the mask to the series (nearest neighbour), or name the series it is of.",
     )

@@ -18,7 +18,7 @@ from covidx.ingest.dicom.attributes import text_of
 from covidx.ingest.dicom.series import RADIOGRAPHS
 from covidx.ingest.quiet import quiet
 
-__all__ = ["make_alike", "make_ready"]
+__all__ = ["prepare_header", "unify_geometry"]
 
 TYPE_2 = (
     "PatientName",
@@ -32,13 +32,13 @@ TYPE_2 = (
 )
 """What every object has, if empty."""
 KNOWN_BY = TYPE_2[:2] + TYPE_2[4:6]
-"""By what an archive knows a study: kept as it is, sound or not."""
+"""What an archive identifies a study by: kept as it is, sound or not."""
 UIDS = ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID", "SOPClassUID")
 GROUPS = ("PlaneOrientationSequence", "PixelMeasuresSequence")
 
 
-def make_ready(ds: Dataset) -> None:
-    """Refuse a header that places nothing; leave out what is empty or no value of its VR.
+def prepare_header(ds: Dataset) -> None:
+    """Refuse `ds`, a header, that places nothing; remove what is empty or no value of its VR.
 
     Raises
     ------
@@ -85,11 +85,22 @@ def _is_sound(ds: Dataset, tag: BaseTag) -> bool:
     return not element.is_empty
 
 
-def make_alike(
+def unify_geometry(
     images: Sequence[Dataset], frames: tuple[int, ...], affine: NDArray[np.float64]
 ) -> None:
-    """Give all slices the orientation of the first, which is theirs within covidx's tolerance, and
-    the spacing that was proven: what a scanner says of it may be wrong."""
+    """Give all slices the orientation of the first, and the spacing that was proven.
+
+    The orientations agree within covidx's tolerance; the spacing in a header may be wrong.
+
+    Parameters
+    ----------
+    images : sequence of Dataset
+        Headers, one a slice in slice order, or one of many frames; changed in place.
+    frames : tuple of int
+        Of the slices, 0-based, where there is one multi-frame image; else empty.
+    affine : ndarray, shape (4, 4)
+        Maps (column, row, slice) to RAS+ mm.
+    """
     across = np.linalg.norm(np.cross(affine[:3, 0], affine[:3, 1]))
     spacing = f"{abs(np.linalg.det(affine[:3, :3])) / across:.10g}"
     if not frames:
@@ -101,7 +112,7 @@ def make_alike(
         return
     shared = images[0].SharedFunctionalGroupsSequence[0]
     for name in GROUPS:
-        given = images[0].PerFrameFunctionalGroupsSequence[frames[0]].get(name)
-        if given:
-            setattr(shared, name, deepcopy(given))
+        macro = images[0].PerFrameFunctionalGroupsSequence[frames[0]].get(name)
+        if macro:
+            setattr(shared, name, deepcopy(macro))
     shared.PixelMeasuresSequence[0].SpacingBetweenSlices = spacing

@@ -21,7 +21,14 @@ from covidx.ingest import Identities, read_images, read_linkage
 from covidx.ingest.dicom.attributes import text_of, values
 from covidx.ingest.quiet import quiet
 
-__all__ = ["Instance", "is_copy", "of_folder", "of_receipt", "originals_of", "read_header"]
+__all__ = [
+    "Instance",
+    "instances_of_folder",
+    "instances_of_receipt",
+    "is_copy",
+    "originals_of",
+    "read_header",
+]
 
 COPIES = "deidentify.json"
 """What `deidentify` writes into the folder of its copies."""
@@ -36,8 +43,8 @@ class Instance:
     plane_id: str = field(repr=False)
 
 
-def of_folder(folder: Path) -> tuple[Instance, ...]:
-    """The instances of the one image that `covidx ingest` makes of a folder of DICOM.
+def instances_of_folder(folder: Path) -> tuple[Instance, ...]:
+    """Find the instances of the one image that `covidx ingest` makes of `folder`, of DICOM.
 
     Raises
     ------
@@ -67,8 +74,8 @@ def of_folder(folder: Path) -> tuple[Instance, ...]:
     return _instances(links[0][1]["sources"], links[0][1]["instances"])
 
 
-def of_receipt(receipt: Path) -> tuple[Instance, ...]:
-    """The original instances of an image of a store, by the linkage beside the key.
+def instances_of_receipt(receipt: Path) -> tuple[Instance, ...]:
+    """Find the original instances of a store's image by its `receipt` and the linkage.
 
     Raises
     ------
@@ -77,20 +84,20 @@ def of_receipt(receipt: Path) -> tuple[Instance, ...]:
     StoreError
         ``UNREADABLE`` or ``LINKAGE_MISSING``.
     """
-    found = read_json(receipt)
-    if not isinstance(found, dict) or found.get("source_format") != "dicom":
+    record = read_json(receipt)
+    if not isinstance(record, dict) or record.get("source_format") != "dicom":
         raise InvalidInputError(
             "RECEIPT_INVALID", "This is no receipt of an image from DICOM.", path=receipt
         )
     linkage = read_linkage(receipt.absolute().parent.parent)
-    rows = linkage[linkage["image_id"] == found["image_id"]]
+    rows = linkage[linkage["image_id"] == record["image_id"]]
     if len(rows) != 1:
         raise _missing(receipt, len(rows), "one image of this receipt in the linkage")
     return _instances(rows["sources"].iloc[0], rows["instances"].iloc[0])
 
 
 def originals_of(copies: Sequence[Instance]) -> tuple[Instance, ...]:
-    """The originals of copies that `covidx deidentify` made, in the same order.
+    """Find the originals of `copies` that `covidx deidentify` made, in the same order.
 
     Raises
     ------
@@ -104,15 +111,15 @@ def originals_of(copies: Sequence[Instance]) -> tuple[Instance, ...]:
     if root is None:
         raise _missing(path.parent, 0, f"copies in the folder that holds {COPIES}")
     linkage = read_linkage(root).dropna(subset="instances").set_index("path")
-    found: list[Instance] = []
+    originals: list[Instance] = []
     for copy in copies:
         name = copy.path.absolute().relative_to(root).as_posix()
         if name not in linkage.index:
-            raise _missing(path.parent, len(found), f"{len(copies)} originals in the linkage")
+            raise _missing(path.parent, len(originals), f"{len(copies)} originals in the linkage")
         row = linkage.loc[name]
         frame = copy.plane_id.partition("#")[1:]
-        found.append(Instance(Path(row["source_path"]), "".join((row["instances"][0], *frame))))
-    return tuple(found)
+        originals.append(Instance(Path(row["source_path"]), "".join((row["instances"][0], *frame))))
+    return tuple(originals)
 
 
 def _instances(paths: Any, plane_ids: Any) -> tuple[Instance, ...]:
@@ -120,7 +127,7 @@ def _instances(paths: Any, plane_ids: Any) -> tuple[Instance, ...]:
 
 
 def read_header(instance: Instance) -> FileDataset:
-    """The data set of an instance but its pixels.
+    """Read the data set of `instance` without its pixels.
 
     Raises
     ------
@@ -141,7 +148,7 @@ def read_header(instance: Instance) -> FileDataset:
 
 
 def is_copy(ds: Dataset) -> bool:
-    """Whether `covidx deidentify` wrote it."""
+    """Whether `covidx deidentify` wrote `ds`."""
     removed = text_of(ds, "PatientIdentityRemoved") == "YES"
     return removed and values(ds, "DeidentificationMethod")[:1] == ["covidx"]
 

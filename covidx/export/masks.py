@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from covidx.errors import InvalidInputError
-from covidx.export.source import Source, read_source
+from covidx.export.source import SourceSeries, read_source
 from covidx.ingest import Identities
 from covidx.ingest.nifti import read_nifti, write_nifti
 from covidx.volume import Volume
@@ -16,7 +16,7 @@ __all__ = ["read_mask", "write_on_source_grid"]
 
 
 def read_mask(path: Path) -> Volume:
-    """A mask or a map of probabilities from NIfTI.
+    """Read a mask or a map of probabilities from NIfTI, at `path`.
 
     Raises
     ------
@@ -28,10 +28,24 @@ def read_mask(path: Path) -> Volume:
     return read_nifti(path)[0]
 
 
-def write_on_source_grid(mask: Volume, series: Path, out: Path) -> Source:
+def write_on_source_grid(mask: Volume, series: Path, out: Path) -> SourceSeries:
     """Write a mask as NIfTI on the grid that the scanner measured, tilt and orientation included.
 
     Nothing of the headers is written: neither mode matters, and no key is needed.
+
+    Parameters
+    ----------
+    mask : Volume
+        On a grid of the series, in any orientation.
+    series : Path
+        As for `read_source`.
+    out : Path
+        File to write, in .nii.gz.
+
+    Returns
+    -------
+    SourceSeries
+        The series that was read.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Numbers of a segment or of a study: given by whoever measured, or counted in a Segmentation."""
+"""Measurements of a segment or of a study: read from a table, or counted in a Segmentation."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ class Measure:
     value : float
         Finite.
     segment : str, optional
-        Name in `FINDINGS`; of the whole study if not given.
+        Name in `FINDINGS`; None: of the whole study.
     unit : str, optional
-        UCUM; that of `MEASURES` if not given.
+        UCUM; None: that of `MEASURES`.
     code : Code, optional
         Of a name that is not in `MEASURES`.
 
@@ -61,15 +61,15 @@ class Measure:
             raise InvalidInputError(
                 "MEASURE_VALUE", "A measure is no number.", expected="finite", actual=self.value
             )
-        known = MEASURES[self.name][1] if self.name in MEASURES else self.unit
-        if not known or self.unit not in (None, known):
+        unit = MEASURES[self.name][1] if self.name in MEASURES else self.unit
+        if not unit or self.unit not in (None, unit):
             raise InvalidInputError(
                 "MEASURE_UNIT",
                 f"The measure {self.name} has another unit, or none.",
-                expected=known or "a unit of UCUM",
+                expected=unit or "a unit of UCUM",
                 actual=self.unit,
             )
-        object.__setattr__(self, "unit", known)
+        object.__setattr__(self, "unit", unit)
 
     @property
     def concept(self) -> Code:
@@ -78,12 +78,12 @@ class Measure:
 
 
 def read_measures(path: Path) -> list[Measure]:
-    """Measures from a CSV with the columns segment, name and value, and maybe unit and code.
+    """Measures from a CSV with the columns segment, name and value, and optionally unit and code.
 
     Parameters
     ----------
     path : Path
-        An empty segment stands for the whole study; a code is ``SCHEME:VALUE:MEANING``.
+        CSV; an empty segment stands for the whole study; a code is ``SCHEME:VALUE:MEANING``.
 
     Raises
     ------
@@ -102,7 +102,7 @@ def read_measures(path: Path) -> list[Measure]:
             expected=", ".join(COLUMNS),
             actual=", ".join(table.columns),
         )
-    found = []
+    measures = []
     for line, row in enumerate(table.to_dict("records")):
         cells = {str(k): v.strip() for k, v in row.items() if isinstance(v, str)}
         try:
@@ -115,8 +115,8 @@ def read_measures(path: Path) -> list[Measure]:
                 expected="a number; SCHEME:VALUE:MEANING",
             ) from error
         name, unit = cells.get("name", ""), cells.get("unit")
-        found.append(Measure(name, value, cells.get("segment"), unit, code))
-    return found
+        measures.append(Measure(name, value, cells.get("segment"), unit, code))
+    return measures
 
 
 def _code(text: str | None) -> Code | None:
@@ -127,7 +127,7 @@ def _code(text: str | None) -> Code | None:
 
 
 def read_segmentation(path: Path) -> Segmentation:
-    """Read a DICOM Segmentation.
+    """Read the DICOM Segmentation at `path`.
 
     Raises
     ------
@@ -147,7 +147,7 @@ def read_segmentation(path: Path) -> Segmentation:
 
 
 def volumes_ml(seg: Segmentation) -> dict[int, float]:
-    """Volume in ml of each segment, by number: voxels times their size; fractions count as such.
+    """Volume in ml of each segment of `seg`, by number; fractions count as such.
 
     Empty for a radiograph, whose pixels have no depth.
     """
@@ -157,10 +157,10 @@ def volumes_ml(seg: Segmentation) -> dict[int, float]:
     spacing = shared.PixelMeasuresSequence[0]
     voxel = float(np.prod(spacing.PixelSpacing)) * float(spacing.SpacingBetweenSlices) / 1000
     full = float(seg.get("MaximumFractionalValue", 1))
-    found = {int(number): 0.0 for number in seg.segment_numbers}
+    volumes = {int(number): 0.0 for number in seg.segment_numbers}
     for index, groups in enumerate(seg.PerFrameFunctionalGroupsSequence):
         item = groups if "SegmentIdentificationSequence" in groups else shared
         number = int(item.SegmentIdentificationSequence[0].ReferencedSegmentNumber)
         frame = seg.get_stored_frame(index + 1)
-        found[number] += float(frame.sum(dtype=np.float64)) / full * voxel
-    return found
+        volumes[number] += float(frame.sum(dtype=np.float64)) / full * voxel
+    return volumes

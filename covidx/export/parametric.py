@@ -14,7 +14,7 @@ from covidx.errors import InvalidInputError
 from covidx.export.codes import Algorithm, finding, unit_code
 from covidx.export.derive import RESEARCH_ONLY, deriving, equipment, new_series
 from covidx.export.segmentation import checked_probability
-from covidx.export.source import Source
+from covidx.export.source import SourceSeries
 from covidx.volume import Volume
 
 __all__ = ["parametric_map"]
@@ -24,18 +24,20 @@ PROBABILITY = Code("122157", "DCM", "Probability")
 
 
 def parametric_map(
-    probability: Volume | NDArray[Any], name: str, source: Source, algorithm: Algorithm
+    probability: Volume | NDArray[Any], name: str, source: SourceSeries, algorithm: Algorithm
 ) -> ParametricMap:
     """Probabilities as 32-bit floats, one frame for each slice of the source.
 
     Parameters
     ----------
     probability : Volume or ndarray, shape (slices, rows, columns)
-        From 0 to 1. On a grid of the source, see `Source.on_own_grid`.
+        From 0 to 1. On a grid of the source, see `SourceSeries.on_own_grid`.
     name : str
         Of what, in `FINDINGS`.
-    source : Source
+    source : SourceSeries
+        The series that the map is of.
     algorithm : Algorithm
+        What made the map.
 
     Raises
     ------

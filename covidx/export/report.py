@@ -50,7 +50,7 @@ STUDY = "study"
 
 
 def measurement_report(seg: Segmentation, measures: Sequence[Measure] = ()) -> ComprehensiveSR:
-    """A report about a Segmentation that `segmentation` made.
+    """Make a report about a Segmentation that `binary_segmentation` made.
 
     Parameters
     ----------
@@ -87,9 +87,9 @@ def measurement_report(seg: Segmentation, measures: Sequence[Measure] = ()) -> C
             _of_segment(seg, number, _with_volume(name, volumes.get(number), measures))
             for name, number in names.items()
         ]
-        whole = [measure for measure in measures if measure.segment is None]
-        if whole:
-            groups.append(_of_study(seg, whole))
+        of_study = [measure for measure in measures if measure.segment is None]
+        if of_study:
+            groups.append(_of_study(seg, of_study))
         content = MeasurementReport(
             observation_context=_observer(),
             procedure_reported=_procedure(seg),
@@ -144,7 +144,7 @@ def _of_segment(
         ),
         finding_category=_concept(item.SegmentedPropertyCategoryCodeSequence[0]),
         finding_type=_concept(item.SegmentedPropertyTypeCodeSequence[0]),
-        finding_sites=[FindingSite(_concept(one)) for one in region] or None,
+        finding_sites=[FindingSite(_concept(site)) for site in region] or None,
         algorithm_id=_identification(seg, number),
         measurements=list(map(_measurement, measures)),
     )

@@ -14,27 +14,29 @@ from numpy.typing import NDArray
 from covidx.errors import InvalidInputError
 from covidx.export.codes import Algorithm, Finding, finding
 from covidx.export.derive import RESEARCH_ONLY, derived_uid, deriving, equipment, new_series
-from covidx.export.source import Source
+from covidx.export.source import SourceSeries
 from covidx.volume import Volume
 
-__all__ = ["fractional_segmentation", "segmentation"]
+__all__ = ["binary_segmentation", "checked_probability", "fractional_segmentation"]
 
 Mask = Volume | NDArray[Any]
 
 
-def segmentation(
-    mask: Mask, segments: Mapping[int, str], source: Source, algorithm: Algorithm
+def binary_segmentation(
+    mask: Mask, segments: Mapping[int, str], source: SourceSeries, algorithm: Algorithm
 ) -> Segmentation:
     """Labels as a binary Segmentation, which refers to each slice of its source.
 
     Parameters
     ----------
     mask : Volume or ndarray, shape (slices, rows, columns)
-        Whole numbers; 0 is nothing. On a grid of the source, see `Source.on_own_grid`.
-    segments : mapping
+        Whole numbers; 0 is nothing. On a grid of the source, see `SourceSeries.on_own_grid`.
+    segments : mapping of int to str
         Label -> name in `FINDINGS`; every label of the mask, and maybe more.
-    source : Source
+    source : SourceSeries
+        The series that the mask is of.
     algorithm : Algorithm
+        What made the mask.
 
     Returns
     -------
@@ -55,17 +57,17 @@ def segmentation(
     if len(set(segments.values())) < len(segments):
         raise InvalidInputError(
             "SEGMENT_TWICE",
-            "Two labels have one name, and nothing would tell their segments apart.",
+            "Two labels have one name, so that their segments could not be distinguished.",
             expected="a name for each label",
             actual=dict(segments),
         )
-    found = {int(label) for label in np.unique(array)} - {0}
-    if not found <= set(segments):
+    labels = {int(label) for label in np.unique(array)} - {0}
+    if not labels <= set(segments):
         raise InvalidInputError(
             "SEGMENTS_UNNAMED",
-            "The mask has labels that nobody named.",
+            "The mask has labels without a name.",
             expected=dict(segments),
-            actual=sorted(found - set(segments)),
+            actual=sorted(labels - set(segments)),
         )
     # highdicom numbers segments from 1, in order.
     numbers = np.zeros(array.shape, np.uint8)
@@ -75,7 +77,7 @@ def segmentation(
 
 
 def fractional_segmentation(
-    probability: Mask, name: str, source: Source, algorithm: Algorithm
+    probability: Mask, name: str, source: SourceSeries, algorithm: Algorithm
 ) -> Segmentation:
     """Probabilities as a fractional Segmentation of one segment, in steps of 1/255.
 
@@ -85,8 +87,10 @@ def fractional_segmentation(
         From 0 to 1.
     name : str
         In `FINDINGS`.
-    source, algorithm
-        As for `segmentation`.
+    source : SourceSeries
+        The series that the mask is of.
+    algorithm : Algorithm
+        What made the mask.
 
     Raises
     ------
@@ -100,7 +104,7 @@ def fractional_segmentation(
 
 
 def checked_probability(array: NDArray[Any]) -> NDArray[np.float32]:
-    """Values from 0 to 1 as 32-bit floats.
+    """Return `array`, probabilities from 0 to 1, as 32-bit floats.
 
     Raises
     ------
@@ -113,7 +117,7 @@ def checked_probability(array: NDArray[Any]) -> NDArray[np.float32]:
 
 
 def _made(
-    kind: str, array: NDArray[Any], names: list[str], source: Source, algorithm: Algorithm
+    kind: str, array: NDArray[Any], names: list[str], source: SourceSeries, algorithm: Algorithm
 ) -> Segmentation:
     series = str(source.images[0].SeriesInstanceUID)
     segments = [(name, finding(name)) for name in names]

@@ -13,13 +13,13 @@ from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian
 
 from covidx.errors import InvalidInputError, InvalidSeriesError
-from covidx.export.grid import Grid, no_grid, turned
-from covidx.export.headers import make_alike, make_ready
+from covidx.export.grid import Grid, no_grid, reoriented
+from covidx.export.headers import prepare_header, unify_geometry
 from covidx.export.locate import (
     Instance,
+    instances_of_folder,
+    instances_of_receipt,
     is_copy,
-    of_folder,
-    of_receipt,
     originals_of,
     read_header,
 )
@@ -32,7 +32,7 @@ from covidx.ingest.dicom.series import RADIOGRAPHS
 from covidx.ingest.quiet import quiet
 from covidx.volume import Volume
 
-__all__ = ["Mode", "Source", "read_source"]
+__all__ = ["Mode", "SourceSeries", "read_source"]
 
 Mode = Literal["pseudonymous", "original"]
 """Whose identity an object has: that of the copies that `covidx deidentify` makes, for research; or
@@ -40,12 +40,13 @@ that of the originals, to go back to the PACS that they came from."""
 
 
 @dataclass(frozen=True, eq=False)
-class Source:
+class SourceSeries:
     """A series; make one with `read_source`.
 
     Attributes
     ----------
     mode : {"pseudonymous", "original"}
+        Whose identity the headers have.
     images : tuple of Dataset
         Headers with the identity of `mode`: one a slice in slice order, or one of many frames.
     frames : tuple of int
@@ -66,7 +67,7 @@ class Source:
     shifts: NDArray[np.float64] | None = None
 
     def on_own_grid(self, mask: Volume | NDArray[Any]) -> NDArray[Any]:
-        """A mask on the grid that the scanner measured.
+        """Return a mask on the grid that the scanner measured.
 
         Parameters
         ----------
@@ -84,22 +85,22 @@ class Source:
         InvalidInputError
             ``MASK_GRID``.
         """
-        found = turned(mask, self.own)
-        if found is not None:
-            return found
+        array = reoriented(mask, self.own)
+        if array is not None:
+            return array
         if self.straight is None or self.shifts is None:
             raise no_grid(mask, [self.own])
-        found = turned(mask, self.straight)
-        if found is None:
+        array = reoriented(mask, self.straight)
+        if array is None:
             raise no_grid(mask, [self.own, self.straight])
         _, rows, columns = self.own.shape
         starts = np.rint(self.shifts).astype(int)  # (slices, 2): (column, row)
         return np.stack(
-            [found[k, r : r + rows, c : c + columns] for k, (c, r) in enumerate(starts)]
+            [array[k, r : r + rows, c : c + columns] for k, (c, r) in enumerate(starts)]
         )
 
     def as_frames(self, array: NDArray[Any]) -> NDArray[Any]:
-        """An array (slices, ...) as one with a plane for each frame of the image, in its order."""
+        """Return `array`, (slices, ...), with a plane for each frame of the image, in its order."""
         if not self.frames:
             return array
         count = int(self.images[0].NumberOfFrames)
@@ -108,7 +109,7 @@ class Source:
         return result
 
 
-def read_source(series: Path, mode: Mode, *, identities: Identities | None = None) -> Source:
+def read_source(series: Path, mode: Mode, *, identities: Identities | None = None) -> SourceSeries:
     """Read the series that a mask is of.
 
     Parameters
@@ -121,7 +122,7 @@ def read_source(series: Path, mode: Mode, *, identities: Identities | None = Non
         as they are. `original`: originals are taken as they are; those of copies and of a receipt
         are found by the linkage beside the key.
     identities : Identities, optional
-        The pseudonyms; with the default key if not given.
+        The pseudonyms; None: with the default key.
 
     Raises
     ------
@@ -160,10 +161,10 @@ def read_source(series: Path, mode: Mode, *, identities: Identities | None = Non
         ids = identities or Identities.keyed()
         images = [ds if is_copy(ds) else _pseudonymous(ds, ids) for ds in images]
     for ds in images:
-        make_ready(ds)
+        prepare_header(ds)
     if own.affine is not None:
-        make_alike(images, frames, own.affine)
-    return Source(mode, tuple(images), frames, own, straight, shifts)
+        unify_geometry(images, frames, own.affine)
+    return SourceSeries(mode, tuple(images), frames, own, straight, shifts)
 
 
 def _instances(series: Path, mode: Mode) -> Sequence[Instance]:
@@ -175,8 +176,8 @@ def _instances(series: Path, mode: Mode) -> Sequence[Instance]:
                 path=series,
                 hint="Name the folder of the DICOM files, or of their copies.",
             )
-        return of_receipt(series)
-    instances = of_folder(series)
+        return instances_of_receipt(series)
+    instances = instances_of_folder(series)
     if mode == "original" and is_copy(read_header(instances[0])):
         return originals_of(instances)
     return instances

@@ -14,19 +14,18 @@ from pydantic import Field
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
-from covidx.bundles import BundleFile, need_unchanged, read_bundle
+from covidx.bundles import BundleFile, Threshold, need_unchanged, read_bundle
 from covidx.cards import Column
 from covidx.clinical import ClinicalBundle, Fitted, load_bundle, parity_rows
 from covidx.errors import BundleError
-from covidx.evaluate import OperatingPoint
 from covidx.files import replacing
 from covidx.fusion.arms import PATTERNS, Arms, FloatArray
 from covidx.fusion.joint import JointFusion
 from covidx.fusion.late import LateFusion, Line
 from covidx.fusion.learn import Joint
 from covidx.fusion.network import FusionNetwork
-from covidx.fusion.recipe import Recipe
-from covidx.inference import PARITY_TOLERANCE, Predictor, Threshold
+from covidx.fusion.recipe import FusionRecipe
+from covidx.inference.image import PARITY_TOLERANCE, ImagePredictor
 from covidx.models import BagClassifier
 
 __all__ = [
@@ -34,8 +33,10 @@ __all__ = [
     "IMAGE_FOLDER",
     "Fuser",
     "FusionBundle",
-    "FusionPredictor",
-    "save_fusion",
+    "FusionParts",
+    "read_parts",
+    "score",
+    "write_parts",
 ]
 
 Fuser = LateFusion | JointFusion
@@ -48,37 +49,29 @@ class FusionBundle(BundleFile):
 
     FILES: ClassVar = {NETWORK: "network_sha256"}
 
+    schema_version: int = 2
     kind: Literal["fusion"] = "fusion"
-    recipe: Recipe
+    recipe: FusionRecipe
     lines: dict[str, Line] = Field(description="pattern of arms -> its logistic regression")
     scale: Line = Field(description="calibrates P1's log odds; fitted on validation patients")
     prior: float | None = Field(None, description="of a network: log odds without any arm")
     classes: list[str] = Field(description="the rest, and the positive class")
     positive: str
     threshold: Threshold
-    dataset: str
-    domain: str
-    split_sha256: str
-    patients: dict[str, int] = Field(description="class -> training patients")
     image_sha256: str
     clinical_sha256: dict[str, str] = Field(description="clinical model -> bundle, P2 first")
     network_sha256: str | None = None
     parity: list[float] = Field(default_factory=list, description="scores of `parity_arms`")
 
-    @property
-    def operating_point(self) -> OperatingPoint:
-        """The threshold and where it comes from."""
-        return self.threshold.operating_point
-
 
 @dataclass(frozen=True, eq=False)
-class FusionPredictor:
-    """P3 in memory, ready to score.
+class FusionParts:
+    """P3 in memory: the models of both arms, and how they are fused.
 
     Parameters
     ----------
     bundle : FusionBundle
-    image : Predictor
+    image : ImagePredictor
         P1.
     rows : ClinicalBundle
         P2's: how clinical rows are read.
@@ -88,7 +81,7 @@ class FusionPredictor:
     """
 
     bundle: FusionBundle
-    image: Predictor
+    image: ImagePredictor
     rows: ClinicalBundle
     clinical: dict[str, Fitted]
     fuser: Fuser
@@ -100,47 +93,64 @@ class FusionPredictor:
         return own or self.image.model
 
     def score(self, arms: Arms) -> FloatArray:
-        """Probability of the positive class, shape (n,); NaN for a patient without any arm."""
+        """Probability of the positive class, shape (n,); NaN for a patient without any arm.
+
+        Parameters
+        ----------
+        arms : Arms
+        """
         return score(self.fuser, arms)
 
-    @classmethod
-    def load(cls, folder: Path) -> FusionPredictor:
-        """Read a bundle and the bundles in it, and prove that it gives the scores that it gave.
 
-        Raises
-        ------
-        BundleError
-            As `read_bundle`, or ``PARITY_LOST``; or as the parts' bundles.
-        """
-        bundle = read_bundle(folder, FusionBundle)
-        image = Predictor.load(folder / IMAGE_FOLDER)
-        parts, clinical = {}, {}
-        found = {IMAGE_FOLDER: (bundle.image_sha256, image.bundle.sha256)}
-        for name, digest in bundle.clinical_sha256.items():
-            parts[name], clinical[name] = load_bundle(folder / CLINICAL_FOLDER / name)
-            found[f"{CLINICAL_FOLDER}/{name}"] = (digest, parts[name].sha256)
-        need_unchanged(folder, found)
-        rows = next(iter(parts.values()))
-        fuser = _fuser(folder, bundle, image, rows.columns)
-        predictor = cls(bundle, image, rows, clinical, fuser)
-        again = predictor.score(_parity_arms(image, clinical))
-        bundle.need_parity(folder, again, bundle.parity, PARITY_TOLERANCE)
-        return predictor
+def read_parts(folder: Path, device: str = "auto") -> FusionParts:
+    """Read a bundle and the bundles in it, and prove that it gives the scores that it gave.
+
+    Parameters
+    ----------
+    folder : Path
+    device : str
+        Of P1's network.
+
+    Raises
+    ------
+    BundleError
+        As `read_bundle`, or ``PARITY_LOST``; or as the parts' bundles.
+    """
+    bundle = read_bundle(folder, FusionBundle)
+    image = ImagePredictor.load(folder / IMAGE_FOLDER, device)
+    parts, clinical = {}, {}
+    found = {IMAGE_FOLDER: (bundle.image_sha256, image.bundle.sha256)}
+    for name, digest in bundle.clinical_sha256.items():
+        parts[name], clinical[name] = load_bundle(folder / CLINICAL_FOLDER / name)
+        found[f"{CLINICAL_FOLDER}/{name}"] = (digest, parts[name].sha256)
+    need_unchanged(folder, found)
+    rows = next(iter(parts.values()))
+    fuser = _fuser(folder, bundle, image, rows.columns)
+    read = FusionParts(bundle, image, rows, clinical, fuser)
+    again = read.score(_parity_arms(image, clinical))
+    bundle.need_parity(folder, again, bundle.parity, PARITY_TOLERANCE)
+    return read
 
 
 def score(fuser: Fuser, arms: Arms) -> FloatArray:
-    """Probability of the positive class, shape (n,); NaN for a patient without any arm."""
+    """Probability of the positive class, shape (n,); NaN for a patient without any arm.
+
+    Parameters
+    ----------
+    fuser : LateFusion or JointFusion
+    arms : Arms
+    """
     return fuser.contributions(arms).scores(arms.available)
 
 
-def save_fusion(
+def write_parts(
     folder: Path,
     draft: FusionBundle,
     fuser: Fuser,
-    image: Predictor,
+    image: ImagePredictor,
     clinical: Mapping[str, Fitted],
-) -> FusionPredictor:
-    """Write how the arms are fused beside the arms' own bundles, and read all of it back.
+) -> None:
+    """Write how the arms are fused beside the arms' own bundles.
 
     Parameters
     ----------
@@ -148,9 +158,11 @@ def save_fusion(
         With P1's bundle in ``image`` and each clinical one in ``clinical/<name>``.
     draft : FusionBundle
         Without hash of network, parity, time and versions.
-    fuser : Fuser
-    image, clinical
-        The arms, as they were saved.
+    fuser : LateFusion or JointFusion
+    image : ImagePredictor
+        As it was saved.
+    clinical : mapping
+        Name -> model, as it was saved.
     """
     if isinstance(fuser, JointFusion):
         state = {k: v.detach().contiguous() for k, v in fuser.model.state_dict().items()}
@@ -158,10 +170,11 @@ def save_fusion(
             save_file(state, temporary)
     expected = score(fuser, _parity_arms(image, clinical))
     draft.model_copy(update={"parity": [round(float(p), 9) for p in expected]}).write(folder)
-    return FusionPredictor.load(folder)
 
 
-def _fuser(folder: Path, bundle: FusionBundle, image: Predictor, columns: list[Column]) -> Fuser:
+def _fuser(
+    folder: Path, bundle: FusionBundle, image: ImagePredictor, columns: list[Column]
+) -> Fuser:
     if bundle.network_sha256 is None:
         return LateFusion(list(bundle.clinical_sha256), bundle.lines)
     how, model = bundle.recipe.learning, image.model
@@ -181,12 +194,12 @@ def _fuser(folder: Path, bundle: FusionBundle, image: Predictor, columns: list[C
             "BUNDLE_INVALID", "The network does not fit its recipe.", path=folder, actual=error
         ) from error
     if own is not None:
-        own.to(memory_format=torch.channels_last)
+        own.to(image.device).to(memory_format=torch.channels_last)
     return JointFusion(joint.eval(), columns, bundle.lines, bundle.prior)
 
 
-def _parity_arms(image: Predictor, clinical: Mapping[str, Fitted]) -> Arms:
-    """Made-up patients, nothing of a person: three of each pattern of arms."""
+def _parity_arms(image: ImagePredictor, clinical: Mapping[str, Fitted]) -> Arms:
+    """Synthetic patients, nothing of a person: three of each pattern of arms."""
     first = next(iter(clinical.values()))
     width = int(image.model.backbone.num_features)  # type: ignore[arg-type]
     values = parity_rows(first.features)

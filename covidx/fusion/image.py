@@ -13,7 +13,8 @@ import torch
 from covidx.fusion.arms import IMAGE, Arms, FloatArray, logit
 from covidx.fusion.late import Line
 from covidx.imaging import Bag, BagCache
-from covidx.inference import to_tensor
+from covidx.inference.image import to_tensor
+from covidx.inference.predictor import device_of
 from covidx.models import BagClassifier
 
 __all__ = ["ImageArm", "read_bag", "read_images", "with_features"]
@@ -57,11 +58,11 @@ def read_bag(model: BagClassifier, bag: Bag, positive: int) -> tuple[float, Floa
     (float, ndarray of float64, shape (features,))
         Log odds of that class, and features.
     """
-    slices = to_tensor(bag.pixels)
+    slices = to_tensor(bag.pixels).to(device_of(model))
     output, features = model.with_features(slices, [len(slices)])
     # In double precision, as the bundle's own scores.
-    probability = output.logits[0].double().softmax(dim=0)[positive].numpy()
-    return float(logit(probability)), features[0].double().numpy()
+    probability = output.logits[0].double().softmax(dim=0)[positive].cpu().numpy()
+    return float(logit(probability)), features[0].double().cpu().numpy()
 
 
 def read_images(

@@ -20,10 +20,11 @@ from covidx.fusion.image import read_images, with_features
 from covidx.fusion.late import Contributions, Line, fit_line, need_patients
 from covidx.fusion.learn import Joint, JointInputs, JointLearner, RowData, availability
 from covidx.fusion.network import FusionNetwork
-from covidx.fusion.recipe import Recipe
+from covidx.fusion.recipe import FusionRecipe
 from covidx.imaging import BagCache
 from covidx.models import BagClassifier
-from covidx.training import BagData, Learning, fit_learner
+from covidx.models.learning import ImageLearning
+from covidx.training import BagData, fit_learner
 
 IntArray = npt.NDArray[np.intp]
 
@@ -49,7 +50,7 @@ class ImageTraining:
         patient_id -> number among P1's classes.
     positive : int
         Number of the positive one.
-    learning : Learning
+    learning : ImageLearning
         P1's.
     """
 
@@ -58,7 +59,7 @@ class ImageTraining:
     images: pd.DataFrame
     classes: pd.Series
     positive: int
-    learning: Learning
+    learning: ImageLearning
 
     def features_of(self, network: BagClassifier) -> pd.DataFrame:
         """The patients' features by another state of the `network`."""
@@ -137,7 +138,7 @@ def _numbers(values: pd.DataFrame, columns: Sequence[Column]) -> Tensor:
 
 
 def fit_joint(
-    recipe: Recipe,
+    recipe: FusionRecipe,
     arms: Arms,
     columns: list[Column],
     truth: FloatArray,
@@ -149,7 +150,7 @@ def fit_joint(
 
     Parameters
     ----------
-    recipe : Recipe
+    recipe : FusionRecipe
         Of kind joint or gated.
     arms : Arms
         Training and validation patients, with features of P1.
@@ -201,7 +202,7 @@ def fit_joint(
     return replace(draft, lines=_calibrate(draft, arms, truth, validation, image))
 
 
-def _start(recipe: Recipe, values: Tensor, width: int, image: ImageTraining) -> Joint:
+def _start(recipe: FusionRecipe, values: Tensor, width: int, image: ImageTraining) -> Joint:
     """The network before training; medians and gaps are of the training rows."""
     assert recipe.learning is not None
     learning = recipe.learning

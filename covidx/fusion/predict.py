@@ -2,273 +2,254 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
+import torch
 from scipy.special import expit
 
-from covidx.cards import DataCard
-from covidx.clinical import numbers_for, read_for
-from covidx.constants import RESEARCH_NOTICE
+from covidx.clinical.apply import numbers_for, read_for
+from covidx.domain import outside_ranges
 from covidx.errors import InvalidInputError, InvalidTableError
-from covidx.fusion.arms import Arms
-from covidx.fusion.bundle import FusionPredictor
-from covidx.fusion.image import ImageArm
+from covidx.fusion.bundle import FusionParts, read_parts, write_parts
+from covidx.fusion.image_inputs import PatientImages, image_arm, read_patients
 from covidx.fusion.patients import make_arms
-from covidx.fusion.seen import Seen, read_path
-from covidx.ingest import Identities
+from covidx.inference.prediction import InputSource, Payload, Prediction
+from covidx.inference.predictor import Predictor, decided
+from covidx.inference.reading import Inputs
+from covidx.ingest.identity import Identities
 
-__all__ = ["PatientPrediction", "predict_one", "predict_patients"]
+__all__ = ["FusionPayload", "FusionPredictor"]
 
 SHOWN = 3
+AVAILABLE = {
+    "p1+p2": "image and clinical row are available",
+    "p1": "only the image is available: no clinical value is known",
+    "p2": "only the clinical row is available: there is no image",
+}
 
 
 @dataclass(frozen=True)
-class PatientPrediction:
-    """The answer for one patient, or why there is none.
+class FusionPayload(Payload):
+    """What each arm contributes to a patient's score.
 
     Parameters
     ----------
-    patient_id : str or None
-        None where an image could not be read, so that nobody knows whose it is.
-    paths : tuple of str
-        Where the images lie.
-    row : int or None
-        Line of the clinical table, where the header is line 1.
-    score : float or None
-        P3's probability of the positive class.
-    decision : str or None
     arms_used : str
-        ``p1+p2``, ``p1`` or ``p2``: which arms spoke.
-    p1, p2 : float or None
-        What each arm says by itself, P1 calibrated.
-    base, image, clinic : float or None
-        Log odds: of nobody in particular, and what each arm moved; they sum to the score's.
-    threshold : float
-    threshold_origin : str
+        ``p1+p2``, ``p1`` or ``p2``: the available modalities.
+    p1, p2 : float, optional
+        Each arm's own probability, P1 calibrated.
+    base, image, clinical : float, optional
+        Log odds: without any arm, and the contribution of each; they sum to the score's.
     unknown : tuple of str
         Clinical values that are unknown.
-    outside : tuple of str
-        Why the score may not be interpreted.
-    problem : str or None
-        Why there is no score, or why an image does not count, beginning with a code.
-    receipts : tuple of dict
-        How the images came about.
     """
 
-    patient_id: str | None
-    paths: tuple[str, ...]
-    row: int | None
-    score: float | None
-    decision: str | None
-    arms_used: str
-    p1: float | None
-    p2: float | None
-    base: float | None
-    image: float | None
-    clinic: float | None
-    threshold: float
-    threshold_origin: str
-    unknown: tuple[str, ...]
-    outside: tuple[str, ...]
-    problem: str | None
-    receipts: tuple[dict[str, Any], ...]
+    arms_used: str = ""
+    p1: float | None = None
+    p2: float | None = None
+    base: float | None = None
+    image: float | None = None
+    clinical: float | None = None
+    unknown: tuple[str, ...] = ()
 
-    def to_json(self) -> dict[str, Any]:
-        """As plain values, with the research-only notice."""
-        told = {k: list(v) if isinstance(v, tuple) else v for k, v in vars(self).items()}
-        interpretable = self.score is not None and not self.outside
-        return {**told, "interpretable": interpretable, "notice": RESEARCH_NOTICE}
+    def lines(self) -> list[str]:
+        """Available modalities, each arm's probability, contributions, unknown values."""
+        if self.base is None:
+            return []
+        own = [(n, v) for n, v in (("P1", self.p1), ("P2", self.p2)) if v is not None]
+        lines = [
+            AVAILABLE[self.arms_used],
+            "by itself: " + ", ".join(f"{name} {value:.3f}" for name, value in own),
+            f"contributions in log odds: base {self.base:+.2f}, image {self.image:+.2f}, "
+            f"clinical {self.clinical:+.2f}",
+        ]
+        return lines + ([f"unknown: {', '.join(self.unknown)}"] if self.unknown else [])
 
 
-def predict_patients(
-    predictor: FusionPredictor,
-    paths: Sequence[Path],
-    table: Path | None,
-    *,
-    identities: Identities,
-    card: DataCard | None = None,
-    progress: Callable[[int, int], None] | None = None,
-) -> list[PatientPrediction]:
-    """Score every patient who has an image, a clinical row, or both.
+@dataclass(frozen=True, eq=False)
+class FusionPredictor(FusionParts, Predictor):
+    """P3 in memory, ready to score."""
 
-    Parameters
-    ----------
-    predictor : FusionPredictor
-    paths : sequence of Path
-        DICOM folders or files, NIfTI, PNG or JPEG; what cannot be read is answered too.
-    table : Path, optional
-        Clinical rows, with the columns, codes and units of the training table. One row without a
-        patient id belongs to the one patient of the images.
-    identities : Identities
-        How patient ids are shown.
-    card : DataCard, optional
-        Of pictures with a table.
-    progress : callable, optional
-        Called with (paths done, paths in all).
+    @property
+    def device(self) -> torch.device:
+        """Where P1's network lies."""
+        return self.image.device
 
-    Raises
-    ------
-    InvalidTableError
-        ``PATIENT_COLUMN_MISSING``, or as `read_for`: a missing column, an unknown code, a value of
-        another unit.
-    InvalidInputError
-        ``NOBODY_HAS_BOTH``: no row is of a patient of the images.
-    """
-    rows = None if table is None else read_for(predictor.rows, table, identities)
-    seen: dict[str, Seen] = {}
-    unread: list[PatientPrediction] = []
-    for done, path in enumerate(paths, 1):
-        problem = read_path(predictor, path, seen, identities, card)
-        if problem is not None:
-            unread.append(_answer(predictor, paths=(str(path),), problem=problem))
-        if progress is not None:
-            progress(done, len(paths))
-    values = pd.DataFrame(columns=[c.name for c in predictor.rows.columns], dtype=float)
-    lines: dict[str, int] = {}
-    if rows is not None and table is not None:
-        rows = _joined(rows, seen, predictor.rows.patient_column, table)
-        lines = dict(zip(rows["patient_id"], (rows.index + 2).tolist(), strict=True))
-        values = rows.set_index("patient_id")[list(values.columns)]
-    who = list(dict.fromkeys([*seen, *values.index]))
-    return [*_answers(predictor, who, seen, values, lines), *unread]
+    @classmethod
+    def load(cls, folder: Path, device: str = "auto") -> FusionPredictor:
+        """Read a bundle and the bundles in it, and prove that it gives the scores that it gave.
 
+        Parameters
+        ----------
+        folder : Path
+        device : str
+            As `Predictor.load`.
 
-def predict_one(
-    predictor: FusionPredictor, path: Path | None, cells: pd.DataFrame, identities: Identities
-) -> PatientPrediction:
-    """Score one patient.
+        Raises
+        ------
+        BundleError
+            As `read_parts`.
+        """
+        return cls(**vars(read_parts(folder, device)))
 
-    Parameters
-    ----------
-    predictor : FusionPredictor
-    path : Path, optional
-        The patient's images; what cannot be read is told as a problem.
-    cells : DataFrame, 1 row
-        The clinical row as text.
-    identities : Identities
+    def save(self, folder: Path) -> FusionPredictor:
+        """Write how the arms are fused, and read all of it back.
 
-    Raises
-    ------
-    InvalidInputError
-        ``SEVERAL_PATIENTS``: the images are of more than one.
-    InvalidTableError
-        As `numbers_for`.
-    """
-    values = numbers_for(predictor.rows, cells, None)
-    seen: dict[str, Seen] = {}
-    unread = None if path is None else read_path(predictor, path, seen, identities, None)
-    if len(seen) > 1:
-        raise InvalidInputError(
-            "SEVERAL_PATIENTS",
-            "The images beside a clinical row are of several patients.",
-            path=path,
-            actual=f"{len(seen)} patients",
+        Parameters
+        ----------
+        folder : Path
+            With P1's bundle in ``image`` and each clinical one in ``clinical/<name>``.
+        """
+        write_parts(folder, self.bundle, self.fuser, self.image, self.clinical)
+        return FusionPredictor.load(folder, str(self.device))
+
+    def predictions(self, inputs: Inputs) -> Iterator[Prediction]:
+        """A prediction for every patient who has an image, a clinical row, or both.
+
+        Parameters
+        ----------
+        inputs : Inputs
+            One row of the table without a patient id belongs to the one patient of the images.
+
+        Raises
+        ------
+        InvalidTableError
+            ``PATIENT_COLUMN_MISSING``, or as `read_for`: a missing column, an unknown code, a value
+            of another unit.
+        InvalidInputError
+            ``NOBODY_HAS_BOTH``: no row is of a patient of the images.
+        """
+        rows = None
+        if inputs.table is not None:
+            rows = read_for(self.rows, inputs.table, inputs.identities)
+        patients, unread = read_patients(self, inputs)
+        names = [column.name for column in self.rows.columns]
+        values = pd.DataFrame(columns=names, dtype=float)
+        lines: dict[str, int] = {}
+        if rows is not None and inputs.table is not None:
+            rows = _joined(rows, patients, self.rows.patient_column, inputs.table)
+            lines = dict(zip(rows["patient_id"], (rows.index + 2).tolist(), strict=True))
+            values = rows.set_index("patient_id")[names]
+        yield from self._of_patients(patients, values, lines, inputs)
+        for source, _, problem in unread:
+            blank = Prediction(source, threshold=self.bundle.threshold, payload=FusionPayload())
+            yield replace(blank, problem=problem, complete=False)
+
+    def of_frame(self, table: pd.DataFrame) -> Iterator[Prediction]:
+        """A prediction for each row of a table in memory.
+
+        Parameters
+        ----------
+        table : DataFrame
+            Column ``path`` of a patient's images, empty for none, and those of the training table.
+
+        Raises
+        ------
+        InvalidInputError
+            ``SEVERAL_PATIENTS``: the images of a row are of more than one.
+        InvalidTableError
+            As `numbers_for`.
+        """
+        cells = table.reset_index(drop=True)
+        cells = cells.astype(str).where(cells.notna(), np.nan)
+        for number, path in enumerate(cells["path"], 1):
+            values = numbers_for(self.rows, cells.iloc[[number - 1]], None)
+            named = [Path(path)] if isinstance(path, str) and path else []
+            inputs = Inputs(named, None, Identities.keyed())
+            patients, unread = read_patients(self, inputs)
+            if len(patients) > 1:
+                raise InvalidInputError(
+                    "SEVERAL_PATIENTS",
+                    "The images beside a clinical row are of several patients.",
+                    path=path,
+                    actual=f"{len(patients)} patients",
+                )
+            key = next(iter(patients), "row")
+            (found,) = self._of_patients(patients, values.set_axis([key]), {}, inputs)
+            problems = [one for one in (*(u.problem for u in unread), found.problem) if one]
+            source = replace(found.source, number=number)
+            yield replace(found, source=source, problem="; ".join(problems) or None)
+
+    def _of_patients(
+        self,
+        patients: dict[str, PatientImages],
+        values: pd.DataFrame,
+        lines: Mapping[str, int],
+        inputs: Inputs,
+    ) -> Iterator[Prediction]:
+        keys = list(dict.fromkeys([*patients, *values.index]))
+        arms = make_arms(
+            pd.DataFrame({"patient_id": keys}), image_arm(self, patients), values, self.clinical
         )
-    who = next(iter(seen), "row")
-    (found,) = _answers(predictor, [who], seen, values.set_axis([who]), {})
-    problems = [problem for problem in (unread, found.problem) if problem]
-    return replace(found, problem="; ".join(problems) or None)
+        available, parts = arms.available, self.fuser.contributions(arms)
+        scores = parts.scores(available)
+        own = {"p1": expit(arms.image), "p2": expit(arms.clinical.iloc[:, 0].to_numpy(np.float64))}
+        own |= {"base": parts.base, "image": parts.image, "clinical": parts.clinic}
+        rest, positive = self.bundle.classes
+        for place, key in enumerate(keys):
+            gaps: tuple[str, ...] = ()
+            if key in values.index:
+                row = arms.values.iloc[place]
+                gaps = tuple(str(name) for name in row.index[row.isna()])
+            draft = self._draft(key, patients.get(key), values, inputs)
+            draft = replace(draft, source=replace(draft.source, row=lines.get(key)))
+            used, score = str(available[place]), float(scores[place])
+            if np.isnan(score):
+                problem = draft.problem or "NO_ARM: no image, and no value is known"
+                payload = FusionPayload(used, unknown=gaps)
+                yield replace(draft, problem=problem, payload=payload, complete=False)
+                continue
+            known = {n: float(v[place]) for n, v in own.items() if not np.isnan(v[place])}
+            payload = FusionPayload(used, **known, unknown=gaps)
+            shares = {rest: 1 - score, positive: score}
+            yield replace(decided(self.bundle, draft, shares), payload=payload)
+
+    def _draft(
+        self, key: str, own: PatientImages | None, values: pd.DataFrame, inputs: Inputs
+    ) -> Prediction:
+        """What is known of a patient without the models."""
+        outside: list[str] = [] if own is None else list(own.outside)
+        if key in values.index and values.loc[key].notna().any():
+            known = values.to_dict("index")[key]
+            row = {str(name): float(value) for name, value in known.items()}
+            # Of a patient with an image, the image tells whether it is simulated.
+            simulated = inputs.simulated if own is None else None
+            outside += outside_ranges(self.bundle.trained_on, row, simulated=simulated)
+        source = InputSource(0, "", "", patient_id=key) if own is None else own.source
+        return Prediction(
+            source,
+            threshold=self.bundle.threshold,
+            outside=tuple(dict.fromkeys(outside)),
+            problem=None if own is None else "; ".join(own.problems) or None,
+            receipts=() if own is None else tuple(own.receipts),
+        )
 
 
 def _joined(
-    rows: pd.DataFrame, seen: dict[str, Seen], column: str | None, table: Path
+    rows: pd.DataFrame, patients: Mapping[str, PatientImages], column: str | None, table: Path
 ) -> pd.DataFrame:
     """The rows with the patients of the images."""
-    named = rows.attrs["named"]
-    if not named and seen:
-        if len(rows) > 1 or len(seen) > 1:
+    if not rows.attrs["named"] and patients:
+        if len(rows) > 1 or len(patients) > 1:
             raise InvalidTableError(
                 "PATIENT_COLUMN_MISSING",
                 "The clinical table does not say whose its rows are.",
                 path=table,
                 expected=f"a column {column or 'of patient ids'}, or one row for one patient",
-                actual=f"{len(rows)} rows, images of {len(seen)} patients",
+                actual=f"{len(rows)} rows, images of {len(patients)} patients",
             )
-        return rows.assign(patient_id=list(seen))
-    if seen and not set(rows["patient_id"]) & set(seen):
+        return rows.assign(patient_id=list(patients))
+    if patients and not set(rows["patient_id"]) & set(patients):
         raise InvalidInputError(
             "NOBODY_HAS_BOTH",
             "No row of the clinical table is of a patient of the images.",
             path=table,
-            expected=f"patient ids such as {next(iter(seen))}",
+            expected=f"patient ids such as {next(iter(patients))}",
             actual=", ".join(rows["patient_id"].head(SHOWN)),
             hint="Are the ids those of the DICOM files (PatientID)? Shown are pseudonyms.",
         )
     return rows
-
-
-def _answers(
-    predictor: FusionPredictor,
-    who: list[str],
-    seen: dict[str, Seen],
-    values: pd.DataFrame,
-    lines: dict[str, int],
-) -> list[PatientPrediction]:
-    arms = _arms(predictor, who, seen, values)
-    spoke, bundle = arms.available, predictor.bundle
-    parts = predictor.fuser.contributions(arms)
-    scores = parts.scores(spoke)
-    first = arms.clinical.iloc[:, 0].to_numpy(np.float64)
-    said = {"p1": expit(arms.image), "p2": expit(first)} | parts._asdict()
-    found = []
-    for place, patient in enumerate(who):
-        own = seen.get(patient, Seen())
-        known: dict[str, Any] = {
-            "patient_id": patient,
-            "paths": tuple(own.paths),
-            "row": lines.get(patient),
-            "outside": tuple(dict.fromkeys(own.outside)),
-            "problem": "; ".join(own.problems) or None,
-            "receipts": tuple(own.receipts),
-            "arms_used": str(spoke[place]),
-        }
-        if patient in values.index:
-            gaps = arms.values.iloc[place].isna()
-            known["unknown"] = tuple(str(name) for name in gaps.index[gaps])
-        score = float(scores[place])
-        if np.isnan(score):
-            known["problem"] = known["problem"] or "NO_ARM: no image, and no value is known"
-            found.append(_answer(predictor, **known))
-            continue
-        known |= {n: float(v[place]) for n, v in said.items() if not np.isnan(v[place])}
-        called = score >= bundle.threshold.value
-        decision = bundle.positive if called else f"not {bundle.positive}"
-        found.append(_answer(predictor, **known, score=score, decision=decision))
-    return found
-
-
-def _arms(
-    predictor: FusionPredictor, who: list[str], seen: dict[str, Seen], values: pd.DataFrame
-) -> Arms:
-    there = {patient: own for patient, own in seen.items() if own.logits}
-    width = int(predictor.reader.backbone.num_features)  # type: ignore[arg-type]
-    features = [np.mean(own.features, axis=0) for own in there.values()]
-    image = ImageArm(
-        pd.Series([float(np.mean(own.logits)) for own in there.values()], list(there), float),
-        pd.DataFrame(np.reshape(features, (len(there), width)), list(there)),
-    ).calibrated(predictor.bundle.scale)
-    return make_arms(pd.DataFrame({"patient_id": who}), image, values, predictor.clinical)
-
-
-def _answer(predictor: FusionPredictor, **known: Any) -> PatientPrediction:
-    point = predictor.bundle.threshold
-    numbers = ("score", "p1", "p2", "base", "image", "clinic")
-    blank: dict[str, Any] = dict.fromkeys(numbers) | {
-        "patient_id": None,
-        "paths": (),
-        "row": None,
-        "decision": None,
-        "arms_used": "",
-        "threshold": point.value,
-        "threshold_origin": f"{point.rule} on {point.origin}",
-        "unknown": (),
-        "outside": (),
-        "problem": None,
-        "receipts": (),
-    }
-    return PatientPrediction(**(blank | known))

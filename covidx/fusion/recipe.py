@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from covidx.config import Config
 
-__all__ = ["JointLearning", "Recipe"]
+__all__ = ["FusionRecipe", "JointLearning"]
 
 
 class JointLearning(Config):
@@ -33,8 +33,8 @@ class JointLearning(Config):
     )
 
 
-class Recipe(Config):
-    """How the arms are combined to P3.
+class FusionRecipe(Config):
+    """One way from the arms to P3.
 
     ``late``: logistic regression on the log odds of P1 and P2. ``stacking``: on those of P1 and of
     all clinical models. ``joint``: the network of Mei et al. ``gated``: the same inputs, weighed
@@ -46,7 +46,7 @@ class Recipe(Config):
     learning: JointLearning | None = Field(None, description="of joint and gated")
 
     @model_validator(mode="after")
-    def _fits(self) -> Recipe:
+    def _fits(self) -> FusionRecipe:
         if (self.learning is None) != (self.kind in ("late", "stacking")):
             raise ValueError("joint and gated recipes have learning (such as {}), others have none")
         return self

@@ -7,6 +7,7 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -17,10 +18,10 @@ from numpy.typing import NDArray
 from covidx import segmentation
 from covidx.errors import CovidxError, InvalidInputError, InvalidSeriesError
 from covidx.files import locked, read_json, replacing, sha256_file, sha256_json, write_json
-from covidx.imaging.prepare import Bag, Preprocessing, prepare
+from covidx.imaging.bags import Bag, Preprocessing, prepare
 from covidx.ingest import load_image
 
-__all__ = ["BagCache", "build_cache"]
+__all__ = ["BagCache", "build_cache", "write_once"]
 
 Progress = Callable[[int, int], None]
 
@@ -32,6 +33,7 @@ class BagCache:
     Parameters
     ----------
     folder : Path
+        That holds ``pixels.npy``.
     index : dict
         image_id -> first row, end row, slices, box.
     refused : dict
@@ -49,7 +51,7 @@ class BagCache:
         return mapped
 
     def bag(self, image_id: str, pixels: NDArray[np.uint8] | None = None) -> Bag:
-        """The bag of one image; hand over `pixels` to map the file once for many bags."""
+        """The bag of the image `image_id`; pass `pixels` to map the file once for many bags."""
         entry = self.index[image_id]
         start, end = entry["rows"]
         stack = (self.pixels if pixels is None else pixels)[start:end]
@@ -63,7 +65,7 @@ class BagCache:
 def build_cache(
     store: Path,
     manifest: pd.DataFrame,
-    how: Preprocessing,
+    preprocessing: Preprocessing,
     folder: Path,
     *,
     workers: int | None = None,
@@ -71,7 +73,7 @@ def build_cache(
 ) -> BagCache:
     """Prepare every image of `manifest` once; a cache of the same images is reused.
 
-    An image that cannot be prepared (no lungs, not a CT) is refused by itself and listed. A store
+    An image that cannot be prepared (no lungs, not a CT) is refused on its own and listed. A store
     that lacks an image, or holds another one, is an error.
 
     Parameters
@@ -79,7 +81,9 @@ def build_cache(
     store : Path
         The folder that `covidx.ingest` wrote.
     manifest : DataFrame
-    how : Preprocessing
+        As `tables.MANIFEST`.
+    preprocessing : Preprocessing
+        What every bag is prepared by.
     folder : Path
         Parent of the caches; each lies in a folder named by its content's digest.
     workers : int, optional
@@ -88,23 +92,39 @@ def build_cache(
         Called with (done, total).
     """
     rows = manifest.sort_values("image_id", ignore_index=True)
-    key = sha256_json({"how": how.model_dump(), "by": _maker(), "images": _inputs(rows)})[:16]
-    place = folder / key
+    key = sha256_json(
+        {"preprocessing": preprocessing.model_dump(), "code": _code(), "images": _inputs(rows)}
+    )[:16]
+    return BagCache(
+        *write_once(
+            folder / key, lambda place: _write(place, store, rows, preprocessing, workers, progress)
+        )
+    )
+
+
+def write_once(
+    place: Path, write: Callable[[Path], tuple[dict[str, Any], dict[str, list[str]]]]
+) -> tuple[Path, dict[str, Any], dict[str, list[str]]]:
+    """Fill the folder `place` by `write` unless it is complete; return it, its index and refusals.
+
+    `write` returns the index and the refusals, each by image_id.
+    """
     with locked(place):
         if not (place / "index.json").exists():
-            _write(place, store, rows, how, workers, progress)
-    found = read_json(place / "index.json")
-    return BagCache(place, found["index"], found["refused"])
+            index, refused = write(place)
+            write_json(place / "index.json", {"index": index, "refused": refused})
+    record = read_json(place / "index.json")
+    return place, record["index"], record["refused"]
 
 
-def _maker() -> list[str]:
+def _code() -> list[str]:
     """Digests of the code that prepares: a cache made by other code is not reused."""
     lungs = sorted(Path(segmentation.__file__).parent.glob("*.py"))
-    return [sha256_file(path) for path in (Path(__file__).with_name("prepare.py"), *lungs)]
+    return [sha256_file(path) for path in (Path(__file__).with_name("bags.py"), *lungs)]
 
 
 def _inputs(rows: pd.DataFrame) -> list[list[str]]:
-    """What `load_image` takes from the manifest."""
+    """The columns of the manifest that `load_image` reads."""
     return rows[["image_id", "sha256", "modality", "units", "geometry"]].astype(str).values.tolist()
 
 
@@ -112,17 +132,17 @@ def _write(
     place: Path,
     store: Path,
     rows: pd.DataFrame,
-    how: Preprocessing,
+    preprocessing: Preprocessing,
     workers: int | None,
     progress: Progress | None,
-) -> None:
-    index: dict[str, dict[str, list[int]]] = {}
+) -> tuple[dict[str, Any], dict[str, list[str]]]:
+    index: dict[str, Any] = {}
     refused: dict[str, list[str]] = {}
     with replacing(place / "pixels.npy") as temporary:
-        room = (len(rows) * how.slices, how.rows, how.columns)
+        room = (len(rows) * preprocessing.slices, preprocessing.rows, preprocessing.columns)
         pixels = open_memmap(temporary, mode="w+", dtype=np.uint8, shape=room)
         end = 0
-        for image_id, result in _prepared(store, rows, how, workers, progress):
+        for image_id, result in _prepared(store, rows, preprocessing, workers, progress):
             if isinstance(result, CovidxError):
                 refused[image_id] = [result.code, result.reason]
                 continue
@@ -134,17 +154,17 @@ def _write(
                 "box": list(result.box),
             }
         pixels.flush()
-    write_json(place / "index.json", {"index": index, "refused": refused})
+    return index, refused
 
 
 def _prepared(
     store: Path,
     rows: pd.DataFrame,
-    how: Preprocessing,
+    preprocessing: Preprocessing,
     workers: int | None,
     progress: Progress | None,
 ) -> Iterator[tuple[str, Bag | CovidxError]]:
-    jobs = [(store, row, how) for row in rows.to_dict("records")]
+    jobs = [(store, row, preprocessing) for row in rows.to_dict("records")]
     # Not forked: a fork of a process that runs torch threads may hang.
     with ProcessPoolExecutor(
         workers, mp_context=get_context("spawn"), initializer=_one_thread
@@ -162,8 +182,8 @@ def _one_thread() -> None:
 
 
 def _prepare_one(job: tuple[Path, dict[str, object], Preprocessing]) -> Bag | CovidxError:
-    store, row, how = job
+    store, row, preprocessing = job
     try:
-        return prepare(load_image(store, row), how)
+        return prepare(load_image(store, row), preprocessing)
     except (InvalidInputError, InvalidSeriesError) as error:
         return error

@@ -1,43 +1,46 @@
 """Trained models in use: bundles, predictors, predictions; no training code."""
 
-from pathlib import Path
+from __future__ import annotations
 
-from covidx.inference.image import (
-    PARITY_TOLERANCE,
-    Predictor,
-    Scores,
-    outside_domain,
-    predict_cache,
-    to_tensor,
-)
-from covidx.inference.image_bundle import (
-    Bundle,
-    Threshold,
-    load_bundle,
-    parity_bags,
-    save_bundle,
-)
-from covidx.inference.network_bundle import TrainedOn
-from covidx.inference.score import NOT_INTERPRETABLE, Prediction, predict_path
+from typing import TYPE_CHECKING
 
-SERVED = Path(__file__).with_name("served.py")
-"""The script that MLflow serves a bundle from."""
+from covidx.lazy import lazy_names
+
+if TYPE_CHECKING:
+    from covidx.bundles import Threshold
+    from covidx.domain import TrainedOn, outside_domain
+    from covidx.inference.image import (
+        PARITY_TOLERANCE,
+        ImagePredictor,
+        Scores,
+        predict_cache,
+        to_tensor,
+    )
+    from covidx.inference.image_bundle import ImageBundle, ImageRecipe, parity_bags
+    from covidx.inference.loading import SERVED, load
+    from covidx.inference.prediction import InputSource, Prediction, Predictions
+    from covidx.inference.predictor import Predictor
+    from covidx.inference.reading import Inputs
+else:
+    __getattr__ = lazy_names(__name__, __file__)
 
 __all__ = [
-    "NOT_INTERPRETABLE",
     "PARITY_TOLERANCE",
     "SERVED",
-    "Bundle",
+    "ImageBundle",
+    "ImagePredictor",
+    "ImageRecipe",
+    "InputSource",
+    "Inputs",
     "Prediction",
+    "Predictions",
     "Predictor",
     "Scores",
     "Threshold",
     "TrainedOn",
-    "load_bundle",
+    "load",
     "outside_domain",
     "parity_bags",
     "predict_cache",
-    "predict_path",
-    "save_bundle",
     "to_tensor",
 ]

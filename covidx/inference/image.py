@@ -2,51 +2,54 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from numbers import Real
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from covidx.constants import LATERAL_VIEWS, SPACING_TOLERANCE
-from covidx.imaging import Bag, BagCache, prepare
-from covidx.inference.image_bundle import Bundle, load_bundle
-from covidx.inference.network_bundle import TrainedOn
-from covidx.models import BagClassifier
+from covidx.imaging.bags import Bag, prepare
+from covidx.inference.image_bundle import ImageBundle, parity_bags
+from covidx.inference.network_bundle import read_network, write_network
+from covidx.inference.prediction import Prediction
+from covidx.inference.predictor import ImageInputPredictor, choose_device, decided, device_of
+from covidx.inference.slices import ImagePayload, slice_payload
+from covidx.models.bag import BagClassifier
 from covidx.tables import PROBABILITY_PREFIX
 from covidx.volume import Volume
 
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from covidx.imaging.cache import BagCache
+    from covidx.ingest.records import ReadImage
+
 __all__ = [
     "PARITY_TOLERANCE",
-    "Predictor",
+    "ImagePredictor",
     "Scores",
-    "outside_domain",
     "predict_cache",
     "to_tensor",
 ]
 
 PARITY_TOLERANCE = 1e-5
 """Largest difference in a probability between training, evaluation and prediction."""
-SIMULATED = "covidx phantom"
-"""How the manufacturer of a simulated scan begins."""
 
 
 @dataclass(frozen=True, eq=False)
 class Scores:
-    """What a bundle says of one image.
+    """Scores of one image.
 
     Parameters
     ----------
-    probabilities : ndarray, shape (classes,)
-    slice_probabilities : ndarray, shape (n, classes)
-    weights : ndarray, shape (n,)
-        Share of each slice of the bag in the decision.
+    probabilities : ndarray of float64, shape (classes,)
+    slice_probabilities : ndarray of float64, shape (n, classes)
+    weights : ndarray of float64, shape (n,)
+        Share of each slice of the bag in the decision; they sum to 1.
     """
 
     probabilities: NDArray[np.float64]
@@ -55,48 +58,127 @@ class Scores:
 
 
 @dataclass(frozen=True, eq=False)
-class Predictor:
-    """A bundle in memory, ready to score."""
+class ImagePredictor(ImageInputPredictor):
+    """An image classifier (P1) in memory, ready to score.
 
-    bundle: Bundle
+    Parameters
+    ----------
+    bundle : ImageBundle
+    model : BagClassifier
+        In evaluation mode.
+    """
+
+    bundle: ImageBundle
     model: BagClassifier
 
+    @property
+    def device(self) -> torch.device:
+        """Where the network lies."""
+        return device_of(self.model)
+
     @classmethod
-    def load(cls, folder: Path) -> Predictor:
+    def load(cls, folder: Path, device: str = "auto") -> ImagePredictor:
         """Read a bundle and make sure that it scores its parity cases as when it was saved.
+
+        Parameters
+        ----------
+        folder : Path
+        device : str
+            As `Predictor.load`.
 
         Raises
         ------
         BundleError
-            As `load_bundle`, or ``PARITY_LOST``.
+            As `read_network`, or ``PARITY_LOST``.
         """
-        bundle, model, parity = load_bundle(folder)
-        predictor, pixels = cls(bundle, model), parity["pixels"]
+        bundle, model, parity = read_network(folder, ImageBundle, _build, choose_device(device))
+        predictor = cls(bundle, model.to(memory_format=torch.channels_last))
+        pixels = parity["pixels"]  # (cases, n, rows, columns)
         whole = (0, pixels.shape[2], 0, pixels.shape[3])
         found = [predictor.score(Bag(p, np.arange(len(p)), whole)).probabilities for p in pixels]
         bundle.need_parity(folder, found, parity["probabilities"], PARITY_TOLERANCE)
         return predictor
 
+    def save(self, folder: Path) -> ImagePredictor:
+        """Write the bundle and read it back, so that all that follows uses what was saved.
+
+        Parameters
+        ----------
+        folder : Path
+            Must not exist.
+        """
+        bags = parity_bags(self.bundle.recipe.preprocessing)
+        cases: dict[str, NDArray[Any]] = {
+            "pixels": np.stack([bag.pixels for bag in bags]),
+            "probabilities": np.stack([self.score(bag).probabilities for bag in bags]),
+        }
+        write_network(folder, self.bundle, self.model, cases)
+        return ImagePredictor.load(folder, str(self.device))
+
     @torch.inference_mode()
     def score(self, bag: Bag) -> Scores:
-        """Score one bag, by itself, so that no other image can matter."""
-        slices = to_tensor(bag.pixels)
+        """Score one bag, by itself, so that no other image can matter.
+
+        Parameters
+        ----------
+        bag : Bag
+        """
+        slices = to_tensor(bag.pixels).to(self.device)
         output = self.model(slices, [len(slices)])
         # Softmax in double precision: the probabilities then sum to 1 to the last digit kept.
         return Scores(
-            output.logits[0].double().softmax(dim=0).numpy(),
-            output.slice_logits.double().softmax(dim=1).numpy(),
-            output.weights.double().numpy(),
+            output.logits[0].double().softmax(dim=0).cpu().numpy(),
+            output.slice_logits.double().softmax(dim=1).cpu().numpy(),
+            output.weights.double().cpu().numpy(),
         )
 
     def score_volume(self, volume: Volume) -> tuple[Bag, Scores]:
-        """Prepare an image as in training, and score it."""
-        bag = prepare(volume, self.bundle.preprocessing)
+        """Prepare an image as in training, and score it.
+
+        Parameters
+        ----------
+        volume : Volume
+            In any orientation; ``bag.slices`` counts those of ``volume.canonical()``.
+
+        Raises
+        ------
+        InvalidInputError
+            As `prepare`.
+        """
+        bag = prepare(volume, self.bundle.recipe.preprocessing)
         return bag, self.score(bag)
 
     def positive_score(self, scores: Scores) -> float:
-        """Probability of the positive class."""
+        """Probability of the positive class.
+
+        Parameters
+        ----------
+        scores : Scores
+        """
         return float(scores.probabilities[self.bundle.classes.index(self.bundle.positive)])
+
+    def empty_payload(self) -> ImagePayload:
+        """As `Predictor.empty_payload`."""
+        return ImagePayload()
+
+    def of_image(self, image: ReadImage, draft: Prediction) -> Prediction:
+        """Score an image, and tell which slices decided.
+
+        Parameters
+        ----------
+        image : ReadImage
+        draft : Prediction
+        """
+        bag, scores = self.score_volume(image.volume)
+        values = map(float, scores.probabilities)
+        named = dict(zip(self.bundle.classes, values, strict=True))
+        place = self.bundle.classes.index(self.bundle.positive)
+        payload = slice_payload(image, bag, scores.slice_probabilities[:, place], scores.weights)
+        return replace(decided(self.bundle, draft, named), payload=payload)
+
+
+def _build(bundle: ImageBundle) -> BagClassifier:
+    return BagClassifier(bundle.recipe.architecture, len(bundle.classes), pretrained=False)
 
 
 def to_tensor(pixels: NDArray[np.uint8]) -> Tensor:
@@ -109,7 +191,7 @@ def to_tensor(pixels: NDArray[np.uint8]) -> Tensor:
 
 
 def predict_cache(
-    predictor: Predictor,
+    predictor: ImagePredictor,
     cache: BagCache,
     rows: pd.DataFrame,
     run_id: str,
@@ -119,7 +201,7 @@ def predict_cache(
 
     Parameters
     ----------
-    predictor : Predictor
+    predictor : ImagePredictor
     cache : BagCache
     rows : DataFrame
         Manifest rows with fold and role.
@@ -134,6 +216,8 @@ def predict_cache(
     """
     level = "image" if rows["patient_id"].duplicated().any() else "patient"
     bundle, pixels = predictor.bundle, cache.pixels
+    import pandas as pd
+
     table = []
     for done, row in enumerate(rows.sort_values("image_id").to_dict("records"), 1):
         scores = predictor.score(cache.bag(str(row["image_id"]), pixels))
@@ -158,46 +242,3 @@ def predict_cache(
         if progress is not None:
             progress(done, len(rows))
     return pd.DataFrame(table)
-
-
-class _Trained(Protocol):
-    """Whatever says what it was trained on."""
-
-    @property
-    def trained_on(self) -> TrainedOn: ...
-
-
-def outside_domain(bundle: _Trained, facts: Mapping[str, object]) -> list[str]:
-    """Why a score of this bundle on this image may not be interpreted; empty where nothing speaks.
-
-    Parameters
-    ----------
-    bundle : Bundle, or another that says what it was trained on
-    facts : mapping
-        Manifest fields of the image: modality, units, kind, view, manufacturer, contrast,
-        slice_thickness_mm.
-    """
-    seen, reasons = bundle.trained_on, []
-    maker = str(facts.get("manufacturer") or "")
-    simulated = maker.startswith(SIMULATED)
-    if seen.domain == "simulated" and not simulated:
-        reasons.append("the model was trained on simulated scans, this is not one")
-    if seen.domain == "real" and simulated:
-        reasons.append("the model was trained on real scans, this one is simulated")
-    if facts["modality"] not in seen.modalities:
-        reasons.append(f"trained on {seen.modality}, this is {facts['modality']}")
-    if facts["units"] != seen.units:
-        reasons.append(f"trained on values in {seen.units}, these are {facts['units']}")
-    if facts.get("kind") and facts["kind"] != seen.kind:
-        reasons.append(f"trained on a {seen.kind}, this is a {facts['kind']}")
-    if seen.kind == "radiograph" and str(facts.get("view")).upper() in LATERAL_VIEWS:
-        reasons.append("trained on frontal views, this is a lateral one")
-    if facts.get("contrast") == "given" and not seen.contrast:
-        reasons.append("contrast medium was given; the model was trained on scans without")
-    thickness = facts.get("slice_thickness_mm")
-    if seen.slice_thickness_mm and isinstance(thickness, Real) and np.isfinite(float(thickness)):
-        low, high = seen.slice_thickness_mm
-        mm = float(thickness)
-        if not low * (1 - SPACING_TOLERANCE) <= mm <= high * (1 + SPACING_TOLERANCE):
-            reasons.append(f"trained on slices of {low:g} to {high:g} mm, these are {mm:g}")
-    return reasons

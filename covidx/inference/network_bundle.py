@@ -1,60 +1,35 @@
-"""What bundles of networks on pictures share: fields, weights, parity cases. No pickle."""
+"""What bundles of networks on images share: weights and reference cases. No pickle."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, ClassVar, Literal, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
-from pydantic import Field
 from safetensors import SafetensorError
 from safetensors.numpy import load_file as load_arrays
 from safetensors.numpy import save_file as save_arrays
 from safetensors.torch import load_file, save_file
-from scipy.ndimage import gaussian_filter
 from torch import nn
 
 from covidx.bundles import BundleFile, read_bundle
-from covidx.config import Config
 from covidx.errors import BundleError
 from covidx.files import replacing_folder
 
-__all__ = ["NetworkBundle", "TrainedOn", "made_up_patches", "read_network", "write_network"]
+__all__ = ["NetworkBundle", "read_network", "synthetic_patches", "write_network"]
 
 PARITY_CASES = 2
 WEIGHTS, PARITY = "weights.safetensors", "parity.safetensors"
 
 
-class TrainedOn(Config):
-    """What the model saw; an input unlike it is marked."""
-
-    dataset: str
-    domain: Literal["real", "simulated"]
-    card_sha256: str | None
-    manifest_sha256: str
-    split_sha256: str
-    patients: dict[str, int] = Field(description="class -> patients of role train")
-    modalities: list[str]
-    kind: str
-    units: str
-    manufacturers: list[str]
-    slice_thickness_mm: tuple[float, float] | None
-    contrast: bool = Field(False, description="whether it saw scans with contrast medium")
-
-    @property
-    def modality(self) -> str:
-        """The modalities in words."""
-        return " and ".join(self.modalities)
-
-
 class NetworkBundle(BundleFile):
-    """``bundle.json`` of a network on pictures."""
+    """``bundle.json`` of a network on images."""
 
     FILES: ClassVar = {WEIGHTS: "weights_sha256", PARITY: "parity_sha256"}
 
-    trained_on: TrainedOn
     weights_sha256: str = ""
     parity_sha256: str = ""
 
@@ -63,8 +38,16 @@ Kind = TypeVar("Kind", bound=NetworkBundle)
 Net = TypeVar("Net", bound=nn.Module)
 
 
-def made_up_patches(patch: tuple[int, ...]) -> NDArray[np.float32]:
-    """Patches that are the same on every machine: smooth noise, shape (cases, 1, *patch)."""
+def synthetic_patches(patch: tuple[int, ...]) -> NDArray[np.float32]:
+    """Patches that are the same on every machine: smooth noise, shape (cases, 1, *patch).
+
+    Parameters
+    ----------
+    patch : tuple of int
+        Edges in pixels.
+    """
+    from scipy.ndimage import gaussian_filter
+
     chance = np.random.default_rng(2020)
     noise = chance.standard_normal((PARITY_CASES, 1, *patch))
     smooth = gaussian_filter(noise, (0, 0, *(3.0 for _ in patch)))
@@ -98,7 +81,7 @@ def write_network(
 
 
 def read_network(
-    folder: Path, kind: type[Kind], build: Callable[[Kind], Net]
+    folder: Path, kind: type[Kind], build: Callable[[Kind], Net], device: torch.device
 ) -> tuple[Kind, Net, dict[str, NDArray[Any]]]:
     """Read a bundle, checking every hash: what it is, its network, its parity cases.
 
@@ -108,6 +91,8 @@ def read_network(
     kind : type of NetworkBundle
     build : callable
         A bundle -> its network, whose weights are then read.
+    device : torch.device
+        Where the network is to lie.
 
     Raises
     ------
@@ -122,4 +107,4 @@ def read_network(
         raise BundleError(
             "BUNDLE_INVALID", "The weights do not fit the network.", path=folder, actual=error
         ) from error
-    return bundle, model.eval(), load_arrays(folder / PARITY)
+    return bundle, model.eval().to(device), load_arrays(folder / PARITY)

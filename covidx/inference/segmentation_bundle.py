@@ -2,39 +2,64 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
-from pydantic import Field
+from pydantic import Field, model_validator
 from torch import nn
 
 from covidx.config import Config
 from covidx.imaging.frames import Framing, RadiographFraming
 from covidx.imaging.pairs import Groups
-from covidx.inference.network_bundle import NetworkBundle, read_network, write_network
-from covidx.models.segmenters import SegmenterShape, channels_last, make_segmenter
+from covidx.inference.network_bundle import NetworkBundle
+from covidx.models.learning import SegmentationLearning
+from covidx.models.segmenters import SegmenterShape, make_segmenter
 
 __all__ = [
-    "SegmentRecipe",
     "SegmentationBundle",
+    "SegmentationRecipe",
     "build_network",
-    "by_question",
-    "load_segmentation_bundle",
-    "save_segmentation_bundle",
-    "shares_of",
+    "probabilities_of",
+    "split_groups",
 ]
 
 
-class SegmentRecipe(Config):
-    """What a segmenter is, and how an image reaches it."""
+class SegmentationRecipe(Config):
+    """How images reach the working grid, what the network is, and how it learns."""
 
     framing: Framing
     network: SegmenterShape
-    patch: tuple[int, ...]
+    learning: SegmentationLearning | None = Field(
+        None, description="None in a bundle that was upgraded from one that did not record it"
+    )
+    patch: tuple[int, ...] = Field(description="as in learning: pixels of a training patch")
     mirrored: bool = Field(description="the mean of an image's answer and of its mirror's is taken")
+    tolerance: float | None = Field(
+        None, ge=0, description="of the NSD: mm, or pixels of a radiograph; None as for learning"
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _patch_of_learning(cls, values: Any) -> Any:
+        return with_patch(values)
+
+    @model_validator(mode="after")
+    def _fits(self) -> SegmentationRecipe:
+        dimensions = self.network.dimensions
+        if self.learning is not None and self.learning.patch != self.patch:
+            raise ValueError("patch must be that of learning")
+        if len(self.patch) != dimensions:
+            raise ValueError(f"a {dimensions}D network needs a patch of {dimensions} edges")
+        if any(edge % self.network.multiple for edge in self.patch):
+            raise ValueError(f"edges of the patch must be multiples of {self.network.multiple}")
+        if self.framing.input == "radiograph" and dimensions != 2:
+            raise ValueError("a radiograph has two dimensions")
+        return self
+
+    @property
+    def dimensions(self) -> int:
+        """Of the network."""
+        return self.network.dimensions
 
     @property
     def spacing_mm(self) -> tuple[float, ...]:
@@ -48,43 +73,59 @@ class SegmentRecipe(Config):
 class SegmentationBundle(NetworkBundle):
     """``bundle.json`` of a segmenter."""
 
+    schema_version: int = 2
     kind: Literal["segmentation"] = "segmentation"
-    recipe: SegmentRecipe
-    groups: Groups = Field(description="question -> classes in the order of the logits")
+    recipe: SegmentationRecipe
+    groups: Groups = Field(description="structure -> classes in the order of the logits")
 
 
-def build_network(recipe: SegmentRecipe, groups: Groups) -> nn.Module:
-    """The network of a recipe, its weights drawn from torch's generator."""
+def with_patch(values: Any) -> Any:
+    """The values of a recipe, with the patch of its learning where it names none itself.
+
+    Parameters
+    ----------
+    values : dict or other
+        As pydantic has them before it validates.
+    """
+    if isinstance(values, dict) and "patch" not in values and values.get("learning") is not None:
+        learning = values["learning"]
+        patch = learning.get("patch") if isinstance(learning, dict) else learning.patch
+        return {**values, "patch": patch}
+    return values
+
+
+def build_network(recipe: SegmentationRecipe, groups: Groups) -> nn.Module:
+    """The network of a recipe, its weights drawn from torch's generator.
+
+    Parameters
+    ----------
+    recipe : SegmentationRecipe
+    groups : Groups
+        Structure -> classes.
+    """
     outputs = sum(len(names) for names in groups.values())
     return make_segmenter(recipe.network, outputs, recipe.patch, recipe.spacing_mm)
 
 
-def save_segmentation_bundle(
-    folder: Path, bundle: SegmentationBundle, model: nn.Module, expected: NDArray[np.float32]
-) -> SegmentationBundle:
-    """Write a bundle as `write_network` does.
+def probabilities_of(logits: torch.Tensor, groups: Groups) -> torch.Tensor:
+    """Class probabilities: a softmax over the classes of each structure.
 
-    `expected`: the mean class shares of the made-up patches, (cases, classes of all questions).
+    Parameters
+    ----------
+    logits : Tensor, shape (n, classes of all structures, *edges)
+    groups : Groups
     """
-    return write_network(folder, bundle, model, {"shares": expected})
+    return torch.cat([part.softmax(dim=1) for part in split_groups(logits, groups)], dim=1)
 
 
-def load_segmentation_bundle(
-    folder: Path,
-) -> tuple[SegmentationBundle, nn.Module, NDArray[np.float32]]:
-    """Read a bundle as `read_network` does: what it is, its network, its parity answers."""
-    bundle, model, expected = read_network(
-        folder, SegmentationBundle, lambda one: build_network(one.recipe, one.groups)
-    )
-    ready = channels_last(model, bundle.recipe.network.dimensions)
-    return bundle, ready, expected["shares"]
+def split_groups(values: torch.Tensor, groups: Groups, dim: int = 1) -> tuple[torch.Tensor, ...]:
+    """The classes of each structure, from those of all.
 
-
-def shares_of(logits: torch.Tensor, groups: Groups) -> torch.Tensor:
-    """Class shares: a softmax over the classes of each question."""
-    return torch.cat([part.softmax(dim=1) for part in by_question(logits, groups)], dim=1)
-
-
-def by_question(answers: torch.Tensor, groups: Groups, dim: int = 1) -> tuple[torch.Tensor, ...]:
-    """The classes of each question, from those of all."""
-    return torch.split(answers, [len(names) for names in groups.values()], dim)
+    Parameters
+    ----------
+    values : Tensor
+        All classes along `dim`.
+    groups : Groups
+    dim : int
+    """
+    return torch.split(values, [len(names) for names in groups.values()], dim)

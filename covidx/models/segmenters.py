@@ -1,4 +1,4 @@
-"""Networks that give each pixel its classes: FCN by torchvision, U-Net and DynUNet by MONAI."""
+"""Networks that segment: FCN by torchvision, U-Net and DynUNet by MONAI."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ class FCNShape(Config):
 
     @property
     def dimensions(self) -> int:
-        """Of its input."""
+        """Dimensions of its input."""
         return 2
 
     @property
     def multiple(self) -> int:
-        """Of which an input's edges must be: of any."""
+        """Pixels of which each edge of an input must be a multiple."""
         return 8
 
 
@@ -48,7 +48,7 @@ class _Pyramid(Config):
 
     @property
     def multiple(self) -> int:
-        """Of which each edge of an input must be."""
+        """Pixels of which each edge of an input must be a multiple."""
         return int(2 ** (len(self.channels) - 1))
 
 
@@ -93,6 +93,7 @@ def make_segmenter(
     Parameters
     ----------
     shape : SegmenterShape
+        What is built.
     outputs : int
         Logits a pixel.
     patch : tuple of int
@@ -137,8 +138,22 @@ def plan(
 ) -> tuple[list[list[int]], list[list[int]]]:
     """Kernels and strides of each level by nnU-Net's rules.
 
-    An axis whose spacing is more than twice the finest one is neither halved nor looked across
+    An axis whose spacing is more than twice the finest one is neither halved nor convolved across
     until the others have caught up; none is halved below `SMALLEST_EDGE`.
+
+    Parameters
+    ----------
+    patch : tuple of int
+        Pixels of a training patch, an axis each.
+    spacing_mm : tuple of float
+        mm between them.
+    levels : int
+        Of the network.
+
+    Returns
+    -------
+    kernels, strides : list of list of int
+        Of each level, an axis each.
 
     Examples
     --------
@@ -148,7 +163,7 @@ def plan(
     edges, mm = list(patch), list(spacing_mm)
     kernels, strides = [], [[1] * len(patch)]
     for level in range(levels):
-        fine = [one <= 2 * min(mm) for one in mm]
+        fine = [spacing <= 2 * min(mm) for spacing in mm]
         kernels.append([3 if near else 1 for near in fine])
         if level == levels - 1:
             break
@@ -157,10 +172,10 @@ def plan(
         ]
         strides.append([2 if half else 1 for half in halved])
         edges = [edge // 2 if half else edge for edge, half in zip(edges, halved, strict=True)]
-        mm = [2 * one if half else one for one, half in zip(mm, halved, strict=True)]
+        mm = [2 * step if half else step for step, half in zip(mm, halved, strict=True)]
     return kernels, strides
 
 
 def channels_last(network: nn.Module, dimensions: int) -> nn.Module:
-    """2D convolutions on a CPU are several times faster so."""
+    """Set the memory format of `network` in 2 `dimensions`; a CPU is several times faster in it."""
     return network.to(memory_format=torch.channels_last) if dimensions == 2 else network

@@ -2,30 +2,37 @@
 
 from __future__ import annotations
 
-from covidx.phantom.beam import DETECTORS, FILM, VIEWS, beam_digest
-from covidx.phantom.clinical import (
-    CLINICAL_COLUMNS,
-    MEI_COLUMNS,
-    PRESENTATION_COLUMNS,
-    SYMPTOM_COLUMNS,
-)
-from covidx.phantom.cohort import clinical_table, generate_cohort, generate_flawed
-from covidx.phantom.effects import CLASSES, EFFECTS, GENERATOR_VERSION, effects_digest
-from covidx.phantom.flaws import FLAWS, Exam, check_flaws, exams, parse_flaws
-from covidx.phantom.patient import Patient, PhantomScan, draw_patient, render
-from covidx.phantom.radiograph import PhantomRadiograph, render_radiograph
-from covidx.phantom.scanners import SCANNERS
+from typing import TYPE_CHECKING
+
+from covidx.lazy import lazy_names
+
+if TYPE_CHECKING:
+    from covidx.phantom.beam import DETECTORS, RADIOGRAPHY, VIEWS, beam_digest
+    from covidx.phantom.clinical import (
+        CLINICAL_COLUMNS,
+        MEI_COLUMNS,
+        PRESENTATION_COLUMNS,
+        SYMPTOM_COLUMNS,
+    )
+    from covidx.phantom.cohort import clinical_table, generate_cohort
+    from covidx.phantom.effects import CLASSES, EFFECTS, GENERATOR_VERSION, effects_digest
+    from covidx.phantom.flaws import FLAWS, Exam, check_flaws, exams, parse_flaws
+    from covidx.phantom.patient import Patient, PhantomScan, draw_patient, render
+    from covidx.phantom.radiograph import PhantomRadiograph, render_radiograph
+    from covidx.phantom.scanners import SCANNERS
+else:
+    __getattr__ = lazy_names(__name__, __file__)
 
 __all__ = [
     "CLASSES",
     "CLINICAL_COLUMNS",
     "DETECTORS",
     "EFFECTS",
-    "FILM",
     "FLAWS",
     "GENERATOR_VERSION",
     "MEI_COLUMNS",
     "PRESENTATION_COLUMNS",
+    "RADIOGRAPHY",
     "SCANNERS",
     "SYMPTOM_COLUMNS",
     "VIEWS",
@@ -40,7 +47,6 @@ __all__ = [
     "effects_digest",
     "exams",
     "generate_cohort",
-    "generate_flawed",
     "parse_flaws",
     "render",
     "render_radiograph",

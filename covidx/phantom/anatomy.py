@@ -53,7 +53,17 @@ class Anatomy:
 
 
 def draw_anatomy(rng: np.random.Generator, sex: str, age: float) -> Anatomy:
-    """Draw one patient's shape; all spreads are modelling choices around adult anatomy."""
+    """Draw one patient's shape; all spreads are modelling choices around adult anatomy.
+
+    Parameters
+    ----------
+    rng : Generator
+        Source of randomness.
+    sex : str
+        M or F.
+    age : float
+        Years.
+    """
     size = float(np.clip(rng.normal(1.03 if sex == "M" else 0.94, 0.045), 0.84, 1.15))
     wide = size * draw(rng, 126.0, 142.0)
     deep = size * draw(rng, 84.0, 102.0)
@@ -128,7 +138,7 @@ class Lungs:
 
 
 def cage_depth(anatomy: Anatomy, grid: Grid) -> Array:
-    """mm inside the inner surface of the rib cage: an oval that narrows to the apex."""
+    """Depth in mm inside the rib cage of `anatomy`, an oval that narrows to the apex, on `grid`."""
     top, base = 122.0 * anatomy.size, -105.0 * anatomy.size
     t = np.clip((grid.z - base) / (top - base), 0.0, 1.0)
     profile = np.maximum(1.0 - t**2.8, 1e-4) ** 0.5
@@ -184,7 +194,7 @@ def _mediastinum_gap(anatomy: Anatomy, grid: Grid) -> Array:
 
 
 def find_lungs(anatomy: Anatomy, grid: Grid) -> Lungs:
-    """Lay the two lungs with their lobes onto a grid."""
+    """Place the two lungs of `anatomy` with their lobes on `grid`."""
     cage = cage_depth(anatomy, grid)
     dome = _dome_height(anatomy, grid)
     depth = np.minimum(np.minimum(cage, dome), _mediastinum_gap(anatomy, grid))
@@ -210,6 +220,14 @@ def paint_lungs(
 
     Parameters
     ----------
+    image : ndarray of float32, shape (slices, rows, columns)
+        HU; painted in place.
+    anatomy : Anatomy
+        The patient's shape.
+    grid : Grid
+        Where the voxels lie.
+    lungs : Lungs
+        The lungs on `grid`.
     texture : tuple of ndarray
         Two smooth random fields of unit variance: fine and coarse.
     """

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 
 from covidx.files import sha256_json
 
-__all__ = ["DETECTORS", "FILM", "VIEWS", "Detector", "Film", "View", "beam_digest"]
+__all__ = ["DETECTORS", "RADIOGRAPHY", "VIEWS", "Detector", "Radiography", "View", "beam_digest"]
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class View:
 
     name: str  # ViewPosition (PS3.3 C.8.11.5)
     upright: bool
-    """PA films are taken standing, so that fluid fills the base of the pleural space; AP films
+    """PA radiographs are taken standing, so that fluid fills the base of the pleural space; AP ones
     lying in bed, so that it settles at the back, as in the CT."""
     to_back: int  # +1 if the beam runs to the patient's back, -1 to the front
     source_mm: float
@@ -101,16 +101,16 @@ B: flat panel of 43 x 43 cm, its display curve a table, lossless JPEG-LS. C: fla
 
 
 @dataclass(frozen=True)
-class Film:
-    """What all films share. Every number is a modelling choice where nothing else is said."""
+class Radiography:
+    """What all radiographs share. Every number is a modelling choice where nothing else is said."""
 
     ap_share: float = 0.5
-    """Share of AP films in every class: here the projection does not tell the class; in life it
-    follows severity."""
+    """Share of AP radiographs in every class: here the projection is independent of the class; in
+    life it follows severity."""
     right_marker_share: float = 0.7
-    """Share of films whose marker is an R; the others have an L."""
+    """Share of radiographs whose marker is an R; the others have an L."""
     lateral_share: float = 0.6
-    """Share of standing patients' studies that hold a lateral film as well."""
+    """Share of standing patients' studies that hold a lateral radiograph as well."""
     voxel_mm: float = 2.5
     """Side of a voxel across the beam, for all but vessels, which are drawn on the detector."""
     step_mm: float = 5.0
@@ -145,14 +145,14 @@ class Film:
     latitude: float = 0.33
     """Share by which slow changes are pressed together: lung and mediastinum show at once."""
     latitude_mm: float = 28.0
-    """Standard deviation of the blur that tells slow from fast."""
+    """Standard deviation of the blur that separates slow changes from fast ones."""
     crisp: float = 0.5
     """By how much detail finer than `crisp_mm` is raised, as presentation processing does."""
     crisp_mm: float = 2.0
     range_log: tuple[float, float] = (-0.6, 7.2)
     """Negative logarithm of exposure that the stored values span."""
     window_quantiles: tuple[float, float] = (0.02, 0.95)
-    """Quantiles in the middle of the film that the display window is laid about."""
+    """Quantiles in the middle of the radiograph that the display window is placed around."""
     window_margin: tuple[float, float] = (0.14, 0.05)
     """By how much it reaches beyond them on the dark and the bright side, in parts of its width."""
     curve: float = 1.15
@@ -163,17 +163,17 @@ class Film:
     lesion_mm: float = 8.0
     """A pixel belongs to the lesion mask where the beam passes so much ill lung, or fluid."""
     lateral_enlargement: float = 1.12
-    """Of the lateral film, which is a parallel projection."""
+    """Of the lateral radiograph, which is a parallel projection."""
 
 
-FILM = Film()
+RADIOGRAPHY = Radiography()
 
 
 @dataclass(frozen=True)
 class _Table:
     views: dict[str, View] = field(default_factory=lambda: VIEWS)
     detectors: dict[str, Detector] = field(default_factory=lambda: DETECTORS)
-    film: Film = FILM
+    film: Radiography = RADIOGRAPHY  # the key in the digest
 
 
 def beam_digest() -> str:

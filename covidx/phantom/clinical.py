@@ -1,5 +1,5 @@
 """The clinical row: the twelve variables of Mei et al. (Nat Med 2020;26:1224), symptoms that the
-formula of Menni et al. (Nat Med 2020;26:1037) asks for beyond them, and what no model is given."""
+formula of Menni et al. (Nat Med 2020;26:1037) needs beyond them, and what no model gets."""
 
 from __future__ import annotations
 
@@ -59,6 +59,22 @@ def draw_clinical(
 
     It depends on the class alone, not on the lesions: PCR-positives with a normal CT look no
     less like COVID-19 here than the others.
+
+    Parameters
+    ----------
+    rng : Generator
+        Source of randomness.
+    label : str
+        One of `CLASSES`.
+    sex : str
+        M or F.
+    age : int
+        Years.
+
+    Returns
+    -------
+    dict
+        Column of `MEI_COLUMNS` -> value.
     """
     effects = EFFECTS.clinical[label]
     fever = rng.random() < effects.fever
@@ -89,8 +105,9 @@ def draw_clinical(
 
 
 def draw_symptoms(rng: np.random.Generator, label: str) -> dict[str, str | float | int | None]:
-    """Draw the symptoms of a patient, independent of each other given the class; None is unknown.
+    """Draw from `rng` the symptoms of a patient of class `label`; None is unknown.
 
+    They are independent of each other within the class.
     Their random stream is their own, so that rows drawn without them stay what they were.
     """
     effects = EFFECTS.symptoms[label]
@@ -109,6 +126,20 @@ def draw_presentation(
 
     The days are those of the disease, which its lesions follow; PCR-positives with a normal CT have
     early ones of their own. The random stream is this function's alone.
+
+    Parameters
+    ----------
+    rng : Generator
+        Source of randomness.
+    label : str
+        One of `CLASSES`.
+    disease : Disease
+        Of the patient.
+
+    Returns
+    -------
+    dict
+        Column of `PRESENTATION_COLUMNS` -> value.
     """
     effects, normal = EFFECTS.presentation, not disease.pattern
     known = rng.random() >= effects.days_unknown

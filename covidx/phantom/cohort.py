@@ -24,7 +24,7 @@ from covidx.phantom.effects import CLASSES, GENERATOR_VERSION, effects_digest
 from covidx.phantom.flaws import Exam, check_flaws, exams
 from covidx.phantom.patient import draw_patient
 
-__all__ = ["MODALITIES", "Modality", "clinical_table", "generate_cohort", "generate_flawed"]
+__all__ = ["MODALITIES", "Modality", "clinical_table", "generate_cohort"]
 
 Modality = Literal["ct", "cxr"]
 
@@ -83,7 +83,7 @@ def _in_words(description: Row) -> str:
 
 @dataclass(frozen=True)
 class _Plan:
-    """What a cohort is."""
+    """The contents of a cohort."""
 
     patients: int
     seed: int
@@ -104,8 +104,8 @@ class _Plan:
 
     @property
     def description(self) -> Row:
-        """What phantom.json says; of plain CTs as before there was anything else."""
-        films = {"modality": self.modality, "beam_sha256": beam_digest()}
+        """The content of phantom.json; keys that plain CTs do not need are left out."""
+        radiographs = {"modality": self.modality, "beam_sha256": beam_digest()}
         return {
             "kind": "covidx phantom cohort, simulated: no real patient",
             "patients": self.patients,
@@ -113,7 +113,7 @@ class _Plan:
             "generator_version": GENERATOR_VERSION,
             "effects_sha256": effects_digest(),
             "classes": list(CLASSES),
-            **({} if self.modality == "ct" else films),
+            **({} if self.modality == "ct" else radiographs),
             **({"distractors": True} if self.distractors else {}),
             **({"flaws": dict(self.flaws)} if self.flaws else {}),
         }
@@ -133,10 +133,15 @@ def generate_cohort(
     *,
     modality: Modality = "ct",
     distractors: bool = False,
+    flaws: Mapping[str, float] | None = None,
     workers: int | None = None,
     progress: Progress | None = None,
 ) -> Path:
     """Write a cohort of simulated patients; the same seed gives the same bytes.
+
+    labels.csv and clinical.csv hold what `flaws` made of the patients; truth.csv has a row an exam,
+    with the true label and the flaws that struck it. Where patients overlap, splits.csv gives each
+    study its role; where labels contradict, labels.csv names the study of each.
 
     Parameters
     ----------
@@ -151,6 +156,8 @@ def generate_cohort(
         same: anatomy, disease, label and clinical row.
     distractors : bool
         CTs with nodules, plates of atelectasis and motion, for segmentation; see `render`.
+    flaws : mapping of str to float, optional
+        Name in `FLAWS` -> strength, 0 to 1; without any the cohort is the clean one.
     workers : int, optional
         Processes; by default one for each CPU this process may use.
     progress : callable, optional
@@ -164,44 +171,11 @@ def generate_cohort(
     Raises
     ------
     InvalidInputError
-        If a number is out of range, or `out` holds something else.
+        ``PHANTOM_ARGUMENT``, ``OUTPUT_NOT_A_FOLDER``, ``OUTPUT_NOT_EMPTY``, or as `check_flaws`.
     StoreError
         If `out` cannot be written.
     """
-    return _generate(Path(out), _Plan(patients, seed, modality, distractors), workers, progress)
-
-
-def generate_flawed(
-    out: Path,
-    patients: int,
-    seed: int,
-    flaws: Mapping[str, float],
-    *,
-    modality: Modality = "ct",
-    workers: int | None = None,
-    progress: Progress | None = None,
-) -> Path:
-    """Write the cohort of `generate_cohort` with flaws planted in it; none makes it the clean one.
-
-    labels.csv and clinical.csv tell what the flaws made of the patients; truth.csv has a row an
-    exam, with the true label and the flaws that struck it. Where patients overlap, splits.csv
-    gives each study its role; where labels contradict, labels.csv names the study of each.
-
-    Parameters
-    ----------
-    flaws : mapping
-        Name in `FLAWS` -> strength, 0 to 1.
-
-    Raises
-    ------
-    InvalidInputError
-        As `generate_cohort` and `check_flaws`.
-    """
-    plan = _Plan(patients, seed, modality, flaws=check_flaws(flaws))
-    return _generate(Path(out), plan, workers, progress)
-
-
-def _generate(out: Path, plan: _Plan, workers: int | None, progress: Progress | None) -> Path:
+    out, plan = Path(out), _Plan(patients, seed, modality, distractors, check_flaws(flaws or {}))
     description = plan.description
     if _is_there(out, description):
         return out
@@ -242,9 +216,10 @@ def _once(rows: Iterable[Row]) -> list[Row]:
 
 
 def clinical_table(patients: int, seed: int) -> pd.DataFrame:
-    """Labels and clinical rows of a cohort without its images: patient_id, label, clinical columns.
+    """Draw labels and clinical rows of `patients` patients of a `seed`, without any image.
 
-    The rows are those that `generate_cohort` writes for the same seed; what is unknown is None.
+    Columns are patient_id, label and `CLINICAL_COLUMNS`. The rows are those that
+    `generate_cohort` writes for the same seed; what is unknown is None.
     """
     drawn = (draw_patient(seed, index) for index in range(patients))
     rows = [{"patient_id": p.patient_id, "label": p.label, **p.clinical} for p in drawn]

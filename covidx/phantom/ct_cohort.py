@@ -31,9 +31,9 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True)
 class Rows:
-    """What one exam adds to the tables."""
+    """The rows that one exam adds to the tables."""
 
-    study: Row  # patient_id, study_uid, label, role: as the tables tell
+    study: Row  # patient_id, study_uid, label, role: as in the tables
     clinical: Row
     truth: Row
     slices: list[Row]  # none for a radiograph
@@ -41,7 +41,19 @@ class Rows:
 
 
 def rows_of(exam: Exam, study_uid: str, truth: Row, slices: list[Row]) -> Rows:
-    """The rows of an exam; the tables say what the flaws made of it, `truth` what is true."""
+    """Make the rows of an exam: the tables hold what the flaws made of it, `truth` what is true.
+
+    Parameters
+    ----------
+    exam : Exam
+        As it is written.
+    study_uid : str
+        Its StudyInstanceUID.
+    truth : dict
+        Row of truth.csv.
+    slices : list of dict
+        Rows of slices.csv; none for a radiograph.
+    """
     patient = exam.patient
     name = {"patient_id": patient.patient_id}
     return Rows(
@@ -54,7 +66,20 @@ def rows_of(exam: Exam, study_uid: str, truth: Row, slices: list[Row]) -> Rows:
 
 
 def side_of(lesion: Array, lung: Array) -> str:
-    """Which lungs are ill: none, right, left or bilateral."""
+    """Say which lungs have lesions.
+
+    Parameters
+    ----------
+    lesion : ndarray of uint8
+        1 ground glass, 2 consolidation, 3 effusion, which does not count.
+    lung : ndarray of uint8
+        1 right, 2 left lung, of the same shape.
+
+    Returns
+    -------
+    str
+        ``none``, ``right``, ``left`` or ``bilateral``.
+    """
     ill = (lesion > 0) & (lesion != EFFUSION)
     right = int(np.count_nonzero(ill & (lung == 1)))
     left = int(np.count_nonzero(ill & (lung == 2)))
@@ -121,7 +146,22 @@ def _write_mask(path: Path, mask: Array, affine: Array) -> None:
 
 
 def write_ct_exam(out: Path, exam: Exam, *, distractors: bool = False) -> Rows:
-    """Write one exam: a thorax CT."""
+    """Write one exam, a thorax CT: its study and masks.
+
+    Parameters
+    ----------
+    out : Path
+        The cohort's folder.
+    exam : Exam
+        What is written.
+    distractors : bool
+        As for `render`.
+
+    Returns
+    -------
+    Rows
+        Its rows of the tables.
+    """
     patient = exam.patient
     scan = render(patient, distractors=distractors)
     if "corner-marker" in exam.flaws:

@@ -15,7 +15,7 @@ from covidx.phantom.modules import phantom_uid
 from covidx.phantom.patient import Patient
 from covidx.phantom.radiograph import PhantomRadiograph, render_study
 from covidx.phantom.radiograph_dicom import frontal_uid, write_radiographs
-from covidx.phantom.tampering import crop_film, mark_film
+from covidx.phantom.tampering import crop_radiograph, mark_radiograph
 
 __all__ = ["write_cxr_exam"]
 
@@ -55,13 +55,13 @@ def _write_mask(path: Path, mask: Array) -> None:
 
 
 def write_cxr_exam(out: Path, exam: Exam) -> Rows:
-    """Write one exam: radiographs."""
+    """Write one `exam`, radiographs, below `out`: its study and masks; returns its rows."""
     patient = exam.patient
     image, scene = render_study(patient)
     if "corner-marker" in exam.flaws:
-        image = mark_film(image)
+        image = mark_radiograph(image)
     if exam.copied:
-        image = crop_film(image)
+        image = crop_radiograph(image)
     write_radiographs(patient, image, scene, out / "dicom")
     _write_mask(out / "masks" / f"{patient.exam_id}_lung.png", image.lung)
     _write_mask(out / "masks" / f"{patient.exam_id}_lesion.png", image.lesion)

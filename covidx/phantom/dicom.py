@@ -12,16 +12,19 @@ from pathlib import Path
 
 import numpy as np
 from pydicom.dataset import Dataset, FileMetaDataset
-from pydicom.uid import (
-    UID,
-    ExplicitVRLittleEndian,
-    ImplicitVRLittleEndian,
-    JPEGLSLossless,
-)
+from pydicom.uid import UID, ExplicitVRLittleEndian, ImplicitVRLittleEndian, JPEGLSLossless
 
 from covidx.phantom.dose import dose_report, dose_screen
 from covidx.phantom.fields import Array, Grid
-from covidx.phantom.modules import ct_module, number, numbers, phantom_uid, pixel_format, study
+from covidx.phantom.modules import (
+    ct_module,
+    number,
+    numbers,
+    phantom_uid,
+    pixel_format,
+    set_pixels,
+    study,
+)
 from covidx.phantom.patient import Patient, PhantomScan
 from covidx.phantom.scanners import SCANNERS, Scanner
 
@@ -35,12 +38,12 @@ SYNTAXES = {
 
 
 def series_uid(patient: Patient) -> str:
-    """SeriesInstanceUID of a patient's CT series."""
+    """SeriesInstanceUID of the CT series of `patient`."""
     return phantom_uid(patient.exam_id, "series", "ct")
 
 
 def slice_uids(patient: Patient, count: int) -> list[str]:
-    """SOPInstanceUIDs of the CT slices in grid order."""
+    """SOPInstanceUIDs of the `count` CT slices of `patient`, in grid order."""
     return [phantom_uid(patient.exam_id, "ct", i) for i in range(count)]
 
 
@@ -93,11 +96,7 @@ def _slices(patient: Patient, scan: PhantomScan) -> Iterator[Dataset]:
         ds.SliceLocation = number(float(position[2]))
         # Counted from the head or the feet, whichever way the grid's normal points.
         ds.InstanceNumber = count - i if scanner.head_first_numbers == to_head else i + 1
-        if scanner.compression == "jpeg-ls":
-            ds.compress(JPEGLSLossless, stored[i], generate_instance_uid=False)
-        else:
-            ds.PixelData = stored[i].tobytes()
-            ds["PixelData"].VR = "OW"
+        set_pixels(ds, stored[i], scanner.compression)
         yield ds
 
 
@@ -122,8 +121,7 @@ def _localizer(patient: Patient, scan: PhantomScan) -> Dataset:
     bits = 16 if scanner.signed else 12
     pixel_format(ds, view.shape[0], view.shape[1], bits, scanner.signed)
     values = np.rint(view) - scanner.intercept
-    ds.PixelData = values.astype("<i2" if scanner.signed else "<u2").tobytes()
-    ds["PixelData"].VR = "OW"
+    set_pixels(ds, values.astype("<i2" if scanner.signed else "<u2"), "none")
     return ds
 
 
@@ -140,7 +138,17 @@ def _save(ds: Dataset, path: Path, syntax: str) -> None:
 
 
 def save_study(patient: Patient, datasets: Iterable[tuple[Dataset, str]], root: Path) -> None:
-    """Write data sets, each with its syntax, in a folder and files whose names tell nothing."""
+    """Write data sets into one folder, under names that reveal nothing.
+
+    Parameters
+    ----------
+    patient : Patient
+        As `draw_patient` gives it.
+    datasets : iterable of (Dataset, str)
+        Each with its transfer syntax: explicit, implicit or jpeg-ls.
+    root : Path
+        The folder below which the study's folder is made.
+    """
     rng = np.random.default_rng(np.random.SeedSequence([patient.seed, patient.visit, 0xF11E]))
     folder = root / rng.bytes(5).hex()
     folder.mkdir(parents=True)
@@ -152,7 +160,17 @@ def save_study(patient: Patient, datasets: Iterable[tuple[Dataset, str]], root: 
 
 
 def write_study(patient: Patient, scan: PhantomScan, root: Path) -> None:
-    """Write a patient's CT study below `root`."""
+    """Write a patient's CT study.
+
+    Parameters
+    ----------
+    patient : Patient
+        As `draw_patient` gives it.
+    scan : PhantomScan
+        As `render` gives it.
+    root : Path
+        The folder below which the study's folder is made.
+    """
     scanner = SCANNERS[patient.scanner]
     dlp = float(np.round(180.0 + 12.0 * patient.anatomy.fat, 1))
     report = dose_report if scanner.key == "A" else dose_screen

@@ -1,6 +1,6 @@
 """What is dense in a lung and no opacity: nodules, plates of atelectasis, and motion.
 
-Off unless asked for: no cohort for classifiers has them, and each has a random stream of its own,
+Off by default: no cohort for classifiers has them, and each has a random stream of its own,
 so that the patients of a seed are the same with them and without. Numbers are modelling choices.
 """
 
@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from covidx.phantom.anatomy import Lungs
-from covidx.phantom.fields import Array, Grid, draw, ellipsoid, soft
+from covidx.phantom.fields import Array, Grid, Shape, draw, ellipsoid, soft
 
 __all__ = ["move", "paint_distractors"]
 
@@ -33,8 +33,10 @@ def paint_distractors(image: Array, grid: Grid, lungs: Lungs, rng: np.random.Gen
     ----------
     image : ndarray of float32
         (slices, rows, columns), lesions and vessels painted.
-    grid, lungs
-        Of the patient.
+    grid : Grid
+        Where the voxels lie.
+    lungs : Lungs
+        The lungs on `grid`.
     rng : Generator
         Of the distractors alone.
     """
@@ -43,22 +45,32 @@ def paint_distractors(image: Array, grid: Grid, lungs: Lungs, rng: np.random.Gen
     for _ in range(int(rng.integers(NODULES[0], NODULES[1] + 1))):
         centre, hu = _place(grid, inner, rng), draw(rng, 10.0, 60.0)
         radii = draw(rng, *NODULE_MM) * rng.uniform(0.85, 1.15, 3)
-        found = ellipsoid(grid, centre, (radii[0], radii[1], radii[2]))
-        if found is not None:
-            _thicken(image, lungs, found, hu)
+        _thicken(image, lungs, ellipsoid(grid, centre, (radii[0], radii[1], radii[2])), hu)
     for _ in range(int(rng.integers(PLATES[0], PLATES[1] + 1))):
         if not len(low):
             break
         centre, hu = _place(grid, low, rng), draw(rng, -150.0, 40.0)
-        found = _plate(grid, centre, rng)
-        if found is not None:
-            _thicken(image, lungs, found, hu)
+        _thicken(image, lungs, _plate(grid, centre, rng), hu)
 
 
 def move(image: Array, grid: Grid, rng: np.random.Generator) -> Array:
     """Show a stretch of slices twice, a little apart: a patient who breathed meanwhile.
 
     What is true stays where it was, between the two.
+
+    Parameters
+    ----------
+    image : ndarray of float32, shape (slices, rows, columns)
+        HU.
+    grid : Grid
+        Where the voxels lie.
+    rng : Generator
+        Source of randomness.
+
+    Returns
+    -------
+    ndarray of float32
+        A copy where the patient moved, else `image` itself.
     """
     if rng.random() >= MOVED:
         return image
@@ -81,7 +93,7 @@ def _place(grid: Grid, among: Array, rng: np.random.Generator) -> tuple[float, f
 
 def _plate(
     grid: Grid, centre: tuple[float, float, float], rng: np.random.Generator
-) -> tuple[tuple[slice, slice, slice], Array] | None:
+) -> Shape | None:
     """Soft share of a flat disc, more level than upright."""
     radius, thickness = draw(rng, *PLATE_MM[0]), draw(rng, *PLATE_MM[1])
     normal = np.array([*rng.normal(0.0, 0.45, 2), 1.0])
@@ -100,10 +112,10 @@ def _plate(
     return box, soft(depth, 3.0) * np.float32(min(1.0, thickness / (2.0 * half) + 0.3))
 
 
-def _thicken(
-    image: Array, lungs: Lungs, found: tuple[tuple[slice, slice, slice], Array], hu: float
-) -> None:
+def _thicken(image: Array, lungs: Lungs, shape: Shape | None, hu: float) -> None:
     """Move lung towards `hu`, never darker: in consolidation a nodule vanishes."""
-    box, share = found
+    if shape is None:
+        return
+    box, share = shape
     part = image[box]
     part += share * lungs.share[box] * np.maximum(np.float32(hu) - part, 0.0)

@@ -11,7 +11,7 @@ from pydicom.sequence import Sequence
 from pydicom.uid import SecondaryCaptureImageStorage, XRayRadiationDoseSRStorage
 
 from covidx.phantom.fields import Array
-from covidx.phantom.modules import number, phantom_uid, pixel_format, study
+from covidx.phantom.modules import code, number, phantom_uid, pixel_format, study
 from covidx.phantom.patient import Patient
 
 __all__ = ["dose_report", "dose_screen", "screen", "text_bits"]
@@ -32,7 +32,7 @@ SCALE = 5
 
 
 def text_bits(text: str) -> Array:
-    """(5, 4 * len) bits of a line of text."""
+    """The bits of a line of `text`, (5, 4 * len)."""
     bits = [[[(row >> b) & 1 for b in (2, 1, 0)] + [0] for row in FONT[c]] for c in text]
     line: Array = np.concatenate([np.array(g, np.uint8) for g in bits], axis=1)
     return line
@@ -48,29 +48,23 @@ def _page(lines: tuple[str, ...]) -> Array:
     return page
 
 
-def _code(value: str, scheme: str, meaning: str) -> Sequence:
-    item = Dataset()
-    item.CodeValue, item.CodingSchemeDesignator, item.CodeMeaning = value, scheme, meaning
-    return Sequence([item])
-
-
 def _item(kind: str, relation: str, name: tuple[str, str, str]) -> Dataset:
     item = Dataset()
     item.RelationshipType, item.ValueType = relation, kind
-    item.ConceptNameCodeSequence = _code(*name)
+    item.ConceptNameCodeSequence = code(*name)
     return item
 
 
 def _quantity(name: tuple[str, str, str], value: float, unit: tuple[str, str]) -> Dataset:
     item, measured = _item("NUM", "CONTAINS", name), Dataset()
     measured.NumericValue = number(value)
-    measured.MeasurementUnitsCodeSequence = _code(unit[0], "UCUM", unit[1])
+    measured.MeasurementUnitsCodeSequence = code(unit[0], "UCUM", unit[1])
     item.MeasuredValueSequence = Sequence([measured])
     return item
 
 
 def dose_report(patient: Patient, dlp: float) -> Dataset:
-    """A Radiation Dose SR (PS3.16 TID 10011) with the accumulated dose alone."""
+    """Make a Radiation Dose SR (PS3.16 TID 10011) of `patient` with the total `dlp` in mGy cm."""
     ds = study(patient, "SR", (997, "dose", "Dose Report"))
     ds.SOPClassUID = XRayRadiationDoseSRStorage
     ds.SOPInstanceUID = phantom_uid(patient.exam_id, "dose")
@@ -79,12 +73,12 @@ def dose_report(patient: Patient, dlp: float) -> Dataset:
     ds.PerformedProcedureCodeSequence = Sequence()
     ds.CompletionFlag, ds.VerificationFlag = "COMPLETE", "UNVERIFIED"
     ds.ValueType, ds.ContinuityOfContent = "CONTAINER", "SEPARATE"
-    ds.ConceptNameCodeSequence = _code("113701", "DCM", "X-Ray Radiation Dose Report")
+    ds.ConceptNameCodeSequence = code("113701", "DCM", "X-Ray Radiation Dose Report")
     template = Dataset()
     template.MappingResource, template.TemplateIdentifier = "DCMR", "10011"
     ds.ContentTemplateSequence = Sequence([template])
     procedure = _item("CODE", "HAS CONCEPT MOD", ("121058", "DCM", "Procedure reported"))
-    procedure.ConceptCodeSequence = _code("77477000", "SCT", "Computed Tomography X-Ray")
+    procedure.ConceptCodeSequence = code("77477000", "SCT", "Computed Tomography X-Ray")
     observer = _item("UIDREF", "HAS OBS CONTEXT", ("121012", "DCM", "Device Observer UID"))
     observer.UID = phantom_uid("scanner", patient.scanner)
     total = _item("CONTAINER", "CONTAINS", ("113811", "DCM", "CT Accumulated Dose Data"))
@@ -102,14 +96,14 @@ def dose_report(patient: Patient, dlp: float) -> Dataset:
 
 
 def dose_screen(patient: Patient, dlp: float) -> Dataset:
-    """A picture of a CT's dose length product in mGy cm, as many scanners append to a study."""
+    """Make a picture of the `dlp` (mGy cm) of `patient`, as many scanners append to a CT study."""
     ds = study(patient, "CT", (999, "dose", "Dose Report"))
     ds.SOPInstanceUID = phantom_uid(patient.exam_id, "dose")
     return screen(ds, ("DOSE", "CT CHEST", f"DLP {dlp:.1f}", "MGY CM"))
 
 
 def screen(ds: Dataset, lines: tuple[str, ...]) -> Dataset:
-    """Make a data set a secondary capture (PS3.3 A.8) of a page of text."""
+    """Make `ds` a secondary capture (PS3.3 A.8) of a page of text, `lines`."""
     page = _page(lines)
     ds.SOPClassUID = SecondaryCaptureImageStorage
     ds.BodyPartExamined = "CHEST"

@@ -9,10 +9,24 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Array", "Box", "Grid", "blend", "capsule", "draw", "ellipsoid", "smooth_field", "soft"]
+__all__ = [
+    "Array",
+    "Box",
+    "Grid",
+    "Shape",
+    "blend",
+    "capsule",
+    "draw",
+    "ellipsoid",
+    "paint",
+    "smooth_field",
+    "soft",
+]
 
 Array = npt.NDArray[Any]
 Box = tuple[slice, slice, slice]
+Shape = tuple[Box, Array]
+"""A box of a grid, and the share of each of its voxels that a shape fills, 0 to 1."""
 
 
 @dataclass(frozen=True)
@@ -112,21 +126,42 @@ class Grid:
         first, last = np.maximum(first, 0), np.minimum(last, self.shape)
         if np.any(first >= last):
             return None
-        one, two, three = (slice(int(a), int(b)) for a, b in zip(first, last, strict=True))
-        return one, two, three
+        slices, rows, columns = (slice(int(a), int(b)) for a, b in zip(first, last, strict=True))
+        return slices, rows, columns
 
     def within(self, box: Box) -> tuple[Array, Array, Array]:
-        """x, y and z (broadcastable) inside a box."""
+        """x, y and z in mm (broadcastable) inside `box`."""
         return self.x[:, :, box[2]], self.y[box[0], box[1]], self.z[box[0], box[1]]
 
 
 def draw(rng: np.random.Generator, low: float, high: float) -> float:
-    """A uniform number."""
+    """Draw a number, uniform between two.
+
+    Parameters
+    ----------
+    rng : Generator
+        Source of randomness.
+    low, high : float
+        Bounds.
+    """
     return float(rng.uniform(low, high))
 
 
 def soft(depth_mm: Array, width_mm: float) -> Array:
-    """Share of a voxel inside a surface from its signed depth: partial volume in one clip."""
+    """Share of a voxel inside a surface: partial volume in one clip.
+
+    Parameters
+    ----------
+    depth_mm : ndarray of float32
+        Distance below the surface; negative outside.
+    width_mm : float
+        Depths over which the share goes from 0 to 1.
+
+    Returns
+    -------
+    ndarray of float32
+        0 to 1.
+    """
     share = depth_mm * np.float32(1.0 / width_mm)
     share += np.float32(0.5)
     result: Array = np.clip(share, 0.0, 1.0, out=share)
@@ -134,14 +169,51 @@ def soft(depth_mm: Array, width_mm: float) -> Array:
 
 
 def blend(image: Array, share: Array, hu: Array | float) -> None:
-    """Mix `hu` into `image` in place by its share of each voxel."""
+    """Mix HU into an image, in place, by their share of each voxel.
+
+    Parameters
+    ----------
+    image : ndarray of float32
+        HU; changed in place.
+    share : ndarray
+        Share of each voxel that changes, 0 to 1.
+    hu : ndarray or float
+        What it changes to.
+    """
     image += share * (hu - image)
+
+
+def paint(image: Array, shape: Shape | None, hu: float) -> None:
+    """Mix `hu` into `image` in place where `shape` lies; None, outside of the grid, paints nothing.
+
+    Parameters
+    ----------
+    image : ndarray of float32, shape (slices, rows, columns)
+        HU.
+    shape : tuple of Box and ndarray, optional
+        As `ellipsoid` and `capsule` give it.
+    hu : float
+        Of the shape.
+    """
+    if shape is not None:
+        box, share = shape
+        blend(image[box], share, hu)
 
 
 def ellipsoid(
     grid: Grid, centre: tuple[float, float, float], radii: tuple[float, float, float]
-) -> tuple[Box, Array] | None:
-    """Soft share of each voxel inside an ellipsoid (mm, LPS), within its bounding box."""
+) -> Shape | None:
+    """Share of each voxel inside an ellipsoid, within its bounding box; None outside of the grid.
+
+    Parameters
+    ----------
+    grid : Grid
+        Where the voxels lie.
+    centre : tuple of float
+        LPS mm.
+    radii : tuple of float
+        Along x, y and z, in mm.
+    """
     c, r = np.asarray(centre), np.asarray(radii)
     box = grid.box(c - r - 4.0, c + r + 4.0)
     if box is None:
@@ -154,10 +226,21 @@ def ellipsoid(
 
 def capsule(
     grid: Grid, ends: tuple[Array, Array], radii: tuple[float, float], edge_mm: float
-) -> tuple[Box, Array] | None:
-    """Soft share of each voxel inside a tapering tube between two LPS points.
+) -> Shape | None:
+    """Share of each voxel inside a tapering tube, within its box; None outside of the grid.
 
     Across the slice the distance is shortened by part of its thickness, as a thick slice averages.
+
+    Parameters
+    ----------
+    grid : Grid
+        Where the voxels lie.
+    ends : tuple of two ndarray, shape (3,)
+        LPS mm.
+    radii : tuple of float
+        At the first and the second end, in mm.
+    edge_mm : float
+        Width over which the share falls from 1 to 0.
     """
     start, end = ends
     reach = max(radii) + edge_mm + np.array([0.0, 0.0, grid.thickness_mm * 0.35])
@@ -192,7 +275,22 @@ def _stretch(values: Array, axis: int, n: int) -> Array:
 
 
 def smooth_field(rng: np.random.Generator, grid: Grid, length_mm: float) -> Array:
-    """A smooth random field of about unit variance with a given correlation length (mm)."""
+    """Draw a smooth random field of about unit variance.
+
+    Parameters
+    ----------
+    rng : Generator
+        Source of randomness.
+    grid : Grid
+        Where the voxels lie.
+    length_mm : float
+        Correlation length.
+
+    Returns
+    -------
+    ndarray of float32
+        On `grid`.
+    """
     steps = (grid.step_mm, grid.pixel_mm, grid.pixel_mm)
     coarse = [max(3, round(n * s / length_mm) + 1) for n, s in zip(grid.shape, steps, strict=True)]
     field: Array = rng.standard_normal(coarse, dtype=np.float32)

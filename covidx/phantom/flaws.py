@@ -1,7 +1,7 @@
-"""Flaws that a cohort is planted with, to try audits on what they must find.
+"""Flaws planted in a cohort, to try audits on what they must find.
 
 A flaw has a strength from 0 to 1: the share, or the chance, of patients that it strikes. At 0 the
-cohort is the clean one, byte for byte; whom a strength strikes, a greater one strikes as well.
+cohort is the clean one, byte for byte; a greater strength strikes the same patients and more.
 Whether a patient is struck is drawn from a stream of its own for each flaw. "Positive" is COVID-19.
 """
 
@@ -29,11 +29,11 @@ FLAWS = {
     "label-noise": "a patient's images are there again, cropped, with a label that contradicts",
     "drift": "a positive was examined 120 days later",
 }
-"""Name -> what happens to whom it strikes. Each has the stream of its place in this table."""
+"""Name -> what happens to the patients struck. Each has the stream of its place in this table."""
 
 POSITIVE = CLASSES[0]
 POSITIVES_ALONE = ("corner-marker", "age", "drift")
-AGAIN = {"duplicates": 1, "label-noise": 2, "patient-overlap": 3}
+ADDED = {"duplicates": 1, "label-noise": 2, "patient-overlap": 3}
 """Flaws that add an exam -> its number."""
 OLD_YEARS = (65, 90)
 LATE_DAYS, FOLLOW_UP_DAYS = 120, 7
@@ -51,9 +51,9 @@ class Exam:
     Parameters
     ----------
     patient : Patient
-        As header and rows tell; `Patient.exam` counts.
+        As in the header and the rows; `Patient.exam` counts.
     label : str
-        As labels.csv tells; the truth is `patient.label`.
+        As in labels.csv; the truth is `patient.label`.
     role : str
         In splits.csv, which is written where patients overlap.
     flaws : tuple of str
@@ -68,27 +68,27 @@ class Exam:
     @property
     def copied(self) -> bool:
         """Whether its pixels are those of the first exam."""
-        return self.patient.exam in (AGAIN["duplicates"], AGAIN["label-noise"])
+        return self.patient.exam in (ADDED["duplicates"], ADDED["label-noise"])
 
 
 def parse_flaws(texts: Sequence[str]) -> dict[str, float]:
-    """Flaws written as ``NAME`` (strength 1) or ``NAME=STRENGTH``; see `check_flaws`.
+    """Read flaws from `texts`, ``NAME`` (strength 1) or ``NAME=STRENGTH``; see `check_flaws`.
 
     >>> parse_flaws(["age", "drift=0.5"])
     {'age': 1.0, 'drift': 0.5}
     """
-    found: dict[str, float] = {}
+    flaws: dict[str, float] = {}
     for text in texts:
         name, equals, strength = text.partition("=")
         try:
-            found[name] = float(strength) if equals else 1.0
+            flaws[name] = float(strength) if equals else 1.0
         except ValueError:
-            found[name] = np.nan
-    return check_flaws(found)
+            flaws[name] = np.nan
+    return check_flaws(flaws)
 
 
 def check_flaws(flaws: Mapping[str, float]) -> dict[str, float]:
-    """The flaws in the order of `FLAWS`, those of strength 0 left out.
+    """The `flaws`, name -> strength, in the order of `FLAWS`, without those of strength 0.
 
     Raises
     ------
@@ -121,7 +121,7 @@ def exams(patient: Patient, flaws: Mapping[str, float]) -> list[Exam]:
     ----------
     patient : Patient
         As `draw_patient` gives it.
-    flaws : mapping
+    flaws : mapping of str to float
         As `check_flaws` gives it.
     """
     struck = tuple(name for name in flaws if _strikes(patient, name, flaws[name]))
@@ -133,13 +133,13 @@ def exams(patient: Patient, flaws: Mapping[str, float]) -> list[Exam]:
         patient = _older(patient)
     if "drift" in struck:
         patient = _later(patient, LATE_DAYS)
-    once = tuple(name for name in struck if name not in AGAIN)
-    found = [Exam(patient, label, role, once)]
-    for name, number in AGAIN.items():
+    once = tuple(name for name in struck if name not in ADDED)
+    written = [Exam(patient, label, role, once)]
+    for name, number in ADDED.items():
         if name in struck:
             again = replace(patient, exam=number)
-            found.append(_AGAIN[name](Exam(again, label, role, (*once, name))))
-    return found
+            written.append(_ADDED[name](Exam(again, label, role, (*once, name))))
+    return written
 
 
 def _strikes(patient: Patient, name: str, strength: float) -> bool:
@@ -190,7 +190,7 @@ def _other_role(exam: Exam) -> Exam:
     return replace(exam, patient=_later(again, FOLLOW_UP_DAYS), role=role)
 
 
-_AGAIN = {
+_ADDED = {
     "duplicates": _other_patient,
     "label-noise": _other_label,
     "patient-overlap": _other_role,

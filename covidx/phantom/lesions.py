@@ -19,14 +19,22 @@ LUNG_HU = -850.0
 
 
 def sample(rng: np.random.Generator, spread: Spread) -> float:
-    """Draw from a `Spread`."""
+    """Draw a number from a distribution, clipped to its range.
+
+    Parameters
+    ----------
+    rng : Generator
+        Source of randomness.
+    spread : Spread
+        The distribution.
+    """
     z = rng.standard_normal()
     value = spread.centre * np.exp(spread.sd * z) if spread.log else spread.centre + spread.sd * z
     return float(np.clip(value, spread.low, spread.high))
 
 
 def draw_disease(rng: np.random.Generator, label: str) -> Disease:
-    """Draw the disease of a patient of a class."""
+    """Draw from `rng` the disease of a patient of class `label`."""
     extent, covid, other = EFFECTS.extent, EFFECTS.covid, EFFECTS.pneumonia
     days = sample(rng, extent.days_since_onset)
     if label == "normal" or (label == "covid-19" and rng.random() < EFFECTS.mix.covid_normal_ct):
@@ -114,10 +122,18 @@ def paint_lesions(
 
     Parameters
     ----------
-    image : ndarray of float32
-        (slices, rows, columns).
+    image : ndarray of float32, shape (slices, rows, columns)
+        HU; painted in place.
+    grid : Grid
+        Where the voxels lie.
+    lungs : Lungs
+        The lungs on `grid`.
+    disease : Disease
+        What is painted.
     texture : tuple of ndarray
         A fine and a coarse smooth random field of unit variance: borders and cores fray by them.
+    rng : Generator
+        Source of randomness.
     upright : bool
         Whether fluid settles in a standing patient, rather than in one who lies on the back.
 

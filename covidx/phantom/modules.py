@@ -5,33 +5,54 @@ from __future__ import annotations
 import hashlib
 
 from pydicom.dataset import Dataset
-from pydicom.uid import CTImageStorage
+from pydicom.sequence import Sequence
+from pydicom.uid import CTImageStorage, JPEGLSLossless
 
 from covidx.phantom.fields import Array
 from covidx.phantom.patient import Patient
 from covidx.phantom.scanners import SCANNERS, Scanner
 
-__all__ = ["ct_module", "number", "numbers", "phantom_uid", "pixel_format", "study"]
+__all__ = [
+    "code",
+    "ct_module",
+    "number",
+    "numbers",
+    "phantom_uid",
+    "pixel_format",
+    "set_pixels",
+    "study",
+]
 
 
 def phantom_uid(*parts: object) -> str:
-    """A UID of the 2.25 root (PS3.5 B.2), the same for the same parts."""
+    """A UID of the 2.25 root (PS3.5 B.2), the same for the same `parts`."""
     digest = hashlib.sha256("/".join(map(str, ("covidx-phantom", *parts))).encode()).digest()
     return f"2.25.{int.from_bytes(digest[:16], 'big')}"
 
 
 def number(value: float) -> str:
-    """A decimal string of at most 16 characters (PS3.5 6.2, VR DS)."""
+    """`value` as a decimal string of at most 16 characters (PS3.5 6.2, VR DS)."""
     text = f"{value:.6f}".rstrip("0").rstrip(".")
     return "0" if text in ("-0", "") else text
 
 
 def numbers(values: Array) -> list[str]:
+    """`values` as decimal strings, each as `number`."""
     return [number(float(v)) for v in values]
 
 
 def study(patient: Patient, modality: str, series: tuple[int, str, str]) -> Dataset:
-    """Patient, study, series and equipment modules; `series` is (number, key, description)."""
+    """Make a data set with the patient, study, series and equipment modules.
+
+    Parameters
+    ----------
+    patient : Patient
+        As `draw_patient` gives it.
+    modality : str
+        DICOM Modality.
+    series : tuple
+        (number, key, description); the UID is made from the key.
+    """
     scanner, ds = SCANNERS[patient.scanner], Dataset()
     number, key, description = series
     hours = 8 + patient.index % 9
@@ -62,7 +83,19 @@ def study(patient: Patient, modality: str, series: tuple[int, str, str]) -> Data
 
 
 def pixel_format(ds: Dataset, rows: int, columns: int, bits: int, signed: bool) -> None:
-    """Image pixel module (PS3.3 C.7.6.3) for one grey sample."""
+    """Set the image pixel module (PS3.3 C.7.6.3) for one grey sample.
+
+    Parameters
+    ----------
+    ds : Dataset
+        Changed in place.
+    rows, columns : int
+        Pixels.
+    bits : int
+        Bits stored.
+    signed : bool
+        Whether values are two's complement.
+    """
     ds.SamplesPerPixel = 1
     ds.PhotometricInterpretation = "MONOCHROME2"
     ds.Rows, ds.Columns = rows, columns
@@ -72,8 +105,40 @@ def pixel_format(ds: Dataset, rows: int, columns: int, bits: int, signed: bool) 
     ds.PixelRepresentation = int(signed)
 
 
+def set_pixels(ds: Dataset, values: Array, compression: str) -> None:
+    """Store 16-bit pixels.
+
+    Parameters
+    ----------
+    ds : Dataset
+        Changed in place.
+    values : ndarray of int16 or uint16, shape (rows, columns)
+        Little endian.
+    compression : str
+        ``jpeg-ls``, or any other for none.
+    """
+    if compression == "jpeg-ls":
+        ds.compress(JPEGLSLossless, values, generate_instance_uid=False)
+    else:
+        ds.PixelData = values.tobytes()
+        ds["PixelData"].VR = "OW"
+
+
+def code(value: str, scheme: str, meaning: str) -> Sequence:
+    """A code sequence of one item (PS3.3 8.8).
+
+    Parameters
+    ----------
+    value, scheme, meaning : str
+        CodeValue, CodingSchemeDesignator and CodeMeaning.
+    """
+    item = Dataset()
+    item.CodeValue, item.CodingSchemeDesignator, item.CodeMeaning = value, scheme, meaning
+    return Sequence([item])
+
+
 def ct_module(ds: Dataset, scanner: Scanner) -> None:
-    """What all CT images of a scanner share."""
+    """Set in `ds` what all CT images of `scanner` share."""
     ds.SOPClassUID = CTImageStorage
     ds.BodyPartExamined = "CHEST"
     ds.PatientPosition = "HFS"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from covidx.phantom.anatomy import MIDDLE_Y, Anatomy, Lungs
-from covidx.phantom.fields import Array, Grid, blend, capsule, ellipsoid, soft
+from covidx.phantom.fields import Array, Grid, blend, capsule, ellipsoid, paint, soft
 
 __all__ = ["paint_airways", "paint_body", "paint_landmark"]
 
@@ -118,9 +118,7 @@ def _paint_plates(image: Array, anatomy: Anatomy, grid: Grid) -> None:
 def _tube(
     image: Array, grid: Grid, ends: tuple[Array, Array], radii: tuple[float, float], hu: float
 ) -> None:
-    found = capsule(grid, ends, radii, 2.5)
-    if found is not None:
-        blend(image[found[0]], found[1], hu)
+    paint(image, capsule(grid, ends, radii, 2.5), hu)
 
 
 def _paint_heart(image: Array, anatomy: Anatomy, grid: Grid) -> None:
@@ -131,9 +129,7 @@ def _paint_heart(image: Array, anatomy: Anatomy, grid: Grid) -> None:
     for shrink, hu in ((0.0, -85.0), (5.0, 42.0)):  # fat of the heart, then its blood
         for c, scale in ((centre, 1.0), (apex, 0.72)):
             radii = (rx * scale - shrink, ry * scale - shrink, rz * scale - shrink)
-            found = ellipsoid(grid, c, radii)
-            if found is not None:
-                blend(image[found[0]], found[1], hu)
+            paint(image, ellipsoid(grid, c, radii), hu)
     points = np.array(
         [[2, -18, -20], [-10, -26, 12], [-8, -24, 40], [4, -8, 54], [18, 18, 52], [24, 44, 36],
          [24, 48, 0], [22, 50, -80], [12, 52, -170]], float
@@ -171,20 +167,34 @@ def _paint_abdomen(image: Array, anatomy: Anatomy, grid: Grid, lungs: Lungs) -> 
     blend(part, below * front, 56.0)
     spleen = ellipsoid(grid, (92.0 * s, 42.0, anatomy.dome_left - 38.0), (34.0, 46.0, 48.0))
     stomach = (62.0 * s, -22.0, anatomy.dome_left - 36.0)
-    for found, hu in ((spleen, 48.0), (ellipsoid(grid, stomach, (46.0, 44.0, 40.0)), 30.0)):
-        if found is not None:
-            blend(image[found[0]], found[1] * soft(-lungs.dome[found[0]] - 3.0, 3.0), hu)
-    found = ellipsoid(grid, stomach, (40.0, 38.0, 34.0))
-    if found is not None:
+    for shape, hu in ((spleen, 48.0), (ellipsoid(grid, stomach, (46.0, 44.0, 40.0)), 30.0)):
+        if shape is not None:
+            box, share = shape
+            blend(image[box], share * soft(-lungs.dome[box] - 3.0, 3.0), hu)
+    bubble = ellipsoid(grid, stomach, (40.0, 38.0, 34.0))
+    if bubble is not None:
+        box, share = bubble
         # Air rises to the front of a patient who lies on the back; the fluid makes a level.
-        _, y, _ = grid.within(found[0])
-        air = found[1] * soft(-(y - stomach[1]), 3.0) * soft(-lungs.dome[found[0]] - 6.0, 3.0)
-        blend(image[found[0]], air, -980.0)
+        _, y, _ = grid.within(box)
+        air = share * soft(-(y - stomach[1]), 3.0) * soft(-lungs.dome[box] - 6.0, 3.0)
+        blend(image[box], air, -980.0)
     # Back muscles of the abdominal wall and the spine are painted later, over this.
 
 
 def paint_body(image: Array, anatomy: Anatomy, grid: Grid, lungs: Lungs) -> None:
-    """Paint all that is not lung into an image of air (HU, in place)."""
+    """Paint all that is not lung into an image of air.
+
+    Parameters
+    ----------
+    image : ndarray of float32, shape (slices, rows, columns)
+        HU; painted in place.
+    anatomy : Anatomy
+        The patient's shape.
+    grid : Grid
+        Where the voxels lie.
+    lungs : Lungs
+        The lungs on `grid`.
+    """
     _paint_wall(image, anatomy, grid, lungs)
     _paint_abdomen(image, anatomy, grid, lungs)
     _paint_heart(image, anatomy, grid)
@@ -194,7 +204,17 @@ def paint_body(image: Array, anatomy: Anatomy, grid: Grid, lungs: Lungs) -> None
 
 
 def paint_airways(image: Array, anatomy: Anatomy, grid: Grid) -> None:
-    """Trachea, carina and main bronchi: air with a thin wall."""
+    """Paint trachea, carina and main bronchi: air with a thin wall.
+
+    Parameters
+    ----------
+    image : ndarray of float32, shape (slices, rows, columns)
+        HU; painted in place.
+    anatomy : Anatomy
+        The patient's shape.
+    grid : Grid
+        Where the voxels lie.
+    """
     s = anatomy.size
     wide = 8.5 if anatomy.sex == "M" else 7.5
     carina = np.array([0.0, 10.0, 30.0]) * s
@@ -212,8 +232,17 @@ def paint_airways(image: Array, anatomy: Anatomy, grid: Grid) -> None:
 
 
 def paint_landmark(image: Array, anatomy: Anatomy, grid: Grid) -> None:
-    """A metal sphere in the fat of the upper front left chest wall."""
+    """Paint a metal sphere in the fat of the upper front left chest wall.
+
+    Parameters
+    ----------
+    image : ndarray of float32, shape (slices, rows, columns)
+        HU; painted in place.
+    anatomy : Anatomy
+        The patient's shape.
+    grid : Grid
+        Where the voxels lie.
+    """
     r = LANDMARK_RADIUS_MM
-    found = ellipsoid(grid, anatomy.landmark, (r, r, max(r, 0.75 * grid.step_mm)))
-    if found is not None:
-        blend(image[found[0]], found[1], LANDMARK_HU)
+    sphere = ellipsoid(grid, anatomy.landmark, (r, r, max(r, 0.75 * grid.step_mm)))
+    paint(image, sphere, LANDMARK_HU)

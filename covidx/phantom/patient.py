@@ -14,7 +14,7 @@ from covidx.phantom.effects import CLASSES, EFFECTS
 from covidx.phantom.fields import Array, Grid, smooth_field
 from covidx.phantom.lesions import EFFUSION, Disease, draw_disease, paint_lesions, sample
 from covidx.phantom.organs import paint_airways, paint_body, paint_landmark
-from covidx.phantom.scanners import SCANNERS, acquire, lay_grid
+from covidx.phantom.scanners import SCANNERS, acquire, plan_grid
 from covidx.phantom.vessels import grow_tree, paint_bronchi, paint_vessels
 
 __all__ = ["Patient", "PhantomScan", "draw_patient", "render"]
@@ -28,7 +28,33 @@ FLAWS_FROM = 100  # that of a flaw is this and its place in `flaws.FLAWS`
 
 @dataclass(frozen=True)
 class Patient:
-    """Who a simulated patient is, before any pixel."""
+    """A simulated patient, before any pixel.
+
+    Attributes
+    ----------
+    seed, index : int
+        Of the cohort, and the patient's number in it.
+    patient_id : str
+        PatientID.
+    label : str
+        The true class, one of `CLASSES`.
+    sex : str
+        M or F.
+    age : int
+        Years.
+    scanner : str
+        Key of `SCANNERS`, and of `DETECTORS`.
+    anatomy : Anatomy
+        The patient's shape.
+    disease : Disease
+        What the lungs show.
+    clinical : dict
+        Column of `CLINICAL_COLUMNS` -> value; None is unknown.
+    study_date : str
+        YYYYMMDD.
+    exam : int
+        0, the first; others are written where a flaw adds them.
+    """
 
     seed: int
     index: int
@@ -41,7 +67,7 @@ class Patient:
     disease: Disease
     clinical: dict[str, str | float | int | None]
     study_date: str
-    exam: int = 0  # the first; others are written where a flaw adds them
+    exam: int = 0
 
     @property
     def exam_id(self) -> str:
@@ -101,7 +127,15 @@ class PhantomScan:
 
 
 def stream(seed: int, index: int, number: int) -> np.random.Generator:
-    """The generator of one of a patient's streams."""
+    """The generator of one of a patient's streams.
+
+    Parameters
+    ----------
+    seed, index : int
+        Of the cohort, and the patient's number in it.
+    number : int
+        Of the stream.
+    """
     return np.random.default_rng(np.random.SeedSequence([seed, index, number]))
 
 
@@ -119,12 +153,13 @@ def _block(seed: int, block: int) -> tuple[tuple[str, str], ...]:
 
 
 def draw_patient(seed: int, index: int) -> Patient:
-    """Draw the patient with a number in the cohort of a seed.
+    """Draw one patient of the cohort of a seed.
 
     Parameters
     ----------
     seed, index : int
-        Not negative. The same pair gives the same patient whatever the size of the cohort.
+        Of the cohort, and the patient's number in it; not negative. The same pair
+        gives the same patient whatever the size of the cohort.
     """
     size = sum(EFFECTS.mix.per_block)
     label, scanner = _block(seed, index // size)[index % size]
@@ -158,12 +193,13 @@ def render(patient: Patient, *, distractors: bool = False) -> PhantomScan:
     Parameters
     ----------
     patient : Patient
+        As `draw_patient` gives it.
     distractors : bool
         Add nodules, plates of atelectasis and motion, which are no lesion in the truth. Anatomy,
         disease and truth stay those of the patient.
     """
     scanner, anatomy = SCANNERS[patient.scanner], patient.anatomy
-    grid = lay_grid(scanner, anatomy, stream(patient.seed, patient.index, SCAN))
+    grid = plan_grid(scanner, anatomy, stream(patient.seed, patient.index, SCAN))
     rng = stream(patient.seed, patient.index, TEXTURE)
     lungs = find_lungs(anatomy, grid)
     fine, coarse = smooth_field(rng, grid, 9.0), smooth_field(rng, grid, 30.0)

@@ -46,6 +46,17 @@ class Voxels:
 
 
 def gather(grid: Grid, lungs: Lungs, texture: tuple[Array, Array]) -> Voxels:
+    """Gather the lung voxels of a grid.
+
+    Parameters
+    ----------
+    grid : Grid
+        Where the voxels lie.
+    lungs : Lungs
+        The lungs on `grid`.
+    texture : tuple of ndarray
+        A fine and a coarse smooth random field of unit variance, on `grid`.
+    """
     index = np.flatnonzero(lungs.lobe)
     shape = grid.shape
     x, y, z = (np.broadcast_to(v, shape).reshape(-1)[index] for v in (grid.x, grid.y, grid.z))
@@ -61,8 +72,8 @@ def _seeds(rng: np.random.Generator, weights: Array, count: int) -> Array:
     total = np.cumsum(weights, dtype=np.float64)
     if total[-1] <= 0:
         return np.zeros(0, int)
-    found: Array = np.searchsorted(total, rng.random(count) * total[-1])
-    return np.minimum(found, len(weights) - 1)
+    seeds: Array = np.searchsorted(total, rng.random(count) * total[-1])
+    return np.minimum(seeds, len(weights) - 1)
 
 
 def _nearness(v: Voxels, centres: Array, radii: Array, flat: float = 1.0) -> Array:

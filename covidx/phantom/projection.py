@@ -24,6 +24,7 @@ class Pose:
     Attributes
     ----------
     view : View
+        The projection.
     centre : tuple of float
         (x, z) that the central ray passes; it meets the middle of the detector.
     source_y, detector_y : float
@@ -36,7 +37,7 @@ class Pose:
     detector_y: float
 
     def enlargement(self, y: float) -> float:
-        """How much larger than life a plane at depth y (mm) is shown."""
+        """How much larger than life a plane at depth `y` (LPS mm) is shown."""
         return abs((self.detector_y - self.source_y) / (y - self.source_y))
 
     def pixels(self, points: Array, shape: tuple[int, int], pixel_mm: float) -> Array:
@@ -71,7 +72,19 @@ def _weights(position: Array, n: int) -> tuple[Array, Array, Array]:
 
 
 def resample(plane: Array, rows: Array, columns: Array) -> Array:
-    """Interpolate a picture at row and column positions, axis by axis; 0 beyond its edge."""
+    """Interpolate a picture linearly, axis by axis; it is 0 beyond its edge.
+
+    Parameters
+    ----------
+    plane : ndarray of float32, shape (rows, columns)
+        The picture.
+    rows, columns : ndarray
+        Positions in pixels of `plane`, not necessarily whole.
+
+    Returns
+    -------
+    ndarray of float32, shape (len(rows), len(columns))
+    """
     low, first, second = _weights(rows, plane.shape[0])
     # Plain arithmetic, no matrix product: its sums would depend on the number of threads.
     tall = plane[low] * first[:, None] + plane[low + 1] * second[:, None]
@@ -87,8 +100,16 @@ def project(
 
     Parameters
     ----------
-    values : ndarray of float32
-        (planes, rows, columns) of a coronal grid, in units a mm.
+    values : ndarray of float32, shape (planes, rows, columns)
+        On the coronal `grid`, in units a mm.
+    grid : Grid
+        Where the voxels lie.
+    pose : Pose
+        Where focus and detector stand.
+    shape : tuple of int
+        (rows, columns) of the detector.
+    pixel_mm : float
+        At the detector.
 
     Returns
     -------
@@ -117,6 +138,19 @@ def lateral(
     values: Array, grid: Grid, large: float, shape: tuple[int, int], pixel_mm: float
 ) -> Array:
     """Integrate along x, parallel, the patient facing the viewer's left.
+
+    Parameters
+    ----------
+    values : ndarray of float32, shape (planes, rows, columns)
+        On the coronal `grid`, in units a mm.
+    grid : Grid
+        Where the voxels lie.
+    large : float
+        Enlargement.
+    shape : tuple of int
+        (rows, columns) of the detector.
+    pixel_mm : float
+        At the detector.
 
     Returns
     -------

@@ -1,7 +1,7 @@
 """Writes a rendered radiograph as a DICOM study as it lies in a hospital export.
 
-A study holds the frontal film (CR, PS3.3 A.2, or DX for presentation, A.26), for some patients a
-lateral one, and a secondary capture of the dose page. Nothing depends on the clock.
+A study holds the frontal radiograph (CR, PS3.3 A.2, or DX for presentation, A.26), for some
+patients a lateral one, and a secondary capture of the dose page. Nothing depends on the clock.
 """
 
 from __future__ import annotations
@@ -14,15 +14,14 @@ from pydicom.sequence import Sequence
 from pydicom.uid import (
     ComputedRadiographyImageStorage,
     DigitalXRayImageStorageForPresentation,
-    JPEGLSLossless,
 )
 
-from covidx.phantom.beam import DETECTORS, FILM, VIEWS, Detector
+from covidx.phantom.beam import DETECTORS, RADIOGRAPHY, VIEWS, Detector
 from covidx.phantom.dicom import save_study
 from covidx.phantom.dose import screen
+from covidx.phantom.exposure import attenuation, develop, draw_marker, expose
 from covidx.phantom.fields import Array
-from covidx.phantom.film import attenuation, develop, draw_marker, expose
-from covidx.phantom.modules import number, phantom_uid, pixel_format, study
+from covidx.phantom.modules import code, number, phantom_uid, pixel_format, set_pixels, study
 from covidx.phantom.patient import LATERAL, Patient, stream
 from covidx.phantom.projection import lateral
 from covidx.phantom.radiograph import PhantomRadiograph, display_curve, window_of
@@ -31,19 +30,20 @@ from covidx.phantom.scene import Scene
 __all__ = ["frontal_uid", "write_radiographs"]
 
 ORIENTATION = {"PA": ["L", "F"], "AP": ["L", "F"], "LL": ["P", "F"]}
-"""Towards where rows and columns run (PS3.3 C.7.6.1.1.1). Frontal films are shown as if one faced
-the patient, whichever way the beam went; a left lateral one with the patient facing left."""
+"""Towards where rows and columns run (PS3.3 C.7.6.1.1.1). Frontal radiographs are shown as if the
+viewer faced the patient, whichever way the beam went; a left lateral one with the patient facing
+left."""
 
 VIEW_CODES = {
-    "PA": ("272479007", "postero-anterior"),
-    "AP": ("399348003", "antero-posterior"),
-    "LL": ("399173006", "left lateral"),
+    "PA": ("272479007", "SCT", "postero-anterior"),
+    "AP": ("399348003", "SCT", "antero-posterior"),
+    "LL": ("399173006", "SCT", "left lateral"),
 }
 """SNOMED CT codes of PS3.16 CID 4010."""
 
 
 def frontal_uid(patient: Patient) -> str:
-    """SOPInstanceUID of a patient's frontal film."""
+    """SOPInstanceUID of the frontal radiograph of `patient`."""
     return phantom_uid(patient.exam_id, "cxr", "frontal")
 
 
@@ -58,12 +58,6 @@ def _template(patient: Patient, modality: str, series: tuple[int, str, str]) -> 
     ds.ManufacturerModelName = detector.model
     ds.DeviceSerialNumber = f"SIM-{detector.key}-101"
     return ds
-
-
-def _code(value: str, meaning: str) -> Sequence:
-    item = Dataset()
-    item.CodeValue, item.CodingSchemeDesignator, item.CodeMeaning = value, "SCT", meaning
-    return Sequence([item])
 
 
 def _acquisition(ds: Dataset, detector: Detector, view: str) -> None:
@@ -85,8 +79,8 @@ def _presentation(ds: Dataset, detector: Detector) -> None:
     ds.SOPClassUID = DigitalXRayImageStorageForPresentation
     ds.PresentationIntentType = "FOR PRESENTATION"
     ds.ImageLaterality = "U"  # the chest is not one of a pair
-    ds.AnatomicRegionSequence = _code("51185008", "Chest")
-    ds.ViewCodeSequence = _code(*VIEW_CODES[ds.ViewPosition])
+    ds.AnatomicRegionSequence = code("51185008", "SCT", "Chest")
+    ds.ViewCodeSequence = code(*VIEW_CODES[ds.ViewPosition])
     ds.ViewCodeSequence[0].ViewModifierCodeSequence = Sequence()
     ds.PositionerType = "NONE" if ds.ViewPosition == "AP" else "COLUMN"
     ds.AcquisitionContextSequence = Sequence()
@@ -113,7 +107,7 @@ def _display(ds: Dataset, window: tuple[int, int], detector: Detector) -> None:
     ds.VOILUTSequence = Sequence([item])
 
 
-def _film(
+def _radiograph(
     patient: Patient,
     stored: Array,
     window: tuple[int, int],
@@ -135,37 +129,46 @@ def _film(
         ds.SOPClassUID = ComputedRadiographyImageStorage
         ds.PlateID = f"SIM-{detector.key}-PLATE"
     _display(ds, window, detector)
-    values = np.ascontiguousarray(stored.astype("<u2"))
-    if detector.compression == "jpeg-ls":
-        ds.compress(JPEGLSLossless, values, generate_instance_uid=False)
-    else:
-        ds.PixelData = values.tobytes()
-        ds["PixelData"].VR = "OW"
+    set_pixels(ds, np.ascontiguousarray(stored.astype("<u2")), detector.compression)
     return ds
 
 
 def _lateral(patient: Patient, scene: Scene, rng: np.random.Generator) -> Dataset:
-    """A left lateral film of the patient who stands: coarse, and with arms down and the stomach's
-    air as in the CT. It is there to be told from a frontal film, not to be learned from."""
+    """A left lateral radiograph of a standing patient: coarse, with arms down and the stomach's air
+    as in the CT. It is there to be distinguished from a frontal one, not to be learned from."""
     detector, view = DETECTORS[patient.scanner], scene.pose.view
     shape = (detector.rows, detector.columns)
     values = attenuation(scene.hu, view)
-    large = FILM.lateral_enlargement
+    large = RADIOGRAPHY.lateral_enlargement
     depth = lateral(values, scene.grid, large, shape, detector.pixel_mm)
     depth += draw_marker("L", (30.0, 30.0), detector)
     stored, window = develop(expose(depth, view, detector, rng), detector)
-    return _film(patient, stored, window, "LL", (2, "lateral", "CHEST LAT"))
+    return _radiograph(patient, stored, window, "LL", (2, "lateral", "CHEST LAT"))
 
 
 def write_radiographs(patient: Patient, image: PhantomRadiograph, scene: Scene, root: Path) -> None:
-    """Write a patient's radiographs below `root`, as one study."""
+    """Write a patient's radiographs as one study.
+
+    Parameters
+    ----------
+    patient : Patient
+        As `draw_patient` gives it.
+    image : PhantomRadiograph
+        The frontal radiograph.
+    scene : Scene
+        That it was made of.
+    root : Path
+        The folder below which the study's folder is made.
+    """
     detector = image.detector
     description = f"CHEST {image.view}"
-    frontal = _film(patient, image.stored, image.window, image.view, (1, "frontal", description))
+    frontal = _radiograph(
+        patient, image.stored, image.window, image.view, (1, "frontal", description)
+    )
     datasets = [(frontal, detector.compression)]
     rng = stream(patient.seed, patient.index, LATERAL)
     first = not patient.exam
-    if first and scene.pose.view.upright and rng.random() < FILM.lateral_share:
+    if first and scene.pose.view.upright and rng.random() < RADIOGRAPHY.lateral_share:
         datasets.append((_lateral(patient, scene, rng), detector.compression))
     page = _template(patient, "OT", (999, "area dose", "Dose Report"))
     page.SOPInstanceUID = phantom_uid(patient.exam_id, "area dose")

@@ -10,7 +10,7 @@ from scipy import ndimage
 from covidx.phantom.anatomy import MIDDLE_Y, Anatomy
 from covidx.phantom.fields import Array, Grid
 
-__all__ = ["SCANNERS", "Scanner", "acquire", "lay_grid"]
+__all__ = ["SCANNERS", "Scanner", "acquire", "plan_grid"]
 
 
 @dataclass(frozen=True)
@@ -54,8 +54,18 @@ patient's right, so that its normal points to the feet; sharp; numbered from the
 C: a plane turned by 6 degrees, thick, lossless JPEG-LS of 12 bits."""
 
 
-def lay_grid(scanner: Scanner, anatomy: Anatomy, rng: np.random.Generator) -> Grid:
-    """Plan a scan: from above the apices to below the lungs, field of view fitted to the body."""
+def plan_grid(scanner: Scanner, anatomy: Anatomy, rng: np.random.Generator) -> Grid:
+    """Plan a scan: from above the apices to below the lungs, field of view fitted to the body.
+
+    Parameters
+    ----------
+    scanner : Scanner
+        Its matrix, spacing and tilt are used.
+    anatomy : Anatomy
+        The patient's shape.
+    rng : Generator
+        Source of randomness.
+    """
     s = anatomy.size
     top = 122.0 * s + rng.uniform(6.0, 16.0)
     bottom = anatomy.dome_left - 66.0 * s - rng.uniform(3.0, 12.0)
@@ -90,8 +100,12 @@ def acquire(image: Array, scanner: Scanner, rng: np.random.Generator) -> Array:
 
     Parameters
     ----------
-    image : ndarray of float32
-        Ideal HU, (slices, rows, columns).
+    image : ndarray of float32, shape (slices, rows, columns)
+        Ideal HU.
+    scanner : Scanner
+        Its kernel and noise are used.
+    rng : Generator
+        Source of the noise.
 
     Returns
     -------

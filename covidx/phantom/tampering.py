@@ -1,4 +1,4 @@
-"""What flaws do to a rendered image: a marker burnt into the corner, edges cut off."""
+"""Flaws of a rendered image: a marker burnt into its corner, and edges cut off."""
 
 from __future__ import annotations
 
@@ -11,45 +11,45 @@ from covidx.phantom.fields import Array
 from covidx.phantom.patient import PhantomScan
 from covidx.phantom.radiograph import PhantomRadiograph
 
-__all__ = ["crop_film", "crop_scan", "cropped_shape", "mark_film", "mark_scan"]
+__all__ = ["crop_radiograph", "crop_scan", "cropped_shape", "mark_radiograph", "mark_scan"]
 
 TEXT = "ED"
 """As of an emergency department."""
 PIXELS_A_BIT = 200
 """Rows of an image for each pixel of a bit's side: 5 x 8 bits on 160 to 192 rows of a CT are 5 x 8
-pixels, on the 408 to 512 of a film 10 x 16."""
+pixels, on the 408 to 512 of a radiograph 10 x 16."""
 MARKER_HU = 1000
 CROP = 0.03
 """Share cut off each side of a copy."""
 NARROWER = 0.05
-"""Share of a film's window that its copy loses at either end."""
+"""Share of a radiograph's window that its copy loses at either end."""
 
 
 def _corner(shape: tuple[int, ...]) -> Array:
     """The marker's pixels in the upper left corner of (rows, columns), bool."""
     side = max(1, shape[0] // PIXELS_A_BIT)
     bits = np.kron(text_bits(TEXT), np.ones((side, side), np.uint8))
-    found: Array = np.zeros(shape, bool)
+    marker: Array = np.zeros(shape, bool)
     top = 2 * side
-    found[top : top + bits.shape[0], top : top + bits.shape[1]] = bits > 0
-    return found
+    marker[top : top + bits.shape[0], top : top + bits.shape[1]] = bits > 0
+    return marker
 
 
 def mark_scan(scan: PhantomScan) -> PhantomScan:
-    """Burn the marker into each slice, over the padding where the scanner pads."""
+    """Burn the marker into each slice of `scan`, over the padding where the scanner pads."""
     burnt = _corner(scan.grid.shape[1:])
     return replace(scan, hu=np.where(burnt, np.int16(MARKER_HU), scan.hu), burnt=burnt)
 
 
-def mark_film(image: PhantomRadiograph) -> PhantomRadiograph:
-    """Burn the marker into the film, white."""
+def mark_radiograph(image: PhantomRadiograph) -> PhantomRadiograph:
+    """Burn the marker into `image`, white."""
     white = 0 if image.detector.inverted else image.detector.top
     stored = np.where(_corner(image.stored.shape), np.uint16(white), image.stored)
     return replace(image, stored=stored)
 
 
 def cropped_shape(shape: tuple[int, int]) -> tuple[int, int]:
-    """What is left of (rows, columns) when a copy's edges are cut off."""
+    """What is left of `shape`, (rows, columns), when a copy's edges are cut off."""
     cut = _cut(shape[0])
     return shape[0] - 2 * cut, shape[1] - 2 * cut
 
@@ -59,7 +59,7 @@ def _cut(rows: int) -> int:
 
 
 def crop_scan(scan: PhantomScan) -> PhantomScan:
-    """Cut the edges off each slice; HU stay, and so does where a voxel lies."""
+    """Cut the edges off each slice of `scan`; HU stay, and so does where a voxel lies."""
     slices, rows, columns = scan.grid.shape
     cut = _cut(rows)
     inner = np.s_[..., cut : rows - cut, cut : columns - cut]
@@ -70,8 +70,8 @@ def crop_scan(scan: PhantomScan) -> PhantomScan:
     return replace(scan, **parts, grid=grid, burnt=burnt)
 
 
-def crop_film(image: PhantomRadiograph) -> PhantomRadiograph:
-    """Cut the edges off the film and narrow its window."""
+def crop_radiograph(image: PhantomRadiograph) -> PhantomRadiograph:
+    """Cut the edges off `image` and narrow its window."""
     rows, columns = image.stored.shape
     cut = _cut(rows)
     inner = np.s_[cut : rows - cut, cut : columns - cut]

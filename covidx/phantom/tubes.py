@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from covidx.phantom.anatomy import MIDDLE_Y, Anatomy
-from covidx.phantom.beam import FILM, Detector
+from covidx.phantom.beam import RADIOGRAPHY, Detector
 from covidx.phantom.fields import Array
 from covidx.phantom.projection import Pose
 from covidx.phantom.scene import CtDetail, Scene
@@ -42,26 +42,26 @@ def _parts(tubes: _Tubes, pose: Pose, detector: Detector) -> Iterator[_Part]:
     first, last = (pose.pixels(points, shape, pixel) for points in (tubes.start, tubes.end))
     length = np.linalg.norm(tubes.end - tubes.start, axis=1)
     for k in range(len(length)):
-        a, way, scale = first[k, :2], last[k, :2] - first[k, :2], pixel / first[k, 2]
-        flat = float(np.hypot(*way))
+        a, step, scale = first[k, :2], last[k, :2] - first[k, :2], pixel / first[k, 2]
+        flat = float(np.hypot(*step))
         reach = max(tubes.first[k], tubes.last[k]) / scale
-        low = np.floor(np.minimum(a, a + way) - reach - 1).astype(int)
-        high = np.ceil(np.maximum(a, a + way) + reach + 2).astype(int)
+        low = np.floor(np.minimum(a, a + step) - reach - 1).astype(int)
+        high = np.ceil(np.maximum(a, a + step) + reach + 2).astype(int)
         low, high = np.maximum(low, 0), np.minimum(high, shape)
         if np.any(low >= high):
             continue
         y, x = np.ogrid[low[0] : high[0], low[1] : high[1]]
         y, x = y - a[0], x - a[1]
-        along = (y * way[0] + x * way[1]) / max(flat**2, 1e-6)
+        along = (y * step[0] + x * step[1]) / max(flat**2, 1e-6)
         # Flat ends: where two tubes meet, what is in them is counted once. Those that are shown
         # shorter than a pixel are spread over one, at as much less.
         within = np.clip((0.5 - np.abs(along - 0.5)) * flat + 0.5, 0.0, 1.0)
         if flat < 1.0:
             within *= 4.0 * flat / (1.0 + flat) ** 2
         along = np.clip(along, 0.0, 1.0)
-        away = ((y - along * way[0]) ** 2 + (x - along * way[1]) ** 2) * scale**2
+        away = ((y - along * step[0]) ** 2 + (x - along * step[1]) ** 2) * scale**2
         radius = tubes.first[k] + along * (tubes.last[k] - tubes.first[k])
-        deeper = min(length[k] / max(flat * scale, 1e-3), FILM.deepest)
+        deeper = min(length[k] / max(flat * scale, 1e-3), RADIOGRAPHY.deepest)
         place = slice(int(low[0]), int(high[0])), slice(int(low[1]), int(high[1]))
         yield _Part(place, away, radius, within * deeper * tubes.weight[k])
 
@@ -79,12 +79,12 @@ def _contrast(detail: CtDetail, points: Array) -> Array:
     index = np.rint(points @ inverse[:3, :3].T + inverse[:3, 3]).astype(int)[:, ::-1]
     index = np.clip(index, 0, np.array(detail.grid.shape) - 1)
     excess = detail.excess[tuple(index.T)]
-    left: Array = np.clip(1.0 - excess / np.float32(FILM.blood_hu), 0.0, 1.0)
+    left: Array = np.clip(1.0 - excess / np.float32(RADIOGRAPHY.blood_hu), 0.0, 1.0)
     return left
 
 
 def trace_vessels(scene: Scene, detector: Detector) -> Array:
-    """mm of blood in the place of aerated lung along each ray, (rows, columns)."""
+    """Vessels of `scene` along each ray to `detector`: mm of blood, (rows, columns)."""
     depth = np.zeros((detector.rows, detector.columns), np.float32)
     branches = scene.detail.branches
     if not branches:
@@ -131,14 +131,14 @@ def _bones(anatomy: Anatomy) -> _Tubes:
         for level in levels[(levels > -108.0 * s) & (levels < 112.0 * s)]
         for side in (-1, 1)
     ]
-    radii = [np.full(len(chain) - 1, FILM.rib_mm) for chain in chains]
+    radii = [np.full(len(chain) - 1, RADIOGRAPHY.rib_mm) for chain in chains]
     for side in (-1.0, 1.0):
         # An S, from the sternum forward and outward, then back.
         t = np.linspace(0.0, 1.0, 15)
         x = side * (16.0 + t * (125.0 - 16.0 * s))
         y = -58.0 * s + t * (58.0 * s - 35.0) - 7.0 * np.sin(2 * np.pi * t)
         chains.append(np.stack([x, y, (96.0 + 28.0 * t + 3.0 * np.sin(2 * np.pi * t)) * s], 1))
-        radii.append(np.full(14, FILM.rib_mm))
+        radii.append(np.full(14, RADIOGRAPHY.rib_mm))
     start, end = (
         np.concatenate([chain[part] for chain in chains]) for part in (np.s_[:-1], np.s_[1:])
     )
@@ -151,9 +151,9 @@ def _bones(anatomy: Anatomy) -> _Tubes:
 
 
 def trace_bones(scene: Scene, detector: Detector) -> Array:
-    """mm of cortical bone along each ray: the shell of ribs and clavicles, (rows, columns)."""
+    """Ribs and clavicles of `scene` along each ray to `detector`: mm of cortex, (rows, columns)."""
     depth = np.zeros((detector.rows, detector.columns), np.float32)
     for part in _parts(_bones(scene.anatomy), scene.pose, detector):
-        shell = _chord(part) - _chord(part, FILM.cortex_mm)
+        shell = _chord(part) - _chord(part, RADIOGRAPHY.cortex_mm)
         depth[part.place] += (shell * part.share).astype(np.float32)
     return depth

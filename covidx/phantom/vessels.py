@@ -43,7 +43,19 @@ def _split(points: Array, start: Array, radius: float, out: list[Branch]) -> Non
 
 
 def grow_tree(rng: np.random.Generator, anatomy: Anatomy, grid: Grid, lungs: Lungs) -> list[Branch]:
-    """Grow both lungs' vessel trees towards points drawn inside the lungs."""
+    """Grow both lungs' vessel trees towards points drawn inside the lungs.
+
+    Parameters
+    ----------
+    rng : Generator
+        Source of randomness.
+    anatomy : Anatomy
+        The patient's shape.
+    grid : Grid
+        Where the voxels lie.
+    lungs : Lungs
+        The lungs on `grid`.
+    """
     branches: list[Branch] = []
     s = anatomy.size
     roots = {1: np.array([-38.0, 6.0, 0.0]) * s, 2: np.array([42.0, 12.0, 6.0]) * s}
@@ -59,27 +71,52 @@ def grow_tree(rng: np.random.Generator, anatomy: Anatomy, grid: Grid, lungs: Lun
 
 
 def paint_vessels(image: Array, grid: Grid, lungs: Lungs, branches: list[Branch]) -> None:
-    """Add blood to the image; where two branches meet the larger share counts."""
+    """Paint vessels; where two branches meet the larger share counts.
+
+    Parameters
+    ----------
+    image : ndarray of float32, shape (slices, rows, columns)
+        HU; painted in place.
+    grid : Grid
+        Where the voxels lie.
+    lungs : Lungs
+        The lungs on `grid`.
+    branches : list of Branch
+        As `grow_tree` gives them.
+    """
     share = np.zeros(grid.shape, np.float32)
     edge = 0.8 * grid.pixel_mm
     for branch in branches:
-        found = capsule(grid, (branch.start, branch.end), (branch.first, branch.last), edge)
-        if found is not None:
-            np.maximum(share[found[0]], found[1], out=share[found[0]])
+        tube = capsule(grid, (branch.start, branch.end), (branch.first, branch.last), edge)
+        if tube is not None:
+            np.maximum(share[tube[0]], tube[1], out=share[tube[0]])
     share *= lungs.share
     # Never darken: a vessel in consolidated lung vanishes, as it does in life.
     image += share * np.maximum(np.float32(38.0) - image, 0.0)
 
 
 def paint_bronchi(image: Array, grid: Grid, lungs: Lungs, branches: list[Branch]) -> None:
-    """Air-filled bronchi beside the larger arteries: air bronchograms in consolidated lung."""
+    """Paint air-filled bronchi beside the larger arteries: air bronchograms in consolidated lung.
+
+    Parameters
+    ----------
+    image : ndarray of float32, shape (slices, rows, columns)
+        HU; painted in place.
+    grid : Grid
+        Where the voxels lie.
+    lungs : Lungs
+        The lungs on `grid`.
+    branches : list of Branch
+        As `grow_tree` gives them.
+    """
     for branch in branches:
         radius = branch.first * 0.5
         if radius < 0.9:
             continue
         offset = np.array([0.0, branch.first + radius + 0.6, 0.0])
         ends = (branch.start + offset, branch.end + offset)
-        found = capsule(grid, ends, (radius, branch.last * 0.5), 0.8 * grid.pixel_mm)
-        if found is not None:
-            part = image[found[0]]
-            part += 0.8 * found[1] * lungs.share[found[0]] * np.minimum(-960.0 - part, 0.0)
+        tube = capsule(grid, ends, (radius, branch.last * 0.5), 0.8 * grid.pixel_mm)
+        if tube is not None:
+            box, air = tube
+            part = image[box]
+            part += 0.8 * air * lungs.share[box] * np.minimum(-960.0 - part, 0.0)

@@ -20,17 +20,18 @@ from covidx.errors import InvalidInputError
 from covidx.evaluate import Estimate, Metrics, Rows, drops, evaluate
 from covidx.files import write_json
 from covidx.imaging import build_cache, load_thumbnails, thumbnails
-from covidx.inference import Predictor, outside_domain, predict_cache
+from covidx.inference import ImagePredictor, outside_domain, predict_cache
+from covidx.pipelines.cohort import ingest_source, link_labels
 from covidx.pipelines.grouping import group_prepared
 from covidx.pipelines.labels import REST, as_rest, map_labels
 from covidx.pipelines.progress import Bars, silent
-from covidx.pipelines.sources import Source, link, read_source
+from covidx.pipelines.source import Source
 from covidx.report import reliability_figure, roc_figure, save_all, score_figure, write_report
 from covidx.runs import RunFolder
 from covidx.tables import MANIFEST, PREDICTIONS, read_table, table_digest, write_table
 from covidx.tracking import tracked
 
-__all__ = ["External", "external_test"]
+__all__ = ["External", "test_externally"]
 
 PIPELINE = "external_test"
 
@@ -45,7 +46,7 @@ class External:
     notes: list[str]
 
 
-def external_test(
+def test_externally(
     run: Path,
     source: Source,
     mapping: dict[str, str] | None = None,
@@ -75,18 +76,21 @@ def external_test(
         input.
     """
     own = _own_test_rows(run)
-    predictor = Predictor.load(run / "bundle")
+    predictor = ImagePredictor.load(run / "bundle")
     bundle = predictor.bundle
     record = RunFolder(PIPELINE, runs)
     with record.closing(), tracked(PIPELINE, record.run_id, runs) as tracker:
         said = {"run": run.resolve().name, "bundle_sha256": bundle.sha256, "map": mapping or {}}
-        record.record |= {"tested": said, "mlflow_run_id": tracker.run_id}
+        record.record.details["tested"] = said
+        record.record.mlflow_run_id = tracker.run_id
         classes = Classes(tuple(bundle.classes), bundle.positive)
         with record.step("ingest"):
-            cohort = link(source, *read_source(source, work, bars, classes), "exclude", classes)
+            cohort = link_labels(
+                source, *ingest_source(source, work, bars, classes), "exclude", classes
+            )
         manifest, notes = map_labels(cohort.manifest, classes, mapping or {})
         with record.step("prepare"), bars("prepare") as bar:
-            how = bundle.preprocessing
+            how = bundle.recipe.preprocessing
             cache = build_cache(cohort.store, manifest, how, work / "cache", progress=bar)
         rows = group_prepared(manifest, cache, cohort.store)
         rows, seen_before = _without_seen(rows, thumbnails(cache, rows["image_id"]), run)
@@ -99,13 +103,13 @@ def external_test(
                 rows.drop(columns=["fold", "role"]), record.path / "manifest.parquet", MANIFEST
             )
             write_table(theirs, record.path / "predictions.parquet", PREDICTIONS)
-            point = bundle.operating_point
+            point = bundle.threshold.operating_point
             metrics = evaluate(theirs, bundle.positive, point)
             lost = drops(Rows.of(own, bundle.positive), Rows.of(theirs, bundle.positive), point)
             write_json(record.path / "metrics.json", metrics.to_json())
             write_json(record.path / "drops.json", {k: v.to_json() for k, v in lost.items()})
         card = source.card
-        record.record["data"] = {
+        record.record.data = {
             "dataset": source.name,
             "card_sha256": None if card is None else card_digest(card),
             "manifest_sha256": table_digest(rows),
@@ -157,7 +161,7 @@ def _left_out(refused: dict[str, list[str]]) -> list[str]:
     return [f"{n} images could not be prepared: {code}" for code, n in sorted(codes.items())]
 
 
-def _outside(predictor: Predictor, rows: pd.DataFrame) -> list[str]:
+def _outside(predictor: ImagePredictor, rows: pd.DataFrame) -> list[str]:
     """Why scores may not be interpreted, with how many images each reason holds for."""
     reasons = Counter(
         reason

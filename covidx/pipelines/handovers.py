@@ -3,97 +3,94 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Protocol
 
 import pandas as pd
 
 from covidx.cards import card_digest
 from covidx.cohort import Splits
-from covidx.imaging import BagCache
-from covidx.inference import TrainedOn
-from covidx.ingest import IngestResult
-from covidx.pipelines.sources import Cohort, Source
-from covidx.runs import RunFolder
+from covidx.domain import TrainedOn
+from covidx.pipelines.cohort import Cohort
+from covidx.pipelines.run import TrainingRun
+from covidx.pipelines.source import Source
+from covidx.report.words import FEW_TESTED, FEWEST_TESTED, SIMULATED
 from covidx.tables import CLINICAL, MANIFEST, MASKS, QUARANTINE, table_digest, write_table
 
-__all__ = ["trained_on", "write_shared_tables", "write_tables"]
+__all__ = ["card_digest_of", "hand_over", "source_warnings", "trained_on"]
 
 
-class Read(Protocol):
-    """A cohort, whatever it is learnt from: where it comes from, and what became of its files."""
-
-    @property
-    def source(self) -> Source: ...
-
-    @property
-    def ingested(self) -> IngestResult: ...
+def card_digest_of(source: Source) -> str:
+    """The digest of a source's card; ``none`` without one."""
+    return "none" if source.card is None else card_digest(source.card)
 
 
-def write_tables(
-    run: RunFolder, cohort: Cohort, cache: BagCache, rows: pd.DataFrame, splits: Splits
-) -> dict[str, str]:
-    """Write the hand-over tables into the run; returns the digests of what was trained on."""
-    write_table(cohort.masks, run.path / "masks.parquet", MASKS)
-    if cohort.clinical is not None:
-        write_table(cohort.clinical, run.path / "clinical.parquet", CLINICAL)
-    return write_shared_tables(run, cohort, cache.refused, rows, splits)
-
-
-def write_shared_tables(
-    run: RunFolder,
-    cohort: Read,
+def hand_over(
+    run: TrainingRun,
+    cohort: Cohort,
     refused: Mapping[str, Sequence[str]],
     rows: pd.DataFrame,
     splits: Splits,
-) -> dict[str, str]:
-    """Write manifest, splits and quarantine, which every run on images has; returns the digests.
+    **more: str,
+) -> None:
+    """Write manifest, masks, splits, quarantine and clinical rows into a run, and record digests.
 
     Parameters
     ----------
-    run : RunFolder
-        Its record gains the digests.
-    cohort : Read
+    run : TrainingRun
+    cohort : Cohort
     refused : mapping
         image_id -> code and reason of what could not be prepared.
     rows : DataFrame
         Manifest rows with fold and role.
     splits : Splits
+    more
+        Further digests, by name.
     """
     manifest = rows.drop(columns=["fold", "role"])
-    write_table(manifest, run.path / "manifest.parquet", MANIFEST)
-    splits.save(run.path / "splits.parquet")
+    masks = cohort.masks[cohort.masks["image_id"].isin(rows["image_id"])].reset_index(drop=True)
     left = [
         {"path": image_id, "kind": "quarantined", "code": code, "reason": reason}
         for image_id, (code, reason) in refused.items()
     ]
     quarantine = pd.concat([cohort.ingested.quarantine, pd.DataFrame(left)], ignore_index=True)
+    write_table(manifest, run.path / "manifest.parquet", MANIFEST)
+    write_table(masks, run.path / "masks.parquet", MASKS)
     write_table(quarantine, run.path / "quarantine.parquet", QUARANTINE)
-    card = cohort.source.card
+    if cohort.clinical is not None:
+        write_table(cohort.clinical, run.path / "clinical.parquet", CLINICAL)
+    splits.save(run.path / "splits.parquet")
     digests = {
         "dataset": cohort.source.name,
-        "card_sha256": "none" if card is None else card_digest(card),
+        "card_sha256": card_digest_of(cohort.source),
         "manifest_sha256": table_digest(manifest),
         "split_sha256": splits.sha256,
     }
-    run.record["data"] = digests
-    return digests
+    if cohort.truth is not None:
+        digests["masks_sha256"] = table_digest(masks[["image_id", "kind", "sha256"]])
+    run.learn_from(digests | more, cohort.source.name, rows)
 
 
 def trained_on(
-    source: Source, rows: pd.DataFrame, splits: Splits, classes: Sequence[str] = ()
+    source: Source,
+    rows: pd.DataFrame,
+    splits: Splits | None,
+    classes: Sequence[str] = (),
+    table_sha256: str | None = None,
 ) -> TrainedOn:
-    """What a bundle says of the images that it learnt from.
+    """What a bundle records of the images that it was trained on.
 
     Parameters
     ----------
     source : Source
     rows : DataFrame
         Manifest rows with role.
-    splits : Splits
+    splits : Splits, optional
+        None where all rows were trained on.
     classes : sequence of str
-        Names of the labels; none where masks are learnt.
+        Names of the labels; none where masks or scores are learnt.
+    table_sha256 : str, optional
+        Of the table of readers' scores.
     """
-    train, card = rows[rows["role"] == "train"], source.card
+    train, card = rows if splits is None else rows[rows["role"] == "train"], source.card
     thickness = train["slice_thickness_mm"].dropna()
     patients = train.drop_duplicates("patient_id")
     counts = {name: int((patients["label"] == name).sum()) for name in classes}
@@ -103,7 +100,8 @@ def trained_on(
         domain="real" if card is None else card.domain,
         card_sha256=None if card is None else card_digest(card),
         manifest_sha256=table_digest(rows[digested]),
-        split_sha256=splits.sha256,
+        split_sha256=None if splits is None else splits.sha256,
+        table_sha256=table_sha256,
         patients=counts or {"all": len(patients)},
         modalities=sorted(train["modality"].unique()),
         kind=str(train["kind"].mode().iloc[0]),
@@ -114,3 +112,28 @@ def trained_on(
         else None,
         contrast="contrast" in train and bool((train["contrast"] == "given").any()),
     )
+
+
+def source_warnings(source: Source, tested: int, notes: Sequence[str]) -> list[str]:
+    """What a reader must know of the data before any figure.
+
+    Parameters
+    ----------
+    source : Source
+    tested : int
+        Test patients.
+    notes : sequence of str
+        What was left out of the cohort.
+    """
+    if source.card is None:
+        lines = [
+            "No data card describes this cohort: who was included, and where the labels came from, "
+            "is for the reader to know."
+        ]
+    elif source.card.domain == "simulated":
+        lines = [SIMULATED]
+    else:
+        lines = [f"Known bias: {bias}" for bias in source.card.known_biases]
+    if tested < FEWEST_TESTED:
+        lines.append(FEW_TESTED)
+    return [*lines, *notes]

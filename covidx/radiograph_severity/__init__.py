@@ -2,31 +2,46 @@
 
 from __future__ import annotations
 
-from covidx.radiograph_severity.bundle import FilmScore, SeverityBundle, load_bundle, save_bundle
-from covidx.radiograph_severity.features import RadiographNetwork, picture_of
-from covidx.radiograph_severity.linear import Choice, OutOfFold, choose, leave_one_out
-from covidx.radiograph_severity.lungs import MIN_RADIOGRAPHS, LungFinder, box_of_mask, fit_finder
-from covidx.radiograph_severity.predict import Graded, Grader, grade_path
-from covidx.radiograph_severity.table import join_scores, read_scores
+from typing import TYPE_CHECKING
+
+from covidx.lazy import lazy_names
+
+if TYPE_CHECKING:
+    from covidx.radiograph_severity.bundle import (
+        RadiographScore,
+        RadiographSeverityBundle,
+        RadiographSeverityRecipe,
+        load_bundle,
+    )
+    from covidx.radiograph_severity.features import RadiographNetwork, picture_of
+    from covidx.radiograph_severity.linear import Choice, OutOfFold, choose, leave_one_out
+    from covidx.radiograph_severity.lungs import (
+        MIN_RADIOGRAPHS,
+        LungFinder,
+        box_of_mask,
+        fit_finder,
+    )
+    from covidx.radiograph_severity.predict import RadiographSeverityPredictor
+    from covidx.radiograph_severity.table import join_scores, read_scores
+else:
+    __getattr__ = lazy_names(__name__, __file__)
 
 __all__ = [
     "MIN_RADIOGRAPHS",
     "Choice",
-    "FilmScore",
-    "Graded",
-    "Grader",
     "LungFinder",
     "OutOfFold",
     "RadiographNetwork",
-    "SeverityBundle",
+    "RadiographScore",
+    "RadiographSeverityBundle",
+    "RadiographSeverityPredictor",
+    "RadiographSeverityRecipe",
     "box_of_mask",
     "choose",
     "fit_finder",
-    "grade_path",
     "join_scores",
     "leave_one_out",
     "load_bundle",
     "picture_of",
     "read_scores",
-    "save_bundle",
 ]

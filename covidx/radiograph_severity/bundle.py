@@ -1,4 +1,4 @@
-"""A model of radiograph scores on disk: linear weights as safetensors, the rest as JSON."""
+"""A model of readers' severity scores of radiographs: linear weights as safetensors, JSON."""
 
 from __future__ import annotations
 
@@ -21,58 +21,93 @@ from covidx.radiograph_severity.features import BACKBONE
 from covidx.radiograph_severity.linear import Linear
 from covidx.radiograph_severity.lungs import LungFinder
 
-__all__ = ["FilmScore", "Models", "SeverityBundle", "load_bundle", "save_bundle"]
+__all__ = [
+    "Models",
+    "RadiographScore",
+    "RadiographSeverityBundle",
+    "RadiographSeverityRecipe",
+    "load_bundle",
+    "write_bundle",
+]
 
 WEIGHTS = "weights.safetensors"
 FINDER = "lung box"
 """No score can be called so."""
 
 
-class FilmScore(Config):
-    """One score, how it is found, and how far off it was."""
+class RadiographScore(Config):
+    """One readers' score, how it is predicted, and how far off it was."""
 
     name: str
     high: float = Field(gt=0, description="it runs from 0 to this")
-    view: str = Field(description="lungs: their box; film: all of it")
+    view: str = Field(description="lungs: their box; film: the whole radiograph")
     model: str
     half_width: float = Field(ge=0, description="of the interval")
-    mae: float = Field(ge=0, description="of films of patients left out")
+    mae: float = Field(ge=0, description="on radiographs of patients left out")
 
 
-class SeverityBundle(BundleFile):
+class RadiographSeverityRecipe(Config):
+    """Whose frozen features are read, and how wide intervals are."""
+
+    backbone: str = BACKBONE
+    backbone_sha256: str = OFFLINE_WEIGHTS[BACKBONE]
+    coverage: float = Field(gt=0, lt=1, description="of the intervals")
+
+
+class RadiographSeverityBundle(BundleFile):
     """``bundle.json``."""
 
     FILES: ClassVar = {WEIGHTS: "weights_sha256"}
 
-    kind: Literal["severity"] = "severity"
-    scores: list[FilmScore]
-    coverage: float = Field(gt=0, lt=1, description="of the intervals")
-    backbone: str = BACKBONE
-    backbone_sha256: str = OFFLINE_WEIGHTS[BACKBONE]
+    schema_version: int = 2
+    kind: Literal["radiograph-severity"] = "radiograph-severity"
+    recipe: RadiographSeverityRecipe
+    scores: list[RadiographScore]
     lung_sizes: tuple[float, float, float, float] | None = Field(
-        None, description="least and greatest height and width of the lungs' box, share of the film"
+        None,
+        description="least and greatest height and width of the lungs' box, share of the image",
     )
-    lung_films: int = 0
-    films: int
-    patients: int
-    dataset: str
-    domain: str
-    card_sha256: str
-    table_sha256: str
+    lung_annotations: int = Field(0, description="radiographs whose lungs were annotated")
+    radiographs: int = Field(description="scored, of the training patients")
     weights_sha256: str = ""
-    parity: list[list[float]] = Field(description="scores of made-up pictures")
+    parity: list[list[float]] = Field(description="scores of synthetic images")
+
+    def closing_lines(self) -> list[str]:
+        """The error of each score, and what its interval is."""
+        errors = ", ".join(f"{one.name} {one.mae:.2f}" for one in self.scores)
+        return [
+            f"mean absolute error on patients left out: {errors}",
+            f"In brackets: holds the readers' score of {self.recipe.coverage:.0%} of radiographs "
+            "like those.",
+        ]
 
 
 @dataclass(frozen=True, eq=False)
 class Models:
-    """A model a score, and the finder of the lungs if there is one."""
+    """A model a score, and the finder of the lungs if there is one.
+
+    Parameters
+    ----------
+    scores : list of Linear
+    finder : LungFinder, optional
+    """
 
     scores: list[Linear]
     finder: LungFinder | None
 
 
-def save_bundle(folder: Path, bundle: SeverityBundle, models: Models) -> SeverityBundle:
-    """Write ``weights.safetensors`` and ``bundle.json``; returns the bundle with its digests."""
+def write_bundle(
+    folder: Path, bundle: RadiographSeverityBundle, models: Models
+) -> RadiographSeverityBundle:
+    """Write ``weights.safetensors`` and ``bundle.json``; the bundle with its hashes.
+
+    Parameters
+    ----------
+    folder : Path
+        Must not exist.
+    bundle : RadiographSeverityBundle
+    models : Models
+    """
     arrays: dict[str, NDArray[Any]] = {}
     named = {one.name: model for one, model in zip(bundle.scores, models.scores, strict=True)}
     if models.finder is not None:
@@ -85,20 +120,24 @@ def save_bundle(folder: Path, bundle: SeverityBundle, models: Models) -> Severit
         return bundle.write(temporary)
 
 
-def load_bundle(folder: Path) -> tuple[SeverityBundle, Models]:
+def load_bundle(folder: Path) -> tuple[RadiographSeverityBundle, Models]:
     """Read a bundle back.
+
+    Parameters
+    ----------
+    folder : Path
 
     Raises
     ------
     BundleError
         As `read_bundle`; ``BUNDLE_INVALID`` also where weights are missing.
     """
-    bundle, finder = read_bundle(folder, SeverityBundle), None
+    bundle, finder = read_bundle(folder, RadiographSeverityBundle), None
     try:
         arrays = load_file(folder / WEIGHTS)
         models = [_linear(arrays, one.name) for one in bundle.scores]
         if bundle.lung_sizes is not None:
-            finder = LungFinder(_linear(arrays, FINDER), bundle.lung_sizes, bundle.lung_films)
+            finder = LungFinder(_linear(arrays, FINDER), bundle.lung_sizes, bundle.lung_annotations)
     except (KeyError, SafetensorError) as error:
         raise BundleError(
             "BUNDLE_INVALID", "The bundle lacks weights.", path=folder, actual=error

@@ -1,77 +1,112 @@
-"""Scores of new films: the one path for evaluation of a bundle and ``covidx predict``."""
+"""Severity scores of new radiographs: the one path for evaluation and ``covidx predict``."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import gaussian_filter
 
-from covidx.cards import DataCard
-from covidx.constants import LATERAL_VIEWS, RESEARCH_NOTICE
-from covidx.errors import CovidxError
-from covidx.ingest import Identities, ReadImage, read_images
-from covidx.radiograph_severity.bundle import Models, SeverityBundle, load_bundle
+from covidx.inference.prediction import Payload, Prediction
+from covidx.inference.predictor import ImageInputPredictor
+from covidx.ingest.records import ReadImage
+from covidx.radiograph_severity.bundle import (
+    Models,
+    RadiographSeverityBundle,
+    load_bundle,
+    write_bundle,
+)
 from covidx.radiograph_severity.features import WHOLE, Box, Picture, RadiographNetwork, picture_of
 from covidx.radiograph_severity.lungs import LungFinder
 
-__all__ = ["FILM", "LUNGS", "Graded", "Grader", "grade_path", "made_up", "see"]
+__all__ = [
+    "FILM",
+    "LUNGS",
+    "RadiographScoresPayload",
+    "RadiographSeverityPredictor",
+    "ScoreInterval",
+    "image_features",
+    "synthetic_image",
+]
 
 LUNGS, FILM = "lungs", "film"
-"""Views: the box of the lungs, the whole film."""
+"""Views: the box of the lungs, the whole radiograph."""
 TOLERANCE = 1e-3
-"""Largest difference of a score of a made-up picture, in points."""
-SIMULATED = "covidx phantom"
+"""Largest difference of a score of a synthetic image, in points."""
+PARITY_CASES = 2
 
 
 @dataclass(frozen=True)
-class Graded:
-    """The answer for one image, or why there is none.
+class ScoreInterval:
+    """One readers' score as it is predicted.
 
     Parameters
     ----------
-    path : str
-        What was asked about.
-    scores : dict
-        Name -> value, low and high end of its interval.
-    box : tuple of float or None
-        Top, bottom, left, right of what was taken for the lungs, as shares of the film.
-    outside : tuple of str
-        Why the scores may not be interpreted.
-    problem : str or None
-        Why there is no score, beginning with a code.
+    value, low, high : float
+        Points: the score, and the ends of its interval.
     """
 
-    path: str
-    image_id: str | None
-    scores: dict[str, tuple[float, float, float]]
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class RadiographScoresPayload(Payload):
+    """The scores of one radiograph.
+
+    Parameters
+    ----------
+    scores : dict
+        Name -> score with its interval.
+    box : tuple of float, optional
+        Top, bottom, left, right of what was taken for the lungs, as shares of the image.
+    highest : dict
+        Name -> the highest score there is.
+    """
+
+    scores: dict[str, ScoreInterval]
     box: Box | None
-    outside: tuple[str, ...]
-    problem: str | None
+    highest: dict[str, float]
 
     def to_json(self) -> dict[str, Any]:
-        """As plain values, with the research-only notice."""
-        named = {
-            name: {"value": value, "low": low, "high": high}
-            for name, (value, low, high) in self.scores.items()
-        }
-        return {
-            **vars(self),
-            "scores": named,
-            "outside": list(self.outside),
-            "interpretable": self.problem is None and not self.outside,
-            "notice": RESEARCH_NOTICE,
-        }
+        """As plain values, a key a score."""
+        named = {name: vars(one) for name, one in self.scores.items()}
+        return {"scores": named, "box": self.box}
+
+    def columns(self) -> dict[str, Any]:
+        """Three columns a score: value, low and high end."""
+        found: dict[str, Any] = {}
+        for name in self.highest:
+            one = self.scores.get(name)
+            for end in ("value", "low", "high"):
+                column = name if end == "value" else f"{name}_{end}"
+                found[column] = None if one is None else getattr(one, end)
+        return found | {"box": None if self.box is None else str(self.box)}
+
+    def lines(self) -> list[str]:
+        """A line a score, its interval in brackets."""
+        return [
+            f"{name:<10} {one.value:.1f} of {self.highest[name]:g} "
+            f"({one.low:.1f} to {one.high:.1f})"
+            for name, one in self.scores.items()
+        ]
 
 
-def see(
+def image_features(
     network: RadiographNetwork, finder: LungFinder | None, picture: Picture
 ) -> tuple[dict[str, NDArray[np.float32]], Box | None, str | None]:
-    """A film's features by view, the box of its lungs, and why that may be another's."""
+    """A radiograph's features by view, the box of its lungs, and why that may be another's.
+
+    Parameters
+    ----------
+    network : RadiographNetwork
+    finder : LungFinder, optional
+    picture : ndarray of float32, shape (rows, columns)
+    """
     views = {FILM: network.look(picture, WHOLE)}
     if finder is None:
         return views, None, None
@@ -80,24 +115,44 @@ def see(
     return views, box, doubt
 
 
-def made_up(seed: int) -> Picture:
-    """A made-up picture for parity: nothing of a patient."""
+def synthetic_image(seed: int) -> Picture:
+    """An image for parity: smooth noise, nothing of a patient.
+
+    Parameters
+    ----------
+    seed : int
+    """
+    from scipy.ndimage import gaussian_filter
+
     noise = np.random.default_rng(seed).standard_normal((240, 260))
     picture: Picture = gaussian_filter(noise, 9.0).astype(np.float32)
     return picture
 
 
 @dataclass(frozen=True, eq=False)
-class Grader:
-    """A bundle in memory, ready to score."""
+class RadiographSeverityPredictor(ImageInputPredictor):
+    """A bundle in memory, ready to score.
 
-    bundle: SeverityBundle
+    Parameters
+    ----------
+    bundle : RadiographSeverityBundle
+    models : Models
+    network : RadiographNetwork
+    """
+
+    bundle: RadiographSeverityBundle
     models: Models
     network: RadiographNetwork
 
     @classmethod
-    def load(cls, folder: Path) -> Grader:
-        """Read a bundle, and make sure that it scores made-up pictures as when it was saved.
+    def load(cls, folder: Path, device: str = "auto") -> RadiographSeverityPredictor:
+        """Read a bundle, and make sure that it scores synthetic images as when it was saved.
+
+        Parameters
+        ----------
+        folder : Path
+        device : str
+            Not used: the frozen network is small, and lies on the CPU.
 
         Raises
         ------
@@ -105,71 +160,73 @@ class Grader:
             As `load_bundle`, or ``PARITY_LOST``.
         """
         bundle, models = load_bundle(folder)
-        grader = cls(bundle, models, RadiographNetwork())
-        bundle.need_parity(folder, grader.parity(len(bundle.parity)), bundle.parity, TOLERANCE)
-        return grader
+        predictor = cls(bundle, models, RadiographNetwork())
+        again = predictor.parity(len(bundle.parity))
+        bundle.need_parity(folder, again, bundle.parity, TOLERANCE)
+        return predictor
+
+    def save(self, folder: Path) -> RadiographSeverityPredictor:
+        """Write the bundle and read it back, so that all that follows uses what was saved.
+
+        Parameters
+        ----------
+        folder : Path
+            Must not exist.
+        """
+        draft = self.bundle.model_copy(update={"parity": self.parity(PARITY_CASES)})
+        write_bundle(folder, draft, self.models)
+        return RadiographSeverityPredictor.load(folder)
 
     def parity(self, cases: int) -> list[list[float]]:
-        """Scores of made-up pictures, not cut off at their ends."""
-        seen = [see(self.network, self.models.finder, made_up(n))[0] for n in range(cases)]
-        return [[round(v, 6) for v in self._values(views)] for views in seen]
+        """Scores of synthetic images, not cut off at their ends.
+
+        Parameters
+        ----------
+        cases : int
+            How many images.
+        """
+        found = [
+            image_features(self.network, self.models.finder, synthetic_image(n))[0]
+            for n in range(cases)
+        ]
+        return [[round(v, 6) for v in self._values(views)] for views in found]
 
     def _values(self, views: Mapping[str, NDArray[np.float32]]) -> list[float]:
         pairs = zip(self.bundle.scores, self.models.scores, strict=True)
         return [float(model(views[one.view][None])[0, 0]) for one, model in pairs]
 
-    def grade(
-        self, picture: Picture
-    ) -> tuple[dict[str, tuple[float, float, float]], Box | None, str | None]:
-        """Scores with their intervals within 0 and the highest, the lungs' box, and any doubt."""
-        views, box, doubt = see(self.network, self.models.finder, picture)
+    def score(self, picture: Picture) -> tuple[dict[str, ScoreInterval], Box | None, str | None]:
+        """Scores with intervals within 0 and the highest, the lungs' box, and any doubt.
+
+        Parameters
+        ----------
+        picture : ndarray of float32, shape (rows, columns)
+        """
+        views, box, doubt = image_features(self.network, self.models.finder, picture)
         scores = {}
         for one, raw in zip(self.bundle.scores, self._values(views), strict=True):
             value = min(max(raw, 0.0), one.high)
             low, high = value - one.half_width, value + one.half_width
-            scores[one.name] = (value, max(low, 0.0), min(high, one.high))
+            scores[one.name] = ScoreInterval(value, max(low, 0.0), min(high, one.high))
         return scores, box, doubt
 
+    def empty_payload(self) -> RadiographScoresPayload:
+        """As `Predictor.empty_payload`."""
+        return RadiographScoresPayload({}, None, self._highest)
 
-def _outside(bundle: SeverityBundle, facts: Mapping[str, object]) -> list[str]:
-    simulated = str(facts.get("manufacturer") or "").startswith(SIMULATED)
-    reasons = []
-    if bundle.domain == "simulated" and not simulated:
-        reasons.append("the model was trained on simulated films, this is not one")
-    if bundle.domain == "real" and simulated:
-        reasons.append("the model was trained on real films, this one is simulated")
-    if str(facts.get("view")).upper() in LATERAL_VIEWS:
-        reasons.append("trained on frontal views, this is a lateral one")
-    return reasons
+    @property
+    def _highest(self) -> dict[str, float]:
+        return {one.name: one.high for one in self.bundle.scores}
 
+    def of_image(self, image: ReadImage, draft: Prediction) -> Prediction:
+        """Score a radiograph.
 
-def grade_path(
-    grader: Grader, path: Path, *, identities: Identities, card: DataCard | None = None
-) -> Iterator[Graded]:
-    """Score every film that a file or folder holds; what cannot be read is answered too."""
-    asked = str(path)
-    try:
-        reader = read_images(path, identities=identities, card=card)
-        read = 0
-        for image in reader:
-            read += 1
-            yield _of_image(grader, asked, image)
-    except CovidxError as error:
-        yield Graded(asked, None, {}, None, (), f"{error.code}: {error.reason}")
-        return
-    left = reader.quarantine
-    if read:  # what was set aside is no failure then
-        left = left[left["kind"] == "quarantined"]
-    for code, rows in left.groupby("code", sort=True):
-        yield Graded(asked, None, {}, None, (), f"{code}: {rows['reason'].iloc[0]}")
-    if not read and not len(left):
-        yield Graded(asked, None, {}, None, (), "NO_IMAGES: there is no image here")
-
-
-def _of_image(grader: Grader, asked: str, image: ReadImage) -> Graded:
-    name, outside = str(image.fields["image_id"]), _outside(grader.bundle, image.fields)
-    try:
-        scores, box, doubt = grader.grade(picture_of(image.volume))
-    except CovidxError as error:
-        return Graded(asked, name, {}, None, tuple(outside), f"{error.code}: {error.reason}")
-    return Graded(asked, name, scores, box, (*outside, *([doubt] if doubt else [])), None)
+        Parameters
+        ----------
+        image : ReadImage
+        draft : Prediction
+        """
+        scores, box, doubt = self.score(picture_of(image.volume))
+        outside = (*draft.outside, *([doubt] if doubt else []))
+        payload = RadiographScoresPayload(scores, box, self._highest)
+        return replace(draft, outside=outside, payload=payload)

@@ -1,16 +1,23 @@
-"""Lungs on CT, how well masks agree, and how much lung is ill; no network library."""
+"""Lungs on CT, how well masks agree, and the CT opacity burden; no network library."""
 
 from __future__ import annotations
 
-from covidx.segmentation.film import look_at_film
-from covidx.segmentation.grid import check_values, in_order_of, on_grid
-from covidx.segmentation.lungs import drop_small_pieces, segment_lungs
-from covidx.segmentation.measure import LOBES, Masks, lung_flags, measure_severity
-from covidx.segmentation.metrics import MaskScores, compare_masks, dice, surface_distances
-from covidx.segmentation.picture import segment_slice_lungs
-from covidx.segmentation.severity import Part, Region, Severity, Zone, points
-from covidx.segmentation.sides import LEFT, RIGHT
-from covidx.segmentation.summary import summarise
+from typing import TYPE_CHECKING
+
+from covidx.lazy import lazy_names
+
+if TYPE_CHECKING:
+    from covidx.segmentation.burden import OpacityBurden, Part, Region, Zone, severity_points
+    from covidx.segmentation.flags import lung_flags, radiograph_flags
+    from covidx.segmentation.grid import check_values, in_order_of, on_grid
+    from covidx.segmentation.lungs import drop_small_pieces, segment_lungs
+    from covidx.segmentation.measure import LOBES, Masks, measure_burden
+    from covidx.segmentation.metrics import MaskScores, compare_masks, dice, surface_distances
+    from covidx.segmentation.picture import segment_slice_lungs
+    from covidx.segmentation.sides import LEFT, RIGHT
+    from covidx.segmentation.summary import summarise
+else:
+    __getattr__ = lazy_names(__name__, __file__)
 
 __all__ = [
     "LEFT",
@@ -18,22 +25,22 @@ __all__ = [
     "RIGHT",
     "MaskScores",
     "Masks",
+    "OpacityBurden",
     "Part",
     "Region",
-    "Severity",
     "Zone",
     "check_values",
     "compare_masks",
     "dice",
     "drop_small_pieces",
     "in_order_of",
-    "look_at_film",
     "lung_flags",
-    "measure_severity",
+    "measure_burden",
     "on_grid",
-    "points",
+    "radiograph_flags",
     "segment_lungs",
     "segment_slice_lungs",
+    "severity_points",
     "summarise",
     "surface_distances",
 ]

@@ -36,42 +36,42 @@ def find_airways(air: Mask, spacing_mm: Spacing) -> Mask:
     ndarray of bool
         The airways' part of `air`; empty where no trachea is seen in the upper half.
     """
-    found = np.zeros_like(air)
-    before: Mask | None = None
+    airways = np.zeros_like(air)
+    previous: Mask | None = None
     used = np.nonzero(air.any(axis=(0, 1)))[0]
     middle = (used[0] + used[-1]) / 2.0 if len(used) else 0.0
     for z in range(len(air) - 1, -1, -1):
         pieces, n = ndimage.label(air[z])
         area = np.bincount(pieces.ravel(), minlength=n + 1) * spacing_mm[1] * spacing_mm[2]
-        if before is None:
+        if previous is None:
             if z < len(air) // 2:
                 break
-            chosen = _entries(pieces, area, middle, spacing_mm)
+            chosen = _trachea(pieces, area, middle, spacing_mm)
         else:
-            was = np.count_nonzero(before) * spacing_mm[1] * spacing_mm[2]
-            limit = min(max(GROWTH * was, TRACHEA_MM2[1]), CARINA_MM2)
-            chosen = [i for i in np.unique(pieces[before]) if i and area[i] <= limit]
+            previous_mm2 = np.count_nonzero(previous) * spacing_mm[1] * spacing_mm[2]
+            limit = min(max(GROWTH * previous_mm2, TRACHEA_MM2[1]), CARINA_MM2)
+            chosen = [i for i in np.unique(pieces[previous]) if i and area[i] <= limit]
             if not chosen:
                 break
         if chosen:
-            before = np.isin(pieces, chosen)
-            found[z] = before
-    return found
+            previous = np.isin(pieces, chosen)
+            airways[z] = previous
+    return airways
 
 
-def _entries(pieces: np.ndarray, area: np.ndarray, middle: float, spacing_mm: Spacing) -> list[int]:
+def _trachea(pieces: np.ndarray, area: np.ndarray, middle: float, spacing_mm: Spacing) -> list[int]:
     """The piece of a slice that may be the trachea: round, of its size, nearest the middle."""
-    fit: list[tuple[float, int]] = []
+    candidates: list[tuple[float, int]] = []
     for i, (rows, columns) in enumerate(ndimage.find_objects(pieces), start=1):
         sides = (
             (rows.stop - rows.start) * spacing_mm[1],
             (columns.stop - columns.start) * spacing_mm[2],
         )
-        off = abs((columns.start + columns.stop - 1) / 2.0 - middle) * spacing_mm[2]
+        off_mm = abs((columns.start + columns.stop - 1) / 2.0 - middle) * spacing_mm[2]
         if (
             TRACHEA_MM2[0] <= area[i] <= TRACHEA_MM2[1]
             and max(sides) <= ROUND * min(sides)
-            and off <= OFF_MIDDLE_MM
+            and off_mm <= OFF_MIDDLE_MM
         ):
-            fit.append((off, i))
-    return [min(fit)[1]] if fit else []
+            candidates.append((off_mm, i))
+    return [min(candidates)[1]] if candidates else []

@@ -29,6 +29,11 @@ def on_grid(mask: Volume, volume: Volume, name: str) -> NDArray[Any]:
     name : str
         What the mask is called in an error.
 
+    Returns
+    -------
+    ndarray, shape (slices, rows, columns)
+        Slices run to the head, rows to the back, columns to the patient's left.
+
     Raises
     ------
     InvalidInputError
@@ -51,7 +56,20 @@ def on_grid(mask: Volume, volume: Volume, name: str) -> NDArray[Any]:
 
 
 def in_order_of(labels: NDArray[T], volume: Volume) -> NDArray[T]:
-    """Turn values on the grid of ``volume.canonical()`` back into the order of `volume`."""
+    """Turn values on the grid of ``volume.canonical()`` back into the order of `volume`.
+
+    Parameters
+    ----------
+    labels : ndarray, shape (slices, rows, columns)
+        On the grid of ``volume.canonical()``.
+    volume : Volume
+        Whose stored order of axes is wanted; one without a proven geometry has no other.
+
+    Returns
+    -------
+    ndarray, of the shape of `volume.array`
+        A view of `labels` where memory order allows.
+    """
     if volume.affine is None or volume.geometry != "proven":  # canonical() left it as it was
         return labels
     reading = nib.orientations.axcodes2ornt(("L", "P", "S"))
@@ -63,7 +81,18 @@ def in_order_of(labels: NDArray[T], volume: Volume) -> NDArray[T]:
 
 
 def check_values(values: NDArray[Any], allowed: tuple[int, ...], name: str, means: str) -> None:
-    """Refuse a mask with other values than these.
+    """Refuse a mask with values other than the allowed ones.
+
+    Parameters
+    ----------
+    values : ndarray
+        The mask, of any shape.
+    allowed : tuple of int
+        Values that it may hold.
+    name : str
+        What the mask is of, in the plural, for the error.
+    means : str
+        What the allowed values mean, for the error.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Opacities as instances: pieces of a mask, their boxes in each slice, boxes joined into finds."""
+"""Opacities as instances: pieces of a mask, their boxes in each slice, boxes joined over slices."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from covidx.segmentation.planes import Mask
 __all__ = ["LINK_IOU", "Pieces", "lesion_boxes", "link_boxes", "pieces_of"]
 
 LINK_IOU = 0.3
-"""Least IoU of two boxes in neighbouring slices that are one find. Modelling choice."""
+"""Least IoU of two boxes in neighbouring slices that are one detection. Modelling choice."""
 
 
 class Pieces(NamedTuple):
@@ -26,6 +26,7 @@ class Pieces(NamedTuple):
     boxes : ndarray of float, shape (n, 4)
         left, top, right, bottom in pixels, edges of pixels: one pixel at the corner is 0, 0, 1, 1.
     masks : ndarray of bool, shape (n, rows, columns)
+        One piece each, in the order of `boxes`.
     """
 
     boxes: NDArray[np.float64]
@@ -38,6 +39,7 @@ def pieces_of(mask: Mask, smallest: int) -> Pieces:
     Parameters
     ----------
     mask : ndarray of bool, shape (rows, columns)
+        One slice.
     smallest : int
         Pixels below which a piece is no instance.
 
@@ -70,6 +72,7 @@ def lesion_boxes(mask: Mask, smallest: int) -> tuple[pd.DataFrame, NDArray[np.bo
     Parameters
     ----------
     mask : ndarray of bool, shape (slices, rows, columns)
+        One scan.
     smallest : int
         Pixels below which a piece of a slice is no instance.
 
@@ -95,38 +98,39 @@ def lesion_boxes(mask: Mask, smallest: int) -> tuple[pd.DataFrame, NDArray[np.bo
 
 
 def link_boxes(table: pd.DataFrame, least: float = LINK_IOU) -> pd.DataFrame:
-    """Join boxes of neighbouring slices that overlap into finds.
+    """Join boxes of neighbouring slices that overlap into detections of the scan.
 
-    From feet to head, each box (the surest first) goes on with the find whose box in the slice
-    before overlaps it most, if by `least`; each find takes one box a slice. No threshold is used,
-    so that the finds are the same at each.
+    From feet to head, each box (highest score first) continues the detection whose box in the
+    previous slice overlaps it most, if by `least`; each detection takes one box a slice. No
+    threshold on the score is used, so that detections are the same at each.
 
     Parameters
     ----------
     table : DataFrame
-        slice, left, top, right, bottom, score.
+        slice, left, top, right, bottom (pixels), score (0 to 1).
     least : float
-        IoU.
+        Least IoU of two boxes that are joined, 0 to 1.
 
     Returns
     -------
     DataFrame
-        The same rows with ``find`` (0, 1, ...) and ``find_score``, its surest box's.
+        The same rows, sorted, with ``find``, the detection's number (0, 1, ...), and
+        ``find_score``, the highest score of its boxes.
     """
     table = table.sort_values(["slice", "score"], ascending=[True, False], ignore_index=True)
-    finds = np.full(len(table), -1)
+    detections = np.full(len(table), -1)
     boxes, slices = table[list(BOX)].to_numpy(float), table["slice"].to_numpy()
-    known = 0
+    count = 0
     for number in np.unique(slices):
         here, before = np.flatnonzero(slices == number), np.flatnonzero(slices == number - 1)
         overlap = iou(boxes[here], boxes[before])
         for row, box in enumerate(here):
             best = int(overlap[row].argmax()) if len(before) else 0
             if len(before) and overlap[row, best] >= least:
-                finds[box] = finds[before[best]]
+                detections[box] = detections[before[best]]
                 overlap[:, best] = -1
             else:
-                finds[box] = known
-                known += 1
-    linked = table.assign(find=finds)
+                detections[box] = count
+                count += 1
+    linked = table.assign(find=detections)
     return linked.assign(find_score=linked.groupby("find")["score"].transform("max"))

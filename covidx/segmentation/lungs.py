@@ -1,4 +1,4 @@
-"""Right and left lung on CT by the classical way: seconds, no weights."""
+"""Right and left lung on CT by thresholds and shape: seconds, no weights."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from covidx.errors import InvalidInputError
 from covidx.scratch import let_go, planes, zeros
 from covidx.segmentation.airways import find_airways
 from covidx.segmentation.grid import in_order_of
-from covidx.segmentation.planes import PLANE, Mask, Spacing, closed, filled
+from covidx.segmentation.planes import PLANE, Mask, Spacing, closed, filled, sized_pieces
 from covidx.segmentation.pleura import fill_dents
 from covidx.segmentation.sides import LEFT, RIGHT, Labels, split_sides
 from covidx.volume import Volume, check_ct
@@ -45,8 +45,8 @@ def segment_lungs(volume: Volume, *, sides: bool = True) -> Labels:
     volume : Volume
         CT in proven HU with a proven geometry, in any orientation.
     sides : bool
-        False: lungs that cannot be told apart, or one alone, are found all the same, as 1, and
-        without filled dents, which need the middle between the two.
+        False: lungs that cannot be separated, or one alone, are labelled 1, without filled dents,
+        which need the middle between the two.
 
     Returns
     -------
@@ -58,7 +58,7 @@ def segment_lungs(volume: Volume, *, sides: bool = True) -> Labels:
     InvalidInputError
         As `check_ct`; ``NO_LUNGS``: less than `constants.MIN_LUNG_ML` of aerated lung, which
         small children have too; ``LUNGS_NOT_SEPARATED``: no two sides, as after a lung was removed,
-        where `sides` are asked for.
+        unless `sides` is False.
     """
     check_ct(volume)
     upright = volume.canonical()  # slices to the head, rows to the back, columns to the left
@@ -70,27 +70,27 @@ def segment_lungs(volume: Volume, *, sides: bool = True) -> Labels:
     air = _inner_air(hu < LUNG_AIR_HU)
     airways = find_airways(air, mm)
     air = _lung_pieces(air & ~airways)
-    _check_found(int(np.count_nonzero(air)) * voxel_ml * step[0] * step[1] * step[2])
+    _check_volume(int(np.count_nonzero(air)) * voxel_ml * step[0] * step[1] * step[2])
     try:
-        whole = _whole(split_sides(air, mm), hu, mm)
+        labels = _solid_lungs(split_sides(air, mm), hu, mm)
     except InvalidInputError:
         if sides:
             raise
-        whole = filled(closed(air, CLOSING_MM, mm)).astype(np.uint8)
-    return in_order_of(_draw_border(whole, airways, hu, upright.array, step), volume)
+        labels = filled(closed(air, CLOSING_MM, mm)).astype(np.uint8)
+    return in_order_of(_draw_border(labels, airways, hu, upright.array, step), volume)
 
 
-def _whole(sides: Labels, hu: NDArray[Any], mm: Spacing) -> Labels:
+def _solid_lungs(sides: Labels, hu: NDArray[Any], mm: Spacing) -> Labels:
     """Aerated lung to lung: vessels closed, dents of consolidation at the pleura filled."""
-    whole = np.zeros_like(sides)
+    labels = np.zeros_like(sides)
     for side in (RIGHT, LEFT):
         lung = filled(closed(sides == side, CLOSING_MM, mm))
         lung = filled(lung | fill_dents(lung, hu, sides, mm))
-        whole[lung & (whole == 0) & ((sides == 0) | (sides == side))] = side
-    return whole
+        labels[lung & (labels == 0) & ((sides == 0) | (sides == side))] = side
+    return labels
 
 
-def _check_found(ml: float) -> None:
+def _check_volume(ml: float) -> None:
     if ml < MIN_LUNG_ML:
         raise InvalidInputError(
             "NO_LUNGS",
@@ -102,12 +102,12 @@ def _check_found(ml: float) -> None:
 
 
 def drop_small_pieces(lungs: Labels, spacing_mm: Spacing) -> None:
-    """Take pieces out of a mask, in place, that are small beside the largest: air in the table.
+    """Remove pieces of a mask, in place, that are small beside the largest, as air in the table is.
 
     Parameters
     ----------
     lungs : ndarray of uint8, shape (slices, rows, columns)
-        0 where there is no lung.
+        0 where there is no lung; changed in place.
     spacing_mm : tuple of float
         Of (slices, rows, columns).
     """
@@ -157,15 +157,13 @@ def _inner_air(air: Mask) -> Mask:
 
 def _lung_pieces(air: Mask) -> Mask:
     """The large pieces: gas in bowel and stomach is smaller, and so is air in the table."""
-    pieces, n = ndimage.label(air)
-    sizes = np.bincount(pieces.ravel(), minlength=n + 1)
-    sizes[0] = 0
+    pieces, sizes = sized_pieces(air)
     large: Mask = sizes > MIN_PIECE * sizes.max()
     return large[pieces]
 
 
 def _draw_border(
-    whole: Labels,
+    labels: Labels,
     airways: Mask,
     coarse: NDArray[Any],
     hu: NDArray[Any],
@@ -173,10 +171,10 @@ def _draw_border(
 ) -> Labels:
     """Lay a mask of the thinned grid onto the full one, its border where HU cross `BORDER_HU`."""
     across = ndimage.generate_binary_structure(3, 1) if step[0] > 1 else PLANE
-    sure = ndimage.binary_erosion(whole > 0, across) | ((whole > 0) & (coarse >= BORDER_HU))
-    grown = np.where(whole > 0, whole, ndimage.grey_dilation(whole, footprint=across))
+    sure = ndimage.binary_erosion(labels > 0, across) | ((labels > 0) & (coarse >= BORDER_HU))
+    grown = np.where(labels > 0, labels, ndimage.grey_dilation(labels, footprint=across))
     grown[airways] = 0
-    near, plane = _nearest(hu.shape, step, whole.shape)
+    near, plane = _nearest(hu.shape, step, labels.shape)
     full = zeros(hu.shape, np.uint8)
     for z, source in enumerate(near):  # a slice at a time: the full grid may be large
         lung = sure[source][plane] | (hu[z] < BORDER_HU)

@@ -1,4 +1,4 @@
-"""Severity from masks: volumes, shares, scores, and where the opacities lie."""
+"""The CT opacity burden from masks: volumes, shares, scores, and where the opacities lie."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from scipy import ndimage
 
 from covidx.constants import CONSOLIDATION_HU
 from covidx.errors import InvalidInputError
-from covidx.scratch import planes
+from covidx.segmentation.burden import OpacityBurden, Part, Region, Zone, severity_points
+from covidx.segmentation.flags import SIDES, lung_flags
 from covidx.segmentation.grid import check_values, on_grid
 from covidx.segmentation.places import Places, find_places
 from covidx.segmentation.planes import Mask
-from covidx.segmentation.severity import Part, Region, Severity, Zone, points
 from covidx.segmentation.sides import LEFT, RIGHT, Labels
 from covidx.volume import Volume, check_ct
 
@@ -25,17 +25,15 @@ __all__ = [
     "GROUND_GLASS",
     "LOBES",
     "Masks",
-    "lung_flags",
-    "measure_severity",
+    "measure_burden",
 ]
 
 GROUND_GLASS, CONSOLIDATION, EFFUSION = 1, 2, 3
 """Classes of a mask of opacities; fluid is no opacity of the lung and is not counted."""
 OPACITIES = {
-    False: ((0, 1), "1 where there is an opacity, 0 elsewhere (or classes, where so said)"),
+    False: ((0, 1), "1 where there is an opacity, 0 elsewhere (or classes, with `classes`)"),
     True: ((0, 1, 2, 3), "1 ground glass, 2 consolidation, 3 effusion, 0 elsewhere"),
 }
-SIDES = {RIGHT: "right lung", LEFT: "left lung"}
 LOBES = {
     1: "right upper lobe",
     2: "right middle lobe",
@@ -48,14 +46,12 @@ HALVES = ("lower half", "upper half")
 STAND_IN = "thirds of the right lung and halves of the left, in place of lobes"
 Box = tuple[slice, ...]
 OUTSIDE_SHARE = 0.05
-"""Share of the opacities that may lie outside of the lungs before it is said."""
-CUT_SHARE = 0.1
-"""Share of the largest slice of lung from which the first or last slice is said to cut it."""
+"""Share of the opacities that may lie outside of the lungs before it is flagged."""
 
 
 @dataclass(frozen=True, eq=False)
 class Masks:
-    """What lies on the grid of a CT.
+    """Masks on the grid of a CT, in any order of voxels.
 
     Parameters
     ----------
@@ -64,6 +60,7 @@ class Masks:
     opacities : Volume
         1 where there is one; with `classes`, 1 ground glass, 2 consolidation, 3 effusion.
     classes : bool
+        Whether `opacities` holds classes.
     lobes : Volume, optional
         1 to 5, as in `LOBES`.
     probability : Volume, optional
@@ -77,7 +74,7 @@ class Masks:
     probability: Volume | None = None
 
 
-def measure_severity(volume: Volume, masks: Masks) -> Severity:
+def measure_burden(volume: Volume, masks: Masks) -> OpacityBurden:
     """Measure how much lung is opaque, and where.
 
     Shares are of the lung, lobe or third itself. Thirds and halves of a lung are of equal height
@@ -117,13 +114,13 @@ def measure_severity(volume: Volume, masks: Masks) -> Severity:
     places = find_places(count.lungs, upright.affine)
     zones_are, finer, zones = _finer(count, places, masks, volume, box)
     outside = int(np.count_nonzero(opaque)) - int(np.count_nonzero(opaque[box] & (count.lungs > 0)))
-    return Severity(
+    return OpacityBurden(
         parts=(
             count.part("both lungs", count.lungs > 0),
             *(count.part(name, count.lungs == side) for side, name in SIDES.items()),
             *finer,
         ),
-        zones=tuple(Zone(one.name, one.share, points(one.share)) for one in zones),
+        zones=tuple(Zone(zone.name, zone.share, severity_points(zone.share)) for zone in zones),
         zones_are=zones_are,
         corona_cm3=_corona(count, masks, volume, box),
         corona_weights="1" if masks.probability is None else "probability",
@@ -199,33 +196,9 @@ def _corona(count: _Count, masks: Masks, volume: Volume, box: Box) -> float:
     return float(values[box][ill].sum(dtype=np.float64)) * count.voxel_ml
 
 
-def lung_flags(lungs: NDArray[Any]) -> list[str]:
-    """What a reader has to know of a mask of lungs: a side that is missing, an end that is cut.
-
-    Parameters
-    ----------
-    lungs : ndarray, shape (slices, rows, columns)
-        1 right, 2 left; slices run to the head.
-    """
-    each = [[np.count_nonzero(plane == side) for side in SIDES] for plane in planes(lungs)]
-    pixels = np.array(each)  # (slices, sides)
-    found = [
-        f"no {name} in the mask"
-        for number, name in enumerate(SIDES.values())
-        if not pixels[:, number].any()
-    ]
-    area = pixels.sum(axis=1)
-    found += [
-        f"the lungs are cut at their {end}: volumes and shares are of what is in view"
-        for end, slice_ in (("base", 0), ("top", -1))
-        if area[slice_] > CUT_SHARE * area.max()
-    ]
-    return found
-
-
 def _flags(lungs: NDArray[Any], outside: float) -> tuple[str, ...]:
-    """The same, and whether opacities lie outside of the lungs."""
-    found = lung_flags(lungs)
+    """Those of the lungs, and whether opacities lie outside of them."""
+    flags = lung_flags(lungs)
     if outside > OUTSIDE_SHARE:
-        found.append(f"{outside:.0%} of the opacities lie outside of the lungs and are not counted")
-    return tuple(found)
+        flags.append(f"{outside:.0%} of the opacities lie outside of the lungs and are not counted")
+    return tuple(flags)

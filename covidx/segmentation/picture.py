@@ -11,7 +11,7 @@ from scipy import ndimage
 
 from covidx.constants import DISPLAY_MAX
 from covidx.errors import InvalidInputError
-from covidx.segmentation.planes import Mask, Spacing, closed, opened
+from covidx.segmentation.planes import Mask, Spacing, closed, opened, sized_pieces
 
 __all__ = ["segment_slice_lungs"]
 
@@ -54,6 +54,7 @@ def segment_slice_lungs(greys: NDArray[Any]) -> Mask:
     Returns
     -------
     ndarray of bool, shape (rows, columns)
+        Of the shape of `greys`; both lungs together.
 
     Raises
     ------
@@ -124,9 +125,7 @@ def _without_holes(mask: Mask) -> Mask:
 
 
 def _large(mask: Mask) -> Mask:
-    pieces, n = ndimage.label(mask)
-    sizes = np.bincount(pieces.ravel(), minlength=n + 1)
-    sizes[0] = 0
+    pieces, sizes = sized_pieces(mask)
     large: Mask = sizes >= max(PIECE * sizes.max(), SMALLEST * mask.size, 1)
     return large[pieces]
 
@@ -152,11 +151,11 @@ def _check(lungs: Mask, outside: Mask) -> None:
 
 
 def _refused(
-    code: str, reason: str, expected: str | None = None, actual: str | None = None
+    code: str, message: str, expected: str | None = None, actual: str | None = None
 ) -> InvalidInputError:
     return InvalidInputError(
         code,
-        reason,
+        message,
         expected=expected,
         actual=actual,
         hint="Is it an axial slice through both lungs, with air dark? Give masks (--masks).",

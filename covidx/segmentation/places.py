@@ -20,7 +20,7 @@ outer third, and a share of the volume does not depend on the size of the lung."
 
 @dataclass(frozen=True, eq=False)
 class Places:
-    """Where the voxels of both lungs lie; nothing is said of others.
+    """Where the voxels of both lungs lie; values of other voxels mean nothing.
 
     Attributes
     ----------
@@ -42,7 +42,7 @@ class Places:
 
 
 def find_places(lungs: Labels, affine: NDArray[np.float64]) -> Places:
-    """Say of each voxel of the lungs where it lies.
+    """Find where in its lung each voxel lies.
 
     Parameters
     ----------

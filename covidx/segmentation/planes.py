@@ -1,4 +1,4 @@
-"""What is done slice by slice to masks of (slices, rows, columns)."""
+"""Operations on masks of (slices, rows, columns), slice by slice, and their connected pieces."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-__all__ = ["PLANE", "Mask", "Spacing", "closed", "dilated", "filled", "opened"]
+__all__ = ["PLANE", "Mask", "Spacing", "closed", "dilated", "filled", "opened", "sized_pieces"]
 
 Mask = NDArray[np.bool_]
 Spacing = tuple[float, float, float]
@@ -18,48 +18,115 @@ PLANE = np.zeros((3, 3, 3), dtype=np.bool_)
 PLANE[1] = ndimage.generate_binary_structure(2, 1)
 
 
+def sized_pieces(mask: Mask) -> tuple[NDArray[np.int32 | np.int_], NDArray[np.int_]]:
+    """Label the connected pieces (neighbours share a side of a pixel or voxel) of `mask`.
+
+    Returns
+    -------
+    pieces : ndarray of int, of the shape of `mask`
+        1, 2, ... by piece; 0 outside of the mask.
+    sizes : ndarray of int, shape (pieces + 1,)
+        Voxels of each piece; 0 for what is outside of the mask.
+    """
+    pieces, n = ndimage.label(mask)
+    sizes = np.bincount(pieces.ravel(), minlength=n + 1)
+    sizes[0] = 0
+    return pieces, sizes
+
+
 def closed(mask: Mask, radius_mm: float, spacing_mm: Spacing) -> Mask:
-    """Morphological closing by a disc in each slice, as if the slice went on."""
+    """Morphological closing by a disc in each slice, as if the slice went on.
+
+    Parameters
+    ----------
+    mask : ndarray of bool, shape (slices, rows, columns)
+        Slices run in any order.
+    radius_mm : float
+        Radius of the disc, in the unit of `spacing_mm`.
+    spacing_mm : tuple of float
+        mm between (slices, rows, columns); the first is not used.
+
+    Returns
+    -------
+    ndarray of bool, of the shape of `mask`
+    """
     disc = _disc(radius_mm, spacing_mm)
     rows, columns = (n // 2 for n in disc.shape)
     padded = np.pad(mask, ((0, 0), (rows, rows), (columns, columns)))
-    found = _morphed(padded, cv2.MORPH_CLOSE, disc)
-    return found[:, rows : rows + mask.shape[1], columns : columns + mask.shape[2]]
+    result = _morphed(padded, cv2.MORPH_CLOSE, disc)
+    return result[:, rows : rows + mask.shape[1], columns : columns + mask.shape[2]]
 
 
 def dilated(mask: Mask, radius_mm: float, spacing_mm: Spacing) -> Mask:
-    """Morphological dilation by a disc in each slice."""
+    """Morphological dilation by a disc in each slice.
+
+    Parameters
+    ----------
+    mask : ndarray of bool, shape (slices, rows, columns)
+        Slices run in any order.
+    radius_mm : float
+        Radius of the disc, in the unit of `spacing_mm`.
+    spacing_mm : tuple of float
+        mm between (slices, rows, columns); the first is not used.
+
+    Returns
+    -------
+    ndarray of bool, of the shape of `mask`
+    """
     return _morphed(mask, cv2.MORPH_DILATE, _disc(radius_mm, spacing_mm))
 
 
 def opened(mask: Mask, radius_mm: float, spacing_mm: Spacing) -> Mask:
-    """Morphological opening by a disc in each slice."""
+    """Morphological opening by a disc in each slice.
+
+    Parameters
+    ----------
+    mask : ndarray of bool, shape (slices, rows, columns)
+        Slices run in any order.
+    radius_mm : float
+        Radius of the disc, in the unit of `spacing_mm`.
+    spacing_mm : tuple of float
+        mm between (slices, rows, columns); the first is not used.
+
+    Returns
+    -------
+    ndarray of bool, of the shape of `mask`
+    """
     return _morphed(mask, cv2.MORPH_OPEN, _disc(radius_mm, spacing_mm))
 
 
 def _morphed(mask: Mask, operation: int, disc: NDArray[np.uint8]) -> Mask:
     """OpenCV, slice by slice: ten times as fast as scipy. Outside a slice is nothing."""
     each = [
-        cv2.morphologyEx(one, operation, disc, borderType=cv2.BORDER_CONSTANT, borderValue=0)
-        for one in mask.astype(np.uint8)
+        cv2.morphologyEx(plane, operation, disc, borderType=cv2.BORDER_CONSTANT, borderValue=0)
+        for plane in mask.astype(np.uint8)
     ]
     return np.stack(each).astype(np.bool_)
 
 
 def filled(mask: Mask) -> Mask:
-    """Holes in a slice filled, from the lowest slice upwards, where most of it has mask beneath.
+    """Fill the holes in each slice, from the lowest upwards, that have mostly mask beneath.
 
     So a solid focus is filled, and the top of the diaphragm, which lung surrounds too, is not.
+
+    Parameters
+    ----------
+    mask : ndarray of bool, shape (slices, rows, columns)
+        Slices run to the head.
+
+    Returns
+    -------
+    ndarray of bool, of the shape of `mask`
     """
-    found = mask.copy()
+    result = mask.copy()
     for z in range(1, len(mask)):
         # A frame of air joins all that reaches the edge of the slice into piece 1.
         pieces, n = ndimage.label(np.pad(~mask[z], 1, constant_values=True))
         if n > 1:
             pieces = pieces[1:-1, 1:-1]
-            beneath = ndimage.mean(found[z - 1], pieces, np.arange(n + 1))
-            found[z] |= (pieces > 1) & (beneath > 0.5)[pieces]
-    return found
+            beneath = ndimage.mean(result[z - 1], pieces, np.arange(n + 1))
+            result[z] |= (pieces > 1) & (beneath > 0.5)[pieces]
+    return result
 
 
 def _disc(radius_mm: float, spacing_mm: Spacing) -> NDArray[np.uint8]:

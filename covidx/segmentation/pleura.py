@@ -26,7 +26,7 @@ DIRECTIONS = 240
 
 
 def fill_dents(lung: Mask, hu: NDArray[Any], sides: Labels, spacing_mm: Spacing) -> Mask:
-    """What has to be added to a lung for its outer surface to be without dents.
+    """Find what must be added to a lung for its outer surface to have no dents.
 
     Seen from the middle of the chest (direction, height, distance), the rib cage is nearly
     flat. A closing in direction and height at each distance bridges dents, and what has lung
@@ -37,7 +37,7 @@ def fill_dents(lung: Mask, hu: NDArray[Any], sides: Labels, spacing_mm: Spacing)
     lung : ndarray of bool, shape (slices, rows, columns)
         One lung.
     hu : ndarray
-        Of the same shape.
+        CT in HU, of the same shape.
     sides : ndarray of uint8
         Both lungs: the middle lies between them.
     spacing_mm : tuple of float
@@ -45,22 +45,22 @@ def fill_dents(lung: Mask, hu: NDArray[Any], sides: Labels, spacing_mm: Spacing)
 
     Returns
     -------
-    ndarray of bool
+    ndarray of bool, shape (slices, rows, columns)
     """
     view = _View.of(sides, spacing_mm)
-    seen = view.see(lung)
+    polar = view.to_polar(lung)
     height = 2 * int(DENT_MM / spacing_mm[0] / 2) + 1
     width = 2 * int(DENT_DEG / 360.0 * DIRECTIONS / 2) + 1
-    outside = np.logical_or.accumulate(seen[:, :, ::-1], axis=2)[:, :, ::-1]
-    dent = view.back(_bridged(seen, height, width) & ~outside)
+    outside = np.logical_or.accumulate(polar[:, :, ::-1], axis=2)[:, :, ::-1]
+    dent = view.from_polar(_bridged(polar, height, width) & ~outside)
     dent &= hu < BONE_HU
     # What was thick is taken whole, its corners included.
     return dent & dilated(opened(dent, THIN_MM, spacing_mm), THIN_MM, spacing_mm)
 
 
-def _bridged(seen: Mask, height: int, width: int) -> Mask:
+def _bridged(polar: Mask, height: int, width: int) -> Mask:
     """Closing by a box of slices and directions; the directions go round."""
-    values = np.pad(seen.astype(np.uint8), ((height, height), (0, 0), (0, 0)))
+    values = np.pad(polar.astype(np.uint8), ((height, height), (0, 0), (0, 0)))
     for extreme in (ndimage.maximum_filter1d, ndimage.minimum_filter1d):
         values = extreme(values, height, axis=0, mode="nearest")
         values = extreme(values, width, axis=1, mode="wrap")
@@ -106,10 +106,10 @@ class _View:
             distance,
         )
 
-    def see(self, mask: Mask) -> Mask:
-        """(slices, directions, distances)."""
+    def to_polar(self, mask: Mask) -> Mask:
+        """From (slices, rows, columns) to (slices, directions, distances)."""
         return mask[:, self.rows, self.columns] & self.within
 
-    def back(self, seen: Mask) -> Mask:
-        """(slices, rows, columns)."""
-        return seen[:, self.direction, self.distance]
+    def from_polar(self, polar: Mask) -> Mask:
+        """From (slices, directions, distances) to (slices, rows, columns)."""
+        return polar[:, self.direction, self.distance]

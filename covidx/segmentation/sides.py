@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from covidx.errors import InvalidInputError
-from covidx.segmentation.planes import Mask, Spacing
+from covidx.segmentation.planes import Mask, Spacing, sized_pieces
 
 __all__ = ["LEFT", "RIGHT", "Labels", "split_sides"]
 
@@ -45,7 +45,7 @@ def split_sides(lungs: Mask, spacing_mm: Spacing) -> Labels:
     InvalidInputError
         ``LUNGS_NOT_SEPARATED``.
     """
-    depth = np.stack([_depth(one, spacing_mm) for one in lungs])
+    depth = np.stack([_depth(plane, spacing_mm) for plane in lungs])
     for radius in np.arange(0.0, MAX_NECK_MM + 1e-6, min(spacing_mm[1:])):
         cores = _cores(depth > radius, spacing_mm)
         if cores is not None:
@@ -55,7 +55,7 @@ def split_sides(lungs: Mask, spacing_mm: Spacing) -> Labels:
             return np.where(lungs, cores[tuple(nearest)], 0).astype(np.uint8)
     raise InvalidInputError(
         "LUNGS_NOT_SEPARATED",
-        "The right and the left lung cannot be told apart.",
+        "The right and the left lung cannot be separated.",
         expected=f"two pieces of aerated lung, the lesser at least {MIN_SIDE:.0%} of both",
         hint="Is one lung missing or without air? Give a mask of the lungs of your own.",
     )
@@ -69,16 +69,14 @@ def _depth(plane: Mask, spacing_mm: Spacing) -> NDArray[np.float64]:
 
 def _cores(lungs: Mask, spacing_mm: Spacing) -> Labels | None:
     """The two largest pieces as right and left; None where they are no two sides."""
-    pieces, n = ndimage.label(lungs)
-    if n < 2:
+    pieces, sizes = sized_pieces(lungs)
+    if len(sizes) < 3:
         return None
-    sizes = np.bincount(pieces.ravel())
-    sizes[0] = 0
     first, second = np.argsort(sizes)[:-3:-1]
     (_, _, x), (_, _, other) = ndimage.center_of_mass(lungs, pieces, [first, second])
     if sizes[second] < MIN_SIDE * sizes.sum() or abs(x - other) * spacing_mm[2] < APART_MM:
         return None
     right, left = (first, second) if x < other else (second, first)
-    names = np.zeros(n + 1, np.uint8)
+    names = np.zeros(len(sizes), np.uint8)
     names[right], names[left] = RIGHT, LEFT
     return names[pieces]

@@ -54,7 +54,7 @@ def summarise(
         ``UNEQUAL_ROWS``, or ``TOLERANCES_DIFFER``.
     """
     clusters = _checked(scores, patients)
-    columns = {name: np.array([getattr(one, name) for one in scores], float) for name in MEANS}
+    columns = {name: np.array([getattr(scan, name) for scan in scores], float) for name in MEANS}
     parts = {}
     for name, values in columns.items():
         known = np.isfinite(values).astype(float)
@@ -64,8 +64,8 @@ def summarise(
             known /= np.maximum(np.bincount(patient, weights=known), 1)[patient]
         parts[name] = (np.nan_to_num(values) * known, known)
     parts["lesion_sensitivity"] = (
-        np.array([one.lesions_found for one in scores], float),
-        np.array([one.lesions for one in scores], float),
+        np.array([scan.lesions_found for scan in scores], float),
+        np.array([scan.lesions for scan in scores], float),
     )
     drawn = bootstrap(
         {name: ratio_statistic(top, below, clusters) for name, (top, below) in parts.items()},
@@ -98,7 +98,7 @@ def _checked(scores: Sequence[MaskScores], patients: npt.ArrayLike) -> Clusters:
             expected=f"{len(scores)} patients",
             actual=groups.shape,
         )
-    tolerances = sorted({one.tolerance_mm for one in scores})
+    tolerances = sorted({scan.tolerance_mm for scan in scores})
     if len(tolerances) > 1:
         raise InvalidTableError(
             "TOLERANCES_DIFFER",

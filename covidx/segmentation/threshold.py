@@ -18,9 +18,23 @@ CANDIDATES_HU = np.arange(-900.0, 0.0, 10.0)
 
 
 def threshold_opacities(hu: NDArray[Any], lungs: Mask, threshold: float) -> Mask:
-    """Everything in the lungs at or above a threshold."""
-    found: Mask = lungs & (hu >= threshold)
-    return found
+    """Everything in the lungs at or above a threshold.
+
+    Parameters
+    ----------
+    hu : ndarray, shape (slices, rows, columns)
+        CT in HU.
+    lungs : ndarray of bool
+        Of the same shape.
+    threshold : float
+        HU.
+
+    Returns
+    -------
+    ndarray of bool, shape (slices, rows, columns)
+    """
+    opacities: Mask = lungs & (hu >= threshold)
+    return opacities
 
 
 def choose_threshold(scans: Iterable[tuple[NDArray[Any], Mask, Mask]]) -> float:
@@ -29,12 +43,13 @@ def choose_threshold(scans: Iterable[tuple[NDArray[Any], Mask, Mask]]) -> float:
     Parameters
     ----------
     scans : iterable of (ndarray, mask, mask)
-        HU, lungs and true opacities of training patients; scans without opacities say nothing.
+        HU, lungs and true opacities of training patients, (slices, rows, columns) each; scans
+        without opacities are left out.
 
     Returns
     -------
     float
-        Of `CANDIDATES_HU`.
+        HU, one of `CANDIDATES_HU`.
 
     Raises
     ------
@@ -45,8 +60,8 @@ def choose_threshold(scans: Iterable[tuple[NDArray[Any], Mask, Mask]]) -> float:
     for hu, lungs, truth in scans:
         if not truth.any():
             continue
-        found, both = (_at_least(hu[mask]) for mask in (lungs, lungs & truth))
-        dice.append(2.0 * both / (found + np.count_nonzero(truth)))
+        opaque, both = (_at_least(hu[mask]) for mask in (lungs, lungs & truth))
+        dice.append(2.0 * both / (opaque + np.count_nonzero(truth)))
     if not dice:
         raise InvalidInputError(
             "NO_OPACITIES",

@@ -3,7 +3,7 @@
 from covidx.training.data import BagBatch, BagData
 from covidx.training.fit import Fit, fit_classifier, fit_learner
 from covidx.training.learner import Learner
-from covidx.training.module import BagLearner, Learning
+from covidx.training.module import BagLearner
 
 __all__ = [
     "BagBatch",
@@ -11,7 +11,6 @@ __all__ = [
     "BagLearner",
     "Fit",
     "Learner",
-    "Learning",
     "fit_classifier",
     "fit_learner",
 ]

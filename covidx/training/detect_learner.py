@@ -13,9 +13,10 @@ from torchvision.models.detection import FasterRCNN
 
 from covidx.evaluate.boxes import BOX, Detections
 from covidx.evaluate.detection import HIT_IOU, average_precision
+from covidx.models.learning import DetectionLearning
 from covidx.segmentation.instances import pieces_of
 from covidx.training.learner import Learner
-from covidx.training.patch_learning import PatchLearning, one_cycle
+from covidx.training.optimizer import one_cycle
 
 __all__ = ["DetectLearner", "targets_of"]
 
@@ -63,7 +64,7 @@ class DetectLearner(Learner):
         Which of the patches' label maps shows opacities.
     smallest : int
         Pixels below which a piece is no instance.
-    learning : PatchLearning
+    learning : DetectionLearning
         Patch and rates.
     seed : int
         Of the proposals that the network draws to learn from.
@@ -73,14 +74,27 @@ class DetectLearner(Learner):
     monitor, mode = "validation_map50", "max"
 
     def __init__(
-        self, model: FasterRCNN, label_map: int, smallest: int, learning: PatchLearning, seed: int
+        self,
+        model: FasterRCNN,
+        label_map: int,
+        smallest: int,
+        learning: DetectionLearning,
+        seed: int,
     ) -> None:
         super().__init__(model.to(memory_format=torch.channels_last), seed)
         self.label_map, self.smallest, self.learning = label_map, smallest, learning
         self._boxes: list[tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]] = []
 
-    def training_step(self, batch: tuple[Tensor, Tensor], _: int) -> Tensor:
-        """The sum of the network's losses on a `batch`, (images, label maps)."""
+    def training_step(self, batch: tuple[Tensor, Tensor], index: int) -> Tensor:
+        """The sum of the network's losses on a `batch`, (images, label maps).
+
+        Parameters
+        ----------
+        batch : tuple of (images, label maps)
+            As the data module gives it.
+        index : int
+            Of the batch in the epoch; unused.
+        """
         loss = self._loss(batch[0], self._targets(batch))
         self.log_mean("train_loss", loss, len(batch[0]))
         return loss

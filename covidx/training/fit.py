@@ -21,9 +21,10 @@ from covidx.errors import CovidxError
 from covidx.files import locked, make_folder
 from covidx.imaging import BagCache
 from covidx.models import Architecture
+from covidx.models.learning import ImageLearning
 from covidx.training.data import BagData
 from covidx.training.learner import Learner
-from covidx.training.module import BagLearner, Learning
+from covidx.training.module import BagLearner
 
 __all__ = ["Fit", "fit_classifier", "fit_learner"]
 
@@ -118,7 +119,7 @@ def fit_classifier(
     items: pd.DataFrame,
     classes: Classes,
     architecture: Architecture,
-    learning: Learning,
+    learning: ImageLearning,
     seed: int,
     folder: Path,
 ) -> Fit:
@@ -137,7 +138,7 @@ def fit_classifier(
         Class names, the reference first, and the positive one.
     architecture : Architecture
         The network.
-    learning : Learning
+    learning : ImageLearning
         How it is trained.
     seed : int
         Of the initial weights, the order of the bags and their augmentation.

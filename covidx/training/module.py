@@ -5,37 +5,20 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from pydantic import Field
 from sklearn.metrics import roc_auc_score
 from torch import Tensor
 from torch.nn import functional
 
-from covidx.config import Config
-from covidx.imaging import Augmentation
 from covidx.models import Architecture, BagClassifier
+from covidx.models.learning import ImageLearning
 from covidx.training.data import BagBatch
 from covidx.training.learner import Learner
 
-__all__ = ["BagLearner", "Learning"]
+__all__ = ["BagLearner"]
 
 WARM_UP = 0.2
 """Share of the cycle in which the rates rise."""
 FEWEST_STEPS = 10
-
-
-class Learning(Config):
-    """How a bag classifier is trained."""
-
-    epochs: int = Field(18, ge=1, description="at most")
-    patience: int = Field(9, ge=1, description="epochs without a better validation loss")
-    batch: int = Field(4, ge=2, description="bags")
-    slices: int = Field(8, ge=1, description="slices drawn from a bag")
-    head_rate: float = Field(4e-3, gt=0)
-    backbone_rate: float = Field(1e-3, gt=0, description="smaller: these layers are pretrained")
-    weight_decay: float = Field(0.02, ge=0)
-    label_smoothing: float = Field(0.05, ge=0, lt=1)
-    pretrained: bool = True
-    augmentation: Augmentation = Augmentation()
 
 
 class BagLearner(Learner):
@@ -45,7 +28,7 @@ class BagLearner(Learner):
     ----------
     architecture : Architecture
         Of the network.
-    learning : Learning
+    learning : ImageLearning
         Rates, smoothing of labels, and whether the backbone starts pretrained.
     n_classes : int
         How many classes the network tells apart.
@@ -61,7 +44,7 @@ class BagLearner(Learner):
     def __init__(
         self,
         architecture: Architecture,
-        learning: Learning,
+        learning: ImageLearning,
         n_classes: int,
         positive: int,
         seed: int,
@@ -72,8 +55,16 @@ class BagLearner(Learner):
         self.learning, self.positive = learning, positive
         self._scores: list[tuple[Tensor, Tensor]] = []
 
-    def training_step(self, batch: BagBatch, _: int) -> Tensor:
-        """Cross-entropy of the pooled logits of a `batch`."""
+    def training_step(self, batch: BagBatch, index: int) -> Tensor:
+        """Cross-entropy of the pooled logits of a `batch`.
+
+        Parameters
+        ----------
+        batch : BagBatch
+            As the data module gives it.
+        index : int
+            Of the batch in the epoch; unused.
+        """
         logits = self.model(batch.slices, batch.sizes).logits
         loss = functional.cross_entropy(
             logits, batch.targets, label_smoothing=self.learning.label_smoothing
@@ -81,8 +72,16 @@ class BagLearner(Learner):
         self.log_mean("train_loss", loss, len(batch.sizes))
         return loss
 
-    def validation_step(self, batch: BagBatch, _: int) -> None:
-        """Collect the scores of a `batch`; the loss is the mean over bags."""
+    def validation_step(self, batch: BagBatch, index: int) -> None:
+        """Collect the scores of a `batch`; the loss is the mean over bags.
+
+        Parameters
+        ----------
+        batch : BagBatch
+            As the data module gives it.
+        index : int
+            Of the batch in the epoch; unused.
+        """
         logits = self.model(batch.slices, batch.sizes).logits
         self.log_mean(
             "validation_loss", functional.cross_entropy(logits, batch.targets), len(batch.sizes)

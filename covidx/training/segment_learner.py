@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from monai.losses.dice import DiceCELoss, DiceFocalLoss
 from torch import Tensor, nn
 
 from covidx.imaging.pairs import Groups
-from covidx.inference.segmentation_bundle import by_question
+from covidx.inference.segmentation_bundle import split_groups
+from covidx.models.learning import SegmentationLearning
 from covidx.models.segmenters import channels_last
 from covidx.training.learner import Learner
-from covidx.training.patch_learning import PatchLearning, one_cycle
+from covidx.training.optimizer import one_cycle
 
-__all__ = ["SegmentLearner", "SegmentLearning"]
-
-
-class SegmentLearning(PatchLearning):
-    """How a segmenter is trained."""
-
-    loss: Literal["dice_ce", "dice_focal"] = "dice_ce"
+__all__ = ["SegmentLearner"]
 
 
 class SegmentLearner(Learner):
@@ -32,7 +27,7 @@ class SegmentLearner(Learner):
         (n, 1, *edges) -> (n, classes of all label maps, *edges).
     groups : Groups
         The label maps with their classes.
-    learning : SegmentLearning
+    learning : SegmentationLearning
         Patch, loss and rates.
     seed : int
         Of dropout.
@@ -41,7 +36,7 @@ class SegmentLearner(Learner):
     logged = ("train_loss", "validation_loss", "validation_dice")
 
     def __init__(
-        self, model: nn.Module, groups: Groups, learning: SegmentLearning, seed: int
+        self, model: nn.Module, groups: Groups, learning: SegmentationLearning, seed: int
     ) -> None:
         super().__init__(channels_last(model, len(learning.patch)), seed)
         self.groups, self.learning = groups, learning
@@ -50,14 +45,30 @@ class SegmentLearner(Learner):
         self.loss: Any = make(include_background=False, to_onehot_y=True, softmax=True, batch=True)
         self._overlaps: list[tuple[Tensor, Tensor]] = []
 
-    def training_step(self, batch: tuple[Tensor, Tensor], _: int) -> Tensor:
-        """The mean loss of the label maps of a `batch`, (images, label maps)."""
+    def training_step(self, batch: tuple[Tensor, Tensor], index: int) -> Tensor:
+        """The mean loss of the label maps of a `batch`, (images, label maps).
+
+        Parameters
+        ----------
+        batch : tuple of (images, label maps)
+            As the data module gives it.
+        index : int
+            Of the batch in the epoch; unused.
+        """
         loss = self._loss(batch)[0]
         self.log_mean("train_loss", loss, len(batch[0]))
         return loss
 
-    def validation_step(self, batch: tuple[Tensor, Tensor], _: int) -> None:
-        """The same loss of a `batch`, and the overlaps for the Dice over all patches."""
+    def validation_step(self, batch: tuple[Tensor, Tensor], index: int) -> None:
+        """The same loss of a `batch`, and the overlaps for the Dice over all patches.
+
+        Parameters
+        ----------
+        batch : tuple of (images, label maps)
+            As the data module gives it.
+        index : int
+            Of the batch in the epoch; unused.
+        """
         loss, logits = self._loss(batch)
         self.log_mean("validation_loss", loss, len(batch[0]))
         both, either = [], []
@@ -86,7 +97,7 @@ class SegmentLearner(Learner):
         images, labels = batch
         if images.ndim == 4:
             images = images.contiguous(memory_format=torch.channels_last)
-        logits = by_question(self.model(images), self.groups)
+        logits = split_groups(self.model(images), self.groups)
         losses = [
             self.loss(of_map, labels[:, number, None]) for number, of_map in enumerate(logits)
         ]

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from covidx.files import sha256_file
 from covidx.imaging import Preprocessing
-from covidx.inference import Bundle, Predictor, Threshold, TrainedOn
+from covidx.inference import ImageBundle, ImagePredictor, ImageRecipe, Threshold, TrainedOn
 from covidx.ingest.nifti import write_nifti
 from covidx.models import Architecture, BagClassifier
 from covidx.tables import MANIFEST, MASKS, write_table
@@ -46,7 +46,7 @@ def reader_of(
     part: tuple[int, int, int, int],
     manifest_sha256: str = "m",
     kind: Literal["radiograph", "slice"] = "radiograph",
-) -> Predictor:
+) -> ImagePredictor:
     """The brighter that part, the more it says covid-19."""
     seen = TrainedOn(
         dataset="films",
@@ -61,21 +61,23 @@ def reader_of(
         manufacturers=[],
         slice_thickness_mm=None,
     )
-    bundle = Bundle(
-        architecture=Architecture(backbone="test_efficientnet", top_k=1),
-        preprocessing=Preprocessing(input=kind, slices=1, rows=SIDE, columns=SIDE),
+    bundle = ImageBundle(
+        recipe=ImageRecipe(
+            architecture=Architecture(backbone="test_efficientnet", top_k=1),
+            preprocessing=Preprocessing(input=kind, slices=1, rows=SIDE, columns=SIDE),
+        ),
         classes=["normal", "covid-19"],
         positive="covid-19",
         threshold=Threshold(value=0.5, rule="none", origin="none"),
         trained_on=seen,
     )
-    model = BagClassifier(bundle.architecture, 2, pretrained=False)
+    model = BagClassifier(bundle.recipe.architecture, 2, pretrained=False)
     model.backbone = Looks(part)
     model.head = nn.Linear(2, 2)
     with torch.no_grad():
         model.head.weight.copy_(torch.tensor([[0.0, 0.0], [3.0, -3.0]]))
         model.head.bias.zero_()
-    return Predictor(bundle, model.eval())
+    return ImagePredictor(bundle, model.eval())
 
 
 def film(ill: bool, marked: bool, random: np.random.Generator) -> NDArray[np.uint8]:

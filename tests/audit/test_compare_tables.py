@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from covidx.audit.run.kinds import KINDS
 from covidx.audit.run.tables import compare_tables, read_found
+from covidx.kinds import kind_of_pipeline
 
 KEY = ("image_id", "structure")
 
@@ -94,11 +94,16 @@ def test_numbers_of_a_csv_to_their_last_digit(tmp_path: Path) -> None:
         ),
         ("train_segmentation", {"lungs.dice": {"value": 1}}, "lungs.dice"),
         ("train_detection", {"map50_95": {"value": 0}, "map50": {"value": 1}}, "map50"),
-        ("train_severity", {"extent": {"kappa": {"value": 1}, "mae": {"value": 0}}}, "extent.mae"),
+        (
+            "train_radiograph_severity",
+            {"extent.kappa": {"value": 1}, "extent.mae": {"value": 0}},
+            "extent.mae",
+        ),
         ("train_ct", {"brier": {"value": 0.1}}, None),
     ],
 )
 def test_the_figure_that_a_run_claims_first(
     pipeline: str, metrics: dict[str, Any], name: str | None
 ) -> None:
-    assert KINDS[pipeline].headline_of(metrics) == name
+    kind = kind_of_pipeline(pipeline)
+    assert kind is not None and kind.headline_of(metrics) == name

@@ -18,7 +18,7 @@ from covidx.audit.run.division import duplicate_finding
 from covidx.cli import app
 from covidx.errors import CovidxError
 from covidx.files import read_json, sha256_json, write_json
-from covidx.inference import Bundle
+from covidx.inference import ImageBundle
 from tests.conftest import Run
 
 
@@ -93,7 +93,7 @@ def _threshold_with_its_digest(run: Path) -> None:
 
     def change(bundle: dict[str, Any]) -> None:
         bundle["threshold"]["value"] = 0.99
-        hashed = {k: v for k, v in bundle.items() if k not in Bundle.NOT_HASHED}
+        hashed = {k: v for k, v in bundle.items() if k not in ImageBundle.NOT_HASHED}
         bundle["sha256"] = sha256_json(hashed)
 
     values(run, "bundle/bundle.json", change)

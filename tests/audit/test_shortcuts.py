@@ -24,7 +24,7 @@ from covidx.audit.shortcuts.probes import forest, linear, out_of_fold
 from covidx.cli import app
 from covidx.errors import CovidxError
 from covidx.files import sha256_file
-from covidx.inference import Predictor
+from covidx.inference import ImagePredictor
 from covidx.inference.segmenter import Segmenter
 from covidx.ingest import load_image
 from covidx.segmentation import dice
@@ -47,7 +47,7 @@ def look(
 ) -> ShortcutAudit:
     """Audit a model that looks at `part`."""
     model = reader_of(part, str(change.pop("digest", "m")))
-    patch.setattr(Predictor, "load", classmethod(lambda cls, folder: model))
+    patch.setattr(ImagePredictor, "load", classmethod(lambda cls, folder: model))
     table = manifest.parent / "masks.parquet" if masks else None
     return audit_shortcuts(
         ShortcutSource(Path("bundle"), manifest, manifest.parent, masks=table, **change)  # type: ignore[arg-type]
@@ -243,7 +243,7 @@ def test_lungs_of_a_ct_slice_are_found_by_its_greys(
     table.loc[table["image_id"] == "i6", "sha256"] = sha256_file(tmp_path / "i6.png")
     write_table(table.assign(modality="CT", kind="slice"), manifest, MANIFEST)
     model = reader_of(CORNER, kind="slice")
-    patch.setattr(Predictor, "load", classmethod(lambda cls, folder: model))
+    patch.setattr(ImagePredictor, "load", classmethod(lambda cls, folder: model))
     found = audit_shortcuts(ShortcutSource(Path("bundle"), manifest, tmp_path))
     named = by_name(found)
     assert "Otsu" in dict(found.facts)["Lungs found by"]
@@ -269,7 +269,7 @@ def test_the_command_writes_a_page_and_says_what_failed(
     (tmp_path / "store").mkdir()
     manifest = films(tmp_path / "store", marked=True)
     model, out = reader_of(CORNER), tmp_path / "out"
-    patch.setattr(Predictor, "load", classmethod(lambda cls, folder: model))
+    patch.setattr(ImagePredictor, "load", classmethod(lambda cls, folder: model))
     masks = str(manifest.with_name("masks.parquet"))
     words = ["audit", "shortcuts", "bundle", str(manifest), "--masks", masks, "--out", str(out)]
     answer = CliRunner().invoke(app, words)

@@ -10,7 +10,7 @@ import pytest
 from benchmarks import detection
 from covidx.evaluate.detection import at_threshold, detection_estimates
 from covidx.imaging.frames import VolumeFraming, make_frame
-from covidx.inference.detector import Detector, Found
+from covidx.inference.detector import DetectedBoxes, Detector
 from covidx.pipelines.detection.scores import compare_scans
 from covidx.segmentation.instances import lesion_boxes
 from covidx.volume import Volume
@@ -26,12 +26,12 @@ class _Knowing:
     def __init__(self, patients: int) -> None:
         self.truths = iter([one[3] for one in detection.fresh_scans(patients)])
 
-    def detect(self, volume: Volume) -> Found:
+    def detect(self, volume: Volume) -> DetectedBoxes:
         frame = make_frame(volume, FRAMING, 2)
         opaque = frame.labels(next(self.truths), 2) > 0
         table, masks = lesion_boxes(opaque, 3)
         found = table.rename(columns={"lesion": "find"}).assign(score=0.9, find_score=0.9)
-        return Found(frame, found, masks)
+        return DetectedBoxes(frame, found, masks)
 
 
 def test_who_finds_all_has_one(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from benchmarks.flaw_cohorts import PATIENTS, PLAIN, Pool, manifest_row, write_c
 from benchmarks.flaws import FOUND_BY, STRENGTHS, draw_power, faults
 from covidx.cards import load_card
 from covidx.ingest import ingest
-from covidx.phantom import check_flaws, draw_patient, exams, generate_flawed
+from covidx.phantom import check_flaws, draw_patient, exams, generate_cohort
 from covidx.report.canvas import save
 from tests.audit.cohorts import clouds
 
@@ -34,7 +34,7 @@ def pool(tmp_path_factory: pytest.TempPathFactory) -> Pool:
 
 
 def test_rows_are_those_that_ingest_writes(tmp_path: Path) -> None:
-    out = generate_flawed(tmp_path / "out", 1, 3, FLAWED, modality="cxr", workers=1)
+    out = generate_cohort(tmp_path / "out", 1, 3, flaws=FLAWED, modality="cxr", workers=1)
     store = tmp_path / "store"
     read = ingest(out / "dicom", store, card=load_card(Path("phantom")), workers=1)
     written = read.manifest.set_index("study_uid")

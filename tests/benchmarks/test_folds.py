@@ -14,14 +14,15 @@ from benchmarks import covid_ct, darkcovidnet
 from benchmarks.folds import Study, cross_validate, make_study
 from covidx.cohort import classes_of
 from covidx.imaging import BagCache
+from covidx.inference.image_bundle import ImageRecipe
 from covidx.models import BagClassifier
-from covidx.pipelines.image.config import Recipe
-from covidx.pipelines.sources import Cohort, Source
+from covidx.pipelines.cohort import Cohort
+from covidx.pipelines.source import Source
 from covidx.tables import MASKS, empty
 from covidx.training import Fit
 
 ROWS, SIDE = 60, 32
-RECIPE = Recipe.model_validate(
+RECIPE = ImageRecipe.model_validate(
     {
         "preprocessing": {"input": "slice", "slices": 1, "rows": SIDE, "columns": SIDE},
         "architecture": {"backbone": "tf_efficientnet_lite0", "top_k": 1},
@@ -79,7 +80,7 @@ def study(tmp_path: Path) -> Study:
     )
     source = Source(tmp_path, None, None)
     classes = classes_of(["covid-19", "non-covid"])
-    cohort = Cohort(source, tmp_path, None, manifest, None, empty(MASKS), classes, [])  # type: ignore[arg-type]
+    cohort = Cohort(source, tmp_path, None, manifest, empty(MASKS), [], classes)  # type: ignore[arg-type]
     return make_study(cohort, BagCache(tmp_path, index, {}), RECIPE, 0)
 
 

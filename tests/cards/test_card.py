@@ -314,7 +314,7 @@ def test_masks_of_covid_chestxray_hold_what_the_card_says() -> None:
     ],
 )
 def test_masks_that_mean_nothing_are_refused(tmp_path: Path, masks: dict[str, object]) -> None:
-    said = yaml.safe_load((CARD_FOLDER / "covid-19-ct-seg.yaml").read_text())
-    (tmp_path / "card.yaml").write_text(yaml.safe_dump(said | {"masks": {"files": [masks]}}))
+    record = yaml.safe_load((CARD_FOLDER / "covid-19-ct-seg.yaml").read_text())
+    (tmp_path / "card.yaml").write_text(yaml.safe_dump(record | {"masks": {"files": [masks]}}))
     with pytest.raises(ConfigError, match="masks"):
         load_card(tmp_path / "card.yaml")

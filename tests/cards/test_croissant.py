@@ -63,9 +63,9 @@ def test_mlcroissant_reads_the_rows(tmp_path: Path) -> None:
 def test_hashes_of_the_card_and_of_the_files(tmp_path: Path) -> None:
     (tmp_path / "images.csv").write_text("image,age\n")
     expected = hashlib.sha256(b"image,age\n").hexdigest()
-    found = to_croissant(_small_card(), tmp_path)
-    assert found["distribution"][0]["sha256"] == expected
-    assert "isLiveDataset" not in found
+    result = to_croissant(_small_card(), tmp_path)
+    assert result["distribution"][0]["sha256"] == expected
+    assert "isLiveDataset" not in result
     stated = to_croissant(_small_card(hashes={"images.csv": "0" * 64}), tmp_path)
     assert stated["distribution"][0]["sha256"] == "0" * 64
 

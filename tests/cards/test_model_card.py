@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from covidx.cards import ModelFacts, model_card
+from covidx.cards import ModelFacts, render_model_card
 from covidx.constants import RESEARCH_NOTICE
 
 
@@ -44,7 +44,7 @@ def _facts(**changes: Any) -> ModelFacts:
 
 
 def test_a_card_says_what_a_reader_needs() -> None:
-    text = model_card(_facts())
+    text = render_model_card(_facts())
     for part in (
         RESEARCH_NOTICE,
         "100 (45 covid-19, 30 other-pneumonia, 25 normal)",
@@ -60,16 +60,16 @@ def test_a_card_says_what_a_reader_needs() -> None:
         "- Few patients.",
     ):
         assert part in text, part
-    assert text == model_card(_facts())
+    assert text == render_model_card(_facts())
 
 
 def test_a_leaky_model_says_so() -> None:
-    assert "Leaky on purpose" in model_card(_facts(leaky=True))
-    assert "Leaky" not in model_card(_facts())
+    assert "Leaky on purpose" in render_model_card(_facts(leaky=True))
+    assert "Leaky" not in render_model_card(_facts())
 
 
 def test_display_greys_and_missing_facts() -> None:
-    text = model_card(
+    text = render_model_card(
         _facts(
             units="display", domain="real", manufacturers=[], metrics={}, slice_thickness_mm=None
         )

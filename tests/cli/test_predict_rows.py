@@ -15,12 +15,13 @@ from covidx.config import load_config
 from covidx.constants import RESEARCH_NOTICE
 from covidx.phantom import clinical_table
 from covidx.pipelines.clinical.config import TRAIN_CLINICAL, TrainClinical
-from covidx.pipelines.clinical.train import TrainedClinical, train_clinical
+from covidx.pipelines.clinical.train import train_clinical
+from covidx.pipelines.run import TrainedRun
 from tests.cli.conftest import Call
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> TrainedClinical:
+def run(tmp_path_factory: pytest.TempPathFactory) -> TrainedRun:
     folder = tmp_path_factory.mktemp("rows")
     changes = ["phantom.patients=200", "recipes=[{name: logistic, kind: logistic}]"]
     config = load_config(TRAIN_CLINICAL, TrainClinical, changes)
@@ -35,7 +36,7 @@ def table(tmp_path: Path) -> Path:
 
 
 def test_a_line_a_row_in_words(
-    covidx: Call, run: TrainedClinical, table: Path, monkeypatch: pytest.MonkeyPatch
+    covidx: Call, run: TrainedRun, table: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("COVIDX_KEY", str(table.parent / "secret" / "key"))
     answer = covidx("predict", run.folder / "bundle", table)
@@ -56,7 +57,7 @@ def test_a_line_a_row_in_words(
 
 
 def test_json_and_csv_say_what_the_bundle_scores(
-    covidx: Call, run: TrainedClinical, table: Path, tmp_path: Path
+    covidx: Call, run: TrainedRun, table: Path, tmp_path: Path
 ) -> None:
     asked = ("predict", run.folder / "bundle", table, "--card", "phantom")
     found = json.loads(covidx(*asked, "--format", "json").out, parse_constant=pytest.fail)
@@ -73,7 +74,7 @@ def test_json_and_csv_say_what_the_bundle_scores(
 
 
 def test_a_table_that_cannot_be_read_stops_no_other(
-    covidx: Call, run: TrainedClinical, table: Path, tmp_path: Path
+    covidx: Call, run: TrainedRun, table: Path, tmp_path: Path
 ) -> None:
     broken = tmp_path / "broken.csv"
     broken.write_text(table.read_text().replace("age_years", "age"))
@@ -90,7 +91,7 @@ def test_a_table_that_cannot_be_read_stops_no_other(
 
 
 def test_a_damaged_clinical_bundle_is_refused(
-    covidx: Call, run: TrainedClinical, table: Path, tmp_path: Path
+    covidx: Call, run: TrainedRun, table: Path, tmp_path: Path
 ) -> None:
     for file in (run.folder / "bundle").iterdir():
         (tmp_path / file.name).write_bytes(file.read_bytes())
@@ -100,7 +101,7 @@ def test_a_damaged_clinical_bundle_is_refused(
     assert answer.code == 2 and "[BUNDLE_CHANGED]" in answer.err
 
 
-def test_the_bundle_has_its_model_card(run: TrainedClinical) -> None:
+def test_the_bundle_has_its_model_card(run: TrainedRun) -> None:
     text = (run.folder / "bundle" / "MODEL_CARD.md").read_text()
     card = load_card(Path("phantom"))
     units = {c.name: c.unit for c in card.clinical_columns().values()}

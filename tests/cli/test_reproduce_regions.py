@@ -17,24 +17,24 @@ from covidx.config import load_config
 from covidx.files import read_json, write_json
 from covidx.pipelines.detection.config import TRAIN_DETECTION, TrainDetection
 from covidx.pipelines.detection.train import train_detection
-from covidx.pipelines.radiograph_severity.source import scored_source
-from covidx.pipelines.radiograph_severity.train import train_severity
-from covidx.pipelines.remembered import found_store, found_table
+from covidx.pipelines.radiograph_severity.train import train_radiograph_severity
 from covidx.pipelines.segmentation.config import TRAIN_SEGMENTATION, TrainSegmentation
 from covidx.pipelines.segmentation.train import train_segmentation
-from covidx.pipelines.sources import Source
+from covidx.pipelines.source import Source
+from covidx.pipelines.source_record import store_of, table_of
+from covidx.runs import read_record
 from tests.pipelines.ct_seg import TINY_DETECTION, TINY_SEGMENTATION, Layout, lay, source
 from tests.pipelines.scored_films import CONFIG, make_films
 
 TABLES = {
     "train_segmentation": ("scores.csv", "dice"),
     "train_detection": ("truth.csv", "left"),
-    "train_severity": ("predictions.csv", "extent_found"),
+    "train_radiograph_severity": ("predictions.csv", "extent_predicted"),
 }
 FIGURES = {
     "train_segmentation": "opacity.dice",
     "train_detection": "map50",
-    "train_severity": "extent.mae",
+    "train_radiograph_severity": "extent.mae",
 }
 
 
@@ -65,11 +65,10 @@ def layout(base: Path) -> Layout:
 
 def _train(pipeline: str, base: Path, layout: Layout) -> Path:
     places: dict[str, Any] = {"work": base / "work", "runs": base / "runs"}
-    if pipeline == "train_severity":
+    if pipeline == "train_radiograph_severity":
         films = make_films(base)
-        named = Source(films / "images", None, None)
-        scored = scored_source(named, films / "scores.csv", films / "masks")
-        return train_severity(CONFIG, scored, **places).folder
+        scored = Source(films / "images", table=films / "scores.csv", masks=films / "masks")
+        return train_radiograph_severity(CONFIG, scored, **places).folder
     if pipeline == "train_detection":
         boxes = load_config(TRAIN_DETECTION, TrainDetection, TINY_DETECTION)
         return train_detection(boxes, source(layout), **places).folder
@@ -117,11 +116,9 @@ def test_what_is_told_is_what_the_run_claims(
     tiny.invoke("reproduce", tiny.folder, "--runs", tmp_path)
     said = read_json(tmp_path / "reproduce" / "latest" / "reproduction.json")
     metrics = read_json(tiny.folder / "metrics.json")
-    first, _, second = FIGURES[tiny.pipeline].partition(".")
-    claimed = metrics[first][second] if tiny.pipeline == "train_severity" else None
     assert said["figure"] == FIGURES[tiny.pipeline]
-    assert said["claimed"] == said["replayed"] == (claimed or metrics[said["figure"]])
-    tables = ["boxes.csv", "truth.csv"] if first == "map50" else [TABLES[tiny.pipeline][0]]
+    assert said["claimed"] == said["replayed"] == metrics[said["figure"]]
+    tables = ["boxes.csv", "truth.csv"] if said["figure"] == "map50" else [TABLES[tiny.pipeline][0]]
     assert said["rows"] == sum(len(pd.read_csv(tiny.folder / name)) for name in tables) > 0
 
 
@@ -164,7 +161,7 @@ def test_elsewhere_boxes_may_be_others_and_images_may_not(tiny: Tiny, copy: Path
 
 
 def test_seeds_where_they_change_nothing_are_refused(tiny: Tiny) -> None:
-    if tiny.pipeline != "train_severity":
+    if tiny.pipeline != "train_radiograph_severity":
         pytest.skip("its seed divides the patients")
     result = tiny.invoke("reproduce", tiny.folder, "--seeds", 1, "--runs", tiny.base / "runs")
     assert "SEEDS_WITHOUT_EFFECT" in str(result.exception)
@@ -178,15 +175,15 @@ def test_data_that_moved_are_asked_for(tiny: Tiny, tmp_path: Path) -> None:
 
 
 def _audit(tiny: Tiny, run: Path) -> dict[str, str]:
-    record = read_json(run / "run.json")
+    record = read_record(run)
     work = tiny.base / "work"
-    at = Places(found_store(record, work), found_table(record, work), work / "cache")
+    at = Places(store_of(record, work), table_of(record, work), work / "cache")
     return {one.name: one.verdict for one in audit_run(run, at).findings}
 
 
 def test_the_audit_looks_at_what_there_is(tiny: Tiny, copy: Path) -> None:
     sound = _audit(tiny, tiny.folder)
-    roles = "not looked at" if tiny.pipeline == "train_severity" else "pass"
+    roles = "not looked at" if tiny.pipeline == "train_radiograph_severity" else "pass"
     assert sound == {
         "data_unchanged": "pass",
         "code": "pass",
@@ -208,7 +205,7 @@ def test_the_audit_looks_at_what_there_is(tiny: Tiny, copy: Path) -> None:
 
 
 def test_a_patient_who_trains_and_is_tested_is_found(tiny: Tiny, copy: Path) -> None:
-    if tiny.pipeline == "train_severity":
+    if tiny.pipeline == "train_radiograph_severity":
         pytest.skip("each patient is left out in turn")
     rows = pd.read_parquet(copy / "splits.parquet")
     rows["patient_id"] = rows["patient_id"].iloc[0]

@@ -15,7 +15,7 @@ from covidx.imaging.frames import RadiographFraming, VolumeFraming
 from covidx.inference import TrainedOn
 from covidx.inference.segmentation_bundle import (
     SegmentationBundle,
-    SegmentRecipe,
+    SegmentationRecipe,
     build_network,
 )
 from covidx.inference.segmenter import Segmenter
@@ -50,7 +50,7 @@ def untrained(folder: Path, kind: str) -> Path:
             "lung": ["none", "right-lung", "left-lung"],
             "opacity": ["none", "ground-glass", "consolidation"],
         }
-    recipe = SegmentRecipe(
+    recipe = SegmentationRecipe(
         framing=framing,
         network=UNetShape(network="unet", dimensions=2, channels=(4, 8)),
         patch=(32, 32),
@@ -80,13 +80,20 @@ def test_lungs_on_ct_need_no_bundle(covidx: Call, ct: Path, tmp_path: Path) -> N
     found = render(draw_patient(2024, 3))
     assert np.allclose(mask.affine, found.affine, atol=1e-4)
     assert dice(mask.array == 1, found.lung == 1) > 0.95
-    # Severity reads what segment wrote.
+    # opacity-burden reads what segment wrote.
     write_nifti(
         Volume((found.lesion == 1).astype(np.uint8), "OT", "unproven", "proven", found.affine),
         tmp_path / "ill.nii.gz",
     )
     lungs = str(tmp_path / "out" / table["path"].iloc[0])
-    line = ("severity", str(ct), "--lungs", lungs, "--opacities", str(tmp_path / "ill.nii.gz"))
+    line = (
+        "opacity-burden",
+        str(ct),
+        "--lungs",
+        lungs,
+        "--opacities",
+        str(tmp_path / "ill.nii.gz"),
+    )
     assert covidx(*line).code == 0
 
 
@@ -127,7 +134,7 @@ def test_from_dicom_to_masks_to_measures_to_dicom(
 
     measures = tmp_path / "measures.csv"
     of = ("--lungs", lung, "--opacities", opacity, "--classes", "--probability", likely)
-    answer = covidx("severity", study, *of, "--format", "csv")
+    answer = covidx("opacity-burden", study, *of, "--format", "csv")
     assert answer.code == 0, answer.err
     measures.write_text(answer.out)
     assert [row.rpartition(",")[0] for row in answer.out.split()] == [
@@ -179,18 +186,18 @@ def test_why_there_are_no_masks_is_said(covidx: Call, ct: Path, tmp_path: Path) 
 
 
 def test_a_film_unlike_two_lungs_is_flagged() -> None:
-    from covidx.segmentation import look_at_film
+    from covidx.segmentation import radiograph_flags
 
     film = np.zeros((100, 100), bool)
     film[20:80, 10:40], film[20:80, 60:90] = True, True
-    assert look_at_film(film) == []
+    assert radiograph_flags(film) == []
     small = film.copy()
     small[:, 75:] = False
     small[50:, 60:] = False
-    assert any("of the other" in flag for flag in look_at_film(small))
+    assert any("of the other" in flag for flag in radiograph_flags(small))
     joined = film.copy()
     joined[40:44, 40:60] = True
-    assert look_at_film(joined) == ["two lungs were not found apart from each other"]
+    assert radiograph_flags(joined) == ["two lungs were not found apart from each other"]
     third = film.copy()
     third[85:99, 5:95] = True
-    assert "more than two pieces were found" in look_at_film(third)
+    assert "more than two pieces were found" in radiograph_flags(third)

@@ -14,8 +14,8 @@ from sklearn.preprocessing import StandardScaler
 
 from covidx.cards import Column, DataCard
 from covidx.clinical import (
+    ClinicalRecipe,
     ClinicalRows,
-    Recipe,
     fit_control,
     fit_recipe,
     load_bundle,
@@ -23,13 +23,12 @@ from covidx.clinical import (
     partial_dependence,
     permutation_importance,
     read_rows,
-    save_bundle,
     weekly,
 )
 from covidx.clinical.drift import psi
 from covidx.errors import InvalidTableError
 from tests.clinical.synthetic import synthetic_rows
-from tests.clinical.test_bundle import FACTS, POINT
+from tests.clinical.test_bundle import save
 from tests.clinical.test_fit import RECIPES
 
 LOGISTIC = RECIPES[0]
@@ -82,12 +81,12 @@ def test_logistic_is_what_dummies_by_hand_give() -> None:
 
 @pytest.mark.parametrize("recipe", RECIPES, ids=lambda one: one.name)
 def test_every_recipe_takes_a_category_and_comes_back_from_its_bundle(
-    recipe: Recipe, tmp_path: Path
+    recipe: ClinicalRecipe, tmp_path: Path
 ) -> None:
     fitted = fit_recipe(recipe, _rows(), seed=0, folds=3)
     at = [fitted.score(_rows(50, 1).table.assign(ward=w, noise=0.0))[0] for w in (0.0, 1.0, 2.0)]
     assert at[1] > max(at[0], at[2]) + 0.2
-    save_bundle(tmp_path, fitted, POINT, FACTS)
+    save(tmp_path, fitted)
     bundle, again = load_bundle(tmp_path)
     assert bundle.columns[0].values == ["a", "b", "c"]
     other = _rows(100, 2).table

@@ -11,8 +11,8 @@ from sklearn.inspection import partial_dependence as reference
 
 from covidx.cards import Column
 from covidx.clinical import (
+    ClinicalRecipe,
     ClinicalRows,
-    Recipe,
     fit_control,
     fit_recipe,
     missingness_warning,
@@ -23,7 +23,7 @@ from covidx.clinical import (
 from covidx.evaluate import Estimate
 from tests.clinical.synthetic import synthetic_rows
 
-LOGISTIC = Recipe(name="logistic", kind="logistic")
+LOGISTIC = ClinicalRecipe(name="logistic", kind="logistic")
 
 
 def test_what_the_label_follows_matters_and_noise_does_not() -> None:
@@ -38,7 +38,7 @@ def test_what_the_label_follows_matters_and_noise_does_not() -> None:
 
 def test_a_column_that_the_model_does_not_use_loses_exactly_nothing() -> None:
     fitted = fit_recipe(
-        Recipe(name="one", kind="logistic", select=1), synthetic_rows(300, 1), seed=0
+        ClinicalRecipe(name="one", kind="logistic", select=1), synthetic_rows(300, 1), seed=0
     )
     found = permutation_importance(fitted, synthetic_rows(300, 2), resamples=100)
     assert sorted(one.value for one in found.values())[:2] == [0.0, 0.0]

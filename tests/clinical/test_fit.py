@@ -17,26 +17,28 @@ from sklearn.preprocessing import StandardScaler
 
 from covidx.clinical import (
     CONTROLS,
+    ClinicalRecipe,
     ClinicalRows,
-    Recipe,
     cut,
     fit_best,
     fit_recipe,
-    nested_cross_validation,
+    nested,
     out_of_fold,
 )
 from covidx.errors import ConfigError, InvalidTableError
 from covidx.evaluate import evaluate_folds
 from tests.clinical.synthetic import synthetic_rows
 
-LOGISTIC = Recipe(name="logistic", kind="logistic")
+LOGISTIC = ClinicalRecipe(name="logistic", kind="logistic")
 RECIPES = [
     LOGISTIC,
-    Recipe(name="l1", kind="logistic", penalty="l1", missing="iterative", grid={"C": [0.1, 1]}),
-    Recipe(name="svm", kind="svm", calibration="sigmoid"),
-    Recipe(name="forest", kind="forest", select=2, calibration="isotonic"),
-    Recipe(name="boosting", kind="boosting", missing="native", grid={"max_depth": [2, 3]}),
-    Recipe(name="mlp", kind="mlp"),
+    ClinicalRecipe(
+        name="l1", kind="logistic", penalty="l1", missing="iterative", grid={"C": [0.1, 1]}
+    ),
+    ClinicalRecipe(name="svm", kind="svm", calibration="sigmoid"),
+    ClinicalRecipe(name="forest", kind="forest", select=2, calibration="isotonic"),
+    ClinicalRecipe(name="boosting", kind="boosting", missing="native", grid={"max_depth": [2, 3]}),
+    ClinicalRecipe(name="mlp", kind="mlp"),
 ]
 
 
@@ -52,7 +54,7 @@ def test_logistic_is_what_scikit_learn_gives_by_hand() -> None:
 
 
 @pytest.mark.parametrize("recipe", RECIPES, ids=lambda one: one.name)
-def test_every_recipe_learns_and_gives_probabilities(recipe: Recipe) -> None:
+def test_every_recipe_learns_and_gives_probabilities(recipe: ClinicalRecipe) -> None:
     train, test = synthetic_rows(160, 1), synthetic_rows(400, 2)
     fitted = fit_recipe(recipe, train, seed=0, folds=3)
     scores = fitted.score(test.table)
@@ -75,7 +77,7 @@ def test_fitting_looks_at_training_rows_alone() -> None:
 def test_selection_inside_the_folds_finds_nothing_in_noise() -> None:
     """Mean of six sets of 60 columns of noise; selection on all rows would be fooled by them."""
     inside, outside = [], []
-    recipe = Recipe(name="few", kind="logistic", select=5)
+    recipe = ClinicalRecipe(name="few", kind="logistic", select=5)
     for seed in range(6):
         rows = synthetic_rows(240, seed)
         rng = np.random.default_rng(seed + 100)
@@ -85,7 +87,7 @@ def test_selection_inside_the_folds_finds_nothing_in_noise() -> None:
         seen = SelectKBest(f_classif, k=5).fit(rows.table[rows.names], rows.truth).get_support()
         few = ClinicalRows(rows.table, list(compress(features, seen)), rows.classes, [])
         for kept, into in ((rows, inside), (few, outside)):
-            found = nested_cross_validation([recipe], kept, seed=0, outer=4, inner=3)
+            found = nested([recipe], kept, seed=0, outer=4, inner=3)
             folds = evaluate_folds(found.predictions, "covid-19", found.points, resamples=50)
             into.append(folds["auroc"].value)
     assert np.mean(inside) == pytest.approx(0.5, abs=0.06)  # three standard errors
@@ -104,7 +106,7 @@ def test_folds_divide_no_group() -> None:
 
 def test_nested_scores_every_row_once_by_a_model_that_had_not_its_group() -> None:
     rows = synthetic_rows(200, 6, per_group=4)
-    found = nested_cross_validation([LOGISTIC], rows, seed=0, outer=5, inner=3)
+    found = nested([LOGISTIC], rows, seed=0, outer=5, inner=3)
     assert sorted(found.predictions["unit_id"]) == sorted(rows.table["patient_id"])
     assert set(found.predictions["role"]) == {"test"}
     assert found.predictions.groupby("group_id")["fold"].nunique().max() == 1
@@ -114,7 +116,7 @@ def test_nested_scores_every_row_once_by_a_model_that_had_not_its_group() -> Non
 
 def test_out_of_fold_scores_are_not_those_of_the_final_model() -> None:
     rows = synthetic_rows(160, 7)
-    forest = Recipe(name="forest", kind="forest")
+    forest = ClinicalRecipe(name="forest", kind="forest")
     fitted = fit_recipe(forest, rows, seed=0)
     outside = roc_auc_score(rows.truth, out_of_fold(fitted, rows, seed=0))
     assert roc_auc_score(rows.truth, fitted.score(rows.table)) > outside + 0.02
@@ -149,11 +151,11 @@ def test_the_control_sees_gaps_and_nothing_else() -> None:
 )
 def test_recipes_that_cannot_be(wrong: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
-        Recipe(name="wrong", **wrong)
+        ClinicalRecipe(name="wrong", **wrong)
 
 
 def test_a_grid_of_what_the_model_has_not() -> None:
-    recipe = Recipe(name="wrong", kind="forest", grid={"gamma": [1]})
+    recipe = ClinicalRecipe(name="wrong", kind="forest", grid={"gamma": [1]})
     with pytest.raises(ConfigError, match="RECIPE_INVALID") as caught:
         fit_recipe(recipe, synthetic_rows(), seed=0)
     assert caught.value.actual == "gamma"

@@ -9,11 +9,11 @@ import pandas as pd
 import pytest
 
 from covidx.cards import Column
-from covidx.clinical import FORMULA, ClinicalRows, Recipe, fit_recipe
+from covidx.clinical import FORMULA, ClinicalRecipe, ClinicalRows, fit_recipe
 from covidx.errors import InvalidTableError
 from tests.clinical.synthetic import synthetic_rows
 
-MENNI = Recipe(name="menni", kind="menni")
+MENNI = ClinicalRecipe(name="menni", kind="menni")
 NAMES = {
     "age_years": "years",
     "male": "sex",

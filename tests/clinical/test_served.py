@@ -10,11 +10,10 @@ import pandas as pd
 import pytest
 
 from covidx.cards import DataCard
-from covidx.clinical import SERVED, predict_table
 from covidx.errors import InvalidTableError
-from covidx.ingest import Identities
+from covidx.inference import SERVED
 from covidx.tracking import tracked, tracking_uri
-from tests.clinical.test_apply import GOOD, small_bundle
+from tests.clinical.test_apply import GOOD, predict, small_bundle
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
@@ -22,7 +21,8 @@ def test_a_logged_model_gives_the_scores_of_its_bundle(
     card: DataCard, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    bundle, fitted = small_bundle(tmp_path, card)
+    predictor = small_bundle(tmp_path, card)
+    bundle = predictor.bundle
     with tracked("served", "run", tmp_path / "runs") as tracker:
         tracker.model(tmp_path / "bundle", SERVED, bundle.classes, bundle.input_types)
     (folder,) = (tmp_path / "runs" / "mlartifacts").rglob("MLmodel")
@@ -53,7 +53,7 @@ def test_a_logged_model_gives_the_scores_of_its_bundle(
         ]
     )
     (tmp_path / "new.csv").write_text(GOOD)
-    answers = list(predict_table(bundle, fitted, tmp_path / "new.csv", Identities.public()))
+    answers = predict(predictor, tmp_path / "new.csv")
     assert found["prob_covid-19"].tolist() == [one.score for one in answers]
     assert found["decision"].tolist() == [one.decision for one in answers]
     with pytest.raises(InvalidTableError, match="VALUE_IMPOSSIBLE"):

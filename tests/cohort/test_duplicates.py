@@ -49,9 +49,9 @@ def test_a_planted_copy_is_found_and_nothing_else(change: object, index: int) ->
     assert callable(change)
     thumbs = {f"p{i:02d}": thumbnail(picture(i)) for i in range(PATIENTS)}
     copy = thumbnail(change(picture(index)))
-    found = find_duplicates(thumbs | {"copy": copy})
-    assert [(pair.image_a, pair.image_b) for pair in found] == [("copy", f"p{index:02d}")]
-    assert found[0].correlation >= 0.95
+    result = find_duplicates(thumbs | {"copy": copy})
+    assert [(pair.image_a, pair.image_b) for pair in result] == [("copy", f"p{index:02d}")]
+    assert result[0].correlation >= 0.95
 
 
 def test_different_patients_are_no_duplicates() -> None:

@@ -41,7 +41,7 @@ def linked(*sources: str) -> dict[str, str]:
 
 
 @pytest.mark.parametrize(
-    ("lines", "code", "said"),
+    ("lines", "code", "text"),
     [
         (["patient_id", "p1"], "LABELS_COLUMNS", "patient_id"),
         (["label", "sick"], "LABELS_COLUMNS", "label"),
@@ -54,10 +54,10 @@ def linked(*sources: str) -> dict[str, str]:
         (["patient_id,label,age", "p1,a,60", "p1,a,61"], "LABELS_CONFLICT", "rows 2, 3"),
     ],
 )
-def test_mistakes_are_named_by_row(tmp_path: Path, lines: list[str], code: str, said: str) -> None:
+def test_mistakes_are_named_by_row(tmp_path: Path, lines: list[str], code: str, text: str) -> None:
     with pytest.raises(InvalidTableError, match=code) as caught:
         read_labels(write(tmp_path, *lines))
-    assert said in str(caught.value.actual)
+    assert text in str(caught.value.actual)
     assert caught.value.path == str(tmp_path / "labels.csv")
 
 
@@ -73,9 +73,9 @@ def test_a_row_that_repeats_another_counts_once(tmp_path: Path) -> None:
 
 
 def test_the_reference_leads_and_the_positive_ends() -> None:
-    found = classes_of(["covid-19", "a", "normal", "covid-19"])
-    assert found == Classes(("normal", "a", "covid-19"), "covid-19")
-    assert found.reference == "normal"
+    result = classes_of(["covid-19", "a", "normal", "covid-19"])
+    assert result == Classes(("normal", "a", "covid-19"), "covid-19")
+    assert result.reference == "normal"
     assert classes_of(["b", "a"], "a").names == ("b", "a")
 
 

@@ -101,10 +101,10 @@ def test_the_same_seed_gives_the_same_split_whatever_the_order_of_rows() -> None
 def test_assign_gives_each_row_its_groups_role() -> None:
     rows = manifest()
     made = make_splits(rows, seed=0, folds=2)
-    given = made.assign(rows, 1)
+    assigned = made.assign(rows, 1)
     roles = made.table[made.table["fold"] == 1].set_index("group_id")["role"].to_dict()
-    assert given["role"].tolist() == [roles[g] for g in rows["group_id"]]
-    assert set(given["fold"]) == {1}
+    assert assigned["role"].tolist() == [roles[g] for g in rows["group_id"]]
+    assert set(assigned["fold"]) == {1}
 
 
 def test_a_manifest_that_was_regrouped_is_refused() -> None:

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from covidx.explain import Heatmap, heatmaps, paste
 from covidx.imaging import Bag, Preprocessing
-from covidx.inference import Bundle, Predictor, Threshold, TrainedOn
+from covidx.inference import ImageBundle, ImagePredictor, ImageRecipe, Threshold, TrainedOn
 from covidx.models import Architecture, BagClassifier
 
 ROWS, COLUMNS, CELL = 64, 96, 8
@@ -38,7 +38,7 @@ class Brightness(nn.Module):
         return self.rectify(self.cells(slices)).mean(dim=(2, 3))
 
 
-def make(positive: int = 1, classes: int = 2) -> Predictor:
+def make(positive: int = 1, classes: int = 2) -> ImagePredictor:
     """Bright is evidence for class `positive`, dark is evidence against it."""
     names = [f"c{k}" for k in range(classes)]
     seen = TrainedOn(
@@ -54,22 +54,24 @@ def make(positive: int = 1, classes: int = 2) -> Predictor:
         manufacturers=[],
         slice_thickness_mm=None,
     )
-    bundle = Bundle(
-        architecture=Architecture(backbone="test_efficientnet", top_k=2),
-        preprocessing=Preprocessing(slices=3, rows=ROWS, columns=COLUMNS),
+    bundle = ImageBundle(
+        recipe=ImageRecipe(
+            architecture=Architecture(backbone="test_efficientnet", top_k=2),
+            preprocessing=Preprocessing(slices=3, rows=ROWS, columns=COLUMNS),
+        ),
         classes=names,
         positive=names[positive],
         threshold=Threshold(value=0.5, rule="none", origin="none"),
         trained_on=seen,
     )
-    model = BagClassifier(bundle.architecture, classes, pretrained=False)
+    model = BagClassifier(bundle.recipe.architecture, classes, pretrained=False)
     model.backbone = Brightness()
     model.head = nn.Linear(2, classes)
     with torch.no_grad():
         model.head.weight.zero_()
         model.head.bias.zero_()
         model.head.weight[positive] = torch.tensor([50.0, -50.0])
-    return Predictor(bundle, model.eval())
+    return ImagePredictor(bundle, model.eval())
 
 
 def bag(squares: tuple[int, ...] = (1, 2), n: int = 3) -> Bag:
@@ -81,7 +83,7 @@ def bag(squares: tuple[int, ...] = (1, 2), n: int = 3) -> Bag:
     return Bag(pixels, np.arange(n) * 10, (5, 5 + 2 * ROWS, 7, 7 + 2 * COLUMNS))
 
 
-def maps(predictor: Predictor, of: Bag) -> list[Heatmap]:
+def maps(predictor: ImagePredictor, of: Bag) -> list[Heatmap]:
     return heatmaps(predictor, of, predictor.score(of))
 
 
@@ -123,13 +125,13 @@ def test_a_slice_without_any_evidence_is_cold() -> None:
 def test_a_map_of_a_real_network_is_finite() -> None:
     predictor = make()
     torch.manual_seed(0)
-    real = BagClassifier(predictor.bundle.architecture, 2, pretrained=False).eval()
+    real = BagClassifier(predictor.bundle.recipe.architecture, 2, pretrained=False).eval()
     noise = np.random.default_rng(0).integers(0, 255, (3, ROWS, COLUMNS)).astype(np.uint8)
     of = Bag(noise, np.arange(3), (0, ROWS, 0, COLUMNS))
-    before = Predictor(predictor.bundle, real).score(of).probabilities
-    for found in maps(Predictor(predictor.bundle, real), of):
+    before = ImagePredictor(predictor.bundle, real).score(of).probabilities
+    for found in maps(ImagePredictor(predictor.bundle, real), of):
         assert np.isfinite(found.heat).all() and found.heat.shape == (ROWS, COLUMNS)
-    after = Predictor(predictor.bundle, real).score(of).probabilities
+    after = ImagePredictor(predictor.bundle, real).score(of).probabilities
     np.testing.assert_array_equal(before, after)  # no hook is left behind
 
 

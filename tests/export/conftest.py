@@ -39,11 +39,11 @@ def cohort(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def folders(cohort: Path) -> dict[str, Path]:
     """The folder of each patient's study."""
-    found = {}
+    result = {}
     for folder in (cohort / "dicom").iterdir():
         heads = [dcmread(path, stop_before_pixels=True, force=True) for path in folder.iterdir()]
-        found[next(str(ds.PatientID) for ds in heads if "PatientID" in ds)] = folder
-    return dict(sorted(found.items()))
+        result[next(str(ds.PatientID) for ds in heads if "PatientID" in ds)] = folder
+    return dict(sorted(result.items()))
 
 
 @pytest.fixture(scope="session")

@@ -18,12 +18,12 @@ from benchmarks.series import BALL_MM, LANDMARK, SERIES, legacy_converted, write
 from covidx.errors import CovidxError
 from covidx.export import (
     Algorithm,
-    Source,
+    SourceSeries,
+    binary_segmentation,
     parametric_map,
     read_mask,
     read_source,
     save,
-    segmentation,
     volumes_ml,
 )
 from covidx.export.masks import write_on_source_grid
@@ -56,7 +56,7 @@ BALL = 2000
 
 def balls(folder: Path) -> dict[tuple[str, int | None], tuple[NDArray[Any], list[float]]]:
     """Where the landmark is in each image or frame, and where that lies, by pydicom alone."""
-    found = {}
+    output = {}
     for path in folder.iterdir():
         ds = dcmread(path)
         pixels = ds.pixel_array.reshape(-1, ds.Rows, ds.Columns)
@@ -65,22 +65,22 @@ def balls(folder: Path) -> dict[tuple[str, int | None], tuple[NDArray[Any], list
             if "PerFrameFunctionalGroupsSequence" in ds:
                 key = (key[0], index + 1)
                 place = ds.PerFrameFunctionalGroupsSequence[index].PlanePositionSequence[0]
-            found[key] = values == BALL, list(map(float, place.ImagePositionPatient))
-    return found
+            output[key] = values == BALL, list(map(float, place.ImagePositionPatient))
+    return output
 
 
 def check(made: Path, folder: Path) -> None:
     """Each frame shows what its source shows, where its source lies; and no source is left out."""
     expected = balls(folder)
-    seen = set()
+    shown = set()
     for frame in frames_of(dcmread(made)):
         key = (frame.source, frame.source_frame)
         ball, position = expected[key]
         np.testing.assert_array_equal(frame.values > 0, ball)
         np.testing.assert_allclose(frame.position, position, atol=1e-6)
-        seen.add(key)
-    assert seen >= {key for key, (ball, _) in expected.items() if ball.any()}
-    assert seen
+        shown.add(key)
+    assert shown >= {key for key, (ball, _) in expected.items() if ball.any()}
+    assert shown
 
 
 def ball_of(volume: Volume) -> Volume:
@@ -89,8 +89,8 @@ def ball_of(volume: Volume) -> Volume:
     return replace(volume, array=(volume.array == top).astype(np.uint8), units="unproven")
 
 
-def written(mask: Volume | NDArray[Any], source: Source, out: Path) -> Path:
-    return save(segmentation(mask, {1: "opacity"}, source, NETWORK), out)
+def written(mask: Volume | NDArray[Any], source: SourceSeries, out: Path) -> Path:
+    return save(binary_segmentation(mask, {1: "opacity"}, source, NETWORK), out)
 
 
 @pytest.mark.parametrize("name", STRAIGHT)
@@ -142,8 +142,8 @@ def test_a_landmark_comes_back_to_the_frames_of_an_enhanced_ct(name: str, tmp_pa
 def test_a_tilted_enhanced_ct(tmp_path: Path) -> None:
     single = write(SERIES["tilt-minus-20"], tmp_path / "single")
     folder = legacy_converted(single, tmp_path / "enhanced")
-    found = sorted(balls(folder).values(), key=lambda one: one[1][2])  # the table goes along z
-    mask = np.stack([ball for ball, _ in found]).astype(np.uint8)
+    output = sorted(balls(folder).values(), key=lambda one: one[1][2])  # the table goes along z
+    mask = np.stack([ball for ball, _ in output]).astype(np.uint8)
     check(written(mask, read_source(folder, "original"), tmp_path / "seg.dcm"), folder)
 
 
@@ -151,8 +151,8 @@ def test_a_tilted_enhanced_ct(tmp_path: Path) -> None:
 def test_a_mask_on_the_scanner_s_own_tilted_grid(name: str, tmp_path: Path) -> None:
     folder = write(SERIES[name], tmp_path / "series")
     source = read_source(folder, "original")
-    found = balls(folder)
-    own = np.stack([found[str(ds.SOPInstanceUID), None][0] for ds in source.images])
+    output = balls(folder)
+    own = np.stack([output[str(ds.SOPInstanceUID), None][0] for ds in source.images])
     placed = Volume(own.astype(np.uint8), "OT", "unproven", "proven", source.own.affine)
     for number, mask in enumerate((own.astype(np.uint8), placed, placed.canonical())):
         check(written(mask, source, tmp_path / f"{number}.dcm"), folder)
@@ -213,7 +213,7 @@ def test_a_voxel_of_a_tilted_series_is_as_high_as_its_slices_lie_apart(tmp_path:
     source = read_source(folder, "original")
     mask = np.zeros(source.own.shape, np.uint8)
     mask[3, 5, 5:15] = 1
-    made = segmentation(mask, {1: "opacity"}, source, NETWORK)
+    made = binary_segmentation(mask, {1: "opacity"}, source, NETWORK)
     expected = 10 * 0.9 * 1.2 * 2.5 * np.cos(np.radians(28)) / 1000
     assert volumes_ml(made)[1] == pytest.approx(expected, rel=1e-5)
 

@@ -14,7 +14,14 @@ from pydicom.dataset import Dataset
 
 from benchmarks.dciodvfy import NETWORK
 from covidx.errors import CovidxError
-from covidx.export import Mode, measurement_report, parametric_map, read_source, save, segmentation
+from covidx.export import (
+    Mode,
+    binary_segmentation,
+    measurement_report,
+    parametric_map,
+    read_source,
+    save,
+)
 from covidx.ingest import deidentify, ingest
 from tests.export.conftest import frames_of
 from tests.ingest.conftest import write_series
@@ -68,7 +75,7 @@ def objects(series: Path, mode: Mode, out: Path) -> list[Path]:
     mask = np.zeros(source.own.shape, np.uint8)
     for index in range(1, len(mask)):
         mask[index, 4, index] = 1
-    seg = segmentation(mask, {1: "opacity"}, source, NETWORK)
+    seg = binary_segmentation(mask, {1: "opacity"}, source, NETWORK)
     made = (seg, parametric_map(mask, "opacity", source, NETWORK), measurement_report(seg))
     return [save(one, out / f"{n}.dcm") for n, one in enumerate(made)]
 
@@ -162,8 +169,8 @@ def test_nothing_is_said_of_the_patient(
     for number, series in enumerate((originals, copies, receipt)):
         objects(series, "original", tmp_path / str(number))
         assert leaks(repr(read_source(series, "original")).encode(), SECRETS) == []
-    said = "".join((caplog.text, *capfd.readouterr(), *(str(w.message) for w in recwarn)))
-    assert leaks(said.encode(), SECRETS) == []
+    record = "".join((caplog.text, *capfd.readouterr(), *(str(w.message) for w in recwarn)))
+    assert leaks(record.encode(), SECRETS) == []
 
 
 def test_originals_that_are_gone_or_others_are_missed_without_a_name(
@@ -217,7 +224,7 @@ def test_an_error_of_highdicom_quotes_no_value(
         ds.save_as(path)
     source = read_source(originals, "original")
     with pytest.raises(CovidxError) as caught:
-        segmentation(np.zeros(source.own.shape, np.uint8), {1: "lung"}, source, NETWORK)
+        binary_segmentation(np.zeros(source.own.shape, np.uint8), {1: "lung"}, source, NETWORK)
     assert caught.value.code == "HEADER_UNFIT"
     assert caught.value.__suppress_context__
     assert leaks((str(caught.value) + caplog.text).encode(), SECRETS) == []

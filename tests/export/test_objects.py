@@ -20,7 +20,8 @@ from covidx.errors import CovidxError
 from covidx.export import (
     Algorithm,
     Measure,
-    Source,
+    SourceSeries,
+    binary_segmentation,
     fractional_segmentation,
     measurement_report,
     parametric_map,
@@ -28,7 +29,6 @@ from covidx.export import (
     read_segmentation,
     read_source,
     save,
-    segmentation,
     volumes_ml,
 )
 from covidx.volume import Volume
@@ -43,7 +43,7 @@ def mask_of(cohort: Path, patient: str, kind: str) -> Volume:
 
 
 @pytest.fixture
-def source(folders: dict[str, Path]) -> Source:
+def source(folders: dict[str, Path]) -> SourceSeries:
     return read_source(folders[PATIENTS[0]], "original")
 
 
@@ -56,8 +56,8 @@ def test_every_object_of_every_scanner_is_sound(
         assert faults(save(made, tmp_path / "object.dcm")) == [], name
 
 
-def test_dciodvfy_is_asked_in_earnest(source: Source, dciodvfy: None, tmp_path: Path) -> None:
-    made = segmentation(np.ones(source.own.shape, np.uint8), {1: "lung"}, source, NETWORK)
+def test_dciodvfy_is_asked_in_earnest(source: SourceSeries, dciodvfy: None, tmp_path: Path) -> None:
+    made = binary_segmentation(np.ones(source.own.shape, np.uint8), {1: "lung"}, source, NETWORK)
     del made.SegmentsOverlap, made.SegmentationType
     assert faults(save(made, tmp_path / "broken.dcm"))
 
@@ -73,13 +73,13 @@ def test_each_slice_has_the_phantom_s_lung_and_lesion(
     for kind, names in (("lung", NAMES), ("lesion", {1: "opacity", 2: "consolidation"})):
         mask = mask_of(cohort, patient, kind)
         array = np.where(mask.array == 3, 0, mask.array)  # an effusion is no lesion of the lung
-        made = segmentation(replace(mask, array=array), names, source, TRUTH)
+        made = binary_segmentation(replace(mask, array=array), names, source, TRUTH)
         path = save(made, tmp_path / f"{kind}.dcm")
-        found: defaultdict[str, float] = defaultdict(float)
+        result: defaultdict[str, float] = defaultdict(float)
         for frame in frames_of(dcmread(path)):
-            found[frame.source] += float(frame.values.sum()) * float(mask.voxel_ml or 0)
+            result[frame.source] += float(frame.values.sum()) * float(mask.voxel_ml or 0)
         for uid, row in truth.iterrows():
-            assert found[str(uid)] == pytest.approx(row[f"{kind}_ml"], abs=0.002)
+            assert result[str(uid)] == pytest.approx(row[f"{kind}_ml"], abs=0.002)
 
 
 @pytest.mark.parametrize("patient", PATIENTS)
@@ -88,11 +88,13 @@ def test_volumes_are_those_of_the_truth(
 ) -> None:
     truth = pd.read_csv(cohort / "truth.csv").set_index("patient_id").loc[patient]
     source = read_source(folders[patient], "pseudonymous")
-    made = segmentation(mask_of(cohort, patient, "lung"), NAMES, source, TRUTH)
+    made = binary_segmentation(mask_of(cohort, patient, "lung"), NAMES, source, TRUTH)
     volumes = volumes_ml(read_segmentation(save(made, tmp_path / "seg.dcm")))
     assert list(volumes) == [1, 2]
     assert sum(volumes.values()) == pytest.approx(truth["lung_volume_ml"], abs=0.06)
-    lesions = volumes_ml(segmentation(mask_of(cohort, patient, "lesion"), LESIONS, source, NETWORK))
+    lesions = volumes_ml(
+        binary_segmentation(mask_of(cohort, patient, "lesion"), LESIONS, source, NETWORK)
+    )
     assert lesions[1] + lesions[2] == pytest.approx(truth["lesion_volume_ml"], abs=0.06)
     assert lesions[3] == pytest.approx(truth["effusion_ml"], abs=0.06)
 
@@ -101,7 +103,7 @@ def test_right_is_right(cohort: Path, folders: dict[str, Path], tmp_path: Path) 
     """x grows to the patient's left (PS3.3 C.7.6.2.1.1), whichever way a scanner's rows run."""
     for patient in PATIENTS:
         source = read_source(folders[patient], "original")
-        made = segmentation(mask_of(cohort, patient, "lung"), NAMES, source, TRUTH)
+        made = binary_segmentation(mask_of(cohort, patient, "lung"), NAMES, source, TRUTH)
         ds = dcmread(save(made, tmp_path / "seg.dcm"))
         shared = ds.SharedFunctionalGroupsSequence[0]
         row = np.array(shared.PlaneOrientationSequence[0].ImageOrientationPatient, float)[:3]
@@ -127,17 +129,17 @@ CODES = {
 }
 
 
-def test_segments_are_coded_and_tracked(source: Source) -> None:
+def test_segments_are_coded_and_tracked(source: SourceSeries) -> None:
     """By hand from SNOMED CT and PS3.16."""
     mask = np.zeros(source.own.shape, np.uint8)
     mask[3, 4, : len(CODES)] = np.arange(1, len(CODES) + 1)
     names = dict(enumerate(CODES, start=1))
-    one, other = (segmentation(mask, names, source, NETWORK) for _ in range(2))
+    one, other = (binary_segmentation(mask, names, source, NETWORK) for _ in range(2))
     for item, name in zip(one.SegmentSequence, CODES, strict=True):
         kind = item.SegmentedPropertyTypeCodeSequence[0]
         category = item.SegmentedPropertyCategoryCodeSequence[0]
-        told = (kind.CodeValue, kind.CodingSchemeDesignator, category.CodeValue)
-        assert told == CODES[name]
+        calls = (kind.CodeValue, kind.CodingSchemeDesignator, category.CodeValue)
+        assert calls == CODES[name]
         made_by = item.SegmentationAlgorithmIdentificationSequence[0]
         assert (made_by.AlgorithmName, made_by.AlgorithmVersion) == ("made-up network", "0.1")
         assert item.SegmentAlgorithmType == "AUTOMATIC"
@@ -149,7 +151,7 @@ def test_segments_are_coded_and_tracked(source: Source) -> None:
     assert "Research use only" in one.SeriesDescription
 
 
-def test_a_fractional_segment_keeps_255_steps(source: Source, tmp_path: Path) -> None:
+def test_a_fractional_segment_keeps_255_steps(source: SourceSeries, tmp_path: Path) -> None:
     likely = np.zeros(source.own.shape)
     likely[2, 5, :5] = (0.001, 0.2, 0.5, 0.7529, 1.0)
     made = fractional_segmentation(likely, "opacity", source, NETWORK)
@@ -160,7 +162,7 @@ def test_a_fractional_segment_keeps_255_steps(source: Source, tmp_path: Path) ->
     assert volumes_ml(made)[1] == pytest.approx(voxel * (51 + 128 + 192 + 255) / 255)
 
 
-def test_a_map_keeps_its_floats_in_every_slice(source: Source, tmp_path: Path) -> None:
+def test_a_map_keeps_its_floats_in_every_slice(source: SourceSeries, tmp_path: Path) -> None:
     likely = np.random.default_rng(0).random(source.own.shape).astype(np.float32)
     made = parametric_map(likely, "opacity", source, NETWORK)
     ds = dcmread(save(made, tmp_path / "map.dcm"))
@@ -178,9 +180,11 @@ def test_a_map_keeps_its_floats_in_every_slice(source: Source, tmp_path: Path) -
 
 
 def test_an_empty_mask_is_a_segment_without_voxels(
-    source: Source, dciodvfy: None, tmp_path: Path
+    source: SourceSeries, dciodvfy: None, tmp_path: Path
 ) -> None:
-    made = segmentation(np.zeros(source.own.shape, np.uint8), {1: "opacity"}, source, NETWORK)
+    made = binary_segmentation(
+        np.zeros(source.own.shape, np.uint8), {1: "opacity"}, source, NETWORK
+    )
     path = save(made, tmp_path / "seg.dcm")
     assert volumes_ml(read_segmentation(path)) == {1: 0.0}
     report = save(measurement_report(read_segmentation(path)), tmp_path / "sr.dcm")
@@ -209,13 +213,13 @@ def name_of(item: Dataset) -> str:
 
 
 def test_a_report_says_what_was_measured_of_what_by_whom(
-    source: Source, dciodvfy: None, tmp_path: Path
+    source: SourceSeries, dciodvfy: None, tmp_path: Path
 ) -> None:
     mask = np.zeros(source.own.shape, np.uint8)
     mask[2:4, 5:10, 5:10] = 1  # 50 voxels
     mask[8, 5, 5:9] = 2
     names = {1: "right-lung", 2: "ground-glass"}
-    seg = segmentation(mask, names, source, Algorithm("lungs", "1.2", "threshold"))
+    seg = binary_segmentation(mask, names, source, Algorithm("lungs", "1.2", "threshold"))
     measures = [
         Measure("share", 7.25, "ground-glass"),
         Measure("volume", 1.5, "ground-glass"),
@@ -226,10 +230,10 @@ def test_a_report_says_what_was_measured_of_what_by_whom(
     path = save(measurement_report(seg, measures), tmp_path / "sr.dcm")
     assert faults(path) == []
     ds = dcmread(path)
-    found = numbers_of(ds)
+    result = numbers_of(ds)
     spacing = float(source.images[0].PixelSpacing[0])
     voxel = spacing * spacing * 5.0 / 1000  # the scanner's step is 5 mm
-    assert found == {
+    assert result == {
         "right-lung": {"Volume": (pytest.approx(50 * voxel, rel=1e-6), "ml")},
         "ground-glass": {
             "Share of lung volume": (7.25, "%"),
@@ -263,7 +267,7 @@ def test_a_radiograph_s_mask(mode: Any, real_data: Path, dciodvfy: None, tmp_pat
     source = read_source(path, mode)
     mask = np.zeros(source.own.shape, np.uint8)
     mask[0, 100:200, 50:80] = 1
-    made = segmentation(mask, {1: "right-lung"}, source, NETWORK)
+    made = binary_segmentation(mask, {1: "right-lung"}, source, NETWORK)
     (frame,) = frames_without_place(save(made, tmp_path / "seg.dcm"))
     np.testing.assert_array_equal(frame, mask[0])
     assert faults(tmp_path / "seg.dcm") == []
@@ -286,7 +290,7 @@ def test_real_series_of_a_hospital(real_data: Path, dciodvfy: None, tmp_path: Pa
             source = read_source(real_data / "dicom" / name, mode)  # type: ignore[arg-type]
             mask = np.zeros(source.own.shape, np.uint8)
             mask[:, 200:300, 100:150] = 1
-            made = segmentation(mask, {1: "opacity"}, source, NETWORK)
+            made = binary_segmentation(mask, {1: "opacity"}, source, NETWORK)
             assert faults(save(made, tmp_path / "seg.dcm")) == [], (name, mode)
 
 
@@ -294,7 +298,7 @@ def test_objects_beside_their_series_are_no_part_of_it(tmp_path: Path) -> None:
     folder = series.write(series.SERIES["axial"], tmp_path / "series")
     source = read_source(folder, "original")
     mask = np.ones(source.own.shape, np.uint8)
-    seg = segmentation(mask, {1: "lung"}, source, NETWORK)
+    seg = binary_segmentation(mask, {1: "lung"}, source, NETWORK)
     for number, made in enumerate(
         (seg, parametric_map(mask, "lung", source, NETWORK), measurement_report(seg))
     ):
@@ -309,7 +313,7 @@ def test_a_part_of_a_multi_frame_file_has_no_map(tmp_path: Path) -> None:
     part = replace(source, frames=source.frames[:5], own=replace(source.own, shape=(5, 40, 36)))
     mask = np.zeros((5, 40, 36), np.uint8)
     mask[1, 2, 3] = 1
-    (frame,) = frames_of(segmentation(mask, {1: "opacity"}, part, NETWORK))
+    (frame,) = frames_of(binary_segmentation(mask, {1: "opacity"}, part, NETWORK))
     assert frame.source_frame == source.frames[1] + 1
     with pytest.raises(CovidxError) as caught:
         parametric_map(mask, "opacity", part, NETWORK)

@@ -14,14 +14,14 @@ from covidx.errors import CovidxError
 from covidx.export import (
     Algorithm,
     Measure,
-    Source,
+    SourceSeries,
+    binary_segmentation,
     fractional_segmentation,
     measurement_report,
     parametric_map,
     read_mask,
     read_segmentation,
     read_source,
-    segmentation,
 )
 from covidx.ingest import Rules, ingest
 from tests.ingest.conftest import write_series
@@ -31,7 +31,7 @@ SHAPE = (14, 40, 36)
 
 
 @pytest.fixture
-def source(tmp_path: Path) -> Source:
+def source(tmp_path: Path) -> SourceSeries:
     return read_source(write(SERIES["axial"], tmp_path / "series"), "original")
 
 
@@ -41,24 +41,26 @@ def of(value: float, dtype: Any = np.uint8) -> Any:
     return mask
 
 
-MASKS: list[tuple[str, Callable[[Source], Any]]] = [
-    ("SEGMENTS_UNNAMED", lambda s: segmentation(of(2), {1: "lung"}, s, NETWORK)),
-    ("MASK_VALUES", lambda s: segmentation(of(0.5, float), {1: "lung"}, s, NETWORK)),
-    ("MASK_VALUES", lambda s: segmentation(of(1), {}, s, NETWORK)),
-    ("MASK_GRID", lambda s: segmentation(of(1)[1:], {1: "lung"}, s, NETWORK)),
-    ("SEGMENT_TWICE", lambda s: segmentation(of(1), {1: "lung", 2: "lung"}, s, NETWORK)),
-    ("FINDING_UNKNOWN", lambda s: segmentation(of(1), {1: "covid"}, s, NETWORK)),
+MASKS: list[tuple[str, Callable[[SourceSeries], Any]]] = [
+    ("SEGMENTS_UNNAMED", lambda s: binary_segmentation(of(2), {1: "lung"}, s, NETWORK)),
+    ("MASK_VALUES", lambda s: binary_segmentation(of(0.5, float), {1: "lung"}, s, NETWORK)),
+    ("MASK_VALUES", lambda s: binary_segmentation(of(1), {}, s, NETWORK)),
+    ("MASK_GRID", lambda s: binary_segmentation(of(1)[1:], {1: "lung"}, s, NETWORK)),
+    ("SEGMENT_TWICE", lambda s: binary_segmentation(of(1), {1: "lung", 2: "lung"}, s, NETWORK)),
+    ("FINDING_UNKNOWN", lambda s: binary_segmentation(of(1), {1: "covid"}, s, NETWORK)),
     ("FINDING_UNKNOWN", lambda s: parametric_map(of(1), "covid", s, NETWORK)),
     ("MASK_VALUES", lambda s: fractional_segmentation(of(1.01, float), "lung", s, NETWORK)),
     ("MASK_VALUES", lambda s: fractional_segmentation(of(-0.01, float), "lung", s, NETWORK)),
     ("MASK_VALUES", lambda s: parametric_map(of(np.nan, float), "lung", s, NETWORK)),
     ("MEASURE_SEGMENT", lambda s: measurement_report(
-        segmentation(of(1), {1: "lung"}, s, NETWORK), [Measure("volume", 1, "opacity")])),
+        binary_segmentation(of(1), {1: "lung"}, s, NETWORK), [Measure("volume", 1, "opacity")])),
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize(("code", "call"), MASKS)
-def test_masks_and_values(code: str, call: Callable[[Source], Any], source: Source) -> None:
+def test_masks_and_values(
+    code: str, call: Callable[[SourceSeries], Any], source: SourceSeries
+) -> None:
     with pytest.raises(CovidxError) as caught:
         call(source)
     assert caught.value.code == code

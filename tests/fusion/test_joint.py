@@ -29,7 +29,7 @@ from covidx.fusion import (
     score,
 )
 from covidx.fusion.network import FusionNetwork, GatedHead, JointHead
-from covidx.training import Learning
+from covidx.models.learning import ImageLearning
 from tests.fusion.synthetic import arms
 
 COLUMNS = [
@@ -43,7 +43,7 @@ NO_IMAGES = ImageTraining(
     pd.DataFrame({"image_id": [], "patient_id": []}),
     pd.Series(dtype=int),
     1,
-    Learning(),
+    ImageLearning(),
 )
 
 

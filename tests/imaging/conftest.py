@@ -26,8 +26,8 @@ def scan(scanner: str) -> PhantomScan:
 
 def chest(scanner: str = "A") -> Volume:
     """The CT of `scan`."""
-    found = scan(scanner)
-    return Volume(found.hu.copy(), "CT", "hu", "proven", found.affine)
+    result = scan(scanner)
+    return Volume(result.hu.copy(), "CT", "hu", "proven", result.affine)
 
 
 def box_volume(slices: int = 10, mm: tuple[float, float, float] = (10.0, 2.0, 2.0)) -> Volume:

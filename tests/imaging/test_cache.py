@@ -12,7 +12,7 @@ import pytest
 from covidx.errors import StoreError
 from covidx.files import locked
 from covidx.imaging import BagCache, Preprocessing, build_cache, cache, prepare
-from covidx.imaging.prepare import Bag
+from covidx.imaging.bags import Bag
 from covidx.volume import Volume
 
 from .conftest import box_volume
@@ -38,8 +38,8 @@ def table(*names: str) -> pd.DataFrame:
 def image(name: str) -> Volume:
     """A chest per letter, the others without lungs or no CT."""
     if name == "mr":
-        found = box_volume()
-        return Volume(np.array(found.array), "MR", "hu", "proven", found.affine)
+        result = box_volume()
+        return Volume(np.array(result.array), "MR", "hu", "proven", result.affine)
     hu = np.array(box_volume().array)
     hu[hu == -800] = 40 if name == "none" else -900 + ord(name[0])
     return Volume(hu, "CT", "hu", "proven", box_volume().affine)
@@ -48,10 +48,10 @@ def image(name: str) -> Volume:
 @pytest.fixture
 def loads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Prepare in this process, and note what is read."""
-    seen: list[str] = []
+    shown: list[str] = []
 
     def load(store: Path, row: Any) -> Volume:
-        seen.append(row["image_id"])
+        shown.append(row["image_id"])
         return image(row["image_id"])
 
     class Here:
@@ -68,7 +68,7 @@ def loads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
     monkeypatch.setattr(cache, "load_image", load)
     monkeypatch.setattr(cache, "ProcessPoolExecutor", Here)
-    return seen
+    return shown
 
 
 def build(tmp_path: Path, rows: pd.DataFrame, how: Preprocessing = HOW) -> BagCache:
@@ -82,10 +82,10 @@ def test_each_bag_is_what_prepare_gives(tmp_path: Path, loads: list[str]) -> Non
     assert isinstance(pixels, np.memmap)
     for name in "abc":
         wanted = prepare(image(name), HOW)
-        for found in (made.bag(name), made.bag(name, pixels)):
-            np.testing.assert_array_equal(found.pixels, wanted.pixels)
-            np.testing.assert_array_equal(found.slices, wanted.slices)
-            assert found.box == wanted.box
+        for result in (made.bag(name), made.bag(name, pixels)):
+            np.testing.assert_array_equal(result.pixels, wanted.pixels)
+            np.testing.assert_array_equal(result.slices, wanted.slices)
+            assert result.box == wanted.box
     assert "a" in made and "z" not in made
 
 
@@ -154,15 +154,15 @@ def test_two_builders_do_not_write_into_one_cache(tmp_path: Path, loads: list[st
 
 
 def test_progress_is_told(tmp_path: Path, loads: list[str]) -> None:
-    told: list[tuple[int, int]] = []
+    codes: list[tuple[int, int]] = []
     build_cache(
         tmp_path,
         table("a", "mr"),
         HOW,
         tmp_path / "cache",
-        progress=lambda done, total: told.append((done, total)),
+        progress=lambda done, total: codes.append((done, total)),
     )
-    assert told == [(1, 2), (2, 2)]
+    assert codes == [(1, 2), (2, 2)]
 
 
 def test_a_damaged_store_is_an_error_and_no_refusal(tmp_path: Path) -> None:

@@ -25,9 +25,9 @@ def test_slices_are_seen_as_means_over_a_slab() -> None:
     hu = np.zeros((9, 4, 4), np.int16)
     hu[4] = 900
     frame = make_frame(ct(hu, (2.0, 2.0, 2.0)), framing(slab_mm=4.0), 2)
-    seen = frame.image(0, 9)[:, 0, 0]
+    shown = frame.image(0, 9)[:, 0, 0]
     # A slab of 4 mm reaches one slice to each side: 300 HU, (300 + 1000) / 2000 of 255.
-    assert seen.tolist() == [128, 128, 128, 166, 166, 166, 128, 128, 128]
+    assert shown.tolist() == [128, 128, 128, 166, 166, 166, 128, 128, 128]
     thick = make_frame(ct(hu, (7.0, 2.0, 2.0)), framing(slab_mm=4.0), 2)
     assert thick.image(4, 5)[0, 0, 0] == 242  # the slice alone: 1900 / 2000 of 255
 
@@ -36,7 +36,7 @@ def test_in_3d_slices_lie_a_slab_apart_and_are_interpolated_back() -> None:
     frame = make_frame(ct(np.zeros((9, 4, 4), np.int16), (2.0, 2.0, 2.0)), framing(slab_mm=4.0), 3)
     assert frame.stack.tolist() == [0, 2, 4, 6, 8]
     shares = torch.arange(5.0)[None, :, None, None].expand(1, 5, 4, 4)
-    assert [float(frame.back(shares, 0, z)[0, 0, 0]) for z in (0, 1, 2, 7, 8)] == [
+    assert [float(frame.to_volume(shares, 0, z)[0, 0, 0]) for z in (0, 1, 2, 7, 8)] == [
         0.0,
         0.5,
         1.0,
@@ -44,7 +44,7 @@ def test_in_3d_slices_lie_a_slab_apart_and_are_interpolated_back() -> None:
         4.0,
     ]
     block = shares[:, 2:4]  # working slices 2 and 3, which lie at slices 4 and 6
-    assert float(frame.back(block, 2, 5)[0, 0, 0]) == 2.5
+    assert float(frame.to_volume(block, 2, 5)[0, 0, 0]) == 2.5
 
 
 def test_the_grid_follows_the_spacing_and_labels_their_largest_share() -> None:
@@ -53,10 +53,10 @@ def test_the_grid_follows_the_spacing_and_labels_their_largest_share() -> None:
     assert (frame.rows, frame.columns) == (4, 6)
     labels = np.zeros(hu.shape, np.uint8)
     labels[:, :, 6:] = 2
-    found = frame.labels(labels, 3)
-    assert found[0].tolist() == [[0, 0, 0, 2, 2, 2]] * 4
-    shares = torch.nn.functional.one_hot(torch.from_numpy(found[:1]).long(), 3)
-    again = frame.back(shares.permute(3, 0, 1, 2).float(), 0, 0)
+    result = frame.labels(labels, 3)
+    assert result[0].tolist() == [[0, 0, 0, 2, 2, 2]] * 4
+    shares = torch.nn.functional.one_hot(torch.from_numpy(result[:1]).long(), 3)
+    again = frame.to_volume(shares.permute(3, 0, 1, 2).float(), 0, 0)
     assert again.shape == (3, 8, 12)
     assert np.array_equal(again.argmax(0).numpy(), labels[0])
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -77,26 +79,34 @@ def test_what_does_not_fit_is_refused_by_itself_and_the_rest_is_laid_out_once(
     masks = pd.DataFrame({"image_id": ["a", "b"], "kind": "lung", "sha256": ["3", "4"]})
     asked: list[str] = []
 
-    def load(row: dict[str, str]) -> Volume:
-        asked.append(row["image_id"])
-        return Volume(np.tile(np.arange(40), (40, 1))[None], "CR", "display", "none")
+    class Images(NamedTuple):
+        manifest: pd.DataFrame
+        masks: pd.DataFrame
+        groups: dict[str, list[str]]
+        reading: dict[str, Any]
 
-    def truth(image_id: str, volume: Volume) -> dict[str, np.ndarray]:
-        if image_id == "b":
-            raise InvalidInputError("MASK_SHAPE", "Not on these pixels.")
-        return {"lung": (volume.array > 19).astype(np.uint8)}
+        def load(self, row: Mapping[Any, Any]) -> Volume:
+            asked.append(str(row["image_id"]))
+            return Volume(np.tile(np.arange(40), (40, 1))[None], "CR", "display", "none")
 
-    layout = (RadiographFraming(input="radiograph", size=32), 2, {"lung": ["none", "lung"]})
+        def mask_labels(self, image_id: str, volume: Volume) -> dict[str, np.ndarray]:
+            if image_id == "b":
+                raise InvalidInputError("MASK_SHAPE", "Not on these pixels.")
+            return {"lung": (volume.array > 19).astype(np.uint8)}
+
+    images = Images(manifest, masks, {"lung": ["none", "lung"]}, {"values": {1: "lung"}})
+    framing = RadiographFraming(input="radiograph", size=32)
     for _ in range(2):
-        found = build_pairs(manifest, masks, (load, truth), layout, tmp_path)
+        found = build_pairs(images, framing, 2, tmp_path)
     assert asked == ["a", "b"]
     assert found.refused == {"b": ["MASK_SHAPE", "Not on these pixels."]}
     assert found.index == {"a": [[0]]}
     assert found.labels("a").shape == (1, 1, 32, 32)
     assert found.labels("a")[0, 0, 0].tolist() == [0] * 16 + [1] * 16
-    changed = masks.assign(sha256="5")
-    build_pairs(manifest, changed, (load, truth), layout, tmp_path)
+    build_pairs(images._replace(masks=masks.assign(sha256="5")), framing, 2, tmp_path)
     assert len(asked) == 4
+    build_pairs(images._replace(reading={"values": {2: "lung"}}), framing, 2, tmp_path)
+    assert len(asked) == 6  # a card that was corrected makes other labels of the same files
 
 
 @pytest.mark.parametrize("patch", [(5, 5), (2, 5, 5)])

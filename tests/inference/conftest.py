@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
 import torch
 
 from covidx.imaging import Preprocessing
-from covidx.inference import Bundle, Predictor, Threshold, TrainedOn, parity_bags, save_bundle
+from covidx.inference import ImageBundle, ImagePredictor, ImageRecipe, Threshold, TrainedOn
 from covidx.models import BagClassifier
 from tests.training.conftest import TINY, key, make_cache, make_rows
 
@@ -27,7 +26,7 @@ HOW = Preprocessing(slices=4, rows=32, columns=48)
 CLASSES = ["normal", "other", "covid-19"]
 
 
-def make_bundle(**change: object) -> Bundle:
+def make_bundle(**change: object) -> ImageBundle:
     """A bundle of three classes, simulated CT volumes of 5 to 7 mm."""
     seen = TrainedOn(
         dataset="phantom",
@@ -42,9 +41,8 @@ def make_bundle(**change: object) -> Bundle:
         manufacturers=["covidx phantom A"],
         slice_thickness_mm=(5.0, 7.0),
     )
-    return Bundle(
-        architecture=TINY,
-        preprocessing=HOW,
+    return ImageBundle(
+        recipe=ImageRecipe(preprocessing=HOW, architecture=TINY),
         classes=CLASSES,
         positive="covid-19",
         threshold=Threshold(value=0.35, rule="youden", origin="validation, n = 9 (4 positive)"),
@@ -53,18 +51,16 @@ def make_bundle(**change: object) -> Bundle:
     ).model_copy(update=change)
 
 
-def make_predictor(bundle: Bundle | None = None) -> Predictor:
+def make_predictor(bundle: ImageBundle | None = None) -> ImagePredictor:
     """Random weights, the same each time."""
     bundle = bundle or make_bundle()
     torch.manual_seed(3)
-    model = BagClassifier(bundle.architecture, len(bundle.classes), pretrained=False).eval()
+    model = BagClassifier(bundle.recipe.architecture, len(bundle.classes), pretrained=False).eval()
     with torch.no_grad():
         model.head.weight.mul_(20)  # so that scores differ from bag to bag
-    return Predictor(bundle, model.to(memory_format=torch.channels_last))
+    return ImagePredictor(bundle, model.to(memory_format=torch.channels_last))
 
 
-def write(folder: Path, predictor: Predictor) -> Bundle:
-    """Save with the parity cases scored as a pipeline does."""
-    cases = parity_bags(predictor.bundle.preprocessing)
-    expected = np.stack([predictor.score(bag).probabilities for bag in cases])
-    return save_bundle(folder, predictor.bundle, predictor.model, expected)
+def write(folder: Path, predictor: ImagePredictor) -> ImageBundle:
+    """Save as a pipeline does."""
+    return predictor.save(folder).bundle

@@ -11,10 +11,11 @@ import pytest
 import torch
 from safetensors.numpy import load_file, save_file
 
+from covidx.bundles import read_bundle
 from covidx.errors import BundleError, StoreError
 from covidx.files import sha256_file
 from covidx.imaging import Preprocessing
-from covidx.inference import Bundle, Predictor, load_bundle, parity_bags
+from covidx.inference import ImageBundle, ImagePredictor, parity_bags
 
 from .conftest import make_bundle, make_predictor, write
 
@@ -28,20 +29,20 @@ def saved(tmp_path: Path) -> Path:
 def edit(folder: Path, **change: Any) -> None:
     """Change bundle.json and mend its digest, as someone who knows how would."""
     values = json.loads((folder / "bundle.json").read_text()) | change
-    values["sha256"] = Bundle.model_validate(values).digest()
+    values["sha256"] = ImageBundle.model_validate(values).digest()
     (folder / "bundle.json").write_text(json.dumps(values))
 
 
 def test_round_trip(saved: Path) -> None:
     made = make_predictor()
-    bundle, model, _ = load_bundle(saved)
+    back = ImagePredictor.load(saved)
+    bundle, model = back.bundle, back.model
     filled = {"weights_sha256", "parity_sha256", "sha256", "created", "versions"}
     assert bundle.model_dump(exclude=filled) == made.bundle.model_dump(exclude=filled)
     for name, value in made.model.state_dict().items():
         assert torch.equal(model.state_dict()[name], value), name
     assert not model.training
-    back = Predictor.load(saved)
-    for bag in parity_bags(bundle.preprocessing):
+    for bag in parity_bags(bundle.recipe.preprocessing):
         one, other = made.score(bag), back.score(bag)
         np.testing.assert_allclose(one.probabilities, other.probabilities, atol=1e-9)
 
@@ -74,7 +75,7 @@ def test_a_changed_file_is_noticed(saved: Path, name: str) -> None:
     data[-1] ^= 1
     (saved / name).write_bytes(data)
     with pytest.raises(BundleError, match="BUNDLE_CHANGED") as caught:
-        Predictor.load(saved)
+        ImagePredictor.load(saved)
     assert caught.value.path == str(saved / name)
 
 
@@ -83,7 +84,7 @@ def test_a_threshold_moved_by_hand_is_noticed(saved: Path) -> None:
     assert text.count("0.35") == 1
     (saved / "bundle.json").write_text(text.replace("0.35", "0.65"))
     with pytest.raises(BundleError, match="BUNDLE_CHANGED") as caught:
-        load_bundle(saved)
+        ImagePredictor.load(saved)
     assert caught.value.path == str(saved / "bundle.json")
 
 
@@ -95,15 +96,17 @@ def test_other_probabilities_than_when_saved_are_noticed(saved: Path, value: flo
         saved / "parity.safetensors",
     )
     edit(saved, parity_sha256=sha256_file(saved / "parity.safetensors"))
-    load_bundle(saved)
+    read_bundle(saved, ImageBundle)
     with pytest.raises(BundleError, match="PARITY_LOST"):
-        Predictor.load(saved)
+        ImagePredictor.load(saved)
 
 
 def test_weights_of_another_network_are_refused(saved: Path) -> None:
-    edit(saved, architecture={"backbone": "test_resnet", "top_k": 2, "dropout": 0.2})
+    recipe = json.loads((saved / "bundle.json").read_text())["recipe"]
+    recipe["architecture"] = {"backbone": "test_resnet", "top_k": 2, "dropout": 0.2}
+    edit(saved, recipe=recipe)
     with pytest.raises(BundleError, match="BUNDLE_INVALID"):
-        load_bundle(saved)
+        ImagePredictor.load(saved)
 
 
 def test_a_bundle_is_never_written_over_another(saved: Path) -> None:

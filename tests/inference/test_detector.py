@@ -10,17 +10,18 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from covidx.bundles import Threshold
 from covidx.errors import BundleError
 from covidx.files import read_json, write_json
 from covidx.imaging.frames import VolumeFraming, make_frame
 from covidx.inference import TrainedOn
-from covidx.inference.detection_bundle import DetectionBundle, DetectRecipe
-from covidx.inference.detector import EXTENT, Detector, placed
-from covidx.inference.image_bundle import Threshold
+from covidx.inference.boxes import EXTENT, placed
+from covidx.inference.detection_bundle import DetectionBundle, DetectionRecipe
+from covidx.inference.detector import Detector
 from covidx.inference.segmenter import Segmenter
 from covidx.models.detectors import DetectorShape, make_detector
+from covidx.models.learning import DetectionLearning, PatchLearning
 from covidx.training.detect_learner import DetectLearner, targets_of
-from covidx.training.patch_learning import PatchLearning
 from covidx.volume import Volume
 
 TRAINED = TrainedOn(
@@ -46,7 +47,13 @@ def detector() -> Detector:
         network="mask_rcnn", backbone="tf_efficientnet_lite0", channels=8, hidden=8
     )
     bundle = DetectionBundle(
-        recipe=DetectRecipe(framing=FRAMING, network=shape, patch=(32, 48), smallest=4),
+        recipe=DetectionRecipe(
+            framing=FRAMING,
+            network=shape,
+            learning=DetectionLearning(**LEARNING.model_dump() | {"patch": (32, 48)}),
+            smallest=4,
+            false_rate=1.0,
+        ),
         anchors=ANCHORS,
         threshold=Threshold(value=0.5, rule="by hand", origin="nowhere"),
         trained_on=TRAINED,
@@ -55,10 +62,10 @@ def detector() -> Detector:
     return Detector(bundle, make_detector(shape, ANCHORS, pretrained=False).eval())
 
 
-class _Bright:
+class _Bright(nn.Module):
     """Boxes what is bright: stands in for a network whose answer is known."""
 
-    def __call__(self, images: list[torch.Tensor]) -> list[dict[str, torch.Tensor]]:
+    def forward(self, images: list[torch.Tensor]) -> list[dict[str, torch.Tensor]]:
         answers = []
         for image in images:
             mask = image[0] > 0.6

@@ -11,12 +11,10 @@ import pytest
 
 from covidx.imaging import build_cache
 from covidx.inference import (
-    NOT_INTERPRETABLE,
     PARITY_TOLERANCE,
-    Predictor,
+    ImagePredictor,
     outside_domain,
     predict_cache,
-    predict_path,
 )
 from covidx.ingest import Identities, ingest, load_image, read_images
 from covidx.phantom import generate_cohort
@@ -41,7 +39,7 @@ def dicom(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_the_cache_and_the_files_give_one_score(dicom: Path, tmp_path: Path) -> None:
     write(tmp_path / "bundle", make_predictor())
-    predictor = Predictor.load(tmp_path / "bundle")
+    predictor = ImagePredictor.load(tmp_path / "bundle")
     store = tmp_path / "store"
     manifest = ingest(dicom, store, workers=1).manifest
     cache = build_cache(store, manifest, HOW, tmp_path / "cache", workers=1)
@@ -59,7 +57,7 @@ def test_the_cache_and_the_files_give_one_score(dicom: Path, tmp_path: Path) -> 
         (row,) = manifest[manifest["patient_id"] == patient].to_dict("records")
         _, stored = predictor.score_volume(load_image(store, row))
         np.testing.assert_allclose(stored.probabilities, cached[patient], atol=PARITY_TOLERANCE)
-    answers = list(predict_path(predictor, dicom, identities=Identities.keyed()))
+    answers = list(predictor.stream(dicom, identities=Identities.keyed()))
     positive = sorted(probabilities[2] for probabilities in cached.values())
     assert sorted(a.score or 0 for a in answers) == pytest.approx(positive, abs=PARITY_TOLERANCE)
     for answer in answers:
@@ -157,7 +155,3 @@ def replace_bag() -> Any:
     from covidx.inference import parity_bags
 
     return replace(parity_bags(HOW)[0])
-
-
-def test_the_mark_is_worded_once() -> None:
-    assert NOT_INTERPRETABLE == "score not interpretable"

@@ -16,18 +16,18 @@ from pydicom.uid import MRImageStorage
 from covidx.constants import RESEARCH_NOTICE
 from covidx.errors import InvalidInputError
 from covidx.imaging import Preprocessing
-from covidx.inference import Prediction, Predictor, predict_path
+from covidx.inference import ImagePredictor, ImageRecipe, Prediction
 from covidx.ingest import Identities
 from covidx.phantom import draw_patient, generate_cohort, render
 
-from .conftest import make_bundle, make_predictor
+from .conftest import TINY, make_bundle, make_predictor
 
 SHARED = Path(__file__).parents[3] / "shared" / "data"
 
 
-def ask(path: Path, predictor: Predictor | None = None) -> list[Prediction]:
+def ask(path: Path, predictor: ImagePredictor | None = None) -> list[Prediction]:
     predictor = predictor or make_predictor()
-    return list(predict_path(predictor, path, identities=Identities.public()))
+    return list(predictor.stream(path, identities=Identities.public()))
 
 
 @pytest.fixture(scope="module")
@@ -53,8 +53,8 @@ def test_a_phantom_is_scored_inside_its_domain(chest: Path) -> None:
     assert answer.problem is None and answer.outside == ()
     assert answer.score == answer.probabilities["covid-19"]
     assert sum(answer.probabilities.values()) == pytest.approx(1)
-    assert answer.threshold == 0.35 and answer.threshold_origin.startswith("youden on validation")
-    assert answer.receipt["image_id"] == answer.image_id
+    assert answer.threshold == make_bundle().threshold
+    assert answer.receipts[0]["image_id"] == answer.source.image_id
     told = json.loads(json.dumps(answer.to_json()))
     assert told["interpretable"] is True and told["notice"] == RESEARCH_NOTICE
 
@@ -82,10 +82,11 @@ def test_a_picture_beside_a_volume_model_is_refused(tmp_path: Path) -> None:
 def test_a_picture_goes_into_a_model_of_slices(tmp_path: Path) -> None:
     Image.fromarray(np.full((40, 40), 90, np.uint8)).save(tmp_path / "a.png")
     how = Preprocessing(input="slice", slices=1, rows=32, columns=32)
+    recipe = ImageRecipe(preprocessing=how, architecture=TINY)
     seen = make_bundle().trained_on.model_copy(
         update={"units": "hu", "kind": "slice", "slice_thickness_mm": None}
     )
-    (answer,) = ask(tmp_path, make_predictor(make_bundle(preprocessing=how, trained_on=seen)))
+    (answer,) = ask(tmp_path, make_predictor(make_bundle(recipe=recipe, trained_on=seen)))
     assert answer.score is not None
     assert any("values in hu, these are display" in reason for reason in answer.outside)
 
@@ -94,9 +95,9 @@ def test_an_empty_folder_and_no_path(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     for path in (tmp_path / "empty", tmp_path / "nowhere"):
         (answer,) = ask(path)
-        assert answer.score is None and answer.image_id is None
+        assert answer.score is None and answer.source.image_id is None
         assert answer.problem is not None and ": " in answer.problem
-        assert answer.path == str(path)
+        assert answer.source.path == str(path)
 
 
 def test_a_folder_without_images_says_what_is_there(tmp_path: Path) -> None:
@@ -153,7 +154,7 @@ def test_an_error_while_reading_is_an_answer(monkeypatch: pytest.MonkeyPatch) ->
     def fail(*_: Any, **__: Any) -> None:
         raise InvalidInputError("BROKEN", "It broke.")
 
-    monkeypatch.setattr("covidx.inference.score.read_images", fail)
+    monkeypatch.setattr("covidx.ingest.reader.read_images", fail)
     (answer,) = ask(Path("x"))
     assert answer.problem == "BROKEN: It broke."
 
@@ -164,5 +165,7 @@ def test_an_abdomen_has_no_lungs_in_view(shared: Path) -> None:
         pytest.skip(f"no {folder}")
     (answer,) = ask(folder)
     assert str(answer.problem).startswith("NO_LUNGS: There are no lungs in view. Found ")
-    assert str(answer.problem).endswith(" ml, expected at least 1000 ml of aerated lung.")
+    assert " ml, expected at least 1000 ml of aerated lung. Is this a chest CT" in str(
+        answer.problem
+    )
     assert answer.score is None and answer.decision is None

@@ -19,18 +19,18 @@ from covidx.imaging.frames import VolumeFraming
 from covidx.imaging.pairs import PairCache
 from covidx.inference import TrainedOn
 from covidx.inference import segmenter as module
+from covidx.inference.network_bundle import write_network
 from covidx.inference.segmentation_bundle import (
     SegmentationBundle,
-    SegmentRecipe,
+    SegmentationRecipe,
     build_network,
-    load_segmentation_bundle,
-    save_segmentation_bundle,
 )
 from covidx.inference.segmenter import Segmenter
+from covidx.models.learning import SegmentationLearning
 from covidx.models.segmenters import UNetShape
 from covidx.training.fit import fit_learner
 from covidx.training.patches import PatchData, PatchPlan
-from covidx.training.segment_learner import SegmentLearner, SegmentLearning
+from covidx.training.segment_learner import SegmentLearner
 from covidx.volume import Volume
 
 GROUPS = {
@@ -54,7 +54,7 @@ TRAINED = TrainedOn(
 
 def bundle(patch: tuple[int, ...] = (16, 16), mirrored: bool = False) -> SegmentationBundle:
     dimensions = len(patch)
-    recipe = SegmentRecipe(
+    recipe = SegmentationRecipe(
         framing=VolumeFraming(input="volume", pixel_mm=2.0, slab_mm=4.0, level=0, width=2000),
         network=UNetShape(network="unet", dimensions=dimensions, channels=(4, 8)),
         patch=patch,
@@ -185,9 +185,9 @@ def test_a_bundle_that_is_not_as_it_was_is_refused(saved: Path, tmp_path: Path) 
 
 
 def test_other_answers_are_lost_parity(saved: Path, tmp_path: Path) -> None:
-    found, model, expected = load_segmentation_bundle(saved)
+    found = Segmenter.load(saved)
     other = tmp_path / "other"
-    save_segmentation_bundle(other, found, model, expected + np.float32(0.01))
+    write_network(other, found.bundle, found.model, {"shares": found.parity() + np.float32(0.01)})
     with pytest.raises(BundleError, match="PARITY_LOST"):
         Segmenter.load(other)
 
@@ -213,7 +213,7 @@ def cache_of(folder: Path, images: int = 4) -> PairCache:
 )
 def test_it_learns_and_is_taken_up_again(tmp_path: Path, patch: tuple[int, ...], loss: str) -> None:
     cache = cache_of(tmp_path)
-    how = SegmentLearning(
+    how = SegmentationLearning(
         patch=patch, samples=4, epochs=3, patience=5, batch=4, rate=0.01, loss=loss,
         augmentation=PairAugmentation(rotation_deg=0, scale=0, shift=0),
     )  # fmt: skip

@@ -8,7 +8,7 @@ import mlflow.pyfunc
 import pandas as pd
 import pytest
 
-from covidx.inference import SERVED, Predictor, predict_path
+from covidx.inference import SERVED, ImagePredictor
 from covidx.ingest import Identities
 from covidx.phantom import generate_cohort
 from covidx.tracking import tracked, tracking_uri
@@ -40,7 +40,7 @@ def test_a_logged_model_loads_back_and_predicts(
         "problem",
     ]
     assert set(found.columns) == set(model.metadata.signature.outputs.input_names())
-    (answer,) = predict_path(Predictor.load(bundle), chest, identities=Identities.keyed())
+    (answer,) = ImagePredictor.load(bundle).stream(chest, identities=Identities.keyed())
     scored, empty = found.to_dict("records")
     for name, value in answer.probabilities.items():
         assert scored[f"prob_{name}"] == pytest.approx(value, abs=1e-5)

@@ -32,9 +32,9 @@ def test_one_grey_channel_gives_the_features_of_three_equal_ones() -> None:
     pictures = torch.rand(2, 1, 64, 96, generator=torch.Generator().manual_seed(0)) * 2 - 1
     with torch.inference_mode():
         wanted = colour(pictures.expand(-1, 3, -1, -1))
-        found = grey(pictures)
-    assert found.shape == (2, 1280) and float(wanted.std()) > 0.01
-    torch.testing.assert_close(found, wanted, atol=1e-4, rtol=1e-4)
+        result = grey(pictures)
+    assert result.shape == (2, 1280) and float(wanted.std()) > 0.01
+    torch.testing.assert_close(result, wanted, atol=1e-4, rtol=1e-4)
 
 
 def test_without_pretraining_weights_differ_by_seed() -> None:

@@ -29,8 +29,8 @@ def test_anchors_are_the_middles_of_known_clusters() -> None:
     by_area = sorted(SIZES, key=lambda one: one[0] * one[1])
     areas = [width * height for width, height in anchors]
     assert areas == sorted(areas)
-    found = sorted((round(w), round(h)) for w, h in anchors)
-    assert found == sorted(by_area)
+    result = sorted((round(w), round(h)) for w, h in anchors)
+    assert result == sorted(by_area)
     assert fit_anchors(clusters(0.02), 0) == anchors
 
 
@@ -68,9 +68,9 @@ def test_images_are_seen_at_their_own_size(training: bool) -> None:
     shape = DetectorShape(network="faster_rcnn", backbone="tf_efficientnet_lite0", channels=8)
     anchors = tuple((float(w), float(h)) for w, h in SIZES)
     model = make_detector(shape, anchors, pretrained=False).train(training)
-    seen, _ = model.transform([torch.full((1, 40, 60), 0.75)])
-    assert seen.image_sizes == [(40, 60)] and seen.tensors.shape == (1, 1, 64, 64)
-    assert (seen.tensors[0, 0, :40, :60] == 0.5).all()
+    shown, _ = model.transform([torch.full((1, 40, 60), 0.75)])
+    assert shown.image_sizes == [(40, 60)] and shown.tensors.shape == (1, 1, 64, 64)
+    assert (shown.tensors[0, 0, :40, :60] == 0.5).all()
 
 
 def test_of_overlapping_boxes_the_surer_one_stays() -> None:
@@ -84,8 +84,8 @@ def test_of_overlapping_boxes_the_surer_one_stays() -> None:
     for iou, kept in ((0.4, [1, 2]), (0.6, [1, 0, 2])):
         changed = shape.model_copy(update={"nms_iou": iou})
         heads = make_detector(changed, anchors, pretrained=False).roi_heads
-        found, scores, _ = heads.postprocess_detections(
+        result, scores, _ = heads.postprocess_detections(
             logits, torch.zeros(3, 8), [boxes], [(50, 50)]
         )
-        assert torch.allclose(found[0], boxes[kept])
+        assert torch.allclose(result[0], boxes[kept])
         assert torch.allclose(scores[0], logits.softmax(dim=1)[kept, 1])

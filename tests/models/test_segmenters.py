@@ -23,8 +23,8 @@ READ: TypeAdapter[SegmenterShape] = TypeAdapter(SegmenterShape)
 
 @pytest.mark.parametrize("name", SHAPES)
 def test_each_network_answers_for_each_pixel(name: str) -> None:
-    said, patch = SHAPES[name]
-    shape = READ.validate_python(said)
+    record, patch = SHAPES[name]
+    shape = READ.validate_python(record)
     spacing = (2.0, 2.0) if len(patch) == 2 else (5.0, 2.0, 2.0)
     network = make_segmenter(shape, 5, patch, spacing).eval()
     assert all(edge % shape.multiple == 0 for edge in patch)

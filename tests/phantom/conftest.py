@@ -56,12 +56,12 @@ def cohort(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def studies(cohort: Path) -> dict[str, Read]:
     """Each patient's study, by patient_id."""
-    found: dict[str, list[pydicom.Dataset]] = {}
+    result: dict[str, list[pydicom.Dataset]] = {}
     for path in sorted(p for p in (cohort / "dicom").rglob("*") if p.is_file()):
         dataset = pydicom.dcmread(path)
-        found.setdefault(str(dataset.PatientID), []).append(dataset)
+        result.setdefault(str(dataset.PatientID), []).append(dataset)
     patients = (draw_patient(SEED, i) for i in range(PATIENTS))
-    return {p.patient_id: read_study(p, found[p.patient_id]) for p in patients}
+    return {p.patient_id: read_study(p, result[p.patient_id]) for p in patients}
 
 
 @pytest.fixture(scope="session")

@@ -64,8 +64,8 @@ def test_what_earlier_generators_drew_has_not_moved() -> None:
         "lymphocytes_share": 0.363,
     }
     second = {"loss_of_smell_or_taste": 0, "fatigue": 0, "skipped_meals": 0}
-    found = draw_patient(77, 0).clinical
-    assert {name: found[name] for name in MEI_COLUMNS + SYMPTOM_COLUMNS} == first | second
+    result = draw_patient(77, 0).clinical
+    assert {name: result[name] for name in MEI_COLUMNS + SYMPTOM_COLUMNS} == first | second
 
 
 def test_symptoms_occur_as_often_as_the_table_of_effects_says() -> None:
@@ -73,8 +73,8 @@ def test_symptoms_occur_as_often_as_the_table_of_effects_says() -> None:
     covid = table["label"] == "covid-19"
     for rows, expected in ((covid, (0.6503, 0.381, 0.40)), (~covid, (0.2171, 0.27, 0.31))):
         columns = ["loss_of_smell_or_taste", "fatigue", "skipped_meals"]
-        found = table.loc[rows, columns].astype(float).mean()
-        np.testing.assert_allclose(found, expected, atol=0.04)  # 3.5 standard errors
+        result = table.loc[rows, columns].astype(float).mean()
+        np.testing.assert_allclose(result, expected, atol=0.04)  # 3.5 standard errors
 
 
 def test_positives_with_a_normal_ct_come_early_and_all_others_as_old_as_their_disease() -> None:

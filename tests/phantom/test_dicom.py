@@ -136,13 +136,13 @@ def test_dcm2niix_agrees(
 @pytest.mark.skipif(shutil.which("dciodvfy") is None, reason="dciodvfy is not installed")
 def test_dciodvfy_finds_no_errors(cohort: Path) -> None:
     for folder in (cohort / "dicom").iterdir():
-        seen = set()
+        shown = set()
         for path in sorted(folder.iterdir()):
             series = pydicom.dcmread(path, stop_before_pixels=True).SeriesInstanceUID
-            if series in seen:
+            if series in shown:
                 continue
-            seen.add(series)
+            shown.add(series)
             command = ["dciodvfy", "-new", str(path)]
-            found = subprocess.run(command, capture_output=True, text=True, check=False)
-            lines = (found.stdout + found.stderr).splitlines()
+            result = subprocess.run(command, capture_output=True, text=True, check=False)
+            lines = (result.stdout + result.stderr).splitlines()
             assert not [line for line in lines if line.startswith("Error")]

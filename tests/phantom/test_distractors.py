@@ -59,4 +59,4 @@ def test_a_cohort_with_them_is_another_one(tmp_path: Path) -> None:
     with pytest.raises(InvalidInputError, match="OUTPUT_NOT_EMPTY"):
         generate_cohort(out, 1, 4, workers=1)
     with pytest.raises(InvalidInputError, match="PHANTOM_ARGUMENT"):
-        generate_cohort(tmp_path / "films", 1, 4, modality="cxr", distractors=True)
+        generate_cohort(tmp_path / "radiographs", 1, 4, modality="cxr", distractors=True)

@@ -25,11 +25,11 @@ from covidx.phantom import (
     check_flaws,
     draw_patient,
     exams,
-    generate_flawed,
+    generate_cohort,
     parse_flaws,
 )
 from covidx.phantom.fields import Grid
-from covidx.phantom.tampering import crop_film, crop_scan, mark_film, mark_scan
+from covidx.phantom.tampering import crop_radiograph, crop_scan, mark_radiograph, mark_scan
 
 from .conftest import PATIENTS, SEED
 
@@ -48,7 +48,7 @@ def test_nothing_is_planted_at_strength_0(cohort: Path) -> None:
         (exam,) = exams(patient, none)
         assert (exam.patient, exam.label, exam.flaws) == (patient, patient.label, ())
     before = (cohort / "phantom.json").stat().st_mtime_ns
-    assert generate_flawed(cohort, PATIENTS, SEED, dict.fromkeys(FLAWS, 0.0)) == cohort
+    assert generate_cohort(cohort, PATIENTS, SEED, flaws=dict.fromkeys(FLAWS, 0.0)) == cohort
     assert (cohort / "phantom.json").stat().st_mtime_ns == before  # it is that cohort already
 
 
@@ -116,9 +116,9 @@ def test_a_patient_overlaps_by_a_second_exposure() -> None:
 def test_the_strength_is_a_share_and_a_stronger_flaw_strikes_the_same_and_more(name: str) -> None:
     few, many = (
         {
-            found[0].patient.index
-            for found in struck(name, strength)
-            if any(name in exam.flaws for exam in found)
+            result[0].patient.index
+            for result in struck(name, strength)
+            if any(name in exam.flaws for exam in result)
         }
         for strength in (0.3, 0.6)
     )
@@ -127,7 +127,7 @@ def test_the_strength_is_a_share_and_a_stronger_flaw_strikes_the_same_and_more(n
 
 
 def test_flaws_do_not_shift_each_other() -> None:
-    alone = [found for (found,) in struck("age", 0.5)]
+    alone = [result for (result,) in struck("age", 0.5)]
     both = [exams(patient, check_flaws({"drift": 1.0, "age": 0.5}))[0] for patient in MANY]
     assert [one.patient.age for one in alone] == [one.patient.age for one in both]
 
@@ -186,14 +186,16 @@ def test_a_cropped_scan_is_the_same_voxels_at_the_same_place() -> None:
 
 
 @pytest.mark.parametrize("key", ["A", "B"])
-def test_a_film_marked_and_cropped(key: str) -> None:
+def test_a_radiograph_marked_and_cropped(key: str) -> None:
     detector = replace(DETECTORS[key], rows=100, columns=120)
     stored = (np.arange(12_000).reshape(100, 120) % 300 + 100).astype(np.uint16)
     mask = (stored % 2).astype(np.uint8)
-    film = PhantomRadiograph(stored, (50, 450), mask, mask, 0.0, (50.0, 60.0), "R", "PA", detector)
-    shown = mark_film(film).greys[2:7, 2:9]
+    radiograph = PhantomRadiograph(
+        stored, (50, 450), mask, mask, 0.0, (50.0, 60.0), "R", "PA", detector
+    )
+    shown = mark_radiograph(radiograph).greys[2:7, 2:9]
     assert ["".join(".#"[int(g == 255)] for g in row) for row in shown] == list(ED)
-    small = crop_film(film)
+    small = crop_radiograph(radiograph)
     np.testing.assert_array_equal(small.stored, stored[3:97, 3:117])
     np.testing.assert_array_equal(small.lung, mask[3:97, 3:117])
     assert small.window == (70, 430)
@@ -202,19 +204,19 @@ def test_a_film_marked_and_cropped(key: str) -> None:
 
 
 @pytest.fixture(scope="module")
-def films(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, pd.DataFrame]:
-    """A patient with every flaw, and what ingest makes of the films."""
+def radiographs(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, pd.DataFrame]:
+    """A patient with every flaw, and what ingest makes of the radiographs."""
     folder = tmp_path_factory.mktemp("flawed")
-    out = generate_flawed(
-        folder / "out", 1, SEED, dict.fromkeys(FLAWS, 1.0), modality="cxr", workers=1
+    out = generate_cohort(
+        folder / "out", 1, SEED, flaws=dict.fromkeys(FLAWS, 1.0), modality="cxr", workers=1
     )
     read = ingest(out / "dicom", folder / "store", card=load_card(Path("phantom")), workers=1)
     assert set(read.reasons) == {"SECONDARY_CAPTURE"}
     return out, read.manifest
 
 
-def test_a_flawed_cohort_is_ingested_whole(films: tuple[Path, pd.DataFrame]) -> None:
-    out, manifest = films
+def test_a_flawed_cohort_is_ingested_whole(radiographs: tuple[Path, pd.DataFrame]) -> None:
+    out, manifest = radiographs
     frontal = manifest[manifest["view"].isin(["PA", "AP"])]
     labels, splits, truth, clinical = (
         pd.read_csv(out / f"{name}.csv") for name in ("labels", "splits", "truth", "clinical")
@@ -230,32 +232,32 @@ def test_a_flawed_cohort_is_ingested_whole(films: tuple[Path, pd.DataFrame]) -> 
     assert len(list((out / "masks").iterdir())) == 8
 
 
-def test_training_refuses_labels_that_contradict(films: tuple[Path, pd.DataFrame]) -> None:
+def test_training_refuses_labels_that_contradict(radiographs: tuple[Path, pd.DataFrame]) -> None:
     with pytest.raises(CovidxError) as error:
-        read_labels(films[0] / "labels.csv")
+        read_labels(radiographs[0] / "labels.csv")
     assert error.value.code == "LABELS_CONFLICT"
 
 
 def test_the_audit_finds_copies_and_overlap_by_studies(
-    films: tuple[Path, pd.DataFrame], tmp_path: Path
+    radiographs: tuple[Path, pd.DataFrame], tmp_path: Path
 ) -> None:
-    out, manifest = films
+    out, manifest = radiographs
     labels = pd.read_csv(out / "labels.csv").set_index("study_uid")["label"]
     images = manifest.assign(label=manifest["study_uid"].map(labels))
     store = out.parent / "store"
     images.to_csv(tmp_path / "images.csv", index=False)
-    found = audit_data([tmp_path / "images.csv"], [str(out / "splits.csv")], images=store)
-    rows = {one.name: len(one.rows) for one in found.findings if one.verdict == "fail"}
+    result = audit_data([tmp_path / "images.csv"], [str(out / "splits.csv")], images=store)
+    rows = {one.name: len(one.rows) for one in result.findings if one.verdict == "fail"}
     assert rows["patient_across_roles"] == 1
     assert {"copies_across_patients", "copies_across_labels"} <= set(rows)
 
 
-def test_a_cropped_copy_is_told_from_its_pixels(films: tuple[Path, pd.DataFrame]) -> None:
-    out, manifest = films
+def test_a_cropped_copy_is_recognised_by_its_pixels(radiographs: tuple[Path, pd.DataFrame]) -> None:
+    out, manifest = radiographs
     splits = pd.read_csv(out / "splits.csv")  # a patient's exams follow each other
     frontal = manifest[manifest["view"] != "LL"].set_index("study_uid")["path"]
     pictures = [read_picture(out.parent / "store" / frontal[uid]) for uid in splits["study_uid"]]
-    whole, twin, noisy, other = pictures
-    assert match(whole, twin, (False, False))
+    full, twin, noisy, other = pictures
+    assert match(full, twin, (False, False))
     np.testing.assert_array_equal(twin, noisy)
-    assert not np.array_equal(whole, other)
+    assert not np.array_equal(full, other)

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from scipy import ndimage, stats
 
-from covidx.phantom import FILM, VIEWS, Patient, draw_patient, render, render_radiograph
+from covidx.phantom import RADIOGRAPHY, VIEWS, Patient, draw_patient, render, render_radiograph
 from covidx.phantom.beam import DETECTORS
+from covidx.phantom.exposure import attenuation
 from covidx.phantom.fields import Grid
-from covidx.phantom.film import attenuation
 from covidx.phantom.projection import Pose, project
 from covidx.phantom.radiograph import marker_of
 from covidx.phantom.scene import ct_detail, draw_pose, set_scene, view_of
@@ -67,8 +67,8 @@ def test_the_patients_right_is_at_the_viewers_left_and_the_head_is_up(many: list
         row, column = (round(place) for place in image.landmark)
         near = image.greys[row - 16 : row + 17, column - 16 : column + 17]
         spot = ndimage.gaussian_filter(near, 4.0) - ndimage.gaussian_filter(near, 12.0)
-        found = np.unravel_index(int(spot.argmax()), spot.shape)
-        np.testing.assert_allclose(found, (16, 16), atol=2)
+        result = np.unravel_index(int(spot.argmax()), spot.shape)
+        np.testing.assert_allclose(result, (16, 16), atol=2)
         assert near[14:19, 14:19].mean() > np.median(near) + 15
         assert column > image.greys.shape[1] / 2 and row < np.nonzero(image.lung)[0].mean()
 
@@ -107,10 +107,10 @@ def test_lesions_are_those_of_the_ct(many: list[Patient]) -> None:
         assert ours == pytest.approx(theirs, rel=0.05)
         image = render_radiograph(patient)
         ill = np.mean(image.lesion == 1) / np.mean(image.lung > 0)
-        assert 0.02 < ill < 0.9 and image.lesion_mm > FILM.lesion_mm
+        assert 0.02 < ill < 0.9 and image.lesion_mm > RADIOGRAPHY.lesion_mm
 
 
-def test_a_healthy_film_has_no_lesion(many: list[Patient]) -> None:
+def test_a_healthy_radiograph_has_no_lesion(many: list[Patient]) -> None:
     image = render_radiograph(next(p for p in many if p.normal_ct))
     assert not image.lesion.any() and image.lesion_mm == 0.0
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from covidx.cards import load_card
 from covidx.phantom import PhantomScan, draw_patient, render
-from covidx.pipelines.sources import Source
+from covidx.pipelines.source import Source
 
 SCANS = {  # name of the scan as on Kaggle -> name of its masks, an ill patient of seed 5
     "coronacases_org_001": ("coronacases_001", 2),

@@ -9,10 +9,10 @@ import pandas as pd
 from PIL import Image
 from scipy.ndimage import gaussian_filter
 
-from covidx.pipelines.image.config import PhantomCohort
-from covidx.pipelines.radiograph_severity.source import TrainSeverity
+from covidx.pipelines.radiograph_severity.config import TrainRadiographSeverity
+from covidx.pipelines.source import PhantomCohort
 
-CONFIG = TrainSeverity(seed=0, phantom=PhantomCohort(patients=20, seed=1), coverage=0.8)
+CONFIG = TrainRadiographSeverity(seed=0, phantom=PhantomCohort(patients=20, seed=1), coverage=0.8)
 SCORED, DRAWN = 16, 21
 
 

@@ -13,9 +13,10 @@ from covidx.cohort import classes_of
 from covidx.errors import InvalidSeriesError
 from covidx.evaluate import Metrics, evaluate
 from covidx.imaging import BagCache, build_cache
-from covidx.inference import Predictor
+from covidx.inference import ImagePredictor
+from covidx.pipelines.cohort import Cohort
 from covidx.pipelines.image.cases import make_cases
-from covidx.pipelines.sources import Cohort, Source
+from covidx.pipelines.source import Source
 from covidx.report import Case
 from tests.conftest import Run
 
@@ -31,25 +32,27 @@ def rows(trained: Run) -> pd.DataFrame:
 
 
 @pytest.fixture(scope="module")
-def predictor(trained: Run) -> Predictor:
-    return Predictor.load(trained.bundle)
+def predictor(trained: Run) -> ImagePredictor:
+    return ImagePredictor.load(trained.bundle)
 
 
 @pytest.fixture(scope="module")
 def cache(
     trained: Run,
     rows: pd.DataFrame,
-    predictor: Predictor,
+    predictor: ImagePredictor,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> BagCache:
     folder = tmp_path_factory.mktemp("cache")
-    return build_cache(trained.phantom / "store", rows, predictor.bundle.preprocessing, folder)
+    return build_cache(
+        trained.phantom / "store", rows, predictor.bundle.recipe.preprocessing, folder
+    )
 
 
 @pytest.fixture(scope="module")
-def metrics(trained: Run, predictor: Predictor) -> Metrics:
+def metrics(trained: Run, predictor: ImagePredictor) -> Metrics:
     table = pd.read_parquet(trained.folder / "predictions.parquet")
-    point = predictor.bundle.operating_point
+    point = predictor.bundle.threshold.operating_point
     return evaluate(table[table["role"] == "test"], "covid-19", point, resamples=20)
 
 
@@ -59,7 +62,7 @@ def _cohort(trained: Run, masks: Path) -> Cohort:
     listed = pd.read_parquet(trained.folder / "masks.parquet")
     classes = classes_of(["normal", "other-pneumonia", "covid-19"])
     store = trained.phantom / "store"
-    return Cohort(source, store, None, manifest, None, listed, classes, [])  # type: ignore[arg-type]
+    return Cohort(source, store, None, manifest, listed, [], classes)  # type: ignore[arg-type]
 
 
 def _moved(trained: Run, rows: pd.DataFrame, folder: Path, by: float, cut: int = 0) -> Path:
@@ -76,7 +79,7 @@ def _moved(trained: Run, rows: pd.DataFrame, folder: Path, by: float, cut: int =
 def _make(
     trained: Run,
     rows: pd.DataFrame,
-    predictor: Predictor,
+    predictor: ImagePredictor,
     cache: BagCache,
     metrics: Metrics,
     masks: Path,
@@ -94,7 +97,7 @@ def _make(
 def test_a_case_tells_truth_score_and_decision(
     trained: Run,
     rows: pd.DataFrame,
-    predictor: Predictor,
+    predictor: ImagePredictor,
     cache: BagCache,
     metrics: Metrics,
     tmp_path: Path,
@@ -117,7 +120,7 @@ def test_a_case_tells_truth_score_and_decision(
 def test_a_mask_elsewhere_is_refused(
     trained: Run,
     rows: pd.DataFrame,
-    predictor: Predictor,
+    predictor: ImagePredictor,
     cache: BagCache,
     metrics: Metrics,
     tmp_path: Path,

@@ -9,17 +9,17 @@ from pathlib import Path
 
 import pytest
 
-from covidx.cli.replay import pipeline_of
 from covidx.config import load_config
+from covidx.kinds import resolve, trainings
 
 ROOT = Path(__file__).parents[2]
-VERBS = ("clinical", "ct", "cxr", "detection", "fusion", "segmentation", "severity")
-COMMAND = re.compile(r"(?:make train-|covidx train )(\w+)([^#\n`]*)")
+VERBS = {training.verb: training for _, training in trainings()}
+COMMAND = re.compile(r"(?:make train-|covidx train )([\w-]+)([^#\n`]*)")
 
 
 def settings(verb: str) -> Path:
-    (found,) = (ROOT / "covidx" / "pipelines").glob(f"*/train_{verb}.yaml")
-    return found
+    path: Path = resolve(VERBS[verb].settings)
+    return path
 
 
 def documented() -> list[tuple[str, str]]:
@@ -41,5 +41,4 @@ def documented() -> list[tuple[str, str]]:
 
 @pytest.mark.parametrize(("verb", "change"), documented())
 def test_a_documented_change_is_taken(verb: str, change: str) -> None:
-    model, _ = pipeline_of(f"train_{verb}")
-    assert load_config(settings(verb), model, [change]) is not None
+    assert load_config(settings(verb), resolve(VERBS[verb].config), [change]) is not None

@@ -55,7 +55,7 @@ def test_external_test_by_the_command_line(trained: Run, second: Path, tmp_path:
     assert set(theirs["label"]) == {"covid-19", "other-pneumonia"}
     record = json.loads((folder / "run.json").read_text())
     bundle = json.loads((trained.bundle / "bundle.json").read_text())
-    assert record["tested"]["bundle_sha256"] == bundle["sha256"]
+    assert record["details"]["tested"]["bundle_sha256"] == bundle["sha256"]
     metrics = json.loads((folder / "metrics.json").read_text())
     assert metrics["sensitivity"]["threshold"] == bundle["threshold"]["value"]
     own = json.loads((trained.folder / "metrics.json").read_text())

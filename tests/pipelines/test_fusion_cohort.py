@@ -10,7 +10,7 @@ from covidx.cards import Column
 from covidx.clinical import ClinicalRows
 from covidx.cohort import Classes
 from covidx.errors import InvalidTableError
-from covidx.fusion import Recipe
+from covidx.fusion import FusionRecipe
 from covidx.pipelines.fusion.cohort import join_arms, need_both
 
 CRP = Column(name="crp", meaning="CRP", type="number")
@@ -104,8 +104,8 @@ def test_tables_of_different_patients() -> None:
 
 
 def test_too_few_patients_are_refused_before_anything_is_trained() -> None:
-    late = Recipe.model_validate({"name": "late", "kind": "late"})
-    joint = Recipe.model_validate({"name": "joint", "kind": "joint", "learning": {}})
+    late = FusionRecipe.model_validate({"name": "late", "kind": "late"})
+    joint = FusionRecipe.model_validate({"name": "joint", "kind": "joint", "learning": {}})
     joined = join_arms(_images(40), _rows(0, 40), seed=0, parts=5)
     positive = joined.patients["label"] == "covid-19"
     of_validation = int((positive & (joined.patients["role"] == "validation")).sum())

@@ -15,7 +15,8 @@ from covidx.audit.run.folder import read_run
 from covidx.audit.run.identity import identity_finding, originals_of
 from covidx.cli import app
 from covidx.files import read_json
-from covidx.pipelines.remembered import found_store, recall
+from covidx.pipelines.source_record import recall_source, store_of
+from covidx.runs import read_record
 from tests.conftest import CHANGES, Run
 from tests.pipelines.hospital import SECRET, export, hospital_id
 
@@ -114,8 +115,7 @@ def test_what_was_left_out_is_told(exported: Export) -> None:
 
 
 def test_the_audit_of_the_run_looks_for_the_originals(exported: Export, tmp_path: Path) -> None:
-    record = read_json(exported.run / "run.json")
-    store = found_store(record, exported.work)
+    store = store_of(read_record(exported.run), exported.work)
     assert store is not None
     run, originals = read_run(exported.run), originals_of(store)
     assert originals is not None and hospital_id(0) in originals.ids
@@ -155,5 +155,5 @@ def test_patient_ids_that_are_no_pseudonyms_are_found(exported: Export, tmp_path
 def test_where_the_data_lay_stays_on_this_machine(exported: Export) -> None:
     record = read_json(exported.run / "run.json")
     assert str(exported.folder) not in json.dumps(record)
-    given = recall(record, exported.work)
+    given = recall_source(read_record(exported.run), exported.work)
     assert given is not None and given.data == exported.folder and given.positive == "1"

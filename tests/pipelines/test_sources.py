@@ -13,10 +13,11 @@ from covidx.config import load_config
 from covidx.errors import CovidxError
 from covidx.files import locked
 from covidx.ingest import Identities, IngestResult
+from covidx.pipelines.cohort import ingest_source, link_labels
 from covidx.pipelines.image.config import TRAIN_CT, TrainCT
 from covidx.pipelines.image.train import train_image
 from covidx.pipelines.progress import silent
-from covidx.pipelines.sources import Source, find_card, link, read_source
+from covidx.pipelines.source import Source, find_card
 from tests.conftest import Run
 from tests.pipelines.hospital import export
 
@@ -37,7 +38,7 @@ def ingested(
     hospital: tuple[Path, pd.DataFrame], tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[Path, IngestResult]:
     source = Source(hospital[0], None, None)
-    return read_source(source, tmp_path_factory.mktemp("work"), silent)
+    return ingest_source(source, tmp_path_factory.mktemp("work"), silent)
 
 
 def _duplicate(table: pd.DataFrame, **changes: str) -> pd.DataFrame:
@@ -70,7 +71,7 @@ def test_a_mistake_in_the_labels_is_named(
     path = tmp_path / "labels.csv"
     spoil(table[["patient_id", "label"]]).to_csv(path, index=False)
     with pytest.raises(CovidxError) as caught:
-        link(Source(folder, path, None), *ingested, "refuse")
+        link_labels(Source(folder, path, None), *ingested, "refuse")
     assert caught.value.code == code
     assert caught.value.path == str(path)
     assert told in str(caught.value)
@@ -82,7 +83,7 @@ def test_a_mistake_in_the_labels_does_not_wait_for_the_images(
     path = tmp_path / "labels.csv"
     path.write_text("patient_id;label\n1;covid-19\n")
     with pytest.raises(CovidxError, match="LABELS_COLUMNS"):
-        read_source(Source(hospital[0], path, None), tmp_path / "work", silent)
+        ingest_source(Source(hospital[0], path, None), tmp_path / "work", silent)
     assert not (tmp_path / "work").exists()
 
 
@@ -93,7 +94,7 @@ def test_unmatched_rows_tell_where_to_look(
     path = tmp_path / "labels.csv"
     table[["patient_id", "label"]].iloc[1:].to_csv(path, index=False)
     with pytest.raises(CovidxError) as caught:
-        link(Source(folder, path, None), *ingested, "refuse")
+        link_labels(Source(folder, path, None), *ingested, "refuse")
     assert "quarantine.parquet" in str(caught.value)
     assert str(Identities.keyed().linkage_path(ingested[0])) in str(caught.value)
 
@@ -105,7 +106,7 @@ def test_odd_ids_find_their_patients(
     folder, table = hospital
     path = tmp_path / "labels.csv"
     table[["patient_id", "label"]].to_csv(path, index=False)
-    cohort = link(Source(folder, path, None), *ingested, "refuse")
+    cohort = link_labels(Source(folder, path, None), *ingested, "refuse")
     assert len(cohort.manifest) == PATIENTS
     pseudonym = Identities.keyed().patient
     expected = {pseudonym(p): label for p, label in zip(table.patient_id, table.label, strict=True)}
@@ -118,14 +119,14 @@ def test_two_runs_into_one_store_at_once(
     source = Source(hospital[0], None, None)
     store = tmp_path / f"store-{source.name}"
     with locked(store), pytest.raises(CovidxError, match="IN_USE"):
-        read_source(source, tmp_path, silent)
+        ingest_source(source, tmp_path, silent)
 
 
 def test_images_without_labels(
     hospital: tuple[Path, pd.DataFrame], ingested: tuple[Path, IngestResult]
 ) -> None:
     with pytest.raises(CovidxError, match="LABELS_MISSING"):
-        link(Source(hospital[0], None, None), *ingested, "refuse")
+        link_labels(Source(hospital[0], None, None), *ingested, "refuse")
 
 
 def test_the_positive_class_is_the_users_then_the_cards() -> None:

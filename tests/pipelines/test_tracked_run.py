@@ -12,7 +12,7 @@ from covidx.config import load_config
 from covidx.errors import InvalidInputError
 from covidx.pipelines.image.config import TRAIN_CT, TrainCT
 from covidx.pipelines.image.train import train_image
-from covidx.pipelines.sources import Source
+from covidx.pipelines.source import Source
 from covidx.tracking import tracking_uri
 from tests.conftest import Run
 

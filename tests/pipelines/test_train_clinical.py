@@ -21,10 +21,11 @@ from covidx.clinical import load_bundle
 from covidx.cohort import Splits
 from covidx.errors import ConfigError, CovidxError, InvalidInputError
 from covidx.evaluate import Rows, auroc_estimate, choose_operating_point
-from covidx.files import read_json
 from covidx.phantom import clinical_table
 from covidx.pipelines.clinical.config import find_table
-from covidx.pipelines.remembered import found_table
+from covidx.pipelines.source import Source
+from covidx.pipelines.source_record import table_of
+from covidx.runs import read_record
 from covidx.tables import CLINICAL, PREDICTIONS, read_table
 
 QUICK = (
@@ -85,7 +86,7 @@ def test_the_audit_of_the_run_passes_and_finds_a_changed_table(
     phantom: Phantom, tmp_path: Path
 ) -> None:
     runs = phantom.folder.resolve().parents[2]
-    table = found_table(read_json(phantom.folder / "run.json"), runs / "data")
+    table = table_of(read_record(phantom.folder), runs / "data")
     assert table is not None
     found = audit_run(phantom.folder, Places(table=table))
     assert {finding.verdict for finding in found.findings} == {"pass"}
@@ -261,10 +262,10 @@ def test_a_threshold_for_a_sensitivity(tmp_path: Path) -> None:
     assert result.exit_code == 0, result.output
     run = tmp_path / "runs" / "train_clinical" / "latest"
     bundle, _ = load_bundle(run / "bundle")
-    assert bundle.threshold_rule == "sensitivity >= 0.95"
+    assert bundle.threshold.rule == "sensitivity >= 0.95"
     table = read_table(run / "predictions.parquet", PREDICTIONS)
     mine = table[(table["role"] == "validation") & (table["label"] == "covid-19")]
-    assert (mine["prob_covid-19"] >= bundle.threshold).mean() >= 0.95
+    assert (mine["prob_covid-19"] >= bundle.threshold.value).mean() >= 0.95
 
 
 @pytest.mark.parametrize(
@@ -330,12 +331,12 @@ def test_errors_have_a_code_and_leave_a_failed_run(tmp_path: Path) -> None:
     ],
 )
 def test_a_public_table_finds_its_card(name: str, card: str) -> None:
-    assert find_table(SHARED / name, None, None).card.identifier == card
+    assert find_table(Source(SHARED / name)).card.identifier == card
 
 
 def test_a_folder_stands_for_the_table_of_its_card(tmp_path: Path) -> None:
     (tmp_path / "clinical.csv").write_text("patient_id\n1\n")
-    found = find_table(tmp_path, load_card(Path("phantom")), None)
+    found = find_table(Source(tmp_path, card=load_card(Path("phantom"))))
     assert found.table == tmp_path / "clinical.csv"
     with pytest.raises(InvalidInputError, match="CARD_MISSING"):
-        find_table(tmp_path, None, None)
+        find_table(Source(tmp_path))

@@ -13,7 +13,7 @@ from sklearn.metrics import roc_auc_score
 
 from covidx.constants import RESEARCH_NOTICE
 from covidx.evaluate import evaluate
-from covidx.inference import PARITY_TOLERANCE, Predictor, predict_path
+from covidx.inference import PARITY_TOLERANCE, ImagePredictor
 from covidx.ingest import Identities
 from covidx.pipelines.image.config import TRAIN_CT
 from covidx.tables import MANIFEST, MASKS, PREDICTIONS, SPLITS, read_table
@@ -95,9 +95,9 @@ def test_metrics_have_value_interval_n_and_method(metrics: dict[str, Any]) -> No
 def test_metrics_follow_from_the_predictions(
     trained: Run, predictions: pd.DataFrame, metrics: dict[str, Any]
 ) -> None:
-    bundle = Predictor.load(trained.bundle).bundle
+    bundle = ImagePredictor.load(trained.bundle).bundle
     test = predictions[predictions["role"] == "test"]
-    again = evaluate(test, bundle.positive, bundle.operating_point).to_json()
+    again = evaluate(test, bundle.positive, bundle.threshold.operating_point).to_json()
     assert json.loads(json.dumps(again)) == metrics
 
 
@@ -135,14 +135,14 @@ def test_no_group_stands_in_two_roles(trained: Run, predictions: pd.DataFrame) -
 
 def test_prediction_from_dicom_equals_evaluation(trained: Run, predictions: pd.DataFrame) -> None:
     """Parity: what evaluation scored from its cache, ``covidx predict`` scores from the files."""
-    predictor = Predictor.load(trained.bundle)
+    predictor = ImagePredictor.load(trained.bundle)
     test = predictions[predictions["role"] == "test"].set_index("patient_id")
     studies = {}
     for folder in sorted((trained.phantom / "dicom").iterdir()):
         header = pydicom.dcmread(next(folder.iterdir()), stop_before_pixels=True)
         studies[header.PatientID] = folder
     for patient, row in test.iterrows():
-        (found,) = predict_path(predictor, studies[patient], identities=Identities.public())
+        (found,) = predictor.stream(studies[patient], identities=Identities.public())
         assert found.problem is None
         assert found.outside == ()
         for name, value in found.probabilities.items():

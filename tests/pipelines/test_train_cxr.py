@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from covidx.cli import app
-from covidx.inference import PARITY_TOLERANCE, Predictor, predict_path
+from covidx.inference import PARITY_TOLERANCE, ImagePredictor
 from covidx.ingest import Identities
 from covidx.tables import MANIFEST, MASKS, PREDICTIONS, read_table
 from tests.conftest import Run
@@ -53,7 +53,7 @@ def test_every_test_film_has_its_page(films: Run) -> None:
 
 
 def test_prediction_from_dicom_equals_evaluation(films: Run) -> None:
-    predictor = Predictor.load(films.bundle)
+    predictor = ImagePredictor.load(films.bundle)
     table = read_table(films.folder / "predictions.parquet", PREDICTIONS)
     test = table[table["role"] == "test"].set_index("patient_id")
     checked = 0
@@ -63,7 +63,7 @@ def test_prediction_from_dicom_equals_evaluation(films: Run) -> None:
             continue
         found = [
             p
-            for p in predict_path(predictor, study, identities=Identities.public())
+            for p in predictor.stream(study, identities=Identities.public())
             if not any("lateral" in reason for reason in p.outside)
         ]
         assert len(found) == 1 and found[0].outside == ()
@@ -75,7 +75,7 @@ def test_prediction_from_dicom_equals_evaluation(films: Run) -> None:
 
 def test_a_ct_is_no_radiograph(films: Run, trained: Run) -> None:
     study = next((trained.phantom / "dicom").iterdir())
-    (answer,) = predict_path(Predictor.load(films.bundle), study, identities=Identities.public())
+    (answer,) = ImagePredictor.load(films.bundle).stream(study, identities=Identities.public())
     assert answer.score is None and str(answer.problem).startswith("NOT_RADIOGRAPH")
 
 

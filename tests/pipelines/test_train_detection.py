@@ -17,7 +17,8 @@ from covidx.evaluate.boxes import BOX
 from covidx.files import read_json
 from covidx.inference.detector import Detector
 from covidx.pipelines.detection.config import TRAIN_DETECTION, TrainDetection
-from covidx.pipelines.detection.train import TrainedDetector, train_detection
+from covidx.pipelines.detection.train import train_detection
+from covidx.pipelines.run import TrainedRun
 from tests.pipelines.ct_seg import TINY_DETECTION, Layout, lay, source
 
 
@@ -27,19 +28,19 @@ def layout(tmp_path_factory: pytest.TempPathFactory) -> Layout:
 
 
 @pytest.fixture(scope="module")
-def trained(layout: Layout, tmp_path_factory: pytest.TempPathFactory) -> TrainedDetector:
+def trained(layout: Layout, tmp_path_factory: pytest.TempPathFactory) -> TrainedRun:
     place = tmp_path_factory.mktemp("run")
     settings = load_config(TRAIN_DETECTION, TrainDetection, TINY_DETECTION)
     return train_detection(settings, source(layout), work=place / "data", runs=place / "runs")
 
 
-def test_a_run_leaves_its_hand_overs(trained: TrainedDetector) -> None:
+def test_a_run_leaves_its_hand_overs(trained: TrainedRun) -> None:
     folder = trained.folder
     record = read_json(folder / "run.json")
     assert record["state"] == "finished"
     bundle = read_json(folder / "bundle" / "bundle.json")
     assert record["bundle_sha256"] == bundle["sha256"]
-    assert record["anchors"]["edges"] == bundle["anchors"]
+    assert record["details"]["anchors"]["edges"] == bundle["anchors"]
     assert "validation scans" in bundle["threshold"]["origin"]
     metrics = read_json(folder / "metrics.json")
     truth = pd.read_csv(folder / "truth.csv")
@@ -57,7 +58,7 @@ def test_a_run_leaves_its_hand_overs(trained: TrainedDetector) -> None:
 
 
 @pytest.fixture
-def lenient(trained: TrainedDetector, tmp_path: Path) -> Path:
+def lenient(trained: TrainedRun, tmp_path: Path) -> Path:
     """The run's network with a threshold that each of its boxes reaches."""
     made = Detector.load(trained.folder / "bundle")
     low = made.bundle.threshold.model_copy(update={"value": 0.0})

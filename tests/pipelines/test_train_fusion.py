@@ -29,7 +29,8 @@ from covidx.cohort import Splits
 from covidx.errors import BundleError
 from covidx.fusion import FusionPredictor
 from covidx.pipelines.fusion.results import MAIN
-from covidx.pipelines.remembered import found_table
+from covidx.pipelines.source_record import table_of
+from covidx.runs import read_record
 from covidx.tables import CLINICAL, MANIFEST, PREDICTIONS, read_table
 from covidx.tracking import tracking_uri
 from tests.pipelines.hospital import SECRET, export, hospital_id
@@ -90,7 +91,7 @@ def test_the_audit_of_the_run_passes_and_finds_a_changed_score(
     fused: Fused, tmp_path: Path
 ) -> None:
     """Of a network of its own (end to end): all three arms are scored again."""
-    table = found_table(fused.json("run.json"), fused.work)
+    table = table_of(read_record(fused.run), fused.work)
     at = Places(fused.phantom / "store", table, fused.work / "cache")
     found = audit_run(fused.run, at)
     assert {finding.verdict for finding in found.findings} == {"pass"}
@@ -273,7 +274,7 @@ def test_mistakes_in_a_clinical_row(fused: Fused, tmp_path: Path, spoil: Any, co
 
 def test_the_benchmark_in_memory_scores_as_the_run_did(fused: Fused) -> None:
     predictor = FusionPredictor.load(fused.bundle)
-    how = predictor.image.bundle.preprocessing
+    how = predictor.image.bundle.recipe.preprocessing
     fresh = [benchmarks.phantom._one(how, 2020, index) for index in range(12)]
     found = benchmarks.fusion.table_of(predictor, fresh)
     found.index = [one.patient_id for one in fresh]

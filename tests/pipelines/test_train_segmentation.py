@@ -14,11 +14,12 @@ from covidx.config import load_config
 from covidx.errors import CovidxError
 from covidx.files import read_json
 from covidx.inference.segmenter import Segmenter
-from covidx.pipelines.masked.cohort import MaskedCohort, read_masked
+from covidx.pipelines.cohort import Cohort, link_masks
 from covidx.pipelines.progress import silent
+from covidx.pipelines.run import TrainedRun
 from covidx.pipelines.segmentation.config import TRAIN_SEGMENTATION, TrainSegmentation
-from covidx.pipelines.segmentation.train import TrainedSegmenter, train_segmentation
-from covidx.pipelines.sources import Source
+from covidx.pipelines.segmentation.train import train_segmentation
+from covidx.pipelines.source import Source
 from covidx.tables import MANIFEST, MASKS, read_table
 from tests.pipelines.ct_seg import SCANS, TINY_SEGMENTATION, Layout, lay, source
 
@@ -29,11 +30,11 @@ def layout(tmp_path_factory: pytest.TempPathFactory) -> Layout:
 
 
 @pytest.fixture(scope="module")
-def cohort(layout: Layout, tmp_path_factory: pytest.TempPathFactory) -> MaskedCohort:
-    return read_masked(source(layout), tmp_path_factory.mktemp("work"), silent)
+def cohort(layout: Layout, tmp_path_factory: pytest.TempPathFactory) -> Cohort:
+    return link_masks(source(layout), tmp_path_factory.mktemp("work"), silent)
 
 
-def test_scans_meet_their_masks_by_name(cohort: MaskedCohort) -> None:
+def test_scans_meet_their_masks_by_name(cohort: Cohort) -> None:
     assert len(cohort.manifest) == 3
     assert cohort.notes == ["1 images left out: without a mask"]
     assert cohort.groups == {
@@ -47,12 +48,12 @@ def test_scans_meet_their_masks_by_name(cohort: MaskedCohort) -> None:
 
 @pytest.mark.parametrize("scan", SCANS)
 def test_sides_come_from_place_and_hu_from_the_window(
-    cohort: MaskedCohort, layout: Layout, scan: str
+    cohort: Cohort, layout: Layout, scan: str
 ) -> None:
-    image_id = next(key for key, name in cohort.names.items() if name == scan)
+    image_id = next(i for i in cohort.manifest["image_id"] if cohort.true_masks.stem(i) == scan)
     row = cohort.manifest.set_index("image_id", drop=False).loc[image_id].to_dict()
     volume, made = cohort.load(row), layout.scans[scan]
-    truth = cohort.truth(image_id, volume.canonical())
+    truth = cohort.mask_labels(image_id, volume.canonical())
     back = nib.as_closest_canonical(nib.Nifti1Image(made.lung.transpose(2, 1, 0), made.affine))
     # RAS to reading order: columns to the left, rows to the back.
     expected = np.asarray(back.dataobj)[::-1, ::-1].transpose(2, 1, 0)
@@ -67,13 +68,13 @@ def test_sides_come_from_place_and_hu_from_the_window(
 
 
 @pytest.fixture(scope="module")
-def trained(layout: Layout, tmp_path_factory: pytest.TempPathFactory) -> TrainedSegmenter:
+def trained(layout: Layout, tmp_path_factory: pytest.TempPathFactory) -> TrainedRun:
     place = tmp_path_factory.mktemp("run")
     settings = load_config(TRAIN_SEGMENTATION, TrainSegmentation, TINY_SEGMENTATION)
     return train_segmentation(settings, source(layout), work=place / "data", runs=place / "runs")
 
 
-def test_a_run_leaves_its_hand_overs(trained: TrainedSegmenter) -> None:
+def test_a_run_leaves_its_hand_overs(trained: TrainedRun) -> None:
     folder = trained.folder
     record = read_json(folder / "run.json")
     assert record["state"] == "finished"
@@ -96,10 +97,10 @@ def test_a_run_leaves_its_hand_overs(trained: TrainedSegmenter) -> None:
 
 
 def test_the_bundle_gives_what_was_scored(
-    trained: TrainedSegmenter, layout: Layout, tmp_path: Path
+    trained: TrainedRun, layout: Layout, tmp_path: Path
 ) -> None:
     segmenter = Segmenter.load(trained.folder / "bundle")
-    cohort = read_masked(source(layout), tmp_path, silent)
+    cohort = link_masks(source(layout), tmp_path, silent)
     scores = pd.read_csv(trained.folder / "scores.csv")
     row = cohort.manifest.set_index("image_id", drop=False).loc[scores["image_id"].iloc[0]]
     volume = cohort.load(row.to_dict())

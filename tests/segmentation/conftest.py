@@ -21,8 +21,8 @@ def scan(index: int) -> PhantomScan:
     return render(draw_patient(5, index))
 
 
-def ct(found: PhantomScan) -> Volume:
-    return Volume(found.hu.copy(), "CT", "hu", "proven", found.affine)
+def ct(result: PhantomScan) -> Volume:
+    return Volume(result.hu.copy(), "CT", "hu", "proven", result.affine)
 
 
 def round_labels(slices: int = 10) -> NDArray[np.uint8]:

@@ -15,10 +15,10 @@ def test_pieces_touch_by_corners_and_small_ones_are_none() -> None:
     mask[1, 1] = mask[2, 2] = mask[3, 2] = True  # one piece by a corner
     mask[0, 6] = True  # a pixel alone
     mask[4:6, 5:8] = True
-    found = pieces_of(mask, 2)
-    assert found.boxes.tolist() == [[1, 1, 3, 4], [5, 4, 8, 6]]
-    assert found.masks.sum(axis=(1, 2)).tolist() == [3, 6]
-    assert found.masks.shape == (2, 6, 8)
+    result = pieces_of(mask, 2)
+    assert result.boxes.tolist() == [[1, 1, 3, 4], [5, 4, 8, 6]]
+    assert result.masks.sum(axis=(1, 2)).tolist() == [3, 6]
+    assert result.masks.shape == (2, 6, 8)
     assert pieces_of(np.zeros((6, 8), bool), 1).boxes.shape == (0, 4)
 
 
@@ -44,7 +44,7 @@ def boxes(*rows: tuple[int, float, float]) -> pd.DataFrame:
 
 
 @pytest.mark.parametrize(
-    ("given", "finds"),
+    ("assigned", "finds"),
     [
         (((0, 0, 0.2), (1, 1, 0.9), (2, 2, 0.4)), [0, 0, 0]),  # a chain
         (((0, 0, 0.2), (2, 0, 0.9)), [0, 1]),  # a slice between
@@ -53,9 +53,9 @@ def boxes(*rows: tuple[int, float, float]) -> pd.DataFrame:
     ],
 )
 def test_boxes_of_neighbouring_slices_are_joined(
-    given: tuple[tuple[int, float, float], ...], finds: list[int]
+    assigned: tuple[tuple[int, float, float], ...], finds: list[int]
 ) -> None:
-    linked = link_boxes(boxes(*given))
+    linked = link_boxes(boxes(*assigned))
     assert linked["find"].tolist() == finds
     best = linked.groupby("find")["score"].max()
     assert linked["find_score"].tolist() == [best[one] for one in finds]

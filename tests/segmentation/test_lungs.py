@@ -52,9 +52,9 @@ def test_a_fine_grid_is_thinned_and_its_border_drawn_on_it() -> None:
     hu[labels > 0] = -800
     hu[:, 60:180, 99] = 40  # and half of it is wall
     labels[:, 60:180, 99] = 0
-    found = segment_lungs(Volume(hu, "CT", "hu", "proven", np.diag([-1.0, -1.0, 10.0, 1.0])))
-    assert (found[:, 62:178, 98] == 1).all() and not found[:, 70:170, 99].any()
-    assert dice(found > 0, labels > 0) > 0.998  # corners of the coarse border are closed
+    result = segment_lungs(Volume(hu, "CT", "hu", "proven", np.diag([-1.0, -1.0, 10.0, 1.0])))
+    assert (result[:, 62:178, 98] == 1).all() and not result[:, 70:170, 99].any()
+    assert dice(result > 0, labels > 0) > 0.998  # corners of the coarse border are closed
 
 
 @pytest.mark.parametrize("fine", [1, 3])
@@ -66,9 +66,9 @@ def test_pieces_small_beside_the_largest_are_dropped(fine: int) -> None:
     np.testing.assert_array_equal(specks, labels)
     half = np.where(labels == 1, 1, 0).astype(np.uint8)
     half[: len(half) // 5, :, 80 * fine :] = labels[: len(half) // 5, :, 80 * fine :]
-    whole = half.copy()
+    full = half.copy()
     drop_small_pieces(half, (5.0, 2.0 / fine, 2.0 / fine))
-    np.testing.assert_array_equal(half, whole)  # a fifth of a lung is no speck
+    np.testing.assert_array_equal(half, full)  # a fifth of a lung is no speck
 
 
 def test_contrast_medium_in_the_vessels_leaves_the_lungs() -> None:
@@ -77,17 +77,17 @@ def test_contrast_medium_in_the_vessels_leaves_the_lungs() -> None:
     blood = (hu > 30) & (hu < 80)
     hu[blood] += 250
     assert blood.mean() > 0.05
-    found, without = (segment_lungs(one) for one in (replace(plain, array=hu), plain))
-    assert dice(found == 1, without == 1) > 0.99
-    assert dice(found == 2, without == 2) > 0.99
+    result, without = (segment_lungs(one) for one in (replace(plain, array=hu), plain))
+    assert dice(result == 1, without == 1) > 0.99
+    assert dice(result == 2, without == 2) > 0.99
 
 
 def test_lungs_that_touch_are_parted_where_they_touch() -> None:
     hu = np.array(round_chest().array)
     hu[2:7, 25:28, 50:70] = -800  # 6 mm high, from lung to lung
-    found, truth = segment_lungs(changed(hu)), round_labels()
-    assert (found[2:7, 25:28, 50:60] == 1).all() and (found[2:7, 25:28, 60:70] == 2).all()
-    np.testing.assert_array_equal(found[:, 32:], truth[:, 32:])
+    result, truth = segment_lungs(changed(hu)), round_labels()
+    assert (result[2:7, 25:28, 50:60] == 1).all() and (result[2:7, 25:28, 60:70] == 2).all()
+    np.testing.assert_array_equal(result[:, 32:], truth[:, 32:])
 
 
 def test_one_lung_alone_is_not_parted() -> None:
@@ -95,17 +95,17 @@ def test_one_lung_alone_is_not_parted() -> None:
     hu[:, :, 60:110] = 40
     with pytest.raises(InvalidInputError, match="LUNGS_NOT_SEPARATED"):
         segment_lungs(changed(hu))
-    found = segment_lungs(changed(hu), sides=False)
-    np.testing.assert_array_equal(found, np.where(round_labels(20) == 1, 1, 0))
+    result = segment_lungs(changed(hu), sides=False)
+    np.testing.assert_array_equal(result, np.where(round_labels(20) == 1, 1, 0))
 
 
 def test_the_trachea_and_its_branches_are_left_out() -> None:
     hu = np.array(round_chest().array)
     hu[4:, 50:58, 56:64] = -1000  # 16 x 16 mm, down to between the lungs
     hu[3, 50:58, 48:72] = -1000  # divides, and runs into both lungs
-    found = segment_lungs(changed(hu))
-    assert not found[4:, :, 52:68].any()
-    np.testing.assert_array_equal(found[4:], round_labels()[4:])
+    result = segment_lungs(changed(hu))
+    assert not result[4:, :, 52:68].any()
+    np.testing.assert_array_equal(result[4:], round_labels()[4:])
 
 
 def notched() -> NDArray[np.int16]:
@@ -118,16 +118,16 @@ def notched() -> NDArray[np.int16]:
 def test_an_airway_in_a_notch_of_the_lung_is_left_out() -> None:
     hu = notched()
     hu[4:, 53:57, 44:48] = -1000
-    found = segment_lungs(changed(hu))
-    assert (found[:4, 53:57, 44:46] == 1).all()
-    assert not found[4:, 53:57, 44:48].any()
+    result = segment_lungs(changed(hu))
+    assert (result[:4, 53:57, 44:46] == 1).all()
+    assert not result[4:, 53:57, 44:48].any()
 
 
 def test_a_tongue_of_one_lung_in_a_notch_of_the_other_keeps_its_side() -> None:
     hu = notched()
     hu[:, 53:57, 45:75] = -800
-    found = segment_lungs(changed(hu))
-    assert (found[:, 53:57, 45:75] == 2).all()
+    result = segment_lungs(changed(hu))
+    assert (result[:, 53:57, 45:75] == 2).all()
 
 
 @pytest.mark.parametrize(("hu", "filled"), [(40, True), (200, False)])
@@ -150,18 +150,18 @@ def test_a_solid_focus_is_lung_and_the_top_of_the_diaphragm_is_not() -> None:
     hu = np.array(round_chest().array)
     hu[3:5, 50:70, 25:45] = 40  # 40 mm wide, with lung above and beneath
     hu[:3, 50:70, 75:95] = 40  # comes up from beneath the scan
-    found, truth = segment_lungs(changed(hu)), round_labels()
+    result, truth = segment_lungs(changed(hu)), round_labels()
     truth[:3, 50:70, 75:95] = 0
-    np.testing.assert_array_equal(found == 1, truth == 1)
-    assert not found[:3, 53:67, 78:92].any()
-    assert dice(found == 2, truth == 2) > 0.996  # corners are closed
+    np.testing.assert_array_equal(result == 1, truth == 1)
+    assert not result[:3, 53:67, 78:92].any()
+    assert dice(result == 2, truth == 2) > 0.996  # corners are closed
 
 
 @pytest.mark.parametrize("index", [1, 2, 3])
 def test_sides_of_the_phantom(index: int) -> None:
-    truth, found = scan(index).lung, segment_lungs(ct(scan(index)))
+    truth, result = scan(index).lung, segment_lungs(ct(scan(index)))
     for side in (1, 2):
-        assert dice(found == side, truth == side) > 0.96
+        assert dice(result == side, truth == side) > 0.96
 
 
 def test_consolidation_at_the_pleura_is_lung() -> None:
@@ -179,10 +179,10 @@ def test_consolidation_at_the_pleura_is_lung() -> None:
     ball = (np.linalg.norm(away, axis=-1).T <= 18.0) & side
     hu = phantom.hu.copy()
     hu[ball] = 30
-    found = segment_lungs(replace(ct(phantom), array=hu))
-    assert (found[ball] == 1).mean() > 0.75
+    result = segment_lungs(replace(ct(phantom), array=hu))
+    assert (result[ball] == 1).mean() > 0.75
     before = segment_lungs(ct(phantom))
-    added = np.count_nonzero(found & ~ball) - np.count_nonzero(before & ~ball)
+    added = np.count_nonzero(result & ~ball) - np.count_nonzero(before & ~ball)
     assert added < 0.01 * np.count_nonzero(before)  # the wall is no lung
 
 
@@ -196,10 +196,10 @@ def test_overlap_with_masks_of_real_patients(shared: Path, name: str) -> None:
     hu = np.asarray(image.dataobj).transpose(2, 1, 0)  # (slices, rows, columns)
     truth = np.asarray(mask.dataobj).transpose(2, 1, 0) > 127  # 0..255, interpolated
     affine = np.asarray(image.affine)
-    found = segment_lungs(Volume(hu.astype(np.float32), "CT", "hu", "proven", affine))
-    assert dice(found > 0, truth) > 0.97
-    x = np.einsum("i,i...->...", affine[0, 2::-1], np.indices(found.shape))
-    assert x[found == 1].mean() > x[found == 2].mean() + 80  # RAS: the right lung
+    result = segment_lungs(Volume(hu.astype(np.float32), "CT", "hu", "proven", affine))
+    assert dice(result > 0, truth) > 0.97
+    x = np.einsum("i,i...->...", affine[0, 2::-1], np.indices(result.shape))
+    assert x[result == 1].mean() > x[result == 2].mean() + 80  # RAS: the right lung
 
 
 def test_an_abdomen_has_no_lungs(shared: Path) -> None:

@@ -1,4 +1,4 @@
-"""Severity worked out by hand on lungs of a few voxels."""
+"""The opacity burden worked out by hand on lungs of a few voxels."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from covidx.constants import RESEARCH_NOTICE
 from covidx.errors import InvalidInputError
-from covidx.segmentation import Masks, Severity, measure_severity
+from covidx.segmentation import Masks, OpacityBurden, measure_burden
 from covidx.volume import Volume
 
 SHAPE = (12, 10, 16)  # (slices, rows, columns)
@@ -35,12 +35,12 @@ def ct(hu: float = -600.0) -> Volume:
     return volume(np.full(SHAPE, hu, np.float32), "hu", "CT")
 
 
-def measured(opacities: NDArray[np.generic], **others: object) -> Severity:
-    found = {name: value for name, value in others.items() if name != "ct"}
+def measured(opacities: NDArray[np.generic], **others: object) -> OpacityBurden:
+    result = {name: value for name, value in others.items() if name != "ct"}
     image = others.get("ct", ct())
     assert isinstance(image, Volume)
-    masks = Masks(volume(lungs()), volume(opacities), **found)  # type: ignore[arg-type]
-    return measure_severity(image, masks)
+    masks = Masks(volume(lungs()), volume(opacities), **result)  # type: ignore[arg-type]
+    return measure_burden(image, masks)
 
 
 def nothing() -> NDArray[np.uint8]:
@@ -51,8 +51,8 @@ def test_volumes_and_shares_of_each_lung_and_third() -> None:
     opacities = nothing()
     opacities[3:5, 2:5, 1:4] = 1  # 18 ml at the base of the right lung
     opacities[8, 7, 9:14] = 1  # 4 ml at the top of the left one, 1 ml beside it
-    found = measured(opacities)
-    parts = {part.name: part for part in found.parts}
+    result = measured(opacities)
+    parts = {part.name: part for part in result.parts}
     assert [parts[name].lung_ml for name in ("both lungs", "right lung", "left lung")] == [
         pytest.approx(324), pytest.approx(180), pytest.approx(144),
     ]  # fmt: skip
@@ -63,13 +63,13 @@ def test_volumes_and_shares_of_each_lung_and_third() -> None:
     assert parts["right lung, lower third"].share == pytest.approx(30.0)
     assert parts["right lung, middle third"].opacity_ml == 0
     assert parts["left lung, upper third"].share == pytest.approx(100 * 4 / 48)
-    assert len(found.parts) == 9
-    assert found.outside_ml == pytest.approx(1.0)  # of 23
-    assert found.flags == ()
+    assert len(result.parts) == 9
+    assert result.outside_ml == pytest.approx(1.0)  # of 23
+    assert result.flags == ()
     opacities = opacities.copy()
     opacities[8, 7, 14] = 1
-    said = "8% of the opacities lie outside of the lungs and are not counted"  # 2 of 24
-    assert measured(opacities).flags == (said,)
+    record = "8% of the opacities lie outside of the lungs and are not counted"  # 2 of 24
+    assert measured(opacities).flags == (record,)
 
 
 def test_ground_glass_and_consolidation_by_hu() -> None:
@@ -77,20 +77,20 @@ def test_ground_glass_and_consolidation_by_hu() -> None:
     hu[3, 2, 1:5] = (-600, -301, -300, 20)
     opacities = nothing()
     opacities[3, 2, 1:5] = 1
-    whole = measured(opacities, ct=volume(hu, "hu", "CT")).parts[0]
-    assert whole.ground_glass_ml == pytest.approx(2)
-    assert whole.consolidation_ml == pytest.approx(2)
+    full = measured(opacities, ct=volume(hu, "hu", "CT")).parts[0]
+    assert full.ground_glass_ml == pytest.approx(2)
+    assert full.consolidation_ml == pytest.approx(2)
 
 
 def test_ground_glass_and_consolidation_by_class_without_fluid() -> None:
     opacities = nothing()
     opacities[3, 2, 1:6] = (1, 2, 2, 2, 3)
-    found = measured(opacities, classes=True)
-    whole = found.parts[0]
-    assert whole.ground_glass_ml == pytest.approx(1)
-    assert whole.consolidation_ml == pytest.approx(3)
-    assert whole.opacity_ml == found.corona_cm3 == pytest.approx(4)
-    assert found.split_by == "classes"
+    result = measured(opacities, classes=True)
+    full = result.parts[0]
+    assert full.ground_glass_ml == pytest.approx(1)
+    assert full.consolidation_ml == pytest.approx(3)
+    assert full.opacity_ml == result.corona_cm3 == pytest.approx(4)
+    assert result.split_by == "classes"
 
 
 def test_the_score_by_thirds_and_halves() -> None:
@@ -99,15 +99,15 @@ def test_the_score_by_thirds_and_halves() -> None:
     opacities[5, 2:8, 1:6] = 1  # half of the middle third: 4
     opacities[8, 7, 1] = 1  # 1 of 60 in the upper third: 1
     opacities[3, 2:8, 9:12] = 1  # 18 of 72 in the left lower half, 25 %: 2
-    found = measured(opacities)
-    assert {zone.name: zone.points for zone in found.zones} == {
+    result = measured(opacities)
+    assert {zone.name: zone.points for zone in result.zones} == {
         "right lung, lower third": 5,
         "right lung, middle third": 4,
         "right lung, upper third": 1,
         "left lung, lower half": 2,
         "left lung, upper half": 0,
     }
-    assert found.score == 12
+    assert result.score == 12
 
 
 def test_the_score_by_lobes() -> None:
@@ -116,19 +116,19 @@ def test_the_score_by_lobes() -> None:
     lobes[6:9, :, 8:], lobes[3:6, :, 8:] = 4, 5
     opacities = nothing()
     opacities[3:6, 2:8, 9:13] = 1
-    found = measured(opacities, lobes=volume(lobes))
-    assert found.zones_are == "lobes"
-    assert [zone.points for zone in found.zones] == [0, 0, 0, 0, 5]
-    assert [part.lung_ml for part in found.parts[3:]] == pytest.approx([60, 60, 60, 72, 72])
+    result = measured(opacities, lobes=volume(lobes))
+    assert result.zones_are == "lobes"
+    assert [zone.points for zone in result.zones] == [0, 0, 0, 0, 5]
+    assert [part.lung_ml for part in result.parts[3:]] == pytest.approx([60, 60, 60, 72, 72])
 
 
 def test_the_corona_score_weighs_by_probability() -> None:
     opacities, probability = nothing(), np.zeros(SHAPE, np.float32)
     opacities[3, 2, 1:5] = 1
     probability[3, 2, 1:7] = (0.5, 0.25, 1.0, 0.25, 1.0, 1.0)  # two of them not called opaque
-    found = measured(opacities, probability=volume(probability))
-    assert found.corona_cm3 == pytest.approx(2.0)
-    assert found.corona_weights == "probability"
+    result = measured(opacities, probability=volume(probability))
+    assert result.corona_cm3 == pytest.approx(2.0)
+    assert result.corona_weights == "probability"
     assert measured(opacities).corona_cm3 == pytest.approx(4.0)
     assert measured(opacities).corona_weights == "1"
 
@@ -137,12 +137,12 @@ def test_where_the_opacities_lie() -> None:
     opacities = nothing()
     opacities[3:5, 5:8, 1:6] = 1  # 30 ml: the rear half of the right lower third
     opacities[5, 2, 1:6] = 1  # 5 ml in front, in the middle third
-    found = measured(opacities)
-    assert found.lower.opacity_share == pytest.approx(100 * 30 / 35)
-    assert found.lower.lung_share == pytest.approx(100 / 3)
-    assert found.lower.index == pytest.approx(3 * 30 / 35)
-    assert found.posterior.opacity_share == pytest.approx(100 * 30 / 35)
-    assert found.posterior.lung_share == pytest.approx(50.0)
+    result = measured(opacities)
+    assert result.lower.opacity_share == pytest.approx(100 * 30 / 35)
+    assert result.lower.lung_share == pytest.approx(100 / 3)
+    assert result.lower.index == pytest.approx(3 * 30 / 35)
+    assert result.posterior.opacity_share == pytest.approx(100 * 30 / 35)
+    assert result.posterior.lung_share == pytest.approx(50.0)
 
 
 def test_the_periphery_is_what_lies_nearest_to_the_surface() -> None:
@@ -150,9 +150,9 @@ def test_the_periphery_is_what_lies_nearest_to_the_surface() -> None:
     # 4 x 4 x 3 = 48 lie deeper, of 144 in the left one 4 x 4 x 2 = 32.
     opacities = nothing()
     opacities[5, 4, 1:6] = 1  # from side to side: two at the surface, three deeper
-    found = measured(opacities)
-    assert found.peripheral.lung_share == pytest.approx(100 * (324 - 80) / 324)
-    assert found.peripheral.opacity_share == pytest.approx(40.0)
+    result = measured(opacities)
+    assert result.peripheral.lung_share == pytest.approx(100 * (324 - 80) / 324)
+    assert result.peripheral.opacity_share == pytest.approx(40.0)
 
 
 def test_the_lower_third_goes_by_height_in_a_sagittal_stack() -> None:
@@ -166,25 +166,25 @@ def test_the_lower_third_goes_by_height_in_a_sagittal_stack() -> None:
         return replace(one, array=one.array.transpose(turn).copy(), affine=affine)
 
     masks = Masks(turned(volume(lungs())), turned(volume(opacities)))
-    sagittal = measure_severity(turned(ct()), masks)
+    sagittal = measure_burden(turned(ct()), masks)
     assert sagittal == measured(opacities)
     # A mask need not be stored in the order of the volume.
-    assert measure_severity(ct(), masks) == sagittal
+    assert measure_burden(ct(), masks) == sagittal
 
 
 def test_no_opacities_no_index() -> None:
-    found = measured(nothing())
-    assert found.score == 0 and found.corona_cm3 == 0
-    said = json.loads(json.dumps(found.to_json(), allow_nan=False))
-    assert said["lower"]["index"] == {"value": None, "unit": "1"}
-    assert said["lower"]["lung_share"] == {"value": 33.333, "unit": "%"}
-    assert said["notice"] == RESEARCH_NOTICE
+    result = measured(nothing())
+    assert result.score == 0 and result.corona_cm3 == 0
+    record = json.loads(json.dumps(result.to_json(), allow_nan=False))
+    assert record["lower"]["index"] == {"value": None, "unit": "1"}
+    assert record["lower"]["lung_share"] == {"value": 33.333, "unit": "%"}
+    assert record["notice"] == RESEARCH_NOTICE
 
 
 def test_every_number_of_the_json_has_its_unit() -> None:
     opacities = nothing()
     opacities[3, 2, 1:5] = 1
-    said = measured(opacities).to_json()
+    record = measured(opacities).to_json()
 
     def check(value: object, unit: bool = False) -> int:
         if isinstance(value, dict):
@@ -197,19 +197,19 @@ def test_every_number_of_the_json_has_its_unit() -> None:
             return 1
         return 0
 
-    assert check(said) == 9 * 5 + 1 + 5 * 2 + 1 + 9 + 1
-    assert said["corona_score"] == {"value": 4.0, "unit": "cm3", "weights": "1"}
-    assert said["ct_severity_score"]["unit"] == "points of 25"
+    assert check(record) == 9 * 5 + 1 + 5 * 2 + 1 + 9 + 1
+    assert record["corona_score"] == {"value": 4.0, "unit": "cm3", "weights": "1"}
+    assert record["ct_severity_score"]["unit"] == "points of 25"
 
 
 def test_cut_and_missing_lungs_are_flagged() -> None:
     cut = nothing()
     cut[0:5, 2:8, 1:6] = 1
-    found = measure_severity(ct(), Masks(volume(cut), volume(nothing())))
-    assert found.flags[0] == "no left lung in the mask"
-    assert found.flags[1].startswith("the lungs are cut at their base")
-    assert found.zones[-1].points == 0
-    assert found.to_json()["parts"][2]["share"] == {"value": None, "unit": "%"}
+    result = measure_burden(ct(), Masks(volume(cut), volume(nothing())))
+    assert result.flags[0] == "no left lung in the mask"
+    assert result.flags[1].startswith("the lungs are cut at their base")
+    assert result.zones[-1].points == 0
+    assert result.to_json()["parts"][2]["share"] == {"value": None, "unit": "%"}
 
 
 ELSEWHERE = Volume(lungs(), "OT", "unproven", "proven", AFFINE + np.diag([0.5, 0, 0, 0]))
@@ -231,5 +231,5 @@ MASKS = [
 def test_masks_that_do_not_fit_are_refused(code: str, change: dict[str, Volume]) -> None:
     masks = replace(Masks(volume(lungs()), volume(nothing())), **change)  # type: ignore[arg-type]
     with pytest.raises(InvalidInputError) as caught:
-        measure_severity(ct(), masks)
+        measure_burden(ct(), masks)
     assert caught.value.code == code

@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 
 from covidx.errors import InvalidInputError
-from covidx.imaging.prepare import window
+from covidx.imaging.bags import window
 from covidx.segmentation import dice, segment_slice_lungs
 
 from .conftest import scan
@@ -18,8 +18,8 @@ ROWS, COLUMNS = 120, 160
 
 def disc(row: int, column: int, high: int, wide: int) -> NDArray[np.bool_]:
     y, x = np.indices((ROWS, COLUMNS))
-    found: NDArray[np.bool_] = ((y - row) / high) ** 2 + ((x - column) / wide) ** 2 <= 1
-    return found
+    result: NDArray[np.bool_] = ((y - row) / high) ** 2 + ((x - column) / wide) ** 2 <= 1
+    return result
 
 
 LUNGS = disc(60, 50, 32, 20) | disc(60, 110, 32, 20)
@@ -44,24 +44,24 @@ def framed(picture: Picture, grey: int) -> Picture:
 @pytest.mark.parametrize("ground", [0, 255])
 @pytest.mark.parametrize("lung", [0, 60, 120])
 def test_two_ovals_in_a_bright_body(ground: int, lung: int) -> None:
-    found = segment_slice_lungs(chest(ground, lung))
-    assert dice(found, LUNGS) > 0.95  # the windpipe is none
-    assert not found[:, 75:85].any()
+    result = segment_slice_lungs(chest(ground, lung))
+    assert dice(result, LUNGS) > 0.95  # the windpipe is none
+    assert not result[:, 75:85].any()
 
 
 @pytest.mark.parametrize("grey", [0, 255])
 def test_a_frame_with_letters_is_none_of_it(grey: int) -> None:
-    found = segment_slice_lungs(framed(chest(), grey))
-    assert dice(found[20:-20, 20:-20], LUNGS) > 0.97
-    found[20:-20, 20:-20] = False
-    assert not found.any()
+    result = segment_slice_lungs(framed(chest(), grey))
+    assert dice(result[20:-20, 20:-20], LUNGS) > 0.97
+    result[20:-20, 20:-20] = False
+    assert not result.any()
 
 
 def test_lungs_may_be_cut_by_the_edge() -> None:
     crop = (slice(20, 100), slice(36, 124))  # some of each lung is beyond each side
-    found = segment_slice_lungs(chest()[crop])
-    assert dice(found, LUNGS[crop]) > 0.97
-    assert found[:, [0, -1]].any(axis=0).all()
+    result = segment_slice_lungs(chest()[crop])
+    assert dice(result, LUNGS[crop]) > 0.97
+    assert result[:, [0, -1]].any(axis=0).all()
 
 
 def test_vessels_and_small_opacities_are_lung() -> None:
@@ -105,9 +105,9 @@ def test_what_is_no_pair_of_lungs_is_refused(picture: Picture, code: str) -> Non
 
 @pytest.mark.parametrize("patient", [1, 3])
 def test_a_phantoms_slice_under_any_window(patient: int) -> None:
-    found = scan(patient)
-    z = int((found.lung > 0).sum(axis=(1, 2)).argmax())
-    hu, truth = found.hu[z], found.lung[z] > 0
+    result = scan(patient)
+    z = int((result.lung > 0).sum(axis=(1, 2)).argmax())
+    hu, truth = result.hu[z], result.lung[z] > 0
     assert dice(segment_slice_lungs(hu), truth) > 0.95  # as it is, in HU
     for level, width in ((-600, 1500), (-450, 900), (40, 400)):
         picture = (window(hu, level, width) * 255).astype(np.uint8)

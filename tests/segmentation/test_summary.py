@@ -42,16 +42,16 @@ CLEAN = replace(
 
 
 def test_means_of_the_scans_and_the_share_of_all_lesions() -> None:
-    found = summarise([ONE, MISSED, CLEAN], ["a", "b", "c"], resamples=200)
-    assert found["dice"].value == pytest.approx(1.9 / 3)
-    assert found["hd95_mm"].value == pytest.approx(1.5)  # over the two that have one
-    assert (found["dice"].n, found["hd95_mm"].n) == (3, 2)
-    assert found["volume_error_ml"].value == pytest.approx(-3.0)
-    assert found["volume_error_pct"].value == pytest.approx(-30.0)
-    assert found["false_positives"].value == pytest.approx(1 / 3)
-    assert found["lesion_sensitivity"].value == pytest.approx(3 / 5)
-    assert found["lesion_sensitivity"].n == 5
-    assert "tolerance 2 mm" in found["nsd"].method
+    result = summarise([ONE, MISSED, CLEAN], ["a", "b", "c"], resamples=200)
+    assert result["dice"].value == pytest.approx(1.9 / 3)
+    assert result["hd95_mm"].value == pytest.approx(1.5)  # over the two that have one
+    assert (result["dice"].n, result["hd95_mm"].n) == (3, 2)
+    assert result["volume_error_ml"].value == pytest.approx(-3.0)
+    assert result["volume_error_pct"].value == pytest.approx(-30.0)
+    assert result["false_positives"].value == pytest.approx(1 / 3)
+    assert result["lesion_sensitivity"].value == pytest.approx(3 / 5)
+    assert result["lesion_sensitivity"].n == 5
+    assert "tolerance 2 mm" in result["nsd"].method
 
 
 def test_whole_patients_are_drawn() -> None:
@@ -73,9 +73,9 @@ def test_whole_patients_are_drawn() -> None:
 
 
 def test_what_is_never_a_number_is_undefined_with_a_reason() -> None:
-    found = summarise([CLEAN, CLEAN], ["a", "b"], resamples=100)
-    assert math.isnan(found["lesion_sensitivity"].value)
-    assert found["lesion_sensitivity"].reason == "no lesion in any scan"
+    result = summarise([CLEAN, CLEAN], ["a", "b"], resamples=100)
+    assert math.isnan(result["lesion_sensitivity"].value)
+    assert result["lesion_sensitivity"].reason == "no lesion in any scan"
     missed = summarise([MISSED, MISSED], ["a", "b"], resamples=100)
     assert missed["hd95_mm"].reason == "in no scan a number"
     assert missed["dice"].low == 0.0 and missed["dice"].high > 0.5  # two patients say little
@@ -99,8 +99,8 @@ def test_scans_that_do_not_belong_together_are_refused(
 
 def test_a_patient_counts_once_however_many_scans_there_are() -> None:
     scans = [replace(ONE, dice=d, hd95_mm=h) for d, h in ((0.9, 2.0), (0.7, math.nan), (0.6, 4.0))]
-    found = summarise(scans, ["a", "a", "b"], by_patient=True, resamples=200)
-    assert found["dice"].value == pytest.approx((0.8 + 0.6) / 2)
-    assert found["dice"].n == 2
-    assert found["hd95_mm"].value == pytest.approx((2.0 + 4.0) / 2)
-    assert found["lesion_sensitivity"].n == 12
+    result = summarise(scans, ["a", "a", "b"], by_patient=True, resamples=200)
+    assert result["dice"].value == pytest.approx((0.8 + 0.6) / 2)
+    assert result["dice"].n == 2
+    assert result["hd95_mm"].value == pytest.approx((2.0 + 4.0) / 2)
+    assert result["lesion_sensitivity"].n == 12

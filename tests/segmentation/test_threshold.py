@@ -22,15 +22,15 @@ def test_the_chosen_threshold_has_the_highest_mean_dice() -> None:
         lungs[:, :, 15:] = False
         scans.append((hu, lungs, truth & lungs))
     scans.append((np.full((1, 2, 2), -850.0), np.ones((1, 2, 2), bool), np.zeros((1, 2, 2), bool)))
-    found = choose_threshold(scans)
+    result = choose_threshold(scans)
     means = [
         np.mean(
             [dice(threshold_opacities(hu, lungs, hu_), truth) for hu, lungs, truth in scans[:2]]
         )
         for hu_ in CANDIDATES_HU
     ]
-    assert found == CANDIDATES_HU[int(np.argmax(means))]
-    assert -800 < found < -600
+    assert result == CANDIDATES_HU[int(np.argmax(means))]
+    assert -800 < result < -600
 
 
 def test_without_an_opacity_there_is_nothing_to_choose_by() -> None:

@@ -21,12 +21,13 @@ from covidx.files import locked
 from covidx.imaging import Augmentation, BagCache
 from covidx.inference import to_tensor
 from covidx.models import BagClassifier
-from covidx.training import Fit, Learner, Learning, fit_classifier, fit_learner
+from covidx.models.learning import ImageLearning
+from covidx.training import Fit, Learner, fit_classifier, fit_learner
 from covidx.training.data import BagData, _TrainingBags, collate
 
 from .conftest import TINY, make_cache, make_rows
 
-LEARNING = Learning(epochs=4, patience=4, batch=2, slices=2, pretrained=False)
+LEARNING = ImageLearning(epochs=4, patience=4, batch=2, slices=2, pretrained=False)
 CLASSES = Classes(("well", "sick"), "sick")
 
 
@@ -35,7 +36,7 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> BagCache:
     return make_cache(tmp_path_factory.mktemp("cache"))
 
 
-def train(cache: BagCache, folder: Path, learning: Learning = LEARNING, seed: int = 0) -> Fit:
+def train(cache: BagCache, folder: Path, learning: ImageLearning = LEARNING, seed: int = 0) -> Fit:
     return fit_classifier(cache, make_rows(), CLASSES, TINY, learning, seed, folder)
 
 

@@ -19,9 +19,8 @@ from covidx.audit.run.provenance import (
     hashes_finding,
     lock_finding,
 )
-from covidx.audit.run.scores import AnyPredictor, bundle_finding, scores_finding
+from covidx.audit.run.scores import bundle_finding, scores_finding
 from covidx.errors import CovidxError
-from covidx.fusion import FusionPredictor
 from covidx.imaging import BagCache, build_cache, load_thumbnails, thumbnails
 from covidx.inference import Predictor
 
@@ -116,14 +115,13 @@ def audit_run(folder: Path, at: Places, progress: Progress | None = None) -> Run
 
 
 def _cache(
-    run: RunParts, predictor: AnyPredictor | None, at: Places, progress: Progress | None
+    run: RunParts, predictor: Predictor | None, at: Places, progress: Progress | None
 ) -> BagCache | CovidxError | None:
     """The run's images as its bundle prepares them; why they cannot be, or None."""
-    image = predictor.image if isinstance(predictor, FusionPredictor) else predictor
-    if not isinstance(image, Predictor) or at.store is None or at.cache is None:
+    image = getattr(predictor, "image", predictor)  # of a fusion, its image arm
+    how = None if image is None else getattr(image.bundle.recipe, "preprocessing", None)
+    if how is None or run.manifest is None or at.store is None or at.cache is None:
         return None
-    assert run.manifest is not None
-    how = image.bundle.preprocessing
     try:
         return build_cache(at.store, run.manifest, how, at.cache, progress=progress)
     except CovidxError as error:
@@ -150,11 +148,11 @@ def _facts(run: AnyRun) -> list[tuple[str, str]]:
     else:
         of = ("Images", "0" if run.manifest is None else str(len(run.manifest)))
     return [
-        ("Run", f"{record['pipeline']} {record['run_id']}, started {record['started']}"),
-        ("Data set", str(record["data"]["dataset"])),
+        ("Run", f"{record.pipeline} {record.run_id}, started {record.started}"),
+        ("Data set", str(record.data["dataset"])),
         of,
         ("Bundle", run.bundle.sha256),
-        ("Code", f"commit {record.get('git_commit') or 'unknown'}"),
+        ("Code", f"commit {record.git_commit or 'unknown'}"),
     ]
 
 

@@ -13,6 +13,7 @@ from covidx.audit.run.folder import RunParts
 from covidx.config import Config, load_config
 from covidx.constants import RESEARCH_NOTICE
 from covidx.files import make_folder, replacing
+from covidx.kinds import resolve
 
 __all__ = ["CHECKLISTS", "Checklist", "Item", "fill", "write_checklists"]
 
@@ -70,7 +71,7 @@ def fill(checklist: Checklist, evidence: Evidence, simulated: bool) -> str:
     lines = [
         f"# {checklist.title}",
         f"> **{RESEARCH_NOTICE}**",
-        f"Run {evidence.run.record['run_id']}. {known} of {len(checklist.items)} items have "
+        f"Run {evidence.run.record.run_id}. {known} of {len(checklist.items)} items have "
         f'evidence in the run; the others read "{NOT_EVIDENCED}" and are for the authors to write. '
         "Item numbers are those of the checklist; what they ask is in covidx's own words: read the "
         "original before you submit.",
@@ -102,7 +103,9 @@ def write_checklists(run: RunParts, findings: Sequence[Finding], out: Path) -> l
         The folder; made where it is not there.
     """
     make_folder(out)
-    evidence = Evidence(run, findings, Path(os.path.relpath(run.folder, out.resolve())).as_posix())
+    of_kind: type[Evidence] = resolve(run.known.evidence) if run.known.evidence else Evidence
+    link = Path(os.path.relpath(run.folder, out.resolve())).as_posix()
+    evidence = of_kind(run, findings, link)
     written = []
     for name in CHECKLISTS:
         path = out / f"{name}.md"

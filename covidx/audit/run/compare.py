@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from covidx.audit.finding import Finding, failed
 from covidx.audit.run.folder import AnyRun, read_run
 from covidx.audit.run.tables import tables_finding
 from covidx.files import sha256_file
+from covidx.runs import RunRecord
 
 __all__ = ["ELSEWHERE", "RunComparison", "compare_runs"]
 
@@ -115,8 +116,8 @@ def compare_runs(run: Path, replay: Path) -> RunComparison:
         _metrics_finding(first, second, bool(place)),
     ]
     return RunComparison(
-        str(first.record["run_id"]),
-        str(second.record["run_id"]),
+        first.record.run_id,
+        second.record.run_id,
         not place,
         same_bundle and largest == 0,
         largest,
@@ -128,14 +129,13 @@ def compare_runs(run: Path, replay: Path) -> RunComparison:
     )
 
 
-def _place_rows(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[dict[str, Any]]:
+def _place_rows(then: RunRecord, now: RunRecord) -> list[dict[str, Any]]:
     """What shapes the last bits of a result and is not the same."""
 
-    def facts(record: Mapping[str, Any]) -> dict[str, object]:
-        machine = record.get("machine", {})
-        own = {key: machine.get(key) for key in ("processor", "cpu", "threads")}
-        code = {"code": record.get("code_sha256"), "lock": record.get("lock_sha256")}
-        return own | code | dict(record.get("versions", {}))
+    def facts(record: RunRecord) -> dict[str, object]:
+        own = record.machine.model_dump(include={"processor", "cpu", "threads"})
+        code = {"code": record.code_sha256, "lock": record.lock_sha256}
+        return {**own, **code, **record.versions}
 
     one, two = facts(then), facts(now)
     return [
@@ -166,8 +166,8 @@ def _place_finding(rows: list[dict[str, Any]], figure: str) -> Finding:
 
 
 def _data_finding(first: AnyRun, second: AnyRun) -> Finding:
-    then, now = first.record["data"], second.record["data"]
-    rows = [
+    then, now = first.record.data, second.record.data
+    rows: list[dict[str, Any]] = [
         {"what": key, "run": then.get(key), "replay": now.get(key)}
         for key in DIGESTS
         if then.get(key) != now.get(key)

@@ -72,13 +72,13 @@ def rows_finding(run: RunParts) -> Finding:
     if run.manifest is not None:
         key = "image_id" if (table["level"] == "image").any() else "patient_id"
         label = run.manifest.drop_duplicates(key).set_index(key)["label"]
-        told = label.reindex(table["unit_id"]).to_numpy()
-        positive = run.bundle.positive
-        if run.kind == "fusion":  # two classes there, and a patient may have no image
-            differs = (told == positive) != (table["label"] == positive).to_numpy()
-            faults["label"] = differs & pd.notna(told)
-        else:
-            faults["label"] = told != table["label"].to_numpy()
+        known = label.reindex(table["unit_id"]).to_numpy()
+        predicted = table["label"].to_numpy()
+        if set(label.dropna()) <= set(run.bundle.classes or ()):
+            faults["label"] = known != predicted
+        else:  # the rest is one class there, and a patient may have no image
+            differs = (known == run.positive) != (predicted == run.positive)
+            faults["label"] = differs & pd.notna(known)
     wrong = [name for name in faults if name != "line"]
     rows = [
         {"place": f"predictions.parquet row {row['line']}", "what": name}
@@ -102,12 +102,14 @@ def rows_finding(run: RunParts) -> Finding:
 
 
 def _without_prediction(run: RunParts) -> list[str]:
-    """Images of the manifest that have no row; a fusion keeps no training rows."""
-    if run.manifest is None or run.kind != "image":
+    """Images of the manifest, in the roles that were predicted, that have no row."""
+    if run.manifest is None:
         return []
     units = set(run.predictions["unit_id"])
     key = "image_id" if (run.predictions["level"] == "image").any() else "patient_id"
-    missing = ~run.manifest[key].isin(units)
+    roles = run.splits.drop_duplicates("group_id").set_index("group_id")["role"]
+    predicted = run.manifest["group_id"].map(roles).isin(set(run.predictions["role"]))
+    missing = predicted & ~run.manifest[key].isin(units)
     return [f"manifest.parquet row {line}" for line in np.flatnonzero(missing) + 1]
 
 

@@ -6,13 +6,23 @@ from collections.abc import Mapping
 from typing import Any
 
 from covidx.audit.run.evidence_data import DataEvidence
-from covidx.inference import Bundle
 
 __all__ = ["Evidence"]
 
 
 class Evidence(DataEvidence):
-    """Answers by key, also about model, training and results; None where the run shows nothing."""
+    """Answers by key, also about model, training and results; None where the run shows nothing.
+
+    A kind of model that can show more has a child of this class, named by `ModelKind.evidence`.
+    """
+
+    failures = "confusion.json"
+    """Where the wrong decisions can be looked at."""
+
+    @property
+    def fields(self) -> Any:
+        """The bundle, with the fields of its kind."""
+        return self.run.bundle
 
     def __call__(self, key: str) -> str | None:
         """A sentence in Markdown with links, or None."""
@@ -20,13 +30,7 @@ class Evidence(DataEvidence):
         return found
 
     def _model(self) -> str | None:
-        bundle = self.run.bundle
-        if isinstance(bundle, Bundle):
-            return (
-                f"{bundle.architecture.backbone}, deep learning: {self._to('bundle/bundle.json')}"
-            )
-        what = f"{bundle.recipe.name} ({bundle.recipe.kind})"
-        return f"{what}: {self._to('bundle/bundle.json')}"
+        return f"{self.run.kind}: {self._to('bundle/bundle.json')}"
 
     def _intended_use(self) -> str | None:
         return f"Research alone, no use in care: {self._to('bundle/MODEL_CARD.md')}"
@@ -34,7 +38,7 @@ class Evidence(DataEvidence):
     def _goal(self) -> str | None:
         return (
             f"A model is built and tested on held-out patients of one data set "
-            f"({self.run.record['pipeline']}): {self._to('run.json')}"
+            f"({self.run.record.pipeline}): {self._to('run.json')}"
         )
 
     def _bundle(self) -> str | None:
@@ -43,47 +47,25 @@ class Evidence(DataEvidence):
         return f"The whole model, with known answers to made-up cases: {self._to('bundle')}"
 
     def _software(self) -> str | None:
-        said = ", ".join(f"{k} {v}" for k, v in self.run.record["versions"].items())
+        said = ", ".join(f"{k} {v}" for k, v in self.run.record.versions.items())
         return f"{said}; digest of the lock: {self._to('run.json')}"
 
     def _code(self) -> str | None:
-        commit = self.run.record.get("git_commit")
+        commit = self.run.record.git_commit
         if not commit or str(commit).endswith("+changes"):
             return None
         return f"covidx, commit {commit}: {self._to('run.json')}"
 
     def _initial(self) -> str | None:
-        if self.run.kind != "image":
-            return None
-        own = self._recipe()["learning"]["pretrained"]
-        return (
-            f"{'ImageNet' if own else 'Chance'}, seed {self.config['seed']}: {self._to('run.json')}"
-        )
-
-    def _recipe(self) -> Mapping[str, Any]:
-        """The configuration that the run's kind of image took."""
-        assert isinstance(self.run.bundle, Bundle)
-        found: Mapping[str, Any] = self.config[self.run.bundle.preprocessing.input]
-        return found
+        return None
 
     def _training(self) -> str | None:
-        if self.run.kind == "image":
-            how = {k: v for k, v in self._recipe()["learning"].items() if k != "augmentation"}
-            said = ", ".join(f"{k} {v}" for k, v in how.items())
-            curves = f"; curves: {self._to('figures/training.png')}"
-            return f"{said}; augmentation: {self._to('run.json')}{curves}"
         return f"Every hyper-parameter: {self._to('run.json')}"
 
     def _selection(self) -> str | None:
-        if self.run.kind == "image":
-            return f"Lowest loss on validation patients: {self._to('report.html')}"
-        if self.run.kind == "clinical":
-            return f"Mean AUROC of inner folds of training rows: {self._to('models.json')}"
-        return f"AUROC on validation patients: {self._to('report.html')}"
+        return None
 
     def _ensemble(self) -> str | None:
-        if self.run.kind == "fusion":
-            return f"Image and clinical arm, fused: {self._to('arms.json')}"
         return f"One model, no ensemble: {self._to('bundle/bundle.json')}"
 
     def _metrics(self) -> str | None:
@@ -107,10 +89,7 @@ class Evidence(DataEvidence):
         )
 
     def _explanation(self) -> str | None:
-        if self.run.kind == "image":
-            return f"Grad-CAM, examined by hiding the hot and the cold part: {self._to('cases')}"
-        name = {"clinical": "importance.json", "fusion": "contributions.csv"}[self.run.kind]
-        return self._if_there(name, "What moved the score:")
+        return None
 
     def _internal(self) -> str | None:
         return f"{self._auroc()}: {self._to('metrics.json')}"
@@ -135,9 +114,8 @@ class Evidence(DataEvidence):
 
     def _failures(self) -> str | None:
         counts = self.run.confusion.get("at_threshold", {})
-        said = f"{counts.get('fp')} false alarms, {counts.get('fn')} missed"
-        where = self._to("cases") if self.run.kind == "image" else self._to("confusion.json")
-        return f"{said}: {where}"
+        text = f"{counts.get('fp')} false alarms, {counts.get('fn')} missed"
+        return f"{text}: {self._to(self.failures)}"
 
     def _limits(self) -> str | None:
         return (
@@ -171,9 +149,7 @@ class Evidence(DataEvidence):
         return self._if_there("evaluation/subgroups.json", "Subgroups:")
 
     def _blind_pixels(self) -> str | None:
-        if self.run.kind != "image":
-            return None
-        return f"Pixels are scored by code that sees no label: {self._to('bundle')}"
+        return None
 
     def _no_univariable(self) -> str | None:
         recipes = [r for r in self.config.get("recipes", []) if isinstance(r, dict)]

@@ -10,9 +10,6 @@ import pandas as pd
 from covidx.audit.finding import Finding
 from covidx.audit.run.folder import RunParts
 from covidx.cards import CARD_FOLDER, DataCard, card_digest, load_card
-from covidx.clinical import ClinicalBundle
-from covidx.fusion import FusionBundle
-from covidx.inference import Bundle
 
 __all__ = ["ROLES", "DataEvidence"]
 
@@ -36,7 +33,7 @@ class DataEvidence:
         self.passed = {finding.name for finding in findings if finding.verdict == "pass"}
         self.link = link
         self.card = _card(run)
-        self.config: Mapping[str, Any] = run.record["config"]
+        self.config: Mapping[str, Any] = run.record.config
 
     def _to(self, name: str) -> str:
         return f"[{name}]({self.link}/{name})"
@@ -60,27 +57,24 @@ class DataEvidence:
         return f"Files not used, each with its reason: {said or 'none'}. {where}"
 
     def _preprocessing(self) -> str | None:
-        bundle = self.run.bundle
-        if isinstance(bundle, Bundle):
-            how = ", ".join(f"{k} {v}" for k, v in bundle.preprocessing.model_dump().items())
-            return f"One code for all images ({how}): {self._to('bundle/bundle.json')}"
         return f"One pipeline for all rows: {self._to('bundle/bundle.json')}"
 
     def _identity(self) -> str | None:
         if "identity" not in self.passed:
             return None
-        public = bool((self.run.record.get("source") or {}).get("public_ids"))
+        public = self.run.record.source is not None and self.run.record.source.public_ids
         how = "ids are public by the card" if public else "pseudonyms by a keyed hash"
         return f"{how.capitalize()}; the audit found no identity in the run (audit.json: identity)"
 
     def _missing(self) -> str | None:
-        if self.run.clinical is None or isinstance(self.run.bundle, Bundle):
+        return None
+
+    def _gaps(self, imputation: str) -> str | None:
+        """Share of unknown clinical values, and what was done about them."""
+        if self.run.clinical is None:
             return None
         gaps = self.run.clinical.drop(columns="patient_id").isna().mean().mean()
-        how = sorted({str(r.get("missing", "median")) for r in self.config.get("recipes", [])})
-        if isinstance(self.run.bundle, FusionBundle):
-            how = ["by the recipe of each arm"]
-        return f"{gaps:.0%} of values unknown; {', '.join(how)}: {self._to('run.json')}"
+        return f"{gaps:.0%} of values unknown; {imputation}: {self._to('run.json')}"
 
     def _acquisition(self) -> str | None:
         table = self.run.manifest
@@ -93,16 +87,10 @@ class DataEvidence:
         return f"{kinds}, {makers}{thick}; by image in {self._to('manifest.parquet')}"
 
     def _columns(self) -> str | None:
-        if not isinstance(self.run.bundle, ClinicalBundle):
-            return None
-        n = len(self.run.bundle.columns)
-        return f"{n} columns with meaning, unit and range: {self._to('bundle/MODEL_CARD.md')}"
+        return None
 
     def _predictors(self) -> str | None:
-        if not isinstance(self.run.bundle, ClinicalBundle):
-            return None
-        how = "The card's" if self.config["features"] is None else "The configuration's"
-        return f"{how} choice: {self._to('run.json')}"
+        return None
 
     def _label_origin(self) -> str | None:
         return None if self.card is None else f"{self.card.label_origin} (data card)"
@@ -150,20 +138,12 @@ class DataEvidence:
 
     def _people(self) -> pd.DataFrame | None:
         """Role, age and sex of each patient, where the run knows them."""
-        if self.run.manifest is not None:
-            roles = self.run.splits.drop_duplicates("group_id").set_index("group_id")["role"]
-            table = self.run.manifest
-            table = table.assign(role=table["group_id"].map(roles))
-            return table.drop_duplicates("patient_id")[["role", "age", "sex"]]
-        if not isinstance(self.run.bundle, ClinicalBundle) or self.run.clinical is None:
+        if self.run.manifest is None:
             return None
-        values = self.run.clinical.set_index("patient_id")
-        named = {c.concept: values[c.name] for c in self.run.bundle.columns if c.name in values}
-        roles = self.run.splits.drop_duplicates("patient_id").set_index("patient_id")["role"]
-        table = pd.DataFrame({"role": roles})
-        table["age"] = named.get("age_years", pd.Series(dtype=float))
-        table["sex"] = named.get("male", pd.Series(dtype=float)).map({1.0: "M", 0.0: "F"})
-        return table
+        roles = self.run.splits.drop_duplicates("group_id").set_index("group_id")["role"]
+        table = self.run.manifest
+        table = table.assign(role=table["group_id"].map(roles))
+        return table.drop_duplicates("patient_id")[["role", "age", "sex"]]
 
     def _licence(self) -> str | None:
         if self.card is None:
@@ -176,7 +156,7 @@ class DataEvidence:
         if table is None or table["acquired"].isna().all():
             return None
         days = table["acquired"].dropna()
-        shifted = not (self.run.record.get("source") or {}).get("public_ids", True)
+        shifted = self.run.record.source is not None and not self.run.record.source.public_ids
         if shifted:  # dates are moved by patient there
             return None
         return f"{days.min()} to {days.max()}: {self._to('manifest.parquet')}"
@@ -193,15 +173,13 @@ class DataEvidence:
         return f"One data set, divided by {how}: {apart} tells them apart. {self._to('run.json')}"
 
     def _known_in_time(self) -> str | None:
-        if self.run.kind == "image":
-            return f"The image is there when the model is asked: {self._to('bundle/bundle.json')}"
         where = self._to("run.json")
         return f"Columns known only after the diagnosis are refused by the card: {where}"
 
 
 def _card(run: RunParts) -> DataCard | None:
     """The card that the run names, if covidx has it as it was then."""
-    path = CARD_FOLDER / f"{run.record['data']['dataset']}.yaml"
+    path = CARD_FOLDER / f"{run.record.data['dataset']}.yaml"
     card = load_card(path) if path.is_file() else None
-    digest = run.record["data"].get("card_sha256")
+    digest = run.record.data.get("card_sha256")
     return card if card is not None and card_digest(card) == digest else None

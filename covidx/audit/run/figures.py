@@ -29,7 +29,7 @@ def threshold_finding(run: RunParts) -> Finding:
             rows.append({"what": what, "recorded": recorded, "found": found})
 
     try:
-        again = _rule(run).choose(validation, run.bundle.positive)
+        again = _rule(run).choose(validation, run.positive)
     except CovidxError as error:
         rows.append({"what": "choice", "recorded": rule, "found": f"{error.code}: {error.message}"})
     else:
@@ -58,7 +58,7 @@ def threshold_finding(run: RunParts) -> Finding:
 
 def _rule(run: RunParts) -> OperatingRule:
     """As the configuration of the run has it; runs of earlier versions name Youden's index."""
-    said = run.record["config"].get("operating_point", "youden")
+    said = run.record.config.get("operating_point", "youden")
     return OperatingRule.model_validate({"rule": said} if isinstance(said, str) else said)
 
 
@@ -68,7 +68,7 @@ def metrics_finding(run: RunParts) -> Finding:
     looked = "every metric with its interval, and every count, worked out again from the test rows"
     test = run.main[run.main["role"] == "test"]
     try:
-        again = evaluate(test, run.bundle.positive, OperatingPoint(*run.threshold))
+        again = evaluate(test, run.positive, OperatingPoint(*run.threshold))
     except CovidxError as error:
         found = f"They cannot be worked out again: {error.code}, {error.message}"
         return Finding(name, title, "fail", looked, found, "Certain.", COPY)

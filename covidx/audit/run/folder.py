@@ -8,15 +8,11 @@ from typing import Any
 
 import pandas as pd
 
-from covidx.audit.run.kinds import KINDS, Kind, figures_of
 from covidx.bundles import BundleFile, parse_bundle
-from covidx.clinical import ClinicalBundle
-from covidx.errors import InvalidInputError, StoreError
+from covidx.errors import InvalidInputError
 from covidx.files import read_json
-from covidx.fusion import FusionBundle
-from covidx.inference import Bundle, TrainedOn
-from covidx.inference.network_bundle import NetworkBundle
-from covidx.radiograph_severity import SeverityBundle
+from covidx.kinds import ModelKind, estimates_of, kind_of_pipeline, resolve, trainings
+from covidx.runs import RunRecord, read_record
 from covidx.tables import CLINICAL, MANIFEST, PREDICTIONS, SPLITS, read_table
 
 __all__ = ["AnyRun", "RunParts", "need_run", "read_run"]
@@ -31,8 +27,10 @@ class AnyRun:
     Parameters
     ----------
     folder : Path
-    record : dict
+    record : RunRecord
         ``run.json``.
+    known : ModelKind
+        Its kind: what its pipeline leaves behind.
     manifest : DataFrame, optional
         None for a clinical run.
     splits : DataFrame, optional
@@ -43,16 +41,12 @@ class AnyRun:
     """
 
     folder: Path
-    record: dict[str, Any]
+    record: RunRecord
+    known: ModelKind
     manifest: pd.DataFrame | None
     splits: pd.DataFrame | None
     metrics: dict[str, Any]
     bundle: BundleFile
-
-    @property
-    def known(self) -> Kind:
-        """What its pipeline leaves behind."""
-        return KINDS[self.record["pipeline"]]
 
     @property
     def kind(self) -> str:
@@ -62,9 +56,7 @@ class AnyRun:
     @property
     def simulated(self) -> bool:
         """Whether the patients are simulated."""
-        seen = self.bundle.trained_on if isinstance(self.bundle, NetworkBundle) else self.bundle
-        assert isinstance(seen, TrainedOn | ClinicalBundle | FusionBundle | SeverityBundle)
-        return seen.domain == "simulated"
+        return self.bundle.trained_on.domain == "simulated"
 
     @property
     def headline(self) -> str:
@@ -76,7 +68,7 @@ class AnyRun:
     def figure(self, name: str) -> dict[str, Any]:
         """An estimate of its metrics, as ``metrics.json`` has it; a reason where it does not."""
         none = {"value": None, "low": None, "high": None, "reason": "not in metrics.json"}
-        return figures_of(self.metrics).get(name, none)
+        return estimates_of(self.metrics).get(name, none)
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,11 +81,10 @@ class RunParts(AnyRun):
     clinical : DataFrame, optional
         Clinical values by patient; None where the run has none.
     confusion : dict
-    bundle : Bundle, ClinicalBundle or FusionBundle
+        ``confusion.json``.
     """
 
     splits: pd.DataFrame
-    bundle: Bundle | ClinicalBundle | FusionBundle
     predictions: pd.DataFrame
     clinical: pd.DataFrame | None
     confusion: dict[str, Any]
@@ -105,6 +96,12 @@ class RunParts(AnyRun):
         return self.known.arm
 
     @property
+    def positive(self) -> str:
+        """The positive class."""
+        assert self.bundle.positive is not None  # a classifier has one
+        return self.bundle.positive
+
+    @property
     def main(self) -> pd.DataFrame:
         """Its rows of the predictions table."""
         return self.predictions[self.predictions["arm"] == self.arm]
@@ -112,14 +109,12 @@ class RunParts(AnyRun):
     @property
     def threshold(self) -> tuple[float, str, str]:
         """Value, rule and origin, by the bundle."""
-        if isinstance(self.bundle, ClinicalBundle):
-            one = self.bundle
-            return one.threshold, one.threshold_rule, one.threshold_origin
         at = self.bundle.threshold
+        assert at is not None  # a classifier has one
         return at.value, at.rule, at.origin
 
 
-def need_run(folder: Path) -> dict[str, Any]:
+def need_run(folder: Path) -> RunRecord:
     """The record of a finished run.
 
     Raises
@@ -129,38 +124,28 @@ def need_run(folder: Path) -> dict[str, Any]:
         ``RUN_UNFINISHED``: it failed, or goes on; ``RUN_INCOMPLETE``, naming every part that is
         not there.
     """
-    try:
-        record = read_json(folder / "run.json")
-    except StoreError as error:
-        raise InvalidInputError(
-            "RUN_MISSING",
-            "There is no run here, or its record cannot be read.",
-            path=folder,
-            expected="a folder with run.json, such as runs/train_ct/latest",
-            actual=error.actual,
-        ) from error
-    pipeline = record.get("pipeline") if isinstance(record, dict) else None
-    if pipeline is None or pipeline not in KINDS:
+    record = read_record(folder)
+    kind = kind_of_pipeline(record.pipeline)
+    if kind is None:
         raise InvalidInputError(
             "RUN_KIND",
             "This is no run of a pipeline that trains.",
             path=folder,
-            expected=", ".join(KINDS),
-            actual=pipeline,
+            expected=", ".join(training.pipeline for _, training in trainings()),
+            actual=record.pipeline,
         )
-    if record.get("state") != "finished":
+    if record.state != "finished":
         raise InvalidInputError(
             "RUN_UNFINISHED",
             "The run did not finish.",
             path=folder,
             expected="state finished",
-            actual=f"state {record.get('state')}",
+            actual=f"state {record.state}",
             hint="Train it again.",
         )
-    kind = KINDS[pipeline]
-    named = (*COMMON, *kind.parts, *kind.tables)
+    named = (*COMMON, *kind.files, *kind.tables)
     missing = [name for name in named if not (folder / name).is_file()]
-    missing += [f"run.json: {n}" for n in ("config", "data", "run_id") if n not in record]
+    missing += [f"run.json: {name}" for name in ("config", "data") if not getattr(record, name)]
     if "metrics.json" not in missing and not kind.headline_of(read_json(folder / "metrics.json")):
         missing.append(f"metrics.json: {kind.headline[0]}")
     if missing:
@@ -172,7 +157,7 @@ def need_run(folder: Path) -> dict[str, Any]:
             actual=f"missing: {', '.join(missing)}",
             hint="Copy the folder again, whole, or train again.",
         )
-    return dict(record)
+    return record
 
 
 def read_run(folder: Path) -> AnyRun:
@@ -199,22 +184,24 @@ def read_run(folder: Path) -> AnyRun:
     """
     folder = folder.resolve()
     record = need_run(folder)
-    kind = KINDS[record["pipeline"]]
-    bundle = parse_bundle(folder / "bundle", kind.bundle)
+    kind = kind_of_pipeline(record.pipeline)
+    assert kind is not None  # `need_run` saw to it
+    bundle: BundleFile = parse_bundle(folder / "bundle", resolve(kind.bundle))
     manifest, splits = (
         read_table(folder / f"{schema.name}.parquet", schema)
-        if f"{schema.name}.parquet" in kind.parts
+        if f"{schema.name}.parquet" in kind.files
         else None
         for schema in (MANIFEST, SPLITS)
     )
     metrics = read_json(folder / "metrics.json")
-    if not isinstance(bundle, Bundle | ClinicalBundle | FusionBundle):
-        return AnyRun(folder, record, manifest, splits, metrics, bundle)
+    if kind.arm is None:
+        return AnyRun(folder, record, kind, manifest, splits, metrics, bundle)
     assert splits is not None
     clinical = folder / "clinical.parquet"
     return RunParts(
         folder,
         record,
+        kind,
         manifest,
         splits,
         metrics,

@@ -141,8 +141,8 @@ def identity_finding(run: AnyRun, originals: Originals | None) -> Finding:
 
 
 def _ids_are_public(run: AnyRun) -> bool:
-    source = run.record.get("source")
-    return bool(source["public_ids"]) if source else run.simulated
+    source = run.record.source
+    return source.public_ids if source else run.simulated
 
 
 def _faults(text: Text, originals: Originals | None, public: bool) -> Iterator[str]:

@@ -9,12 +9,7 @@ import pandas as pd
 
 from covidx.audit.finding import Finding, Verdict
 from covidx.audit.run.folder import AnyRun, RunParts
-from covidx.clinical import ClinicalBundle
 from covidx.files import read_json, sha256_file
-from covidx.fusion import FusionBundle
-from covidx.inference import Bundle
-from covidx.inference.network_bundle import NetworkBundle
-from covidx.radiograph_severity import SeverityBundle
 from covidx.runs import code_digest, git_commit, lock_digest, versions
 from covidx.tables import MASKS, read_table, table_digest
 
@@ -36,14 +31,14 @@ def data_finding(run: AnyRun, store: Path | None, table: Path | None) -> Finding
     table : Path, optional
         The clinical table that was read, or that of readers' scores.
     """
-    read = "the table of scores" if run.kind == "severity" else "the clinical table"
+    read = "the table that was read"
     looked = f"every image of the manifest in the store, and {read}, by SHA-256"
     rows: list[dict[str, Any]] = []
     seen = []
     if run.manifest is not None and store is not None:
         rows += _changed_images(run.manifest, store)
         seen.append(f"{len(run.manifest)} images")
-    recorded = run.record["data"].get("table_sha256")
+    recorded = run.record.data.get("table_sha256")
     if recorded is not None and table is not None:
         seen.append(read)
         if sha256_file(table) != recorded:
@@ -84,8 +79,8 @@ def code_finding(run: AnyRun) -> Finding:
     """Is this the code that trained?"""
     name, title = "code", "Code"
     looked = "the Python files of covidx that shape a result, by one digest over all; git commit"
-    recorded, here = run.record.get("code_sha256"), code_digest()
-    then, now = run.record.get("git_commit"), git_commit()
+    recorded, here = run.record.code_sha256, code_digest()
+    then, now = run.record.git_commit, git_commit()
     said = f"Trained at commit {then or 'unknown'}; this is {now or 'unknown'}."
     same = recorded == here if recorded else then == now and not str(then).endswith("+changes")
     if same:
@@ -115,13 +110,13 @@ def lock_finding(run: AnyRun) -> Finding:
     """Are these the locked versions that trained?"""
     name, title = "lock", "Lock and versions"
     looked = "requirements.lock by digest, and the installed versions of what shapes a result"
-    then, now = run.record.get("versions", {}), versions()
+    then, now = run.record.versions, versions()
     rows = [
         {"package": key, "then": value, "now": now.get(key, "missing")}
         for key, value in then.items()
         if now.get(key) != value
     ]
-    recorded, here = run.record.get("lock_sha256"), lock_digest()
+    recorded, here = run.record.lock_sha256, lock_digest()
     locked = recorded is not None and here is not None
     if locked and recorded != here:
         digests = {"then": str(recorded)[:12], "now": str(here)[:12]}
@@ -166,41 +161,33 @@ def hashes_finding(run: AnyRun) -> Finding:
 
 def _pairs(run: AnyRun) -> list[tuple[str, str, object, object]]:
     """(what, where it is recorded, recorded, found)."""
-    data, bundle, record = run.record["data"], run.bundle, run.record
+    data, bundle, record = run.record.data, run.bundle, run.record
     pairs: list[tuple[str, str, object, object]] = [
-        ("bundle", "run.json", record.get("bundle_sha256"), bundle.sha256),
-        ("run", "bundle.json", bundle.run_id, record["run_id"]),
+        ("bundle", "run.json", record.bundle_sha256, bundle.sha256),
+        ("run", "bundle.json", bundle.run_id, record.run_id),
     ]
     if run.splits is not None:
         split = table_digest(run.splits)
         pairs += [
             ("split", "splits.json", read_json(run.folder / "splits.json").get("sha256"), split),
             ("split", "run.json", data.get("split_sha256"), split),
-            ("split", "bundle.json", _said_of_split(run), split),
+            ("split", "bundle.json", bundle.trained_on.split_sha256, split),
         ]
         if isinstance(run, RunParts):
             pairs += _of_predictions(run, split)
     if run.manifest is not None:
         whole = table_digest(run.manifest)
         pairs.append(("manifest", "run.json", data.get("manifest_sha256"), whole))
-    if run.manifest is not None and isinstance(bundle, NetworkBundle):
-        seen = SEEN if isinstance(bundle, Bundle) else [name for name in SEEN if name != "label"]
-        part = table_digest(run.manifest[seen])
-        pairs.append(("manifest", "bundle.json", bundle.trained_on.manifest_sha256, part))
-    if "masks.parquet" in run.known.parts and "masks_sha256" in data:
+    trained = bundle.trained_on
+    if run.manifest is not None and run.splits is not None and trained.manifest_sha256:
+        part = table_digest(run.manifest[[n for n in SEEN if n != "label" or bundle.classes]])
+        pairs.append(("manifest", "bundle.json", trained.manifest_sha256, part))
+    if "masks.parquet" in run.known.files and "masks_sha256" in data:
         masks = read_table(run.folder / "masks.parquet", MASKS)[["image_id", "kind", "sha256"]]
         pairs.append(("masks", "run.json", data["masks_sha256"], table_digest(masks)))
-    if isinstance(bundle, SeverityBundle):
-        pairs.append(("scores", "bundle.json", bundle.table_sha256, data.get("table_sha256")))
+    if trained.table_sha256 is not None:
+        pairs.append(("table", "bundle.json", trained.table_sha256, data.get("table_sha256")))
     return pairs
-
-
-def _said_of_split(run: AnyRun) -> str:
-    """The digest of the split that the bundle was trained on, by its own word."""
-    if isinstance(run.bundle, NetworkBundle):
-        return run.bundle.trained_on.split_sha256
-    assert isinstance(run.bundle, ClinicalBundle | FusionBundle)
-    return run.bundle.split_sha256
 
 
 def _of_predictions(run: RunParts, split: str) -> list[tuple[str, str, object, object]]:
@@ -208,7 +195,7 @@ def _of_predictions(run: RunParts, split: str) -> list[tuple[str, str, object, o
     for what, column, expected in (
         ("split", "split_sha256", split),
         ("bundle", "bundle_sha256", run.bundle.sha256),
-        ("run", "run_id", run.record["run_id"]),
+        ("run", "run_id", run.record.run_id),
     ):
         values = run.main[column].unique() if column == "bundle_sha256" else run.predictions[column]
         pairs += [

@@ -18,7 +18,7 @@ from covidx.audit.shortcuts.ranking import ranking_findings
 from covidx.audit.shortcuts.scoring import Example, score_all
 from covidx.cohort import Splits
 from covidx.errors import InvalidInputError
-from covidx.inference import Predictor
+from covidx.inference import ImagePredictor
 from covidx.report.canvas import save
 from covidx.tables import MANIFEST, SPLITS, read_table
 
@@ -84,11 +84,13 @@ def audit_shortcuts(
     InvalidTableError, LeakageError, BundleError, StoreError
         What cannot be read, or does not belong together.
     """
-    predictor = Predictor.load(source.bundle)
+    predictor = ImagePredictor.load(source.bundle)
     bundle, positive = predictor.bundle, predictor.bundle.positive
     manifest = read_table(source.manifest, MANIFEST)
     rows, left = _rows(manifest, source.splits, positive)
-    masker, found_by = make_masker(bundle.preprocessing.input, source.masks, source.segmenter)
+    masker, found_by = make_masker(
+        bundle.recipe.preprocessing.input, source.masks, source.segmenter
+    )
     scored = score_all(predictor, rows, source.store, masker, progress)
     sound = scored.rows[scored.rows["prepared"] == ""]
     if (source.masks or source.segmenter) and (sound["masked"] != "").all():

@@ -15,7 +15,7 @@ from covidx.errors import InvalidInputError
 from covidx.files import sha256_file
 from covidx.inference.segmenter import Segmenter
 from covidx.ingest.nifti import read_nifti
-from covidx.segmentation import look_at_film, on_grid, segment_lungs, segment_slice_lungs
+from covidx.segmentation import on_grid, radiograph_flags, segment_lungs, segment_slice_lungs
 from covidx.tables import MASKS, read_table
 from covidx.volume import Volume
 
@@ -152,7 +152,7 @@ def _checked(find: Masker, kind: str) -> Masker:
         lungs = find(row, volume)
         doubts = [] if lungs.any() else ["it is empty"]
         if kind == "radiograph" and lungs.any():
-            doubts = look_at_film(lungs[0])
+            doubts = radiograph_flags(lungs[0])
         if kind == "volume" and np.count_nonzero(lungs) * (volume.voxel_ml or 0) < MIN_LUNG_ML:
             doubts = [f"less than {MIN_LUNG_ML:.0f} ml"]
         if doubts:

@@ -12,7 +12,7 @@ from covidx.audit.run.provenance import SEEN
 from covidx.audit.shortcuts.scoring import Scored
 from covidx.cohort import Splits
 from covidx.evaluate.significance import PValue
-from covidx.inference import Bundle
+from covidx.inference import ImageBundle
 from covidx.tables import MANIFEST, SPLITS, read_table, table_digest
 
 __all__ = ["masking_finding", "unseen_finding"]
@@ -69,7 +69,11 @@ def masking_finding(scored: Scored, positive: str, masker: str | None) -> Findin
 
 
 def unseen_finding(
-    folder: Path, bundle: Bundle, manifest: pd.DataFrame, rows: pd.DataFrame, splits: Path | None
+    folder: Path,
+    bundle: ImageBundle,
+    manifest: pd.DataFrame,
+    rows: pd.DataFrame,
+    splits: Path | None,
 ) -> Finding:
     """Did the model learn from these images?
 
@@ -119,7 +123,7 @@ def unseen_finding(
     )
 
 
-def _learned_from(folder: Path, digest: str) -> set[str] | None:
+def _learned_from(folder: Path, digest: str | None) -> set[str] | None:
     """SHA-256 of the images that trained or validated, where the run lies around the bundle."""
     for run in list(folder.resolve().parents)[:2]:  # bundle, or bundle/image of a fusion
         if not ((run / "manifest.parquet").is_file() and (run / "splits.parquet").is_file()):

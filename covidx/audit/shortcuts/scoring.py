@@ -17,7 +17,7 @@ from covidx.audit.shortcuts.probes import border_features
 from covidx.errors import InvalidInputError, InvalidSeriesError
 from covidx.fusion.image import read_bag
 from covidx.imaging import Bag, prepare, prepare_mask
-from covidx.inference import Predictor
+from covidx.inference import ImagePredictor
 from covidx.ingest import load_image
 from covidx.volume import Volume
 
@@ -53,7 +53,7 @@ class Scored:
 
 
 def score_all(
-    predictor: Predictor,
+    predictor: ImagePredictor,
     rows: pd.DataFrame,
     store: Path,
     masker: Masker | None,
@@ -66,7 +66,7 @@ def score_all(
 
     Parameters
     ----------
-    predictor : Predictor
+    predictor : ImagePredictor
         The classifier.
     rows : DataFrame
         Manifest rows with a column `truth`.
@@ -94,7 +94,7 @@ def score_all(
         row = {str(name): value for name, value in record.items()}
         volume = load_image(store, row).canonical()
         try:
-            bag = prepare(volume, predictor.bundle.preprocessing)
+            bag = prepare(volume, predictor.bundle.recipe.preprocessing)
         except (InvalidInputError, InvalidSeriesError) as error:
             outcomes.append({"prepared": error.code, "masked": "", "text": False})
             why = error.reason
@@ -130,7 +130,7 @@ def score_all(
 
 
 def _view(
-    predictor: Predictor,
+    predictor: ImagePredictor,
     bag: Bag,
     row: Mapping[str, Any],
     volume: Volume,
@@ -139,7 +139,7 @@ def _view(
     """The bag with its lungs; the code of why they are not known."""
     if masker is None:
         return View(bag.pixels, None), ""
-    how = predictor.bundle.preprocessing
+    how = predictor.bundle.recipe.preprocessing
     try:
         lungs = prepare_mask(masker(row, volume), volume, bag, how)
     except InvalidInputError as error:

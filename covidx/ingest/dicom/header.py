@@ -68,6 +68,8 @@ class Header:
         As written, to tell times apart; never to be shown.
     stack_id : str
         StackID of a frame (PS3.3 C.7.6.16.2.2), or empty.
+    series_description : str
+        As written: it may name a person.
     names : tuple of str
         Of persons; never to be shown.
     """
@@ -113,6 +115,7 @@ class Header:
     time_point: int | None
     trigger_time: float | None
     stack_id: str
+    series_description: str = field(default="", repr=False)
     names: tuple[str, ...] = field(default=(), repr=False)
 
     @property
@@ -175,6 +178,7 @@ def headers_of(ds: Dataset, path: Path) -> list[Header]:
         sex=text_of(ds, "PatientSex").upper(),
         acquired=date_of(ds),
         series_number=integer_of(ds, "SeriesNumber"),
+        series_description=text_of(ds, "SeriesDescription"),
         instance_number=integer_of(ds, "InstanceNumber"),
         echo=number_of(ds, "EchoTime"),
         acquisition=integer_of(ds, "AcquisitionNumber"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from covidx.clinical import CONTROLS, ClinicalRows, Nested, Recipe, nested_cross_validation
+from covidx.clinical import CONTROLS, ClinicalRecipe, ClinicalRows, Nested, nested
 from covidx.evaluate import Estimate, evaluate_folds
 from covidx.files import write_json
 from covidx.pipelines.clinical.config import TrainClinical
@@ -14,7 +14,11 @@ __all__ = ["nested_aurocs"]
 
 
 def nested_aurocs(
-    config: TrainClinical, rows: ClinicalRows, recipes: list[Recipe], control: bool, path: Path
+    config: TrainClinical,
+    rows: ClinicalRows,
+    recipes: list[ClinicalRecipe],
+    control: bool,
+    path: Path,
 ) -> dict[str, Estimate]:
     """AUROC of the choice among recipes, and of the missingness control, on outer folds.
 
@@ -24,7 +28,7 @@ def nested_aurocs(
         Its seed, outer and inner folds; nothing is done for no outer folds.
     rows : ClinicalRows
         All rows that have a role: outer folds test every one of them once.
-    recipes : list of Recipe
+    recipes : list of ClinicalRecipe
         Those of the run.
     control : bool
         Whether values are missing, so that there is a pattern.
@@ -42,7 +46,7 @@ def nested_aurocs(
     found: dict[str, Estimate] = {}
     told: dict[str, Any] = {"outer_folds": config.nested_folds, "inner_folds": config.inner_folds}
     for name, tried in procedures.items():
-        run = nested_cross_validation(
+        run = nested(
             tried, rows, seed=config.seed, outer=config.nested_folds, inner=config.inner_folds
         )
         found[name] = _auroc(run, rows)

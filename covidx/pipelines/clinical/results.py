@@ -23,7 +23,9 @@ from covidx.clinical import (
 from covidx.errors import ConfigError
 from covidx.evaluate import Estimate, Metrics, Rows, paired_difference
 from covidx.files import write_json
-from covidx.pipelines.clinical.config import ClinicalSource
+from covidx.pipelines.handovers import source_warnings
+from covidx.pipelines.run import TrainingRun
+from covidx.pipelines.source import Source
 from covidx.report import confusion_figure, reliability_figure, roc_figure, save_all, score_figure
 from covidx.report.clinical import (
     ModelLine,
@@ -31,8 +33,7 @@ from covidx.report.clinical import (
     drift_figure,
     importance_figure,
 )
-from covidx.report.words import FEW_TESTED, FEWEST_TESTED, SIMULATED
-from covidx.runs import RunFolder, provenance
+from covidx.runs import RunRecord, provenance
 from covidx.tables import PREDICTIONS, write_table
 
 __all__ = [
@@ -68,7 +69,7 @@ def require(rows: ClinicalRows, columns: Sequence[str]) -> ClinicalRows:
 
 
 def compare_models(
-    run: RunFolder,
+    run: TrainingRun,
     best: Fitted,
     others: Sequence[Fitted],
     control: Fitted | None,
@@ -168,32 +169,40 @@ def draw_clinical_figures(
 
 
 def warnings_of(
-    source: ClinicalSource,
+    source: Source,
     rows: ClinicalRows,
     lines: Sequence[ModelLine],
     complete: bool,
     skipped: Sequence[str],
 ) -> list[str]:
-    """What a reader must know before any figure."""
-    found = []
-    if source.card.domain == "simulated":
-        found.append(SIMULATED)
+    """What a reader must know before any figure; the control on missing values leads.
+
+    Parameters
+    ----------
+    source : Source
+    rows : ClinicalRows
+        With role.
+    lines : sequence of ModelLine
+        P2 first.
+    complete : bool
+        Whether no value is missing, so that there is no control.
+    skipped : sequence of str
+        Recipes that were left out.
+    """
+    warnings = []
     for line in lines:
         if line.name.startswith("missingness") and line.difference is not None:
-            told = missingness_warning(lines[0].auroc, line.auroc, line.difference)
-            found += [told] if told else []
+            warning = missingness_warning(lines[0].auroc, line.auroc, line.difference)
+            warnings += [warning] if warning else []
     if complete:
-        found.append(NO_CONTROL)
-    if source.card.domain != "simulated":
-        found += [f"Known bias: {bias}" for bias in source.card.known_biases]
-    if int((rows.table["role"] == "test").sum()) < FEWEST_TESTED:
-        found.append(FEW_TESTED)
-    return [*found, *rows.notes, *skipped]
+        warnings.append(NO_CONTROL)
+    tested = int((rows.table["role"] == "test").sum())
+    return [*warnings, *source_warnings(source, tested, [*rows.notes, *skipped])]
 
 
 def facts_of(
-    record: dict[str, Any],
-    source: ClinicalSource,
+    record: RunRecord,
+    source: Source,
     rows: ClinicalRows,
     best: Fitted,
     bundle: ClinicalBundle,
@@ -203,18 +212,19 @@ def facts_of(
     counts = ", ".join(f"{roles[role]} {role}" for role in ("train", "validation", "test"))
     labels = ", ".join(f"{n} {name}" for name, n in rows.table["label"].value_counts().items())
     gaps = rows.table[rows.names].isna().mean()
-    how = record["config"]["division"]
+    assert source.card is not None
+    how = record.config["division"]
     windows = f" (train {how['train']}, test {how['test']})" if how["by"] == "date" else ""
     return [
         ("Data set", f"{source.card.identifier} ({source.card.domain})"),
         ("Rows", f"{len(rows.table)}: {labels}"),
-        ("Division", f"by {how['by']}{windows}, seed {record['config']['seed']}: {counts} rows"),
+        ("Division", f"by {how['by']}{windows}, seed {record.config['seed']}: {counts} rows"),
         ("Features", ", ".join(f"{name} ({gaps[name]:.0%} missing)" for name in rows.names)),
         ("P2", f"{best.recipe.name}: {what_it_is(best)}"),
         (
             "Choice",
-            f"of {len(record['config']['recipes'])} recipes, by mean AUROC of "
-            f"{record['config']['inner_folds']} folds of the training rows",
+            f"of {len(record.config['recipes'])} recipes, by mean AUROC of "
+            f"{record.config['inner_folds']} folds of the training rows",
         ),
         *provenance(record, bundle.sha256),
     ]

@@ -6,34 +6,32 @@ operating point on validation rows, test results beside controls, explanation, d
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from covidx.cards import card_digest
 from covidx.clinical import (
-    SERVED,
     ClinicalBundle,
     ClinicalRows,
     Fitted,
-    Week,
     best_of,
     divide,
     fit_control,
     fit_recipe,
-    load_bundle,
     odds_ratios,
     partial_dependence,
     permutation_importance,
     predictions_of,
     read_rows,
-    save_bundle,
+    trained_on_rows,
 )
 from covidx.errors import InvalidTableError
-from covidx.evaluate import Metrics, evaluate
-from covidx.files import sha256_file, write_json
+from covidx.evaluate import evaluate
+from covidx.files import sha256_file
+from covidx.inference import SERVED, Threshold
+from covidx.inference.clinical import ClinicalPredictor
 from covidx.pipelines.clinical.card import write_clinical_model_card
-from covidx.pipelines.clinical.config import ClinicalSource, TrainClinical, phantom_rows
+from covidx.pipelines.clinical.config import TrainClinical, find_table
 from covidx.pipelines.clinical.explain import some_of, unseen_weeks, write_explanations
 from covidx.pipelines.clinical.nested import nested_aurocs
 from covidx.pipelines.clinical.results import (
@@ -43,45 +41,33 @@ from covidx.pipelines.clinical.results import (
     require,
     warnings_of,
 )
-from covidx.pipelines.progress import Bars, silent
-from covidx.pipelines.remembered import remember
-from covidx.pipelines.telling import tell_bundle
-from covidx.report.clinical import ClinicalPage, ModelLine, write_clinical_report
-from covidx.runs import RunFolder
-from covidx.tables import CLINICAL, PREDICTIONS, table_digest, write_table
-from covidx.tracking import tracked
+from covidx.pipelines.progress import Bar, Bars, silent
+from covidx.pipelines.run import TrainedRun, TrainingRun, estimate_lines
+from covidx.pipelines.source import Source, phantom_source
+from covidx.report.clinical import ClinicalPage, write_clinical_report
+from covidx.tables import CLINICAL, write_table
 
-__all__ = ["TrainedClinical", "train_clinical"]
+__all__ = ["train_clinical"]
 
 SHOWN_CURVES = 4
 
 
-@dataclass(frozen=True, eq=False)
-class TrainedClinical:
-    """Where the run lies, what it found, what to know before reading it."""
-
-    folder: Path
-    metrics: Metrics
-    models: list[ModelLine]
-    weeks: list[Week]
-    warnings: list[str]
-
-
 def train_clinical(
     config: TrainClinical,
-    source: ClinicalSource | None = None,
+    source: Source | None = None,
     *,
     work: Path = Path("data"),
     runs: Path = Path("runs"),
     bars: Bars = silent,
-) -> TrainedClinical:
-    """Run the whole pipeline.
+) -> TrainedRun:
+    """Train P2.
 
     Parameters
     ----------
     config : TrainClinical
-    source : ClinicalSource, optional
-        Table, card and labels; the phantom's clinical rows if not given.
+        As ``train_clinical.yaml``.
+    source : Source, optional
+        Table, card and labels; the phantom's clinical rows by default.
     work, runs : Path
         Take the phantom's table; the run's folder and MLflow's database.
     bars : callable
@@ -92,47 +78,47 @@ def train_clinical(
     CovidxError
         Whatever is wrong with the input, by code and place.
     """
-    run = RunFolder("train_clinical", runs)
-    with run.closing(), tracked("train_clinical", run.run_id, runs) as tracker:
-        said = config.model_dump(mode="json")
-        run.record |= {"config": said, "mlflow_run_id": tracker.run_id}
-        tracker.config(_loggable(said))
-        with run.step("cohort"):
-            given = source
-            source = source or phantom_rows(work, config.phantom)
-            whole = read_rows(
-                source.table, source.card, labels=source.labels, features=config.features
-            )
-            whole = require(whole, config.require)
-            remember(run, work, given)
+    pipeline = "train_clinical"
+    table = find_table(source) if source else phantom_source("clinical", config.phantom, work, bars)
+    assert table.table is not None and table.card is not None
+    known = read_rows(table.table, table.card, labels=table.labels, features=config.features)
+    known = require(known, config.require)
+    rows, splits = divide(known, config.division, seed=config.seed)
+    named = {recipe.name: recipe.kind for recipe in config.recipes}
+    parameters = config.model_dump(mode="json") | {"recipes": named}
+    with TrainingRun.open(
+        pipeline,
+        config,
+        table if source else None,
+        work=work,
+        runs=runs,
+        bars=bars,
+        parameters=parameters,
+    ) as run:
         with run.step("split"):
-            rows, splits = divide(whole, config.division, seed=config.seed)
             splits.save(run.path / "splits.parquet")
-            clinical = rows.table[["patient_id", *rows.names]]
-            write_table(clinical, run.path / "clinical.parquet", CLINICAL)
+            values = rows.table[["patient_id", *rows.names]]
+            write_table(values, run.path / "clinical.parquet", CLINICAL)
             digests = {
-                "dataset": source.card.identifier,
-                "domain": source.card.domain,
-                "card_sha256": card_digest(source.card),
-                "table_sha256": sha256_file(source.table),
+                "dataset": table.card.identifier,
+                "domain": table.card.domain,
+                "card_sha256": card_digest(table.card),
+                "table_sha256": sha256_file(table.table),
                 "split_sha256": splits.sha256,
             }
-            run.record["data"] = digests
-        tracker.tags(digests)
-        for role, part in rows.table.groupby("role"):
-            seen = part[["label", *rows.names]]
-            tracker.dataset(seen, source.card.identifier, table_digest(seen), str(role))
+            columns = ["label", *rows.names]
+            run.learn_from(digests, table.card.identifier, rows.table, columns)
         train = rows.only(rows.table["role"] == "train")
-        with run.step("train"), bars("train") as bar:
+        with run.step("train") as bar:
             fitted, skipped = _fit_all(config, train, bar)
             control = fit_control(train, seed=config.seed, folds=config.inner_folds)
             best = best_of(fitted)
-        recipes = [one.recipe for one in fitted]
+        recipes = [model.recipe for model in fitted]
         with run.step("nested"):
-            place = run.path / "nested.json"
-            outer = nested_aurocs(config, rows, recipes, control is not None, place)
+            path = run.path / "nested.json"
+            outer = nested_aurocs(config, rows, recipes, control is not None, path)
         with run.step("evaluate"):
-            bundle, best = _bundle(run, config, source, rows, best, digests)
+            bundle, best = _save(run, config, table, rows, best, digests)
             predictions = predictions_of(
                 rows,
                 best.score(rows.table),
@@ -140,68 +126,63 @@ def train_clinical(
                 split_sha256=splits.sha256,
                 bundle_sha256=bundle.sha256,
             )
-            write_table(predictions, run.path / "predictions.parquet", PREDICTIONS)
             test = predictions[predictions["role"] == "test"]
-            metrics = evaluate(test, rows.classes.positive, bundle.operating_point)
-            write_json(run.path / "metrics.json", metrics.to_json())
-            write_json(run.path / "confusion.json", metrics.confusion_json())
-            tested = rows.only(rows.table["role"] == "test")
-            others = [one for one in fitted if one.recipe.name != best.recipe.name]
+            metrics = evaluate(test, rows.classes.positive, bundle.threshold.operating_point)
+            run.write_predictions(predictions, metrics)
+            others = [model for model in fitted if model.recipe.name != best.recipe.name]
             lines = compare_models(run, best, others, control, rows, splits.sha256)
         with run.step("explain"):
-            explained = some_of(tested, config.seed)
+            explained = some_of(rows.only(rows.table["role"] == "test"), config.seed)
             importance = permutation_importance(best, explained, seed=config.seed)
             curves = {
                 name: partial_dependence(best, explained, name)
                 for name in list(importance)[:SHOWN_CURVES]
             }
             odds = odds_ratios(train)
-            weeks = unseen_weeks(config, whole, rows, train, best)
+            weeks = unseen_weeks(config, known, rows, train, best)
             write_explanations(run.path, importance, odds, curves, weeks)
         with run.step("report"):
-            warnings = warnings_of(source, rows, lines, control is None, skipped)
+            warnings = warnings_of(table, rows, lines, control is None, skipped)
             figures = draw_clinical_figures(
-                run.path / "figures", test, metrics, importance, curves, weeks, rows.features
+                run.figures, test, metrics, importance, curves, weeks, rows.features
             )
-            facts = facts_of(run.record, source, rows, best, bundle)
-            title = f"train_clinical: {metrics.positive} against the rest"
             page = ClinicalPage(
-                title,
+                f"{pipeline}: {metrics.positive} against the rest",
                 warnings,
                 lines,
                 importance,
                 odds,
                 weeks,
                 figures,
-                facts,
+                facts_of(run.record, table, rows, best, bundle),
                 outer,
                 config.nested_folds,
             )
-            write_clinical_model_card(run.path / "bundle", bundle, best, metrics, warnings)
+            write_clinical_model_card(run.bundle, bundle, best, metrics, warnings)
             write_clinical_report(run.path / "report.html", page, metrics)
-        tell_bundle(tracker, run, bundle.sha256, metrics.estimates)
-        tracker.model(run.path / "bundle", SERVED, bundle.classes, bundle.input_types)
-        tracker.files(run.path / "figures", "figures")
-        for name in ("report.html", "metrics.json", "models.json", "predictions.parquet"):
-            tracker.file(run.path / name)
-    return TrainedClinical(run.path, metrics, lines, weeks, warnings)
-
-
-def _loggable(said: dict[str, Any]) -> dict[str, Any]:
-    """The recipes by name: MLflow's parameters are short."""
-    recipes = {one["name"]: one["kind"] for one in said["recipes"]}
-    return {**said, "recipes": recipes}
+        compared = {line.name: line.auroc for line in lines}
+        heading = "model                 AUROC on the same test patients"
+        return run.finish(
+            bundle.sha256,
+            metrics.estimates,
+            warnings,
+            ["", f"  {heading}", *estimate_lines(compared, width=21)],
+            metrics=metrics,
+            artifacts=("models.json", "predictions.parquet"),
+            model=lambda tracker: tracker.model(
+                run.bundle, SERVED, bundle.classes, bundle.input_types
+            ),
+        )
 
 
 def _fit_all(
-    config: TrainClinical, train: ClinicalRows, bar: Any
+    config: TrainClinical, train: ClinicalRows, bar: Bar
 ) -> tuple[list[Fitted], list[str]]:
     """Fit each recipe; the formula is left out where the table lacks its inputs."""
     fitted, skipped = [], []
     for done, recipe in enumerate(config.recipes, 1):
         try:
-            one = fit_recipe(recipe, train, seed=config.seed, folds=config.inner_folds)
-            fitted.append(one)
+            fitted.append(fit_recipe(recipe, train, seed=config.seed, folds=config.inner_folds))
         except InvalidTableError as error:
             if error.code != "FORMULA_INPUT_MISSING" or len(config.recipes) == 1:
                 raise
@@ -210,10 +191,10 @@ def _fit_all(
     return fitted, skipped
 
 
-def _bundle(
-    run: RunFolder,
+def _save(
+    run: TrainingRun,
     config: TrainClinical,
-    source: ClinicalSource,
+    source: Source,
     rows: ClinicalRows,
     best: Fitted,
     digests: dict[str, str],
@@ -222,18 +203,16 @@ def _bundle(
     validation = rows.only(rows.table["role"] == "validation")
     scored = predictions_of(validation, best.score(validation.table), run_id=run.run_id)
     point = config.operating_point.choose(scored, rows.classes.positive)
-    trained = rows.table.loc[rows.table["role"] == "train", "label"].value_counts()
-    assert source.card.clinical is not None
-    facts = {
-        "patient_column": source.card.clinical.patient,
-        "classes": list(rows.classes.names),
-        "positive": rows.classes.positive,
-        "patients": {name: int(trained.get(name, 0)) for name in rows.classes.names},
-        "run_id": run.run_id,
-        **digests,
-    }
-    save_bundle(run.path / "bundle", best, point, facts)
-    bundle, loaded = load_bundle(run.path / "bundle")
-    return bundle, Fitted(
-        loaded.recipe, loaded.features, loaded.model, loaded.chosen, best.inner_auroc
+    assert source.card is not None and source.card.clinical is not None
+    train = rows.only(rows.table["role"] == "train")
+    draft = ClinicalBundle.of(
+        best,
+        trained_on=trained_on_rows(train, **digests),
+        patient_column=source.card.clinical.patient,
+        classes=list(rows.classes.names),
+        positive=rows.classes.positive,
+        threshold=Threshold.of(point),
+        run_id=run.run_id,
     )
+    saved = ClinicalPredictor(draft, best).save(run.bundle)
+    return saved.bundle, replace(saved.fitted, inner_auroc=best.inner_auroc)

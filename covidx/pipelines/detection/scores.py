@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from covidx.evaluate.boxes import BOX, Detections
 from covidx.imaging.pairs import PairCache
-from covidx.inference.detector import Detector, Found
-from covidx.pipelines.masked.cohort import MaskedCohort
+from covidx.inference.detector import DetectedBoxes, Detector
+from covidx.pipelines.cohort import Cohort
 from covidx.pipelines.progress import Bar
 from covidx.segmentation.instances import lesion_boxes
 from covidx.volume import Volume
@@ -26,7 +26,7 @@ Scan = tuple[str, str, Volume, NDArray[Any]]
 """image_id, patient_id, image, and its opacities on the volume's grid in reading order."""
 
 
-def opaque_of(cache: PairCache, cohort: MaskedCohort, image_id: str) -> NDArray[np.bool_]:
+def opaque_of(cache: PairCache, cohort: Cohort, image_id: str) -> NDArray[np.bool_]:
     """The true opacities of an image on the working grid."""
     question = list(cohort.groups).index("opacity")
     opaque: NDArray[np.bool_] = cache.labels(image_id)[question] > 0
@@ -34,7 +34,7 @@ def opaque_of(cache: PairCache, cohort: MaskedCohort, image_id: str) -> NDArray[
 
 
 def training_edges(
-    cache: PairCache, cohort: MaskedCohort, train: pd.DataFrame, smallest: int
+    cache: PairCache, cohort: Cohort, train: pd.DataFrame, smallest: int
 ) -> NDArray[np.float64]:
     """Width and height of each true box of these images, shape (boxes, 2)."""
     edges = [np.zeros((0, 2))]
@@ -45,7 +45,7 @@ def training_edges(
 
 
 def detect_rows(
-    detector: Detector, cohort: MaskedCohort, rows: pd.DataFrame, bar: Bar
+    detector: Detector, cohort: Cohort, rows: pd.DataFrame, bar: Bar
 ) -> tuple[Detections, Detections | None]:
     """`compare_scans` on images of a manifest."""
     ordered = rows.sort_values("image_id").to_dict("records")
@@ -53,7 +53,7 @@ def detect_rows(
     def scans() -> Iterable[Scan]:
         for done, row in enumerate(ordered, 1):
             volume, image_id = cohort.load(row), str(row["image_id"])
-            truth = cohort.truth(image_id, volume.canonical())["opacity"]
+            truth = cohort.mask_labels(image_id, volume.canonical())["opacity"]
             yield image_id, str(row["patient_id"]), volume, truth
             bar(done, len(ordered))
 
@@ -93,7 +93,7 @@ def compare_scans(
 
 
 def _overlaps(
-    answer: Found, true: pd.DataFrame, masks: NDArray[np.bool_]
+    answer: DetectedBoxes, true: pd.DataFrame, masks: NDArray[np.bool_]
 ) -> Iterable[tuple[int, NDArray[np.float64]]]:
     """IoU of found and true masks of each slice with found ones."""
     if answer.masks is None:

@@ -1,35 +1,36 @@
 """Train and test a network that boxes opacities, from files to a report.
 
 Cohort and true masks, working grid, groups and splits, anchors, training, threshold by validation
-patients, test results. Everything is written below one run folder, and MLflow is told the same.
+patients, test results. Everything is written below one run folder, and MLflow logs the same.
 """
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 import torch
 
+from covidx.bundles import Threshold
 from covidx.evaluate import Estimate
 from covidx.evaluate.boxes import Detections
 from covidx.evaluate.detection import at_threshold, detection_estimates, threshold_at
-from covidx.files import replacing, write_json
-from covidx.inference.detection_bundle import DetectionBundle
+from covidx.inference.detection_bundle import DetectionBundle, DetectionRecipe
 from covidx.inference.detector import Detector
-from covidx.inference.image_bundle import Threshold
 from covidx.models.detectors import Anchors, anchor_fit, fit_anchors, make_detector
-from covidx.pipelines.detection.config import TrainDetection, WayToDetect
+from covidx.pipelines.detection.config import TrainDetection
 from covidx.pipelines.detection.scores import detect_rows, opaque_of, training_edges
-from covidx.pipelines.image.fit import training_folder
-from covidx.pipelines.masked.prepare import Laid, fit_patches, lay_out, of_run
-from covidx.pipelines.masked.results import warnings_of, write_network_card
+from covidx.pipelines.masked_run import (
+    Prepared,
+    check_masks,
+    fit_patches,
+    prepare,
+    write_network_card,
+)
 from covidx.pipelines.progress import Bars, silent
-from covidx.pipelines.sources import Source
-from covidx.pipelines.telling import tell_bundle
+from covidx.pipelines.run import TrainedRun, TrainingRun, estimate_lines
+from covidx.pipelines.source import Source
 from covidx.report.canvas import save_all
 from covidx.report.detection import (
     BoxedSlice,
@@ -38,24 +39,15 @@ from covidx.report.detection import (
     loss_figure,
     write_detection_report,
 )
-from covidx.runs import RunFolder, provenance
-from covidx.tracking import tracked
+from covidx.runs import provenance
+from covidx.tables import BOXES, TRUE_BOXES, write_csv
 from covidx.training.detect_learner import DetectLearner
 from covidx.training.fit import Fit
 
-__all__ = ["TrainedDetector", "train_detection"]
+__all__ = ["train_detection"]
 
 PIPELINE = "train_detection"
 UNSET = Threshold(value=1.0, rule="none", origin="not chosen yet")
-
-
-@dataclass(frozen=True, eq=False)
-class TrainedDetector:
-    """Where the run lies, what it found on its test patients, what to know before reading it."""
-
-    folder: Path
-    estimates: Mapping[str, Estimate]
-    warnings: list[str]
 
 
 def train_detection(
@@ -65,14 +57,15 @@ def train_detection(
     work: Path = Path("data"),
     runs: Path = Path("runs"),
     bars: Bars = silent,
-) -> TrainedDetector:
-    """Run the whole pipeline.
+) -> TrainedRun:
+    """Train a network that boxes opacities.
 
     Parameters
     ----------
     config : TrainDetection
+        As ``train_detection.yaml``.
     source : Source, optional
-        Images, and a card that says where their masks lie; the phantom if not given.
+        Images, and a card that says where their masks lie; the phantom by default.
     work : Path
         Takes phantom cohorts, stores and caches, which later runs reuse.
     runs : Path
@@ -85,68 +78,73 @@ def train_detection(
     CovidxError
         Whatever is wrong with the input, by code and place; nothing half-written is left.
     """
-    folder = RunFolder(PIPELINE, runs)
-    with folder.closing(), tracked(PIPELINE, folder.run_id, runs) as tracker:
-        folder.record["config"] = config.model_dump(mode="json")
-        folder.record["mlflow_run_id"] = tracker.run_id
-        folder.record["machine"]["threads"] = torch.get_num_threads()
-        laid = lay_out(source, work, config, config.select, (folder, tracker, bars))
-        part = {str(role): rows for role, rows in laid.rows.groupby("role")}
-        with folder.step("anchors"):
-            smallest = laid.way.smallest
-            edges = training_edges(laid.cache, laid.cohort, part["train"], smallest)
+    if source is not None:
+        check_masks(source)
+    with TrainingRun.open(
+        PIPELINE, config, source, work=work, runs=runs, bars=bars, parameters={}
+    ) as run:
+        prepared = prepare(run, config, config.select)
+        cohort, recipe = prepared.cohort, prepared.recipe
+        with run.step("anchors"):
+            train = prepared.of_role("train")
+            edges = training_edges(prepared.cache, cohort, train, recipe.smallest)
             anchors = fit_anchors(edges, config.seed)
-            folder.record["anchors"] = {"edges": anchors, "mean_iou": anchor_fit(edges, anchors)}
-        with folder.step("train"):
-            place = training_folder(work, laid.way, config.seed, laid.rows, laid.digests)
-            fitted = _fit(laid, anchors, config.seed, place)
-            shutil.rmtree(place)
-        tracker.curves(fitted.curves)
-        with folder.step("threshold"), bars("threshold") as bar:
+            mean_iou = anchor_fit(edges, anchors)
+            run.record.details["anchors"] = {"edges": anchors, "mean_iou": mean_iou}
+        with run.step("train"):
+            checkpoints = run.checkpoints(recipe, config.seed, prepared.rows)
+            fitted = _fit(prepared, anchors, config.seed, checkpoints)
+            run.record.resumed_from_epoch = fitted.resumed_from
+        run.tracker.curves(fitted.curves)
+        with run.step("threshold") as bar:
             described = DetectionBundle(
-                recipe=laid.way.recipe,
+                recipe=recipe,
                 anchors=anchors,
                 threshold=UNSET,
-                **of_run(laid, folder.run_id),
+                **prepared.bundle_fields(run.run_id),
             )
             draft = Detector(described, fitted.model)
-            validation, _ = detect_rows(draft, laid.cohort, part["validation"], bar)
-            threshold = _threshold(validation, laid.way.false_rate)
+            validation, _ = detect_rows(draft, cohort, prepared.of_role("validation"), bar)
+            threshold = _threshold(validation, recipe.false_rate)
             described = described.model_copy(update={"threshold": threshold})
-            detector = Detector(described, fitted.model).save(folder.path / "bundle")
-        with folder.step("evaluate"), bars("evaluate") as bar:
-            boxes, masks = detect_rows(detector, laid.cohort, part["test"], bar)
-            _write_tables(boxes, folder.path)
+            detector = Detector(described, fitted.model).save(run.bundle)
+        with run.step("evaluate") as bar:
+            boxes, masks = detect_rows(detector, cohort, prepared.of_role("test"), bar)
+            write_csv(boxes.found, run.path / "boxes.csv", BOXES)
+            write_csv(boxes.truth, run.path / "truth.csv", TRUE_BOXES)
             estimates = _estimates(boxes, masks, threshold, config.seed)
-            found = {name: one.to_json() for name, one in estimates.items()}
-            write_json(folder.path / "metrics.json", found)
-            warnings = warnings_of(laid.cohort, laid.rows)
-            words = _words(detector.bundle)
-            write_network_card(folder.path / "bundle", detector.bundle, words, estimates, warnings)
-        with folder.step("report"):
-            pictures = _draw(laid, boxes, estimates, threshold, fitted, folder.path / "figures")
-            facts = _facts(folder, laid, detector, fitted)
-            page = folder.path / "report.html"
-            title = f"{PIPELINE}: opacities as boxes"
+            run.write_estimates(estimates)
+            warnings = prepared.warnings
+            card = _card(detector.bundle)
+            write_network_card(run.bundle, detector.bundle, *card, estimates, warnings)
+        with run.step("report"):
             write_detection_report(
-                page, title, estimates, pictures=pictures, facts=facts, warnings=warnings
+                run.path / "report.html",
+                f"{PIPELINE}: opacities as boxes",
+                estimates,
+                pictures=_draw(prepared, boxes, estimates, threshold, fitted, run.figures),
+                facts=_facts(run, prepared, detector, fitted, mean_iou),
+                warnings=warnings,
             )
-        folder.record["resumed_from_epoch"] = fitted.resumed_from
-        tell_bundle(tracker, folder, detector.bundle.sha256, estimates)
-        for name in ("figures", "bundle"):
-            tracker.files(folder.path / name, name)
-        for name in ("report.html", "metrics.json", "boxes.csv", "truth.csv"):
-            tracker.file(folder.path / name)
-    return TrainedDetector(folder.path, estimates, warnings)
+        return run.finish(
+            detector.bundle.sha256,
+            estimates,
+            warnings,
+            [
+                "boxes beside the true ones of test patients; n: boxes, lesions or scans",
+                *estimate_lines(estimates),
+            ],
+            artifacts=("bundle", "boxes.csv", "truth.csv"),
+        )
 
 
-def _fit(laid: Laid[WayToDetect], anchors: Anchors, seed: int, folder: Path) -> Fit:
+def _fit(prepared: Prepared[DetectionRecipe], anchors: Anchors, seed: int, folder: Path) -> Fit:
     torch.manual_seed(seed)
-    way = laid.way
-    network = make_detector(way.network, anchors, pretrained=True)
-    question = list(laid.cohort.groups).index("opacity")
-    learner = DetectLearner(network, question, way.smallest, way.learning, seed)
-    return fit_patches(laid, learner, seed, folder)
+    recipe = prepared.recipe
+    network = make_detector(recipe.network, anchors, pretrained=True)
+    opacities = list(prepared.cohort.groups).index("opacity")
+    learner = DetectLearner(network, opacities, recipe.smallest, recipe.learning, seed)
+    return fit_patches(prepared, learner, seed, folder)
 
 
 def _threshold(validation: Detections, rate: float) -> Threshold:
@@ -164,21 +162,16 @@ def _estimates(
 ) -> dict[str, Estimate]:
     """mAP of boxes, and of masks where there are any; FROC; what the threshold gives."""
     origin = f"{threshold.rule}; {threshold.origin}"
-    found = detection_estimates(boxes, seed) | at_threshold(boxes, threshold.value, origin, seed)
+    estimates = detection_estimates(boxes, seed)
+    estimates |= at_threshold(boxes, threshold.value, origin, seed)
     if masks is not None:
         of_masks = detection_estimates(masks, seed)
-        found |= {f"mask_{name}": of_masks[name] for name in ("map50", "map50_95")}
-    return found
+        estimates |= {f"mask_{name}": of_masks[name] for name in ("map50", "map50_95")}
+    return estimates
 
 
-def _write_tables(boxes: Detections, folder: Path) -> None:
-    for name, table in (("boxes.csv", boxes.found), ("truth.csv", boxes.truth)):
-        with replacing(folder / name) as temporary:
-            table.to_csv(temporary, index=False, float_format="%.6g")
-
-
-def _words(bundle: DetectionBundle) -> tuple[str, str, list[str]]:
-    """The model card's words."""
+def _card(bundle: DetectionBundle) -> tuple[str, str, list[str]]:
+    """The model card's name, use and description."""
     lines = [f"{name}: {value}" for name, value in bundle.recipe.model_dump().items()]
     lines.append(f"anchors (width, height in working pixels): {list(bundle.anchors)}")
     chosen = bundle.threshold
@@ -187,7 +180,7 @@ def _words(bundle: DetectionBundle) -> tuple[str, str, list[str]]:
 
 
 def _draw(
-    laid: Laid[WayToDetect],
+    prepared: Prepared[DetectionRecipe],
     boxes: Detections,
     estimates: Mapping[str, Estimate],
     threshold: Threshold,
@@ -199,7 +192,7 @@ def _draw(
         "froc.png": ("Lesions found against false positives a scan", froc_figure(estimates)),
         "training.png": (
             "Loss and mAP50 by epoch",
-            loss_figure(fitted.curves, fitted.best_epoch, laid.patients),
+            loss_figure(fitted.curves, fitted.best_epoch, prepared.patients),
         ),
     }
     patient_of = boxes.scans.set_index("image_id")["patient_id"]
@@ -210,12 +203,13 @@ def _draw(
         image_id = str(most.index[place])
         number = int(boxes.truth.loc[boxes.truth["image_id"] == image_id, "slice"].mode().iloc[0])
         found, truth = (_of_slice(one, image_id, number) for one in (boxes.found, boxes.truth))
+        image = prepared.cache.image(image_id)
         shown = BoxedSlice(
-            f"{patient_of[image_id]}, slice {number + 1} from the feet",
-            laid.cache.image(image_id)[number],
+            f"{patient_of[image_id]}, slice {number + 1} of {len(image)}, caudal to cranial",
+            image[number],
             truth,
             found[found["find_score"] >= threshold.value],
-            opaque_of(laid.cache, laid.cohort, image_id)[number],
+            opaque_of(prepared.cache, prepared.cohort, image_id)[number],
         )
         drawn[f"{word}.png"] = (f"a scan with {word} true boxes", boxes_figure(shown))
     return save_all(drawn, folder)
@@ -226,22 +220,26 @@ def _of_slice(table: pd.DataFrame, image_id: str, number: int) -> pd.DataFrame:
 
 
 def _facts(
-    folder: RunFolder, laid: Laid[WayToDetect], detector: Detector, fitted: Fit
+    run: TrainingRun,
+    prepared: Prepared[DetectionRecipe],
+    detector: Detector,
+    fitted: Fit,
+    mean_iou: float,
 ) -> list[tuple[str, str]]:
     """What was done, in a few lines."""
-    recipe, anchors = detector.bundle.recipe, folder.record["anchors"]
+    recipe = detector.bundle.recipe
     chosen = detector.bundle.threshold
     pixels = ", ".join(f"{width:.0f} x {height:.0f}" for width, height in detector.bundle.anchors)
     return [
-        ("Data set", laid.cohort.source.name),
-        ("Cohort", laid.said),
+        ("Data set", prepared.cohort.source.name),
+        ("Cohort", prepared.summary),
         ("Working grid", str(recipe.framing.model_dump())),
         ("Network", str(recipe.network.model_dump())),
         (
             "Anchors",
-            f"{pixels} pixels; mean best IoU with training boxes {anchors['mean_iou']:.2f}",
+            f"{pixels} pixels; mean best IoU with training boxes {mean_iou:.2f}",
         ),
         ("Threshold", f"{chosen.value:.3f}: {chosen.rule}; {chosen.origin}"),
         ("Training", f"{len(fitted.curves)} epochs, that of number {fitted.best_epoch} kept"),
-        *provenance(folder.record, detector.bundle.sha256),
+        *provenance(run.record, detector.bundle.sha256),
     ]

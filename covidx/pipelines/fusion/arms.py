@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -24,12 +21,13 @@ from covidx.fusion import (
 )
 from covidx.fusion.arms import FloatArray
 from covidx.imaging import BagCache
+from covidx.inference.image_bundle import ImageRecipe
 from covidx.pipelines.clinical.config import TrainClinical
+from covidx.pipelines.cohort import Cohort
 from covidx.pipelines.fusion.cohort import FusionCohort
-from covidx.pipelines.image.config import Recipe
-from covidx.pipelines.image.fit import fit_image, training_folder
+from covidx.pipelines.image.fit import fit_image
 from covidx.pipelines.progress import Bars
-from covidx.pipelines.sources import Cohort
+from covidx.pipelines.run import TrainingRun
 from covidx.training import Fit
 
 __all__ = ["ClinicalArm", "ImageTrainer", "train_clinical_arm"]
@@ -45,25 +43,19 @@ class ImageTrainer:
     ----------
     cohort : Cohort
     cache : BagCache
-    recipe : Recipe
+    recipe : ImageRecipe
     joined : FusionCohort
-    digests : mapping
-        Of the data, so that an interrupted training is taken up again.
     seed : int
-    work : Path
-        Takes checkpoints.
-    folders : list of Path
-        Where they lie.
+    run : TrainingRun
+        Whose checkpoints let an interrupted training be taken up again.
     """
 
     cohort: Cohort
     cache: BagCache
-    recipe: Recipe
+    recipe: ImageRecipe
     joined: FusionCohort
-    digests: Mapping[str, str]
     seed: int
-    work: Path
-    folders: list[Path] = field(default_factory=list)
+    run: TrainingRun
 
     @property
     def patients(self) -> pd.DataFrame:
@@ -78,7 +70,7 @@ class ImageTrainer:
 
     def unseen(self, folds: int, bars: Bars) -> OutOfFold:
         """Scores of each of them by a network that was trained without their fold."""
-        train, images, classes = self.patients, self.joined.images, self.cohort.classes
+        train, images, classes = self.patients, self.joined.images, self.cohort.labels
         place = classes.names.index(classes.positive)
         done = 0
 
@@ -106,19 +98,12 @@ class ImageTrainer:
         chosen = patients[
             (patients["role"] == "validation") & patients["patient_id"].isin(scored.logits.index)
         ]
-        positive = (chosen["label"] == self.cohort.classes.positive).to_numpy(bool)
+        positive = (chosen["label"] == self.cohort.labels.positive).to_numpy(bool)
         return fit_scale(scored.logits[chosen["patient_id"]].to_numpy(np.float64), positive)
 
     def _on(self, rows: pd.DataFrame) -> Fit:
-        folder = training_folder(self.work, self.recipe, self.seed, rows, self.digests)
-        self.folders.append(folder)
-        return fit_image(self.cache, rows, self.cohort.classes, self.recipe, self.seed, folder)
-
-    def forget(self) -> None:
-        """Remove the checkpoints, once what they gave is safe."""
-        for folder in self.folders:
-            shutil.rmtree(folder)
-        self.folders.clear()
+        folder = self.run.checkpoints(self.recipe, self.seed, rows)
+        return fit_image(self.cache, rows, self.cohort.labels, self.recipe, self.seed, folder)
 
 
 @dataclass(frozen=True, eq=False)

@@ -20,24 +20,24 @@ def write_fusion_model_card(
     columns = [f"{c.name}{f' ({c.unit})' if c.unit else ''}" for c in predictor.rows.columns]
     facts = ModelFacts(
         name=f"covidx P3: {bundle.positive} on {seen.modality} and clinical rows",
-        architecture=f"{what}; P1 {image.architecture.backbone}, "
+        architecture=f"{what}; P1 {image.recipe.architecture.backbone}, "
         f"P2 {', '.join(bundle.clinical_sha256)}",
         positive=bundle.positive,
         classes=bundle.classes,
         modality=f"{seen.modality} and clinical rows",
         units=seen.units,
-        domain=bundle.domain,
-        card_identifier=bundle.dataset,
+        domain=bundle.trained_on.domain,
+        card_identifier=bundle.trained_on.dataset,
         card_sha256=seen.card_sha256 or "none",
-        patients_by_class=bundle.patients,
+        patients_by_class=bundle.trained_on.patients,
         manufacturers=seen.manufacturers,
         slice_thickness_mm=seen.slice_thickness_mm,
         preprocessing=[
-            *(f"image, {k}: {v}" for k, v in image.preprocessing.model_dump().items()),
+            *(f"image, {k}: {v}" for k, v in image.recipe.preprocessing.model_dump().items()),
             f"clinical row, as the training table: {', '.join(columns)}",
         ],
         threshold=bundle.threshold.value,
-        threshold_origin=f"{bundle.threshold.rule} on {bundle.threshold.origin}",
+        threshold_origin=bundle.threshold.provenance,
         metrics=metrics.to_json(),
         metrics_on=f"{metrics.n} test {metrics.level}s of the same data set",
         limits=notes,

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from scipy.special import expit
 
-from covidx.clinical import Fitted, load_bundle, save_bundle
+from covidx.clinical import ClinicalBundle, Fitted, trained_on_rows
 from covidx.evaluate import OperatingPoint, OperatingRule, delong
 from covidx.fusion import (
     CLINICAL_FOLDER,
@@ -19,21 +19,21 @@ from covidx.fusion import (
     Fuser,
     FusionBundle,
     FusionPredictor,
+    FusionRecipe,
     ImageTraining,
     JointFusion,
     LateFusion,
     Line,
     OutOfFold,
-    Recipe,
     fit_joint,
     fit_late,
     predictions_of,
-    save_fusion,
     score,
     with_features,
 )
 from covidx.fusion.arms import FloatArray
-from covidx.inference import Predictor, Threshold
+from covidx.inference import ImagePredictor, Threshold
+from covidx.inference.clinical import ClinicalPredictor
 from covidx.pipelines.fusion.arms import ClinicalArm
 from covidx.pipelines.fusion.cohort import FusionCohort
 
@@ -44,7 +44,7 @@ __all__ = ["Candidate", "choose", "fit_candidate", "save_p3"]
 class Candidate:
     """A fitted fusion, and the arms with the image features that it reads."""
 
-    recipe: Recipe
+    recipe: FusionRecipe
     fuser: Fuser
     arms: Arms
 
@@ -55,7 +55,7 @@ class Candidate:
 
 
 def fit_candidate(
-    recipe: Recipe,
+    recipe: FusionRecipe,
     arms: Arms,
     positive: str,
     unseen: tuple[OutOfFold, ClinicalArm],
@@ -67,7 +67,7 @@ def fit_candidate(
 
     Parameters
     ----------
-    recipe : Recipe
+    recipe : FusionRecipe
     arms : Arms
         All patients, with role.
     positive : str
@@ -114,7 +114,7 @@ def choose(candidates: Sequence[Candidate], positive: str) -> tuple[Candidate, d
     -------
     chosen : Candidate
     aurocs : dict
-        Recipe -> AUROC on validation patients: for choosing, not for reporting.
+        FusionRecipe -> AUROC on validation patients: for choosing, not for reporting.
     """
     patients = candidates[0].arms.patients
     scores = np.stack([one.scores for one in candidates])
@@ -132,7 +132,7 @@ def save_p3(
     folder: Path,
     chosen: Candidate,
     clinic: ClinicalArm,
-    p1: tuple[Predictor, Line],
+    p1: tuple[ImagePredictor, Line],
     joined: FusionCohort,
     facts: Mapping[str, Any],
     rule: OperatingRule,
@@ -145,7 +145,7 @@ def save_p3(
         The bundle's, with P1's in ``image``.
     chosen : Candidate
     clinic : ClinicalArm
-    p1 : (Predictor, Line)
+    p1 : (ImagePredictor, Line)
         P1, and what calibrates it.
     joined : FusionCohort
     facts : mapping
@@ -159,43 +159,46 @@ def save_p3(
     counts = {name: int((train["label"] == name).sum()) for name in classes}
     fuser = chosen.fuser
     names = fuser.models if isinstance(fuser, LateFusion) else [clinic.best]
+    trained = {key: facts[key] for key in TRAINED_FACTS}
+    rows = joined.rows.only(joined.rows.table["role"] == "train")
+    on_rows = trained_on_rows(rows, **trained)
     saved: dict[str, Fitted] = {}
     digests: dict[str, str] = {}
     for name in names:
-        said = expit(chosen.arms.clinical[name].to_numpy(np.float64))
+        scores = expit(chosen.arms.clinical[name].to_numpy(np.float64))
+        part = ClinicalBundle.of(
+            clinic.models[name],
+            trained_on=on_rows,
+            patient_column=facts["patient_column"],
+            classes=classes,
+            positive=positive,
+            threshold=Threshold.of(_point(rule, chosen.arms, scores, "p2", classes)),
+            run_id=facts["run_id"],
+        )
         place = folder / CLINICAL_FOLDER / name
-        own = {key: facts[key] for key in CLINICAL_FACTS}
-        more = {"classes": classes, "positive": positive, "patients": counts, **own}
-        point = _point(rule, chosen.arms, said, "p2", classes)
-        save_bundle(place, clinic.models[name], point, more)
-        part, saved[name] = load_bundle(place)
-        digests[name] = part.sha256
+        predictor = ClinicalPredictor(part, clinic.models[name]).save(place)
+        saved[name], digests[name] = predictor.fitted, predictor.bundle.sha256
     point = _point(rule, chosen.arms, chosen.scores, "p3", classes)
+    update = {"columns": on_rows.columns, "unknown_share": on_rows.unknown_share}
     draft = FusionBundle(
         recipe=chosen.recipe,
+        trained_on=image.bundle.trained_on.model_copy(
+            update={**trained, **update, "patients": counts}
+        ),
         lines=dict(fuser.lines),
         scale=scale,
         prior=fuser.prior if isinstance(fuser, JointFusion) else None,
         classes=classes,
         positive=positive,
         threshold=Threshold.of(point),
-        patients=counts,
         image_sha256=image.bundle.sha256,
         clinical_sha256=digests,
-        **{key: facts[key] for key in ("run_id", "dataset", "domain", "split_sha256")},
+        run_id=facts["run_id"],
     )
-    return save_fusion(folder, draft, fuser, image, saved)
+    return FusionPredictor(draft, image, part, saved, fuser).save(folder)
 
 
-CLINICAL_FACTS = (
-    "run_id",
-    "dataset",
-    "domain",
-    "card_sha256",
-    "table_sha256",
-    "split_sha256",
-    "patient_column",
-)
+TRAINED_FACTS = ("dataset", "domain", "card_sha256", "table_sha256", "split_sha256")
 
 
 def _point(

@@ -11,7 +11,7 @@ import pandas as pd
 from covidx.clinical import ClinicalRows
 from covidx.cohort import Splits, group_images, make_splits
 from covidx.errors import InvalidTableError
-from covidx.fusion import BOTH, Recipe
+from covidx.fusion import BOTH, FusionRecipe
 from covidx.fusion.late import need_patients
 from covidx.ingest import IngestResult
 
@@ -125,13 +125,13 @@ def join_arms(manifest: pd.DataFrame, rows: ClinicalRows, *, seed: int, parts: i
     )
 
 
-def need_both(joined: FusionCohort, recipes: Iterable[Recipe]) -> None:
+def need_both(joined: FusionCohort, recipes: Iterable[FusionRecipe]) -> None:
     """Refuse patients too few for a fusion before an hour of training finds it out.
 
     Parameters
     ----------
     joined : FusionCohort
-    recipes : iterable of Recipe
+    recipes : iterable of FusionRecipe
         Networks are calibrated on validation patients; lines are fitted on training patients alone.
 
     Raises

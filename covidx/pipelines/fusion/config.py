@@ -2,34 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
 from pydantic import Field
 
-from covidx.cards import DataCard
 from covidx.config import Config, load_config
 from covidx.errors import ConfigError, InvalidInputError
 from covidx.evaluate import OperatingRule
-from covidx.fusion import Recipe
-from covidx.pipelines.clinical.config import (
-    TRAIN_CLINICAL,
-    ClinicalSource,
-    TrainClinical,
-)
-from covidx.pipelines.image.config import (
-    TRAIN_CT,
-    TRAIN_CXR,
-    PhantomCohort,
-    TrainCT,
-    TrainCXR,
-    TrainImage,
-)
-from covidx.pipelines.progress import Bars
-from covidx.pipelines.sources import Source, phantom_source
+from covidx.fusion import FusionRecipe
+from covidx.pipelines.clinical.config import TRAIN_CLINICAL, TrainClinical, no_clinical_card
+from covidx.pipelines.image.config import TRAIN_CT, TRAIN_CXR, TrainCT, TrainCXR, TrainImage
+from covidx.pipelines.source import PhantomCohort, Source
 
-__all__ = ["TRAIN_FUSION", "FusionSource", "TrainFusion", "fusion_source", "phantom_arms"]
+__all__ = ["TRAIN_FUSION", "TrainFusion", "with_clinical_table"]
 
 TRAIN_FUSION = Path(__file__).with_name("train_fusion.yaml")
 
@@ -45,7 +32,7 @@ class TrainFusion(Config):
     operating_point: OperatingRule
     p1: list[str]
     p2: list[str]
-    recipes: list[Recipe] = Field(min_length=1)
+    recipes: list[FusionRecipe] = Field(min_length=1)
 
     @property
     def image_config(self) -> TrainImage:
@@ -72,26 +59,13 @@ class TrainFusion(Config):
         return [f"operating_point={self.operating_point.model_dump_json(exclude_none=True)}"]
 
 
-@dataclass(frozen=True)
-class FusionSource:
-    """Images and the clinical table of the same patients."""
+def with_clinical_table(source: Source) -> Source:
+    """The source with its clinical table: the user's, else the card's.
 
-    image: Source
-    clinical: ClinicalSource
-
-
-def phantom_arms(work: Path, config: TrainFusion, bars: Bars) -> FusionSource:
-    """The phantom's images and clinical rows."""
-    image = phantom_source(work, config.image_config, bars)
-    assert image.clinical is not None and image.card is not None
-    table = ClinicalSource(image.clinical, image.card, image.labels)
-    return FusionSource(replace(image, clinical=None), table)
-
-
-def fusion_source(
-    data: Path, labels: Path | None, table: Path | None, card: DataCard | None
-) -> FusionSource:
-    """What the user named: a folder of images, labels, a clinical table and its card.
+    Parameters
+    ----------
+    source : Source
+        Images, labels, a clinical table and its card.
 
     Raises
     ------
@@ -100,14 +74,9 @@ def fusion_source(
     ConfigError
         ``CARD_NOT_CLINICAL``.
     """
+    card = source.card
     if card is None:
-        raise InvalidInputError(
-            "CARD_MISSING",
-            "No data card describes the clinical table.",
-            path=table or data,
-            expected="a card with a section clinical; meaning, unit, range and timing of columns",
-            hint="Write one (see docs/clinical.md) and give it with --card (make: CARD=card.yaml).",
-        )
+        raise no_clinical_card(source.table or source.images)
     if card.clinical is None:
         raise ConfigError(
             "CARD_NOT_CLINICAL",
@@ -115,7 +84,7 @@ def fusion_source(
             path=card.identifier,
             expected="a section clinical: table, features",
         )
-    table = table or data / card.clinical.table
+    table = source.table or source.images / card.clinical.table
     if not table.is_file():
         raise InvalidInputError(
             "TABLE_MISSING",
@@ -123,4 +92,4 @@ def fusion_source(
             path=table,
             hint="Name it with --clinical (make: CLINICAL=table.csv).",
         )
-    return FusionSource(Source(data, labels, card), ClinicalSource(table, card, labels))
+    return replace(source, table=table)

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
 from covidx.clinical import NO_CONTROL, missingness_warning
 from covidx.fusion import BOTH, FusionBundle
+from covidx.pipelines.cohort import Cohort
 from covidx.pipelines.fusion.cohort import FusionCohort
 from covidx.pipelines.fusion.results import CONTROL, MAIN
-from covidx.pipelines.image.results import report_warnings
-from covidx.pipelines.sources import Cohort
+from covidx.pipelines.handovers import source_warnings
 from covidx.report import reliability_figure, save_all, score_figure
 from covidx.report.comparison import roc_curves_figure
 from covidx.report.fusion import ArmLine, contributions_figure
-from covidx.runs import provenance
+from covidx.runs import RunRecord, provenance
 
 __all__ = ["draw_fusion_figures", "facts_of", "warnings_of"]
 
@@ -62,11 +61,13 @@ def warnings_of(
             found += [told] if told else []
     if complete:
         found.append(NO_CONTROL)
-    return [*found, *report_warnings(cohort, joined.images), *joined.notes, *joined.rows.notes]
+    tested = joined.images.loc[joined.images["role"] == "test", "patient_id"].nunique()
+    notes = [*cohort.notes, *joined.notes, *joined.rows.notes]
+    return [*found, *source_warnings(cohort.source, tested, notes)]
 
 
 def facts_of(
-    record: dict[str, Any],
+    record: RunRecord,
     joined: FusionCohort,
     bundle: FusionBundle,
     validation: Mapping[str, float],
@@ -75,9 +76,9 @@ def facts_of(
     roles = joined.patients["role"].value_counts()
     labels = joined.patients["label"].value_counts()
     gaps = joined.rows.table[joined.rows.names].isna().mean()
-    config = record["config"]
+    config = record.config
     return [
-        ("Data set", f"{bundle.dataset} ({bundle.domain})"),
+        ("Data set", f"{bundle.trained_on.dataset} ({bundle.trained_on.domain})"),
         ("Patients", f"{len(joined.patients)}: {', '.join(f'{n} {k}' for k, n in labels.items())}"),
         (
             "Split",

@@ -36,8 +36,8 @@ from covidx.pipelines.evaluation import Input, evaluate_table
 from covidx.pipelines.fusion.arms import ClinicalArm
 from covidx.pipelines.fusion.choice import Candidate
 from covidx.pipelines.fusion.cohort import FusionCohort
+from covidx.pipelines.run import TrainingRun
 from covidx.report.fusion import ArmLine
-from covidx.runs import RunFolder
 from covidx.tables import CLINICAL, PREDICTIONS, write_table
 
 __all__ = ["CONTROL", "KINDS", "MAIN", "P3", "Found", "judge", "scores_by_arm"]
@@ -100,7 +100,7 @@ def scores_by_arm(
         P1's own log odds, not calibrated.
     """
     own = by_image.logits.reindex(arms.patients["patient_id"]).to_numpy(np.float64)
-    backbone = predictor.image.bundle.architecture.backbone
+    backbone = predictor.image.bundle.recipe.architecture.backbone
     found = {P3: (KINDS[predictor.bundle.recipe.kind], predictor.score(arms))}
     if clinic.control is not None:  # first of the others: what it reaches, no model has shown
         alone = np.where(arms.has(CLINICAL_ARM), clinic.control.score(arms.values), np.nan)
@@ -116,7 +116,7 @@ def scores_by_arm(
 
 
 def judge(
-    run: RunFolder,
+    run: TrainingRun,
     predictor: FusionPredictor,
     arms: Arms,
     scored: Mapping[str, tuple[str, FloatArray]],
@@ -127,7 +127,7 @@ def judge(
 
     Parameters
     ----------
-    run : RunFolder
+    run : TrainingRun
     predictor : FusionPredictor
         As it was saved.
     arms : Arms
@@ -154,13 +154,11 @@ def judge(
         for name, (_, scores) in scored.items()
     }
     main = pd.concat([tables[name] for name in MAIN], ignore_index=True)
-    write_table(main, run.path / "predictions.parquet", PREDICTIONS)
     everything = pd.concat(list(tables.values()), ignore_index=True)
     write_table(everything, run.path / "models.parquet", PREDICTIONS)
     test = tables[P3][tables[P3]["role"] == "test"]
-    metrics = evaluate(test, bundle.positive, bundle.operating_point)
-    write_json(run.path / "metrics.json", metrics.to_json())
-    write_json(run.path / "confusion.json", metrics.confusion_json())
+    metrics = evaluate(test, bundle.positive, bundle.threshold.operating_point)
+    run.write_predictions(main, metrics)
     words = {name: what for name, (what, _) in scored.items()}
     lines = _compare_arms(everything, bundle.positive, how, words)
     write_json(run.path / "arms.json", [line.to_json() for line in lines])
@@ -200,7 +198,7 @@ def _compare_arms(
 def _missing_arms(predictor: FusionPredictor, arms: Arms) -> dict[str, Metrics]:
     """P3 on the test patients who have both arms, as if they lacked one; its own threshold."""
     both = arms.only(arms.has(BOTH))
-    point, positive = predictor.bundle.operating_point, predictor.bundle.positive
+    point, positive = predictor.bundle.threshold.operating_point, predictor.bundle.positive
     found = {}
     for pattern in PATTERNS:
         part = both.restricted(pattern)
@@ -221,7 +219,7 @@ def _write_contributions(path: Path, predictor: FusionPredictor, arms: Arms) -> 
     bundle, spoke = predictor.bundle, arms.available
     parts = predictor.fuser.contributions(arms)
     table = arms.patients[["patient_id", "label"]].assign(score=parts.scores(spoke))
-    called = bundle.operating_point.decide(table["score"].to_numpy())
+    called = bundle.threshold.operating_point.decide(table["score"].to_numpy())
     table["called"] = np.where(called, bundle.positive, f"not {bundle.positive}")
     table = table.assign(**parts._asdict(), arms_used=spoke)
     table = table.sort_values("score", ascending=False, ignore_index=True)

@@ -17,10 +17,10 @@ from covidx.evaluate import Metrics
 from covidx.explain import heatmaps
 from covidx.files import make_folder
 from covidx.imaging import BagCache
-from covidx.inference import Predictor
+from covidx.inference import ImagePredictor
 from covidx.ingest import load_image
+from covidx.pipelines.cohort import Cohort
 from covidx.pipelines.progress import Bar
-from covidx.pipelines.sources import Cohort
 from covidx.report import Case, write_case
 from covidx.report.slices import slice_views
 from covidx.volume import Volume
@@ -31,7 +31,7 @@ AFFINE_TOLERANCE_MM = 1e-3
 
 
 def make_cases(
-    predictor: Predictor,
+    predictor: ImagePredictor,
     cohort: Cohort,
     cache: BagCache,
     rows: pd.DataFrame,
@@ -66,7 +66,7 @@ def _records(rows: pd.DataFrame) -> list[dict[str, Any]]:
 
 
 def _case(
-    predictor: Predictor,
+    predictor: ImagePredictor,
     cohort: Cohort,
     cache: BagCache,
     row: dict[str, Any],
@@ -80,10 +80,10 @@ def _case(
     maps = heatmaps(predictor, bag, scores)
     make_folder(folder)
     bundle, score = predictor.bundle, predictor.positive_score(scores)
-    how, finding = bundle.preprocessing, bundle.positive
+    how, finding = bundle.recipe.preprocessing, bundle.positive
     views = slice_views(volume, bag, maps, how, folder, finding, truth)
     called = score >= bundle.threshold.value
-    no_lesion = truth is not None and not truth.any() and row["label"] != cohort.classes.reference
+    no_lesion = truth is not None and not truth.any() and row["label"] != cohort.labels.reference
     case = Case(
         name=_name(row, metrics.level),
         folder=folder.name,

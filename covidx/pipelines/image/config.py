@@ -12,29 +12,13 @@ from covidx.config import Config
 from covidx.constants import LATERAL_VIEWS
 from covidx.errors import InvalidInputError
 from covidx.evaluate import OperatingRule
-from covidx.imaging import Preprocessing
-from covidx.models import Architecture
-from covidx.training import Learning
+from covidx.inference.image_bundle import ImageRecipe
+from covidx.pipelines.source import PhantomCohort
 
-__all__ = ["TRAIN_CT", "TRAIN_CXR", "Recipe", "TrainCT", "TrainCXR", "TrainImage"]
+__all__ = ["TRAIN_CT", "TRAIN_CXR", "TrainCT", "TrainCXR", "TrainImage"]
 
 TRAIN_CT = Path(__file__).with_name("train_ct.yaml")
 TRAIN_CXR = Path(__file__).with_name("train_cxr.yaml")
-
-
-class Recipe(Config):
-    """What depends on the kind of image."""
-
-    preprocessing: Preprocessing
-    architecture: Architecture
-    learning: Learning
-
-
-class PhantomCohort(Config):
-    """Which phantom cohort to make where no data are given."""
-
-    patients: int = Field(ge=20)
-    seed: int = Field(ge=0)
 
 
 class TrainImage(Config):
@@ -42,7 +26,7 @@ class TrainImage(Config):
 
     pipeline: ClassVar[str]
     modalities: ClassVar[tuple[str, ...]]
-    phantom_modality: ClassVar[Literal["ct", "cxr"]]
+    phantom_cohort: ClassVar[Literal["ct", "cxr"]]
 
     seed: int = Field(ge=0)
     phantom: PhantomCohort
@@ -75,7 +59,7 @@ class TrainImage(Config):
         notes = [f"{n} images left out: {what}" for what, n in left_out.items() if n]
         return manifest[fits & ~lateral].reset_index(drop=True), notes
 
-    def recipe(self, manifest: pd.DataFrame) -> Recipe:
+    def recipe(self, manifest: pd.DataFrame) -> ImageRecipe:
         """The recipe that fits the images of `manifest`."""
         raise NotImplementedError
 
@@ -85,12 +69,12 @@ class TrainCT(TrainImage):
 
     pipeline = "train_ct"
     modalities = ("CT",)
-    phantom_modality = "ct"
+    phantom_cohort = "ct"
 
-    volume: Recipe
-    slice: Recipe
+    volume: ImageRecipe
+    slice: ImageRecipe
 
-    def recipe(self, manifest: pd.DataFrame) -> Recipe:
+    def recipe(self, manifest: pd.DataFrame) -> ImageRecipe:
         """For volumes where there are any, else for single slices."""
         return self.volume if (manifest["kind"] == "volume").any() else self.slice
 
@@ -100,10 +84,10 @@ class TrainCXR(TrainImage):
 
     pipeline = "train_cxr"
     modalities = ("CR", "DX")
-    phantom_modality = "cxr"
+    phantom_cohort = "cxr"
 
-    radiograph: Recipe
+    radiograph: ImageRecipe
 
-    def recipe(self, manifest: pd.DataFrame) -> Recipe:
+    def recipe(self, manifest: pd.DataFrame) -> ImageRecipe:
         """There is one."""
         return self.radiograph

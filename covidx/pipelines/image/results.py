@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from covidx.cards import ModelFacts, write_model_card
 from covidx.cohort import Splits
 from covidx.evaluate import Metrics, OperatingRule, Rows
 from covidx.imaging import BagCache
-from covidx.inference import Bundle, Predictor, Threshold, parity_bags, predict_cache, save_bundle
+from covidx.inference import ImageBundle, ImagePredictor, ImageRecipe, Threshold, predict_cache
 from covidx.models import BagClassifier
+from covidx.pipelines.cohort import Cohort
 from covidx.pipelines.handovers import trained_on
-from covidx.pipelines.image.config import Recipe
-from covidx.pipelines.sources import Cohort
 from covidx.report import (
     confusion_figure,
     reliability_figure,
@@ -25,29 +22,26 @@ from covidx.report import (
     score_figure,
     training_figure,
 )
-from covidx.report.words import FEW_TESTED, FEWEST_TESTED, SIMULATED
-from covidx.runs import provenance
+from covidx.runs import RunRecord, provenance
 from covidx.training import Fit
 
 __all__ = [
     "draw_figures",
     "make_bundle",
     "report_facts",
-    "report_warnings",
     "with_threshold",
-    "write_bundle",
     "write_image_model_card",
 ]
 
 
 def make_bundle(
     model: BagClassifier,
-    recipe: Recipe,
+    recipe: ImageRecipe,
     cohort: Cohort,
     rows: pd.DataFrame,
     splits: Splits,
     run_id: str,
-) -> Predictor:
+) -> ImagePredictor:
     """A bundle, complete but for its threshold (`with_threshold`) and hashes.
 
     Parameters
@@ -60,45 +54,36 @@ def make_bundle(
         Manifest rows with fold and role.
     run_id : str
     """
-    bundle = Bundle(
-        architecture=recipe.architecture,
-        preprocessing=recipe.preprocessing,
-        classes=list(cohort.classes.names),
-        positive=cohort.classes.positive,
+    bundle = ImageBundle(
+        recipe=recipe,
+        classes=list(cohort.labels.names),
+        positive=cohort.labels.positive,
         threshold=Threshold(value=0.5, rule="none", origin="nothing yet"),
-        trained_on=trained_on(cohort.source, rows, splits, cohort.classes.names),
+        trained_on=trained_on(cohort.source, rows, splits, cohort.labels.names),
         run_id=run_id,
     )
-    return Predictor(bundle, model)
+    return ImagePredictor(bundle, model)
 
 
 def with_threshold(
-    draft: Predictor, cache: BagCache, rows: pd.DataFrame, rule: OperatingRule
-) -> Predictor:
+    draft: ImagePredictor, cache: BagCache, rows: pd.DataFrame, rule: OperatingRule
+) -> ImagePredictor:
     """The same bundle with its threshold, chosen on the validation rows of `rows`."""
     bundle = draft.bundle
     validation = rows[rows["role"] == "validation"]
     scored = predict_cache(draft, cache, validation, bundle.run_id)
     point = Threshold.of(rule.choose(scored, bundle.positive))
-    return Predictor(bundle.model_copy(update={"threshold": point}), draft.model)
-
-
-def write_bundle(folder: Path, predictor: Predictor) -> Predictor:
-    """Save a bundle and read it back, so that all that follows uses what was saved."""
-    cases = parity_bags(predictor.bundle.preprocessing)
-    expected = np.stack([predictor.score(bag).probabilities for bag in cases])
-    save_bundle(folder, predictor.bundle, predictor.model, expected)
-    return Predictor.load(folder)
+    return ImagePredictor(bundle.model_copy(update={"threshold": point}), draft.model)
 
 
 def write_image_model_card(
-    folder: Path, bundle: Bundle, metrics: Metrics, notes: list[str]
+    folder: Path, bundle: ImageBundle, metrics: Metrics, notes: list[str]
 ) -> None:
     """Write the bundle's model card, test results and all."""
     seen = bundle.trained_on
     facts = ModelFacts(
         name=f"covidx P1: {bundle.positive} on {seen.modality}",
-        architecture=f"{bundle.architecture.backbone}; {_deciders(bundle)}",
+        architecture=f"{bundle.recipe.architecture.backbone}; {_deciders(bundle)}",
         positive=bundle.positive,
         classes=bundle.classes,
         modality=seen.modality,
@@ -109,9 +94,9 @@ def write_image_model_card(
         patients_by_class=seen.patients,
         manufacturers=seen.manufacturers,
         slice_thickness_mm=seen.slice_thickness_mm,
-        preprocessing=[f"{k}: {v}" for k, v in bundle.preprocessing.model_dump().items()],
+        preprocessing=[f"{k}: {v}" for k, v in bundle.recipe.preprocessing.model_dump().items()],
         threshold=bundle.threshold.value,
-        threshold_origin=f"{bundle.threshold.rule} on {bundle.threshold.origin}",
+        threshold_origin=bundle.threshold.provenance,
         metrics=metrics.to_json(),
         metrics_on=f"{metrics.n} test {metrics.level}s of the same data set",
         limits=notes,
@@ -141,29 +126,29 @@ def draw_figures(
 
 
 def report_facts(
-    record: dict[str, Any], cohort: Cohort, rows: pd.DataFrame, bundle: Bundle, fitted: Fit
+    record: RunRecord, cohort: Cohort, rows: pd.DataFrame, bundle: ImageBundle, fitted: Fit
 ) -> list[tuple[str, str]]:
     """The method section of the report."""
-    found = cohort.ingested
+    files = cohort.ingested
     shares = rows.groupby("role")["group_id"].nunique()
     classes = rows.groupby("label")["patient_id"].nunique()
     return [
         ("Data set", f"{cohort.source.name} ({bundle.trained_on.domain})"),
         (
             "Files",
-            f"{found.files_seen} seen: {found.accepted_files} accepted, {found.set_aside} set "
-            f"aside, {found.quarantined} quarantined",
+            f"{files.files_seen} seen: {files.accepted_files} accepted, {files.set_aside} set "
+            f"aside, {files.quarantined} quarantined",
         ),
         ("Images", f"{len(rows)}; patients: " + ", ".join(f"{n} {k}" for k, n in classes.items())),
         (
             "Split",
-            f"by group (patient, source, near-duplicates), seed {record['config']['seed']}: "
+            f"by group (patient, source, near-duplicates), seed {record.config['seed']}: "
             + ", ".join(f"{shares[role]} {role}" for role in ("train", "validation", "test"))
             + " groups",
         ),
         (
             "Model",
-            f"{bundle.architecture.backbone}, pretrained on ImageNet; {_deciders(bundle)}",
+            f"{bundle.recipe.architecture.backbone}, pretrained on ImageNet; {_deciders(bundle)}",
         ),
         (
             "Training",
@@ -174,25 +159,8 @@ def report_facts(
     ]
 
 
-def _deciders(bundle: Bundle) -> str:
+def _deciders(bundle: ImageBundle) -> str:
     """Which slices make a decision."""
-    if bundle.preprocessing.input != "volume":
+    if bundle.recipe.preprocessing.input != "volume":
         return "each image is scored by itself"
-    return f"the mean of the {bundle.architecture.top_k} most abnormal slices decides"
-
-
-def report_warnings(cohort: Cohort, rows: pd.DataFrame) -> list[str]:
-    """What a reader must know before any figure."""
-    lines = []
-    if cohort.source.card is not None and cohort.source.card.domain == "simulated":
-        lines.append(SIMULATED)
-    elif cohort.source.card is not None:
-        lines += [f"Known bias: {bias}" for bias in cohort.source.card.known_biases]
-    else:
-        lines.append(
-            "No data card describes this cohort: who was included, and where the labels came from, "
-            "is for the reader to know."
-        )
-    if rows.drop_duplicates("patient_id").groupby("role").size()["test"] < FEWEST_TESTED:
-        lines.append(FEW_TESTED)
-    return [*lines, *cohort.notes]
+    return f"the mean of the {bundle.recipe.architecture.top_k} most abnormal slices decides"

@@ -1,4 +1,4 @@
-"""Learn the scores that readers gave radiographs (extent, opacity), from films to a report.
+"""Learn the scores that readers gave radiographs (extent, opacity), from images to a report.
 
 The method, in the order of a paper: cohort, scores, groups, the lungs' box, features, each patient
 left out in turn, the model of all patients with its intervals.
@@ -7,16 +7,12 @@ left out in turn, the model of all patients with its intervals.
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
-import torch
 from numpy.typing import NDArray
 
-from covidx.cards import card_digest
 from covidx.evaluate import Estimate
 from covidx.evaluate.scores import (
     conformal_half_width,
@@ -24,71 +20,60 @@ from covidx.evaluate.scores import (
     mean_error,
     score_estimates,
 )
-from covidx.files import sha256_file, write_json
 from covidx.ingest import Identities
+from covidx.pipelines.cohort import ingest_source
+from covidx.pipelines.handovers import trained_on
 from covidx.pipelines.progress import Bars, silent
-from covidx.pipelines.radiograph_severity.look import Seen, look
-from covidx.pipelines.radiograph_severity.source import (
-    ScoredSource,
-    TrainSeverity,
-    drawn_boxes,
-    frontal_films,
-    source_digests,
-    source_of_phantom,
+from covidx.pipelines.radiograph_severity.config import TrainRadiographSeverity
+from covidx.pipelines.radiograph_severity.features import Features, extract_features
+from covidx.pipelines.radiograph_severity.scores import (
+    annotated_boxes,
+    frontal_radiographs,
+    phantom_with_scores,
+    readers_table,
+    score_digests,
 )
-from covidx.pipelines.remembered import remember
-from covidx.pipelines.sources import read_source
+from covidx.pipelines.run import TrainedRun, TrainingRun, estimate_lines
+from covidx.pipelines.source import Source
 from covidx.radiograph_severity import (
-    Choice,
-    FilmScore,
-    Grader,
-    LungFinder,
     OutOfFold,
     RadiographNetwork,
-    SeverityBundle,
+    RadiographScore,
+    RadiographSeverityBundle,
+    RadiographSeverityPredictor,
+    RadiographSeverityRecipe,
     choose,
     join_scores,
     leave_one_out,
     read_scores,
-    save_bundle,
 )
 from covidx.radiograph_severity.bundle import Models
-from covidx.radiograph_severity.linear import Linear
 from covidx.report.severity import SeverityPage, write_severity_report
-from covidx.runs import RunFolder, provenance
-from covidx.tables import MANIFEST, write_table
-from covidx.tracking import tracked
+from covidx.runs import provenance
+from covidx.tables import MANIFEST, RADIOGRAPH_SCORES, write_csv, write_table
 
-__all__ = ["TrainedSeverity", "train_severity"]
+__all__ = ["train_radiograph_severity"]
 
-PARITY_CASES = 2
-
-
-@dataclass(frozen=True, eq=False)
-class TrainedSeverity:
-    """Where the run lies, and what it found of each score on patients left out."""
-
-    folder: Path
-    metrics: dict[str, dict[str, Estimate]]
-    patients: int
-    warnings: list[str]
+PIPELINE = "train_radiograph_severity"
+SHOWN = ("mae", "mae_control", "r2", "spearman", "kappa", "interval_coverage")
 
 
-def train_severity(
-    config: TrainSeverity,
-    source: ScoredSource | None = None,
+def train_radiograph_severity(
+    config: TrainRadiographSeverity,
+    source: Source | None = None,
     *,
     work: Path = Path("data"),
     runs: Path = Path("runs"),
     bars: Bars = silent,
-) -> TrainedSeverity:
-    """Run the whole pipeline.
+) -> TrainedRun:
+    """Train a model of readers' severity scores.
 
     Parameters
     ----------
-    config : TrainSeverity
-    source : ScoredSource, optional
-        Films, scores and drawn lungs; the phantom's if not given.
+    config : TrainRadiographSeverity
+        As ``train_radiograph_severity.yaml``.
+    source : Source, optional
+        Radiographs, scores and lung annotations; the phantom's by default.
     work, runs : Path
         Take the store; the run's folder and MLflow's database.
     bars : callable
@@ -99,154 +84,153 @@ def train_severity(
     CovidxError
         Whatever is wrong with the input, by code and place.
     """
-    run = RunFolder("train_severity", runs)
-    with run.closing(), tracked("train_severity", run.run_id, runs) as tracker:
-        said = config.model_dump(mode="json")
-        run.record |= {"config": said, "mlflow_run_id": tracker.run_id}
-        run.record["machine"]["threads"] = torch.get_num_threads()
-        tracker.config(said)
-        with run.step("cohort"):
-            given = source or source_of_phantom(work, config.phantom, bars)
-            table = read_scores(given.table, given.how)
+    images = source or phantom_with_scores(config.phantom, work, bars)
+    table = readers_table(images)
+    scores_of = read_scores(table.path, table.columns)
+    names = list(table.columns.scores)
+    with TrainingRun.open(PIPELINE, config, source, work=work, runs=runs, bars=bars) as run:
         with run.step("ingest"):
-            store, ingested = read_source(given.source, work, bars)
-            remember(run, work, source)
-            films, notes = frontal_films(ingested.manifest)
-            write_table(films, run.path / "manifest.parquet", MANIFEST)
-            identities = Identities.for_card(given.source.card)
-            films, more = join_scores(films, ingested.sources, table, given.how, identities)
+            store, ingested = ingest_source(images, work, bars)
+            radiographs, notes = frontal_radiographs(ingested.manifest)
+            write_table(radiographs, run.path / "manifest.parquet", MANIFEST)
+            identities = Identities.for_card(images.card)
+            radiographs, more = join_scores(
+                radiographs, ingested.sources, scores_of, table.columns, identities
+            )
             boxes = {}
-            if given.masks is not None:
-                boxes = drawn_boxes(films, dict(ingested.sources), given.masks)
-            run.record["data"] = source_digests(given, films, boxes)
-        with run.step("look"), bars("look") as bar:
-            seen = look(films, boxes, store, list(given.how.scores), bar)
-        limits = np.array([one.high for one in given.how.scores.values()])
-        names, rows = list(given.how.scores), seen.rows
+            if table.masks is not None:
+                boxes = annotated_boxes(radiographs, dict(ingested.sources), table.masks)
+            digests = score_digests(images, table, radiographs, boxes)
+        with run.step("features") as bar:
+            features = extract_features(radiographs, boxes, store, names, bar)
+        rows = features.rows
+        scored_rows = rows[["image_id", "patient_id", *names]].assign(role="out-of-fold")
+        run.learn_from(digests, images.name, scored_rows)
+        limits = np.array([score.high for score in table.columns.scores.values()])
         scores, groups = rows[names].to_numpy(float), rows["group_id"].to_numpy(str)
-        with run.step("leave one out"), bars("leave one out") as bar:
-            found = leave_one_out(seen.views, scores, groups, limits, bar)
+        with run.step("leave one out") as bar:
+            out_of_fold = leave_one_out(features.views, scores, groups, limits, bar)
         with run.step("evaluate"):
             metrics = {
-                name: _metrics(config, scores[:, place], place, found, groups)
+                name: _metrics(config, scores[:, place], place, out_of_fold, groups)
                 for place, name in enumerate(names)
             }
-            _out_of_fold(rows, names, found).to_csv(run.path / "predictions.csv", index=False)
-            said_json = {n: {k: e.to_json() for k, e in m.items()} for n, m in metrics.items()}
-            write_json(run.path / "metrics.json", said_json)
+            predictions = _predictions(rows, names, out_of_fold)
+            write_csv(predictions, run.path / "predictions.csv", RADIOGRAPH_SCORES)
+            estimates = {f"{n}.{k}": one for n, part in metrics.items() for k, one in part.items()}
+            run.write_estimates(estimates)
         with run.step("fit"):
-            fitted = choose(seen.views, scores, groups, limits)
-            facts = _facts(given, rows, seen, run.run_id, config)
+            fitted = choose(features.views, scores, groups, limits)
             scored = [
-                FilmScore(
+                RadiographScore(
                     name=name,
                     high=float(limits[place]),
                     view=fitted[place][0].view,
                     model=fitted[place][0].model,
                     half_width=conformal_half_width(
-                        found.found[:, place] - scores[:, place], config.coverage
+                        out_of_fold.found[:, place] - scores[:, place], config.coverage
                     ),
                     mae=metrics[name]["mae"].value,
                 )
                 for place, name in enumerate(names)
             ]
-            bundle = _save(run.path / "bundle", scored, fitted, seen.finder, facts)
-            run.record["bundle_sha256"] = bundle.sha256
-        warnings = [*notes, *more, *seen.notes, *_biases(given)]
+            draft = _draft(images, features, scored, run, config)
+            models = Models([model for _, model in fitted], features.finder)
+            predictor = RadiographSeverityPredictor(draft, models, RadiographNetwork())
+            bundle = predictor.save(run.bundle).bundle
+        warnings = [*notes, *more, *features.notes, *_biases(images)]
         with run.step("report"):
             page = SeverityPage(
-                title="train_severity: scores of radiographs",
+                title=f"{PIPELINE}: scores of radiographs",
                 warnings=warnings,
                 metrics=metrics,
-                choices=_choices(found, names),
-                facts=_told(bundle, provenance(run.record, bundle.sha256)),
+                choices=_choices(out_of_fold, names),
+                facts=_facts(bundle, provenance(run.record, bundle.sha256)),
                 coverage=config.coverage,
             )
-            write_severity_report(run.path, page, scores, found.found, limits)
-        tracker.tags({"bundle_sha256": bundle.sha256, "run_folder": run.run_id})
-        tracker.estimates({f"{n}_{k}": e for n, m in metrics.items() for k, e in m.items()})
-        for name in ("report.html", "metrics.json"):
-            tracker.file(run.path / name)
-    return TrainedSeverity(run.path, metrics, bundle.patients, warnings)
+            write_severity_report(run.path, page, scores, out_of_fold.found, limits)
+        shown = {f"{n}.{key}": estimates[f"{n}.{key}"] for n in names for key in SHOWN}
+        return run.finish(
+            bundle.sha256,
+            estimates,
+            warnings,
+            [
+                f"each of {bundle.trained_on.patients['all']} patients left out in turn",
+                *estimate_lines(shown),
+            ],
+            artifacts=("predictions.csv",),
+        )
 
 
 def _metrics(
-    config: TrainSeverity,
+    config: TrainRadiographSeverity,
     truth: NDArray[np.float64],
     place: int,
-    found: OutOfFold,
+    out_of_fold: OutOfFold,
     groups: NDArray[np.str_],
 ) -> dict[str, Estimate]:
     """Of one score: the whole procedure, and with each view alone."""
-    out, control = found.found[:, place], found.control[:, place]
+    out, control = out_of_fold.found[:, place], out_of_fold.control[:, place]
     metrics = score_estimates(truth, out, control, groups, seed=config.seed)
     metrics["interval_coverage"] = coverage_without(
         out - truth, groups, config.coverage, config.seed
     )
-    for view, values in found.by_view.items():
+    for view, values in out_of_fold.by_view.items():
         metrics[f"mae_{view}_alone"] = mean_error(values[:, place] - truth, groups, config.seed)
     return metrics
 
 
-def _out_of_fold(rows: pd.DataFrame, names: list[str], found: OutOfFold) -> pd.DataFrame:
+def _predictions(rows: pd.DataFrame, names: list[str], out_of_fold: OutOfFold) -> pd.DataFrame:
+    """Scores of each radiograph by models without its patient, and the control's."""
     table = rows[["image_id", "patient_id", "group_id", *names]].copy()
     for place, name in enumerate(names):
-        table[f"{name}_found"] = found.found[:, place].round(3)
-        table[f"{name}_median"] = found.control[:, place]
+        table[f"{name}_predicted"] = out_of_fold.found[:, place].round(3)
+        table[f"{name}_median"] = out_of_fold.control[:, place]
     return table
 
 
-def _facts(
-    given: ScoredSource, rows: pd.DataFrame, seen: Seen, run_id: str, config: TrainSeverity
-) -> dict[str, Any]:
-    card, finder = given.source.card, seen.finder
-    return {
-        "coverage": config.coverage,
-        "lung_sizes": None if finder is None else finder.sizes,
-        "lung_films": 0 if finder is None else finder.films,
-        "films": len(rows),
-        "patients": int(rows["group_id"].nunique()),
-        "dataset": given.source.name,
-        "domain": "real" if card is None else card.domain,
-        "card_sha256": "none" if card is None else card_digest(card),
-        "table_sha256": sha256_file(given.table),
-        "run_id": run_id,
-    }
+def _draft(
+    source: Source,
+    features: Features,
+    scored: list[RadiographScore],
+    run: TrainingRun,
+    config: TrainRadiographSeverity,
+) -> RadiographSeverityBundle:
+    """The bundle, before its hashes."""
+    finder, rows = features.finder, features.rows
+    trained = trained_on(source, rows, None, table_sha256=run.record.data["table_sha256"])
+    patients = {"all": int(rows["group_id"].nunique())}
+    return RadiographSeverityBundle(
+        recipe=RadiographSeverityRecipe(coverage=config.coverage),
+        trained_on=trained.model_copy(update={"patients": patients}),
+        scores=scored,
+        lung_sizes=None if finder is None else finder.sizes,
+        lung_annotations=0 if finder is None else finder.films,
+        radiographs=len(rows),
+        parity=[],
+        run_id=run.run_id,
+    )
 
 
-def _save(
-    folder: Path,
-    scored: list[FilmScore],
-    fitted: list[tuple[Choice, Linear]],
-    finder: LungFinder | None,
-    facts: dict[str, Any],
-) -> SeverityBundle:
-    """Save, and read back, so that a bundle that does not give its scores is never left."""
-    models = Models([model for _, model in fitted], finder)
-    draft = SeverityBundle(scores=scored, parity=[], **facts)
-    parity = Grader(draft, models, RadiographNetwork()).parity(PARITY_CASES)
-    save_bundle(folder, draft.model_copy(update={"parity": parity}), models)
-    return Grader.load(folder).bundle
-
-
-def _choices(found: OutOfFold, names: list[str]) -> list[tuple[str, str, str, int]]:
+def _choices(out_of_fold: OutOfFold, names: list[str]) -> list[tuple[str, str, str, int]]:
     """Score, view, model, and in how many of the rounds inner folds chose them."""
-    rounds = Counter((names[p], one.view, one.model) for _, p, one in found.choices)
+    rounds = Counter((names[p], one.view, one.model) for _, p, one in out_of_fold.choices)
     return [(score, view, model, n) for (score, view, model), n in rounds.most_common()]
 
 
-def _biases(given: ScoredSource) -> list[str]:
-    card = given.source.card
-    simulated = card is not None and card.domain == "simulated"
-    return ["simulated films: this proves plumbing, not medicine"] if simulated else []
+def _biases(source: Source) -> list[str]:
+    if source.domain == "simulated":
+        return ["simulated radiographs: this proves plumbing, not medicine"]
+    return [f"Known bias: {bias}" for bias in (source.card.known_biases if source.card else ())]
 
 
-def _told(bundle: SeverityBundle, facts: list[tuple[str, str]]) -> list[tuple[str, str]]:
-    lungs = f"box by a linear model of {bundle.lung_films} films of other patients"
+def _facts(bundle: RadiographSeverityBundle, facts: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    """What was done, in a few lines."""
+    lungs = f"box by a linear model of {bundle.lung_annotations} radiographs of other patients"
     return [
-        ("Data", f"{bundle.dataset}, {bundle.domain}"),
-        ("Scored", f"{bundle.films} films of {bundle.patients} patients"),
-        ("Lungs", lungs if bundle.lung_films else "not looked for: the whole film"),
-        ("Features", f"{bundle.backbone}, ImageNet weights, frozen"),
+        ("Data", f"{bundle.trained_on.dataset}, {bundle.trained_on.domain}"),
+        ("Scored", f"{bundle.radiographs} of {bundle.trained_on.patients['all']} patients"),
+        ("Lungs", lungs if bundle.lung_annotations else "not located: the whole radiograph"),
+        ("Features", f"{bundle.recipe.backbone}, ImageNet weights, frozen"),
         *facts,
     ]

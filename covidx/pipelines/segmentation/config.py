@@ -4,64 +4,24 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pydantic import Field, model_validator
+from pydantic import model_validator
 
-from covidx.config import Config
 from covidx.constants import LATERAL_VIEWS
 from covidx.errors import InvalidInputError
-from covidx.imaging.frames import Framing
-from covidx.inference.segmentation_bundle import SegmentRecipe
-from covidx.models.segmenters import SegmenterShape
-from covidx.pipelines.masked.cohort import MaskedCohort
-from covidx.pipelines.masked.prepare import MaskedTraining
-from covidx.training.segment_learner import SegmentLearning
+from covidx.inference.segmentation_bundle import SegmentationRecipe
+from covidx.pipelines.cohort import Cohort
+from covidx.pipelines.masked_run import MaskedTraining
 
-__all__ = ["TRAIN_SEGMENTATION", "TrainSegmentation", "WayToSegment"]
+__all__ = ["TRAIN_SEGMENTATION", "TrainSegmentation"]
 
 TRAIN_SEGMENTATION = Path(__file__).with_name("train_segmentation.yaml")
-
-
-class WayToSegment(Config):
-    """What depends on the kind of image."""
-
-    framing: Framing
-    network: SegmenterShape
-    learning: SegmentLearning
-    mirrored: bool
-    tolerance: float = Field(ge=0, description="of the NSD: mm, or pixels of a radiograph")
-
-    @model_validator(mode="after")
-    def _fits(self) -> WayToSegment:
-        dimensions, patch = self.network.dimensions, self.learning.patch
-        if len(patch) != dimensions:
-            raise ValueError(f"a {dimensions}D network needs a patch of {dimensions} edges")
-        if any(edge % self.network.multiple for edge in patch):
-            raise ValueError(f"edges of the patch must be multiples of {self.network.multiple}")
-        if self.framing.input == "radiograph" and dimensions != 2:
-            raise ValueError("a radiograph has two dimensions")
-        return self
-
-    @property
-    def dimensions(self) -> int:
-        """Of the network."""
-        return self.network.dimensions
-
-    @property
-    def recipe(self) -> SegmentRecipe:
-        """What goes into the bundle."""
-        return SegmentRecipe(
-            framing=self.framing,
-            network=self.network,
-            patch=self.learning.patch,
-            mirrored=self.mirrored,
-        )
 
 
 class TrainSegmentation(MaskedTraining):
     """``train_segmentation.yaml``."""
 
-    volume: WayToSegment
-    radiograph: WayToSegment
+    volume: SegmentationRecipe
+    radiograph: SegmentationRecipe
 
     @model_validator(mode="after")
     def _fits(self) -> TrainSegmentation:
@@ -70,7 +30,7 @@ class TrainSegmentation(MaskedTraining):
                 raise ValueError(f"{name}.framing.input must be {name}")
         return self
 
-    def select(self, cohort: MaskedCohort) -> tuple[MaskedCohort, WayToSegment]:
+    def select(self, cohort: Cohort) -> tuple[Cohort, SegmentationRecipe]:
         """The images to segment, with a note on each kind that is left out, and how.
 
         Volumes where there are any, else frontal radiographs.
@@ -93,11 +53,11 @@ class TrainSegmentation(MaskedTraining):
                 expected="CT volumes, or frontal radiographs",
                 actual=", ".join(sorted(set(manifest["modality"] + " " + manifest["kind"]))),
             )
-        way = self.volume if volume.any() else self.radiograph
+        recipe = self.volume if volume.any() else self.radiograph
         notes = []
         if lateral.any() and not volume.any():
             notes.append(f"{int(lateral.sum())} images left out: lateral views")
         others = int((~taken).sum()) - (int(lateral.sum()) if not volume.any() else 0)
         if others:
             notes.append(f"{others} images left out: of another kind")
-        return cohort.only(manifest[taken].reset_index(drop=True), notes), way
+        return cohort.only(manifest[taken].reset_index(drop=True), notes), recipe

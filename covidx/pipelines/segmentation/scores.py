@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from covidx.evaluate import Estimate
 from covidx.imaging.pairs import Groups
 from covidx.inference.segmenter import Segmenter
-from covidx.pipelines.masked.cohort import MaskedCohort
+from covidx.pipelines.cohort import Cohort
 from covidx.pipelines.progress import Bar
 from covidx.segmentation import MaskScores, compare_masks, on_grid, summarise
 from covidx.segmentation.threshold import choose_threshold, threshold_opacities
@@ -42,7 +42,7 @@ def structures_of(groups: Groups) -> dict[str, tuple[str, tuple[int, ...]]]:
 
 def score_images(
     segmenter: Segmenter,
-    cohort: MaskedCohort,
+    cohort: Cohort,
     rows: pd.DataFrame,
     tolerance: float,
     threshold: float | None,
@@ -53,7 +53,7 @@ def score_images(
     Parameters
     ----------
     segmenter : Segmenter
-    cohort : MaskedCohort
+    cohort : Cohort
     rows : DataFrame
         Of the manifest.
     tolerance : float
@@ -72,7 +72,7 @@ def score_images(
         volume = cohort.load(row)
         found = segmenter.segment(volume)
         upright = volume.canonical()
-        truth = cohort.truth(str(row["image_id"]), upright)
+        truth = cohort.mask_labels(str(row["image_id"]), upright)
         turned = {name: in_reading_order(labels, volume) for name, labels in found.items()}
         spacing = upright.spacing_mm or (1.0, 1.0, 1.0)
         known = {"image_id": row["image_id"], "patient_id": row["patient_id"]}
@@ -129,14 +129,14 @@ def _summary(part: pd.DataFrame, seed: int) -> dict[str, Estimate]:
     return summarise(scores, part["patient_id"].to_numpy(), by_patient=True, seed=seed)
 
 
-def tune_threshold(cohort: MaskedCohort, rows: pd.DataFrame) -> float:
+def tune_threshold(cohort: Cohort, rows: pd.DataFrame) -> float:
     """The control's threshold, by the training patients."""
     load: Callable[[Row], Volume] = cohort.load
 
     def scans() -> Any:
         for row in rows.to_dict("records"):
             volume = load({str(k): v for k, v in row.items()}).canonical()
-            truth = cohort.truth(str(row["image_id"]), volume)
+            truth = cohort.mask_labels(str(row["image_id"]), volume)
             yield volume.array, truth["lung"] > 0, truth["opacity"] > 0
 
     return choose_threshold(scans())

@@ -1,0 +1,84 @@
+"""The rows of a run scored again by its bundle, each kind of classifier in its own way."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from scipy.special import expit
+
+from covidx.audit.run.folder import RunParts
+from covidx.fusion import FusionPredictor, make_arms, read_images
+from covidx.imaging import BagCache
+from covidx.inference import ImagePredictor, predict_cache
+from covidx.inference.clinical import ClinicalPredictor
+from covidx.tables import PROBABILITY_PREFIX, probability_columns
+
+__all__ = ["rescore_clinical", "rescore_fusion", "rescore_images"]
+
+
+def rescore_images(run: RunParts, predictor: ImagePredictor, cache: BagCache) -> pd.DataFrame:
+    """Score the images of a run again.
+
+    Parameters
+    ----------
+    run : RunParts
+    predictor : ImagePredictor
+    cache : BagCache
+        The run's images, prepared.
+
+    Returns
+    -------
+    DataFrame
+        arm, unit_id and a probability column a class.
+    """
+    assert run.manifest is not None
+    roles = run.splits.drop_duplicates("group_id").set_index("group_id")["role"]
+    rows = run.manifest.assign(fold=0, role=run.manifest["group_id"].map(roles))
+    scored = predict_cache(predictor, cache, rows, run.record.run_id)
+    return scored[["arm", "unit_id", *probability_columns(scored).values()]]
+
+
+def rescore_clinical(run: RunParts, predictor: ClinicalPredictor, cache: None) -> pd.DataFrame:
+    """Score the clinical rows of a run again, as `rescore_images` does images."""
+    assert run.clinical is not None
+    scores = pd.Series(predictor.fitted.score(run.clinical), index=run.clinical["patient_id"])
+    return _two_classes(run, {"p2": scores})
+
+
+def rescore_fusion(run: RunParts, predictor: FusionPredictor, cache: BagCache) -> pd.DataFrame:
+    """Score P3 and both of its arms again, by patient, as `rescore_images` does images."""
+    assert run.manifest is not None and run.clinical is not None
+    patients = run.predictions[["patient_id"]].drop_duplicates(ignore_index=True)
+    images = run.manifest[run.manifest["patient_id"].isin(patients["patient_id"])]
+    image = predictor.image
+    place = image.bundle.classes.index(image.bundle.positive)
+    own = read_images(image.model, cache, images, place)
+    read = own
+    if predictor.reader is not image.model:
+        read = own._replace(features=read_images(predictor.reader, cache, images, place).features)
+    values = run.clinical.set_index("patient_id")
+    arms = make_arms(patients, read.calibrated(predictor.bundle.scale), values, predictor.clinical)
+    first = arms.clinical.iloc[:, 0].to_numpy(np.float64)
+    p1 = expit(own.logits.reindex(patients["patient_id"]).to_numpy(np.float64))
+    scores = {"p3": predictor.score(arms), "p1": p1, "p2": expit(first)}
+    return _two_classes(
+        run, {arm: pd.Series(values, patients["patient_id"]) for arm, values in scores.items()}
+    )
+
+
+def _two_classes(run: RunParts, scores: dict[str, pd.Series]) -> pd.DataFrame:
+    """Probability columns of two classes from the positive one's, by arm."""
+    positive = run.positive
+    other = next(name for name in probability_columns(run.predictions) if name != positive)
+    tables = [
+        pd.DataFrame(
+            {
+                "arm": arm,
+                "unit_id": values.index,
+                f"{PROBABILITY_PREFIX}{other}": 1 - values.to_numpy(),
+                f"{PROBABILITY_PREFIX}{positive}": values.to_numpy(),
+            }
+        )
+        for arm, values in scores.items()
+    ]
+    return pd.concat(tables, ignore_index=True)

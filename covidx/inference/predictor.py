@@ -1,0 +1,248 @@
+"""The one protocol of a trained model in use, whatever its kind."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
+
+from covidx.domain import outside_domain
+from covidx.errors import CovidxError
+from covidx.inference.prediction import Payload, Prediction, Predictions
+from covidx.inference.reading import Inputs
+from covidx.ingest.identity import Identities
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import torch
+
+    from covidx.bundles import BundleFile
+    from covidx.ingest.records import ReadImage
+
+__all__ = [
+    "ImageInputPredictor",
+    "Predictor",
+    "choose_device",
+    "decided",
+    "device_of",
+    "image_predictions",
+]
+
+
+class Predictor(Protocol):
+    """A bundle in memory, ready for use. A kind of model is a child."""
+
+    WRITES_FOLDER: ClassVar[bool] = False
+    """Whether its results are files: then it has ``write(predictions, out)``."""
+
+    bundle: Any
+    """A `BundleFile` of its kind."""
+
+    @property
+    def device(self) -> torch.device | str:
+        """Where its network lies; ``cpu`` where it has none."""
+        return "cpu"
+
+    def empty_payload(self) -> Payload:
+        """The payload of an input without a result: it has the same columns as another."""
+        return Payload()
+
+    @classmethod
+    @abstractmethod
+    def load(cls, folder: Path, device: str = "auto") -> Self:
+        """Read a bundle, and prove by its reference cases that it gives what it gave.
+
+        Parameters
+        ----------
+        folder : Path
+        device : str
+            Of torch; ``auto``: a GPU where there is one.
+
+        Raises
+        ------
+        BundleError
+            As `read_bundle`, or ``PARITY_LOST``.
+        """
+
+    @abstractmethod
+    def save(self, folder: Path) -> Self:
+        """Write the bundle and read it back, so that all that follows uses what was saved.
+
+        Parameters
+        ----------
+        folder : Path
+        """
+
+    @abstractmethod
+    def predictions(self, inputs: Inputs) -> Iterator[Prediction]:
+        """A prediction for each image, row or patient; what cannot be read has a problem.
+
+        Parameters
+        ----------
+        inputs : Inputs
+        """
+
+    @abstractmethod
+    def of_frame(self, table: pd.DataFrame) -> Iterator[Prediction]:
+        """A prediction for each row of a table in memory, as MLflow gives it to a served model.
+
+        ``source.number`` counts its rows from 1.
+
+        Parameters
+        ----------
+        table : DataFrame
+            Column ``path``, or the columns of a clinical model's training table, or both.
+        """
+
+    def stream(
+        self, paths: Path | str | Sequence[Path | str], **options: Any
+    ) -> Iterator[Prediction]:
+        """As `predictions`, one at a time, of inputs by path.
+
+        Parameters
+        ----------
+        paths : Path, str, or a sequence of them
+        **options
+            As `Inputs.of` takes them: table, card, identities, progress.
+        """
+        return self.predictions(Inputs.of(paths, **options))
+
+    def predict(self, paths: Path | str | Sequence[Path | str], **options: Any) -> Predictions:
+        """As `stream`, all at once; ``.to_frame()`` gives a table.
+
+        Parameters
+        ----------
+        paths : Path, str, or a sequence of them
+        **options
+            As `Inputs.of` takes them: table, card, identities, progress.
+        """
+        return Predictions(list(self.stream(paths, **options)), self.bundle)
+
+
+class ImageInputPredictor(Predictor, Protocol):
+    """A model that takes images one by one: a child says what it makes of one."""
+
+    @abstractmethod
+    def of_image(self, image: ReadImage, draft: Prediction) -> Prediction:
+        """What the model makes of an image.
+
+        Parameters
+        ----------
+        image : ReadImage
+        draft : Prediction
+            With source, threshold, receipt and what speaks against the result; to be completed
+            by `dataclasses.replace`.
+
+        Raises
+        ------
+        CovidxError
+            It becomes the prediction's problem.
+        """
+
+    def predictions(self, inputs: Inputs) -> Iterator[Prediction]:
+        """A prediction for each image; what cannot be read has a problem.
+
+        Parameters
+        ----------
+        inputs : Inputs
+        """
+        return image_predictions(self, inputs)
+
+    def of_frame(self, table: pd.DataFrame) -> Iterator[Prediction]:
+        """A prediction for each image at each path.
+
+        Parameters
+        ----------
+        table : DataFrame
+            Column ``path``.
+        """
+        paths = [Path(path) for path in table["path"]]
+        return self.predictions(Inputs(paths, None, Identities.keyed()))
+
+
+class OfImages(Protocol):
+    """What goes over images: a predictor, or a method that was not trained."""
+
+    @property
+    def bundle(self) -> Any:
+        """Gives threshold and domain of validity; None of a method that was not trained."""
+
+    def empty_payload(self) -> Payload:
+        """As `Predictor.empty_payload`."""
+
+    def of_image(self, image: ReadImage, draft: Prediction) -> Prediction:
+        """As `ImageInputPredictor.of_image`."""
+
+
+def image_predictions(predictor: OfImages, inputs: Inputs) -> Iterator[Prediction]:
+    """Go over the images of all inputs.
+
+    Parameters
+    ----------
+    predictor : OfImages
+    inputs : Inputs
+    """
+    bundle, empty = predictor.bundle, predictor.empty_payload()
+    point = None if bundle is None else bundle.threshold
+    for source, image, problem in inputs.images():
+        blank = Prediction(source, threshold=point, payload=empty)
+        if image is None:
+            yield replace(blank, problem=problem, complete=False)
+            continue
+        draft = replace(
+            blank,
+            outside=() if bundle is None else tuple(outside_domain(bundle, image.fields)),
+            receipts=(image.receipt.to_json(),),
+        )
+        try:
+            yield predictor.of_image(image, draft)
+        except CovidxError as error:
+            yield replace(draft, problem=error.told, complete=False)
+
+
+def decided(bundle: BundleFile, draft: Prediction, probabilities: dict[str, float]) -> Prediction:
+    """A prediction with its score and what the threshold makes of it.
+
+    Parameters
+    ----------
+    bundle : BundleFile
+        With positive class and threshold.
+    draft : Prediction
+    probabilities : dict
+        Class -> probability.
+    """
+    assert bundle.positive is not None and bundle.threshold is not None
+    score = probabilities[bundle.positive]
+    called = score >= bundle.threshold.value
+    decision = bundle.positive if called else f"not {bundle.positive}"
+    return replace(draft, score=score, probabilities=probabilities, decision=decision)
+
+
+def device_of(model: torch.nn.Module) -> torch.device:
+    """Where a network lies; the CPU of one without weights.
+
+    Parameters
+    ----------
+    model : Module
+    """
+    import torch
+
+    first = next(iter(model.parameters()), None)
+    return torch.device("cpu") if first is None else first.device
+
+
+def choose_device(name: str = "auto") -> torch.device:
+    """The device of a network.
+
+    Parameters
+    ----------
+    name : str
+        As torch names them, such as ``cuda:1``; ``auto``: a GPU where there is one, else the CPU.
+    """
+    import torch
+
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    return torch.device(name)

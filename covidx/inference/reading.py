@@ -1,0 +1,159 @@
+"""The one loop over named inputs: images one by one, and a reason for what is none."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import pandas as pd
+
+from covidx.errors import CovidxError
+from covidx.inference.prediction import InputSource
+from covidx.ingest.identity import Identities
+
+if TYPE_CHECKING:
+    from covidx.cards import DataCard
+    from covidx.ingest.reader import ImageReader
+    from covidx.ingest.records import ReadImage
+
+__all__ = ["InputImage", "Inputs"]
+
+Progress = Callable[[int, int], None]
+
+
+class InputImage(NamedTuple):
+    """One image of an input, or why there is none.
+
+    Parameters
+    ----------
+    source : InputSource
+    image : ReadImage, optional
+    problem : str, optional
+        Exactly where there is no image: begins with a code.
+    """
+
+    source: InputSource
+    image: ReadImage | None
+    problem: str | None
+
+
+@dataclass(frozen=True, eq=False)
+class Inputs:
+    """What a model is to be used on.
+
+    Parameters
+    ----------
+    paths : sequence of Path
+        DICOM folders or files, NIfTI, PNG or JPEG; of a clinical model tables.
+    table : Path, optional
+        Of a fusion model: the clinical table of the same patients.
+    identities : Identities
+        How ids and paths are shown.
+    card : DataCard, optional
+        Of the data set: pictures with a table, public ids, real or simulated.
+    progress : callable, optional
+        Called with (paths done, paths in all).
+    """
+
+    paths: Sequence[Path]
+    table: Path | None
+    identities: Identities
+    card: DataCard | None = None
+    progress: Progress | None = None
+
+    @classmethod
+    def of(
+        cls,
+        paths: Path | str | Sequence[Path | str],
+        *,
+        table: Path | None = None,
+        card: DataCard | None = None,
+        identities: Identities | None = None,
+        progress: Progress | None = None,
+    ) -> Inputs:
+        """Inputs by path.
+
+        Parameters
+        ----------
+        paths : Path, str, or a sequence of them
+        table, card, progress
+            As in `Inputs`.
+        identities : Identities, optional
+            Unless given, public where the card says so, else pseudonyms by the user's key.
+        """
+        several = [paths] if isinstance(paths, Path | str) else paths
+        shown = identities or Identities.for_card(card)
+        return cls([Path(one) for one in several], table, shown, card, progress)
+
+    @property
+    def simulated(self) -> bool:
+        """Whether the card says that the patients are simulated."""
+        return self.card is not None and self.card.domain == "simulated"
+
+    def each_path(self) -> Iterator[tuple[InputSource, Path]]:
+        """Each named path and its source, telling of the progress after each."""
+        for number, path in enumerate(self.paths, 1):
+            yield InputSource(number, str(path), self.identities.path(path.name)), path
+            if self.progress is not None:
+                self.progress(number, len(self.paths))
+
+    def images(self) -> Iterator[InputImage]:
+        """Each image of each path; a path, or files of it, that cannot be read give a problem."""
+        for named, path in self.each_path():
+            read = 0
+            try:
+                reader = _open(path, self.identities, self.card)
+                for image in reader:
+                    read += 1
+                    yield InputImage(
+                        _source(named, path, image, reader, self.identities), image, None
+                    )
+            except CovidxError as error:
+                yield InputImage(named, None, error.told)
+                continue
+            left = reader.quarantine
+            if read:  # what was set aside (a localizer, another kernel) is no failure then
+                left = left[left["kind"] == "quarantined"]
+            if len(left) or not read:
+                yield InputImage(named, None, _reasons(left))
+
+
+def _open(path: Path, identities: Identities, card: DataCard | None) -> ImageReader:
+    from covidx.ingest.reader import read_images
+
+    return read_images(path, identities=identities, card=card)
+
+
+def _source(
+    named: InputSource, path: Path, image: ReadImage, reader: ImageReader, identities: Identities
+) -> InputSource:
+    files = [reader.known_path(one) for one in image.paths]
+    folder = os.path.commonpath([str(Path(one).parent) for one in files])
+    place = folder if len(files) > 1 else files[0]
+    root = path.absolute()
+    within = os.path.relpath(place, root if root.is_dir() else root.parent)
+    values = image.fields
+    return InputSource(
+        named.number,
+        place,
+        within if within == "." else identities.path(within),
+        len(files),
+        patient_id=str(values["patient_id"]),
+        image_id=str(values["image_id"]),
+        study_uid=values["study_uid"],
+        series_uid=values["series_uid"],
+        series_number=image.series_number,
+        series_description=image.series_description,
+    )
+
+
+def _reasons(left: pd.DataFrame) -> str:
+    """Each code once, with the number of files and the first reason."""
+    parts = [
+        f"{code} ({len(rows)} file{'s' if len(rows) != 1 else ''}): {rows['reason'].iloc[0]}"
+        for code, rows in left.groupby("code", sort=True)
+    ]
+    return "; ".join(parts) or "NO_IMAGES: there is no image here"

@@ -1,0 +1,134 @@
+"""The slices behind the score of an image: which decided, and where they lie."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from covidx.inference.prediction import Payload
+
+if TYPE_CHECKING:
+    from covidx.imaging.bags import Bag
+    from covidx.ingest.records import ReadImage
+
+__all__ = ["ImagePayload", "SliceScore", "slice_payload"]
+
+
+@dataclass(frozen=True)
+class SliceScore:
+    """One slice that the network saw.
+
+    Parameters
+    ----------
+    slice : int
+        From 1, caudal to cranial.
+    instance : int, optional
+        InstanceNumber of its DICOM file, or number of its frame.
+    position_mm : tuple of float, optional
+        Its middle: x, y, z in DICOM's patient coordinates (LPS).
+    score : float
+        Probability of the positive class by this slice alone.
+    weight : float
+        Its share in the decision; 0: it did not decide.
+    """
+
+    slice: int
+    instance: int | None
+    position_mm: tuple[float, float, float] | None
+    score: float
+    weight: float
+
+    def __str__(self) -> str:
+        parts = [f"slice {self.slice}"]
+        if self.instance is not None:
+            parts.append(f"instance {self.instance}")
+        if self.position_mm is not None:
+            parts.append(f"z {self.position_mm[2]:.1f} mm")
+        return f"{', '.join(parts)}: {self.score:.3f}"
+
+
+@dataclass(frozen=True)
+class ImagePayload(Payload):
+    """The slices behind a score.
+
+    Parameters
+    ----------
+    n_slices : int
+        Of the whole image.
+    slices : tuple of SliceScore
+        Those that the network saw, caudal to cranial.
+    """
+
+    n_slices: int = 0
+    slices: tuple[SliceScore, ...] = ()
+
+    @property
+    def deciding(self) -> list[SliceScore]:
+        """The slices that decided, the highest score first."""
+        return sorted((one for one in self.slices if one.weight > 0), key=lambda one: -one.score)
+
+    def columns(self) -> dict[str, Any]:
+        """Number of slices, and those that decided as text."""
+        return {
+            "n_slices": self.n_slices or None,
+            "deciding_slices": "; ".join(map(str, self.deciding)),
+        }
+
+    def lines(self) -> list[str]:
+        """The deciding slices of a volume."""
+        if self.n_slices < 2:
+            return []
+        return [
+            f"deciding slices of {self.n_slices}, caudal to cranial:",
+            *(f"  {one}" for one in self.deciding),
+        ]
+
+
+def slice_payload(
+    image: ReadImage, bag: Bag, scores: NDArray[np.float64], weights: NDArray[np.float64]
+) -> ImagePayload:
+    """Name the slices of a bag by number, instance and position.
+
+    Parameters
+    ----------
+    image : ReadImage
+    bag : Bag
+        Prepared from it.
+    scores, weights : ndarray of float64, shape (n,)
+        Of each slice: probability of the positive class, and share in the decision.
+    """
+    instances, positions = _instances(image, bag), bag.positions_mm
+    slices = tuple(
+        SliceScore(
+            int(number) + 1,
+            instances[n],
+            None if positions is None else _rounded(positions[n]),
+            float(scores[n]),
+            float(weights[n]),
+        )
+        for n, number in enumerate(bag.slices)
+    )
+    return ImagePayload(len(image.volume.canonical().array), slices)
+
+
+def _rounded(position: NDArray[np.float64]) -> tuple[float, float, float]:
+    x, y, z = (round(float(mm), 2) for mm in position)
+    return x, y, z
+
+
+def _instances(image: ReadImage, bag: Bag) -> list[int | None]:
+    """The instance number of each slice of the bag, where slices of both grids are the same."""
+    volume, numbers = image.volume, image.instance_numbers
+    nothing: list[int | None] = [None] * len(bag.slices)
+    if not numbers:
+        return nothing
+    if bag.affine is None or volume.affine is None:
+        return [numbers[n] for n in bag.slices]
+    # Canonical (column, row, slice) indices to those of the volume as it was read.
+    turned = np.linalg.inv(volume.affine) @ bag.affine
+    if not np.isclose(abs(turned[2, 2]), 1.0):  # sagittal or coronal slices
+        return nothing
+    return [numbers[round(float(turned[2, 2] * n + turned[2, 3]))] for n in bag.slices]

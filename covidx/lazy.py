@@ -1,0 +1,56 @@
+"""Packages whose names are imported when asked for (PEP 562), so that a part loads no more."""
+
+from __future__ import annotations
+
+import ast
+import sys
+from collections.abc import Callable
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+__all__ = ["lazy_names"]
+
+
+def lazy_names(package: str, file: str) -> Callable[[str], Any]:
+    """The ``__getattr__`` of a package, by the imports that it has under ``if TYPE_CHECKING``.
+
+    So a name stands in one place, for type checkers and for Python alike. No name may be that of
+    a module beside it, which Python would give in its place.
+
+    Parameters
+    ----------
+    package : str
+        ``__name__``
+    file : str
+        ``__file__``
+
+    Examples
+    --------
+    >>> from covidx import evaluate
+    >>> evaluate.OperatingPoint.__module__
+    'covidx.evaluate.operating_point'
+    """
+    places: dict[str, str] = {}
+
+    def get(name: str) -> Any:
+        if not places:
+            places.update(_places(file))
+        if name not in places:
+            raise AttributeError(f"module {package!r} has no attribute {name!r}")
+        value = getattr(import_module(places[name]), name)
+        setattr(sys.modules[package], name, value)
+        return value
+
+    return get
+
+
+def _places(file: str) -> dict[str, str]:
+    """Name -> module, of the imports under ``if TYPE_CHECKING``."""
+    found: dict[str, str] = {}
+    for node in ast.parse(Path(file).read_bytes()).body:
+        if isinstance(node, ast.If) and getattr(node.test, "id", "") == "TYPE_CHECKING":
+            for line in node.body:
+                if isinstance(line, ast.ImportFrom):
+                    found |= {alias.name: str(line.module) for alias in line.names}
+    return found

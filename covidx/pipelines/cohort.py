@@ -1,0 +1,317 @@
+"""Images joined to what is learnt of them: labels, clinical rows, true masks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from itertools import product
+from pathlib import Path
+from typing import Any, Literal
+
+import pandas as pd
+from numpy.typing import NDArray
+
+from covidx.cohort import (
+    Classes,
+    classes_of,
+    clinical_of,
+    drop_unmatched,
+    join_labels,
+    need_parts,
+    read_labels,
+)
+from covidx.errors import InvalidInputError, InvalidTableError
+from covidx.files import sha256_file
+from covidx.imaging.pairs import Groups
+from covidx.ingest import Identities, IngestResult, ingest, load_image
+from covidx.pipelines.masks import TrueMasks
+from covidx.pipelines.progress import Bars
+from covidx.pipelines.source import Source, store_folder
+from covidx.tables import MASKS, empty, read_csv
+from covidx.volume import Volume
+
+__all__ = ["Cohort", "check_source", "ingest_source", "link_labels", "link_masks"]
+
+MASK_SUFFIXES = (".nii.gz", ".png")
+"""Of volumes, and of radiographs."""
+
+
+@dataclass(frozen=True, eq=False)
+class Cohort:
+    """Images with what is learnt of them, ready to be split.
+
+    Parameters
+    ----------
+    source : Source
+    store : Path
+        Folder of the ingested images.
+    ingested : IngestResult
+        What became of every file.
+    manifest, masks : DataFrame
+        As `tables.MANIFEST` and `tables.MASKS`.
+    notes : list of str
+        A line for each kind of image that was left out.
+    classes : Classes, optional
+        Of the labels; None where masks or scores are learnt.
+    clinical : DataFrame, optional
+        Clinical columns of the label table, as `tables.CLINICAL`.
+    truth : TrueMasks, optional
+        How masks are read where they are learnt.
+    """
+
+    source: Source
+    store: Path
+    ingested: IngestResult
+    manifest: pd.DataFrame
+    masks: pd.DataFrame
+    notes: list[str]
+    classes: Classes | None = None
+    clinical: pd.DataFrame | None = None
+    truth: TrueMasks | None = None
+
+    @property
+    def labels(self) -> Classes:
+        """The classes of a cohort with labels."""
+        assert self.classes is not None
+        return self.classes
+
+    @property
+    def true_masks(self) -> TrueMasks:
+        """How the masks of a cohort with masks are read."""
+        assert self.truth is not None
+        return self.truth
+
+    @property
+    def groups(self) -> Groups:
+        """Kinds of masks and their classes."""
+        return self.true_masks.groups
+
+    @property
+    def reading(self) -> dict[str, Any]:
+        """All that shapes what `load` and `mask_labels` give, besides the files."""
+        return self.true_masks.reading
+
+    def only(self, manifest: pd.DataFrame, notes: list[str]) -> Cohort:
+        """The images of `manifest` alone; `notes` say what was left out."""
+        masks = self.masks[self.masks["image_id"].isin(manifest["image_id"])]
+        masks = masks.reset_index(drop=True)
+        return replace(self, manifest=manifest, masks=masks, notes=[*self.notes, *notes])
+
+    def load(self, row: Mapping[Any, Any]) -> Volume:
+        """The image of the manifest row `row`; greys that a card knows the window of, in HU."""
+        volume = load_image(self.store, row)
+        return volume if self.truth is None else self.truth.in_hu(volume, str(row["image_id"]))
+
+    def mask_labels(self, image_id: str, volume: Volume) -> dict[str, NDArray[Any]]:
+        """True class numbers of each kind of mask, as `TrueMasks.labels` gives them.
+
+        Parameters
+        ----------
+        image_id : str
+        volume : Volume
+            The image, in reading order.
+        """
+        return self.true_masks.labels(self.masks[self.masks["image_id"] == image_id], volume)
+
+
+def check_source(source: Source, parts: int) -> None:
+    """Find mistakes in what a user named before anything is ingested or written.
+
+    Parameters
+    ----------
+    source : Source
+    parts : int
+        How many parts the groups of a class are split into.
+
+    Raises
+    ------
+    InvalidInputError
+        ``SOURCE_MISSING``: there is no such file or folder; ``LABELS_MISSING``.
+    InvalidTableError
+        As `read_labels`; ``ONE_CLASS``, ``POSITIVE_UNKNOWN``, ``TOO_FEW_GROUPS``.
+    """
+    if not source.images.exists():
+        raise InvalidInputError(
+            "SOURCE_MISSING", "There is no such file or folder.", path=source.images
+        )
+    if source.labels is not None:
+        rows = read_labels(source.labels)
+        _classes(rows, source)
+        if "patient_id" not in rows:  # a path may be a folder of many patients
+            return
+        try:
+            need_parts(rows.assign(group_id=rows["patient_id"]), parts)
+        except InvalidTableError as error:
+            error.path = str(source.labels)
+            raise
+    elif source.card is None or source.card.images is None:
+        raise _no_labels(source)
+
+
+def _no_labels(source: Source) -> InvalidInputError:
+    return InvalidInputError(
+        "LABELS_MISSING",
+        "These images have no labels.",
+        path=source.images,
+        expected="a CSV with patient_id (or path) and label, or a card whose table has labels",
+        hint="Name it with --labels (make: LABELS=labels.csv).",
+    )
+
+
+def ingest_source(
+    source: Source, work: Path, bars: Bars, classes: Classes | None = None
+) -> tuple[Path, IngestResult]:
+    """Ingest a source into its store.
+
+    Its labels are read first, so that a mistake in them does not wait for thousands of files.
+
+    Parameters
+    ----------
+    source : Source
+    work : Path
+        Folder of stores.
+    bars : callable
+        Opens a progress bar by name.
+    classes : Classes, optional
+        Of a model that the images are to be scored by; those of the labels by default.
+
+    Returns
+    -------
+    store : Path
+    ingested : IngestResult
+    """
+    if source.labels is not None:
+        labels = read_labels(source.labels)
+        if classes is None:
+            _classes(labels, source)
+    store = source.store or store_folder(work, source.name)
+    with bars("ingest") as bar:
+        ingested = ingest(
+            source.images,
+            store,
+            card=source.card,
+            progress=lambda stage, done, total: bar(done, total) if stage == "read" else None,
+        )
+    return store, ingested
+
+
+def link_labels(
+    source: Source,
+    store: Path,
+    ingested: IngestResult,
+    unmatched: Literal["refuse", "exclude"],
+    classes: Classes | None = None,
+) -> Cohort:
+    """Give the images their labels, and name the classes.
+
+    Parameters
+    ----------
+    source : Source
+    store : Path
+    ingested : IngestResult
+    unmatched : {"refuse", "exclude"}
+        What to do with images without a label, and labels without an image.
+    classes : Classes, optional
+        Those of a model; by default those that occur.
+
+    Raises
+    ------
+    InvalidInputError
+        ``LABELS_MISSING``.
+    InvalidTableError
+        As `read_labels`, `join_labels` and `drop_unmatched`.
+    """
+    manifest, clinical = ingested.manifest, None
+    notes: list[str] = []
+    if source.labels is not None:
+        identities = Identities.for_card(source.card)
+        labels = read_labels(source.labels)
+        if source.table is not None:
+            labels = labels.merge(read_csv(source.table), on="patient_id", how="left")
+        manifest, labels = join_labels(
+            manifest, labels, source.labels, identities, ingested.sources
+        )
+        try:
+            manifest, notes = drop_unmatched(manifest, labels, source.labels, unmatched)
+        except InvalidTableError as error:
+            error.hint = " ".join([error.hint or "", *_where_to_look(store, ingested, identities)])
+            raise
+        clinical = clinical_of(labels, source.labels)
+    elif manifest["label"].isna().all():
+        raise _no_labels(source)
+    else:
+        manifest = manifest.dropna(subset="label").reset_index(drop=True)
+    classes = classes or _classes(manifest, source)
+    masks = _phantom_masks(source, manifest)
+    return Cohort(source, store, ingested, manifest, masks, notes, classes, clinical)
+
+
+def _classes(labelled: pd.DataFrame, source: Source) -> Classes:
+    """The classes of a table with a column ``label``; an error names the user's table."""
+    try:
+        return classes_of(sorted(set(labelled["label"])), source.positive_label)
+    except InvalidTableError as error:
+        error.path = str(source.labels or source.data)
+        raise
+
+
+def _where_to_look(store: Path, ingested: IngestResult, identities: Identities) -> list[str]:
+    """Where a reader learns what became of a file, and which patient a pseudonym is."""
+    lines = []
+    if ingested.quarantined:
+        lines.append(
+            f"{ingested.quarantined} files were refused: {store / 'quarantine.parquet'} says why."
+        )
+    linkage = identities.linkage_path(store)
+    if linkage is not None and linkage.is_file():
+        lines.append(f"Which original lies behind a pseudonym: {linkage}.")
+    return lines
+
+
+def _phantom_masks(source: Source, manifest: pd.DataFrame) -> pd.DataFrame:
+    """The phantom's true masks by patient."""
+    if source.masks is None:
+        return empty(MASKS)
+    rows = []
+    for image_id, patient in zip(manifest["image_id"], manifest["patient_id"], strict=True):
+        for kind, suffix in product(("lung", "lesion"), MASK_SUFFIXES):
+            path = source.masks / f"{patient}_{kind}{suffix}"
+            if path.is_file():
+                row = {"image_id": image_id, "kind": kind, "path": path.name, "maker": "truth"}
+                rows.append({**row, "sha256": sha256_file(path)})
+    return pd.DataFrame(rows, columns=list(MASKS.columns))
+
+
+def link_masks(source: Source, work: Path, bars: Bars) -> Cohort:
+    """Ingest a source and find the true masks of its images.
+
+    Parameters
+    ----------
+    source : Source
+        The phantom, or images with a card that says where their masks lie.
+    work : Path
+        Folder of stores.
+    bars : callable
+        Opens a progress bar by name.
+
+    Raises
+    ------
+    InvalidInputError
+        As `TrueMasks.of`; ``MASKS_MISSING``: no image has all of its masks.
+    """
+    truth, folder = TrueMasks.of(source)
+    source = replace(source, data=folder)
+    store, ingested = ingest_source(source, work, bars)
+    truth = replace(truth, names=ingested.sources)
+    manifest = truth.corrected(ingested.manifest)
+    masks, notes = truth.find(manifest)
+    complete = manifest[manifest["image_id"].isin(masks["image_id"])].reset_index(drop=True)
+    if complete.empty:
+        raise InvalidInputError(
+            "MASKS_MISSING",
+            "No image has all of its masks.",
+            path=truth.root,
+            expected=", ".join(files.path for files in truth.described.files),
+            actual="; ".join(notes),
+        )
+    return Cohort(source, store, ingested, complete, masks, notes, truth=truth)

@@ -1,1 +1,0 @@
-"""What trainings on true masks share: their cohort, working grid and tables."""

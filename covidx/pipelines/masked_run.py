@@ -1,0 +1,269 @@
+"""What trainings on true masks share: the working grid, groups, splits, patches, warnings, card."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Generic, Protocol, TypeVar
+
+import pandas as pd
+from pydantic import Field
+
+from covidx.cohort import Splits, cut_groups, find_duplicates, group_images, thumbnail
+from covidx.config import Config
+from covidx.errors import InvalidInputError
+from covidx.evaluate import Estimate
+from covidx.files import make_folder, replacing
+from covidx.imaging.frames import RadiographFraming, VolumeFraming
+from covidx.imaging.pairs import PairCache, build_pairs
+from covidx.inference.network_bundle import NetworkBundle
+from covidx.pipelines.cohort import Cohort, link_masks
+from covidx.pipelines.handovers import hand_over, source_warnings, trained_on
+from covidx.pipelines.masks import TrueMasks
+from covidx.pipelines.run import TrainingRun
+from covidx.pipelines.source import PhantomCohort, Source, phantom_source
+from covidx.training.fit import Fit, fit_learner
+from covidx.training.learner import Learner
+from covidx.training.patches import PatchData, PatchPlan
+
+__all__ = [
+    "MaskedTraining",
+    "Prepared",
+    "check_masks",
+    "fit_patches",
+    "prepare",
+    "write_network_card",
+]
+
+PIXELS = "surface distances and the NSD's tolerance are in pixels: radiographs here have no spacing"
+
+
+class PatchRecipe(Protocol):
+    """What lays images out for a network that learns from patches."""
+
+    @property
+    def framing(self) -> VolumeFraming | RadiographFraming:
+        """The working grid."""
+
+    @property
+    def dimensions(self) -> int:
+        """Of the network."""
+
+    def model_dump(self, *, mode: str) -> dict[str, Any]:
+        """As plain values."""
+
+
+Recipe = TypeVar("Recipe", bound=PatchRecipe)
+
+
+class MaskedTraining(Config):
+    """What the YAML of each training on masks holds."""
+
+    seed: int = Field(ge=0)
+    phantom: PhantomCohort
+    parts: int = Field(ge=3, description="of the patients: one validation, one test")
+
+
+@dataclass(frozen=True, eq=False)
+class Prepared(Generic[Recipe]):
+    """Images and labels on the working grid, divided.
+
+    Parameters
+    ----------
+    cohort : Cohort
+    cache : PairCache
+    rows : DataFrame
+        Manifest rows with fold and role.
+    splits : Splits
+    recipe : PatchRecipe
+    """
+
+    cohort: Cohort
+    cache: PairCache
+    rows: pd.DataFrame
+    splits: Splits
+    recipe: Recipe
+
+    @property
+    def patients(self) -> dict[str, int]:
+        """Role -> number of patients."""
+        counts = self.rows.groupby("role")["patient_id"].nunique()
+        return {str(role): int(n) for role, n in counts.items()}
+
+    @property
+    def summary(self) -> str:
+        """Images and patients of each role, in words."""
+        images = self.rows.groupby("role").size()
+        return "; ".join(
+            f"{role}: {images[role]} images of {n} patients" for role, n in self.patients.items()
+        )
+
+    def of_role(self, role: str) -> pd.DataFrame:
+        """The rows of one `role`."""
+        return self.rows[self.rows["role"] == role]
+
+    def bundle_fields(self, run_id: str) -> dict[str, Any]:
+        """The fields of a bundle that say what it was trained on, and by the run `run_id`."""
+        return {
+            "trained_on": trained_on(self.cohort.source, self.rows, self.splits),
+            "run_id": run_id,
+        }
+
+    @property
+    def warnings(self) -> list[str]:
+        """What a reader must know before any figure."""
+        tested = self.of_role("test")["patient_id"].nunique()
+        notes = list(self.cohort.notes)
+        if (self.rows["geometry"] == "none").all():
+            notes.append(PIXELS)
+        return source_warnings(self.cohort.source, tested, notes)
+
+
+def check_masks(source: Source) -> None:
+    """Find mistakes in what a user named before anything is ingested or written.
+
+    Parameters
+    ----------
+    source : Source
+
+    Raises
+    ------
+    InvalidInputError
+        ``SOURCE_MISSING``, or as `TrueMasks.of`.
+    """
+    _, folder = TrueMasks.of(source)
+    if not folder.exists():
+        raise InvalidInputError("SOURCE_MISSING", "There is no such file or folder.", path=folder)
+
+
+def prepare(
+    run: TrainingRun,
+    config: MaskedTraining,
+    select: Callable[[Cohort], tuple[Cohort, Recipe]],
+) -> Prepared[Recipe]:
+    """Ingest images and masks, lay them onto the working grid, and divide the patients.
+
+    Parameters
+    ----------
+    run : TrainingRun
+        Whose source is learnt from; the phantom with distractors where it has none.
+    config : MaskedTraining
+    select : callable
+        A cohort -> the images that are learnt from, and the recipe for them.
+    """
+    work = run.work
+    with run.step("cohort"):
+        source = run.source or phantom_source("distracted", config.phantom, work, run.bars)
+    with run.step("ingest"):
+        cohort, recipe = select(link_masks(source, work, run.bars))
+    run.tracker.config({"seed": config.seed, **recipe.model_dump(mode="json")})
+    with run.step("prepare") as bar:
+        cache = build_pairs(cohort, recipe.framing, recipe.dimensions, work / "cache", bar)
+    with run.step("split"):
+        grouped = _grouped(cohort.manifest, cache)
+        splits = cut_groups(grouped, seed=config.seed, parts=config.parts)
+        rows = splits.assign(grouped, fold=0)
+        hand_over(run, cohort, cache.refused, rows, splits)
+    return Prepared(cohort, cache, rows, splits, recipe)
+
+
+def fit_patches(
+    prepared: Prepared[Any],
+    learner: Learner,
+    seed: int,
+    folder: Path,
+) -> Fit:
+    """Train on patches of the rows of role train; those of role validation choose the epoch.
+
+    Parameters
+    ----------
+    prepared : Prepared
+        Its recipe has ``learning``, a `PatchLearning`.
+    learner : Learner
+    seed : int
+    folder : Path
+        Of its checkpoints.
+    """
+    learning = prepared.recipe.learning
+    train, validation = (
+        sorted(prepared.of_role(role)["image_id"]) for role in ("train", "validation")
+    )
+    plan = PatchPlan(learning.patch, learning.samples, learning.batch, seed)
+    data = PatchData(
+        prepared.cache, train, validation, plan, learning.augmentation, prepared.cohort.groups
+    )
+    make_folder(folder)
+    return fit_learner(learner, data, learning.epochs, learning.patience, folder)
+
+
+def _grouped(manifest: pd.DataFrame, cache: PairCache) -> pd.DataFrame:
+    """The images that could be prepared, grouped by patient, source and near-duplicates."""
+    usable = manifest[manifest["image_id"].isin(list(cache.index))].reset_index(drop=True)
+    if usable.empty:
+        reasons = pd.Series([code for code, _ in cache.refused.values()]).value_counts()
+        raise InvalidInputError(
+            "NOTHING_USABLE",
+            "None of the images can be learnt from.",
+            expected="CT volumes in HU, or radiographs, with masks on their grids",
+            actual=", ".join(f"{code}: {n} images" for code, n in reasons.items()),
+        )
+    images = {name: cache.image(name) for name in usable["image_id"]}
+    middles = {name: thumbnail(image[len(image) // 2]) for name, image in images.items()}
+    return group_images(usable, find_duplicates(middles))
+
+
+def write_network_card(
+    folder: Path,
+    bundle: NetworkBundle,
+    name: str,
+    use: str,
+    model: Sequence[str],
+    estimates: Mapping[str, Estimate],
+    warnings: list[str],
+) -> None:
+    """Write ``MODEL_CARD.md`` into a bundle.
+
+    Parameters
+    ----------
+    folder : Path
+    bundle : NetworkBundle
+    name : str
+        What the model is called.
+    use : str
+        What it is for.
+    model : sequence of str
+        Lines that describe it.
+    estimates : mapping
+        Of the test patients.
+    warnings : list of str
+    """
+    learnt = bundle.trained_on
+    lines = [
+        f"# covidx {name} on {learnt.modality}",
+        f"> **{bundle.notice}**",
+        "## Intended use",
+        f"Research on {use}: comparing methods, teaching, testing software. An opacity is "
+        "what is denser than lung: many diseases look so, and none is named by it.",
+        "## Model",
+        "\n".join(f"- {line}" for line in [*model, f"Bundle: `{bundle.sha256}`"]),
+        "## Trained on",
+        f"{learnt.dataset}, **{learnt.domain}** (card `{learnt.card_sha256}`), "
+        f"{learnt.patients['all']} patients.",
+        "## Results",
+        "On test patients of the same data set, by patient.",
+        "| metric | value | 95 % interval | n | method |\n|---|---|---|---|---|\n"
+        + "\n".join(_line(name, estimate) for name, estimate in estimates.items()),
+        "## Known limits",
+        "\n".join(f"- {line}" for line in warnings) or "- None noted.",
+    ]
+    with replacing(folder / "MODEL_CARD.md") as temporary:
+        temporary.write_text("\n\n".join(lines) + "\n", encoding="utf-8")
+
+
+def _line(name: str, one: Estimate) -> str:
+    if one.reason:
+        return f"| {name} | – | – | {one.n} | {one.method}; {one.reason} |"
+    return (
+        f"| {name} | {one.value:.3f} | {one.low:.3f} to {one.high:.3f} | {one.n} | {one.method} |"
+    )
