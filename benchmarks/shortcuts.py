@@ -16,7 +16,7 @@ from benchmarks.covid_ct import SET as SLICES
 from benchmarks.darkcovidnet import CHANGES, SET
 from benchmarks.results import RESULTS, Result, record, result_of
 from benchmarks.segmentation import finished_run
-from covidx.audit.shortcuts import Asked, ShortcutAudit, audit_shortcuts, write_shortcuts
+from covidx.audit.shortcuts import ShortcutAudit, ShortcutSource, audit_shortcuts, write_shortcuts
 from covidx.cards import load_card
 from covidx.config import load_config
 from covidx.pipelines.image.config import TRAIN_CT, TRAIN_CXR, TrainCT, TrainCXR
@@ -80,7 +80,7 @@ def _audit(
     store = store_of(read_record(run), work)
     assert store is not None
     splits, manifest = run / "splits.parquet", run / "manifest.parquet"
-    asked = Asked(run / "bundle", manifest, store, splits, segmenter=segmenter)
+    asked = ShortcutSource(run / "bundle", manifest, store, splits, segmenter=segmenter)
     found = audit_shortcuts(asked)
     print(f"report   {write_shortcuts(run / 'audit' / 'shortcuts', found)}")
     record(results_of(found, name), results)

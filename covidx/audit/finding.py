@@ -1,4 +1,4 @@
-"""What an audit says of one question: looked for, found, how sure, what to do."""
+"""The finding of an audit on one question: looked for, found, how sure, what to do."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from covidx.evaluate.significance import PValue
 __all__ = ["Finding", "Verdict", "failed", "gravest_first"]
 
 Verdict = Literal["pass", "note", "fail", "not looked at"]
-"""``note``: worth knowing, and no fault by itself. ``not looked at``: the data do not say."""
+"""``note``: worth knowing, no fault by itself. ``not looked at``: the data do not allow it."""
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One question to the data, and its answer in plain words.
+    """One question about the data, and the result in plain words.
 
     Parameters
     ----------
@@ -26,13 +26,16 @@ class Finding:
     title : str
         A heading.
     verdict : {"pass", "note", "fail", "not looked at"}
+        See `Verdict`.
     looked_for, found, how_sure, to_do : str
         Sentences for a person; `to_do` is empty where there is nothing to do.
     rows : list of dict
         Evidence, one dict a row with the same keys. Images are named by table and line: an id or a
-        file name may tell who a patient is.
+        file name may identify a patient.
     estimate : Estimate, optional
+        The figure that the verdict rests on.
     test : PValue, optional
+        Its test.
     """
 
     name: str
@@ -63,10 +66,10 @@ ORDER: tuple[Verdict, ...] = ("fail", "note", "pass", "not looked at")
 
 
 def gravest_first(findings: Iterable[Finding]) -> list[Finding]:
-    """Faults, then notes; those of one verdict stay in their order."""
+    """The `findings` with faults first, then notes; those of one verdict stay in their order."""
     return sorted(findings, key=lambda finding: ORDER.index(finding.verdict))
 
 
 def failed(findings: Iterable[Finding]) -> bool:
-    """Whether any of them is a fault."""
+    """Whether any of the `findings` is a fault."""
     return any(finding.verdict == "fail" for finding in findings)

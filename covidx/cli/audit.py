@@ -12,7 +12,7 @@ from covidx.cli.progress import terminal_bar
 
 if TYPE_CHECKING:
     from covidx.audit.finding import Finding
-    from covidx.audit.shortcuts import Asked
+    from covidx.audit.shortcuts import ShortcutSource
 
 __all__ = ["audit_app"]
 
@@ -105,10 +105,10 @@ def shortcuts_command(
     ] = None,
 ) -> None:
     """Does an image classifier read the lungs: scored without them, on the border, without text."""
-    from covidx.audit.shortcuts import Asked
+    from covidx.audit.shortcuts import ShortcutSource
 
     place = store or _store_beside(manifest)
-    asked = Asked(bundle, manifest, place, splits, masks, segmenter)
+    asked = ShortcutSource(bundle, manifest, place, splits, masks, segmenter)
     verdict, page = _audit_shortcuts(asked, out)
     typer.echo(f"\nverdict  {verdict}\nreport   {page}")
     raise typer.Exit(verdict == "fail")
@@ -172,7 +172,7 @@ def _audit_data(run: Path, out: Path, work: Path, store: Path | None) -> str:
 def _audit_shortcuts_of_run(run: Path, out: Path, work: Path, store: Path | None) -> str:
     """Audit the run's image classifier on its test rows; the verdict."""
     from covidx.audit.run.folder import need_run
-    from covidx.audit.shortcuts import Asked
+    from covidx.audit.shortcuts import ShortcutSource
     from covidx.kinds import kind_of_pipeline
 
     kind = kind_of_pipeline(need_run(run).pipeline)
@@ -184,11 +184,11 @@ def _audit_shortcuts_of_run(run: Path, out: Path, work: Path, store: Path | None
         return "not looked at"
     of_fusion = run / "bundle" / "image"
     bundle = of_fusion if of_fusion.is_dir() else run / "bundle"
-    asked = Asked(bundle, run / "manifest.parquet", store, run / "splits.parquet")
+    asked = ShortcutSource(bundle, run / "manifest.parquet", store, run / "splits.parquet")
     return _audit_shortcuts(asked, out)[0]
 
 
-def _audit_shortcuts(asked: Asked, out: Path) -> tuple[str, Path]:
+def _audit_shortcuts(asked: ShortcutSource, out: Path) -> tuple[str, Path]:
     """Audit a classifier, write the page, say what was found; the verdict, and the page."""
     from covidx.audit.shortcuts import audit_shortcuts, write_shortcuts
 

@@ -8,8 +8,8 @@ import pandas as pd
 
 from covidx.clinical.bundle import ClinicalBundle
 from covidx.clinical.decode import decode
+from covidx.clinical.patient_keys import patients_of
 from covidx.clinical.read import read_cells
-from covidx.clinical.who import patients_of
 from covidx.errors import InvalidTableError
 from covidx.ingest.identity import Identities
 

@@ -35,7 +35,7 @@ def decode(cells: pd.Series, column: Column, path: Path | None) -> pd.Series:
     ------
     InvalidTableError
         ``CODE_UNKNOWN``: a value that the card gives no code; ``VALUE_INVALID``: no number, or no
-        whole one where the card says integer; ``VALUE_IMPOSSIBLE``: outside the card's range,
+        integer where the card says so; ``VALUE_IMPOSSIBLE``: outside the card's range,
         unless by the card it is unknown then. Each names column, row and value.
     ConfigError
         ``UNIT_UNKNOWN``.
@@ -60,7 +60,7 @@ def decode(cells: pd.Series, column: Column, path: Path | None) -> pd.Series:
         _refuse("CODE_UNKNOWN", "is neither yes nor no", cells[odd], column, path, "1 or 0")
     if column.type == "integer":
         odd = numbers.notna() & (numbers % 1 != 0)
-        _refuse("VALUE_INVALID", "is no whole number", cells[odd], column, path, "a whole number")
+        _refuse("VALUE_INVALID", "is no integer", cells[odd], column, path, "an integer")
     outside = _outside(numbers, column)
     if column.impossible == "unknown":
         return numbers.mask(outside)
@@ -70,7 +70,7 @@ def decode(cells: pd.Series, column: Column, path: Path | None) -> pd.Series:
 
 
 def with_values(column: Column, cells: pd.Series) -> Column:
-    """The column; a category whose card names no values gets those of the table."""
+    """The `column`; a category whose card names no values gets those of the table, `cells`."""
     if column.type != "category" or column.values is not None:
         return column
     values = sorted(_plain(cells).dropna().unique())
@@ -85,12 +85,12 @@ def _plain(cells: pd.Series) -> pd.Series:
 def _by_code(
     cells: pd.Series, codes: Mapping[str, float | None], column: Column, path: Path | None
 ) -> pd.Series:
-    said = _plain(cells)
-    unknown = said.notna() & ~said.isin(list(codes))
+    texts = _plain(cells)
+    unknown = texts.notna() & ~texts.isin(list(codes))
     expected = ", ".join(codes)
     _refuse("CODE_UNKNOWN", "has no code in the card", cells[unknown], column, path, expected)
     numbers = {name: np.nan if code is None else code for name, code in codes.items()}
-    return said.map(numbers).astype(float)
+    return texts.map(numbers).astype(float)
 
 
 def _range(column: Column) -> tuple[float, float]:
@@ -110,14 +110,14 @@ def _refuse_impossible(
     low, high = _range(column)
     hint = None
     if column.unit is not None:
-        given = column.source_unit or column.unit
-        raw = convert(numbers.to_numpy(float), column.unit, given)
-        for unit in sorted({column.unit, *convertible(column.unit)} - {given}):
+        source = column.source_unit or column.unit
+        raw = convert(numbers.to_numpy(float), column.unit, source)
+        for unit in sorted({column.unit, *convertible(column.unit)} - {source}):
             values = convert(raw, unit, column.unit)
             if ((values >= low) & (values <= high)).all():
                 hint = (
-                    f"They would fit in {unit}, and not in {given}: convert them, or, if all are, "
-                    f"say source_unit: {unit} in the card."
+                    f"They would fit in {unit}, and not in {source}: convert them, or, if all are, "
+                    f"set source_unit: {unit} in the card."
                 )
                 break
     expected = f"{low:g} to {high:g} {column.unit or ''}".strip()

@@ -20,6 +20,10 @@ def partial_dependence(
 
     Parameters
     ----------
+    fitted : Fitted
+        The model.
+    rows : ClinicalRows
+        Whose scores are averaged.
     name : str
         A feature.
     points : int
@@ -30,7 +34,7 @@ def partial_dependence(
     -------
     DataFrame
         value (a word for a category) and score, by ascending value; where the column has gaps, a
-        last row with value NaN says the mean score if it is unknown in every row. Values that do
+        last row with value NaN has the mean score if it is unknown in every row. Values that do
         not go together with the rest of a row (an old patient's with a child's) count as much as
         those that do.
     """
@@ -48,5 +52,5 @@ def partial_dependence(
 
 
 def _at(fitted: Fitted, rows: ClinicalRows, name: str, value: float) -> np.ndarray:
-    found = fitted.score(rows.table.assign(**{name: value}))
-    return found if not np.isnan(found).all() else np.zeros(1)
+    scores = fitted.score(rows.table.assign(**{name: value}))
+    return scores if not np.isnan(scores).all() else np.zeros(1)

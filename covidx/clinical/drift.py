@@ -1,4 +1,4 @@
-"""Drift by week: columns that were lost told apart from a world that changed."""
+"""Drift by week, which separates lost columns from patients that changed."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ MOVED = 0.25
 """PSI above which a column's values are said to have changed: the usual rule of credit scoring
 (Siddiqi, Credit Risk Scorecards, Wiley 2006)."""
 LOST = 0.5
-"""Rise of the missing share above which a column is said to be lost. Modelling choice."""
+"""Rise of the missing share above which a column counts as lost. Modelling choice."""
 FLOOR = 1e-4
 """Least share of a bin, so that its logarithm exists. Modelling choice."""
 BINS = 10
@@ -37,6 +37,7 @@ class ColumnDrift:
     Parameters
     ----------
     name : str
+        Of the column.
     missing, missing_before : float
         Share of unknown values, in the week and in the reference.
     psi : float
@@ -67,12 +68,14 @@ class Week:
     start : str
         ISO date of its Monday.
     n, positives : int
+        Rows of the week, and those of the positive class.
     auroc : Estimate
         On the week's rows.
     before, without : Estimate
         On the validation rows as they were, and with the columns blanked that this week has lost:
         what the loss alone costs.
     columns : list of ColumnDrift
+        Every feature.
     """
 
     start: str
@@ -112,13 +115,13 @@ class Week:
             "auroc_before": self.before.to_json(),
             "auroc_before_without_the_lost_columns": self.without.to_json(),
             "columns": {
-                one.name: {
-                    "state": one.state,
-                    "psi": None if np.isnan(one.psi) else round(one.psi, 4),
-                    "missing": round(one.missing, 4),
-                    "missing_before": round(one.missing_before, 4),
+                column.name: {
+                    "state": column.state,
+                    "psi": None if np.isnan(column.psi) else round(column.psi, 4),
+                    "missing": round(column.missing, 4),
+                    "missing_before": round(column.missing_before, 4),
                 }
-                for one in self.columns
+                for column in self.columns
             },
         }
 
@@ -127,8 +130,22 @@ def psi(before: FloatArray, now: FloatArray, places: int | None = None) -> float
     """Population stability index of known values: sum of (q - p) ln(q / p) over bins.
 
     Bins are the values themselves where the reference has at most 10, else its deciles; those of a
-    category are its `places`, whether the reference has them or not. NaN where either side has no
-    known value.
+    category are its places, whether the reference has them or not.
+
+    Parameters
+    ----------
+    before, now : ndarray of float, shape (rows,)
+        Values of the reference and of the week; NaN is unknown.
+    places : int, optional
+        How many values a category has.
+
+    Returns
+    -------
+    float
+        0 for equal shares; NaN where either side has no known value.
+
+    Examples
+    --------
 
     >>> round(psi(np.array([0.0, 1.0]), np.array([0.0, 0.0, 0.0, 1.0])), 4)  # 0.25 ln 1.5 - ...
     0.2747
@@ -155,7 +172,17 @@ def psi(before: FloatArray, now: FloatArray, places: int | None = None) -> float
 def column_drift(
     name: str, before: pd.Series, now: pd.Series, places: int | None = None
 ) -> ColumnDrift:
-    """Compare a column with its reference."""
+    """Compare a column with its reference.
+
+    Parameters
+    ----------
+    name : str
+        Of the column.
+    before, now : Series of float
+        Its values in the reference and in the week; NaN is unknown.
+    places : int, optional
+        How many values a category has.
+    """
     return ColumnDrift(
         name,
         float(now.isna().mean()),
@@ -172,12 +199,13 @@ def weekly(
     Parameters
     ----------
     fitted : Fitted
+        The model.
     train : ClinicalRows
         What the model was trained on: the reference of the columns.
     validation : ClinicalRows
         Of the same days, not trained on: the reference of the AUROC.
     rows : ClinicalRows
-        Rows with a date that the model has not seen.
+        Rows with a date that the model was not trained on.
     """
     scores = fitted.score(rows.table)
     known: dict[tuple[str, ...], Estimate] = {}
@@ -196,12 +224,12 @@ def weekly(
         week = rows.only(here)
         columns = [
             column_drift(
-                one.name,
-                train.table[one.name],
-                week.table[one.name],
-                None if one.values is None else len(one.values),
+                feature.name,
+                train.table[feature.name],
+                week.table[feature.name],
+                None if feature.values is None else len(feature.values),
             )
-            for one in rows.features
+            for feature in rows.features
         ]
         lost = tuple(column.name for column in columns if column.state == "lost")
         found.append(

@@ -30,12 +30,14 @@ Folds = list[tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]]
 
 @dataclass(frozen=True, eq=False)
 class Fitted:
-    """A fitted model, and what its inner folds said.
+    """A fitted model, with what its inner folds chose.
 
     Parameters
     ----------
     recipe : ClinicalRecipe
+        Kind of model, and how gaps are filled.
     features : list of Column
+        The columns that it takes.
     model : estimator
         From a table of raw features to probabilities of (other, positive).
     chosen : dict
@@ -51,14 +53,28 @@ class Fitted:
     inner_auroc: float
 
     def score(self, table: pd.DataFrame) -> FloatArray:
-        """Probability of the positive class, shape (rows,); NaN where the model has no answer."""
+        """Probability of the positive class of each row of `table`; NaN where there is none."""
         names = [column.name for column in self.features]
-        found: FloatArray = self.model.predict_proba(table[names])[:, 1]
-        return found
+        scores: FloatArray = self.model.predict_proba(table[names])[:, 1]
+        return scores
 
 
 def cut(rows: ClinicalRows, folds: int, seed: int) -> Folds:
     """Folds of training rows that divide no group.
+
+    Parameters
+    ----------
+    rows : ClinicalRows
+        Training rows.
+    folds : int
+        How many.
+    seed : int
+        Of the division.
+
+    Returns
+    -------
+    list of (ndarray of int, ndarray of int)
+        Places of the rows to train on, and of those held out.
 
     Raises
     ------
@@ -81,9 +97,11 @@ def fit_recipe(recipe: ClinicalRecipe, rows: ClinicalRows, *, seed: int, folds: 
     Parameters
     ----------
     recipe : ClinicalRecipe
+        With the grid of hyper-parameters.
     rows : ClinicalRows
         Training rows alone.
     seed : int
+        Of the folds and the models.
     folds : int
         Inner folds, cut by group.
 
@@ -110,7 +128,7 @@ def fit_recipe(recipe: ClinicalRecipe, rows: ClinicalRows, *, seed: int, folds: 
 
 
 def _fixed(recipe: ClinicalRecipe, rows: ClinicalRows, pipeline: Any) -> Fitted:
-    """The formula, and its AUROC on the training rows that it can answer."""
+    """The formula, and its AUROC on the training rows that it can score."""
     model = pipeline.fit(rows.table[rows.names], rows.truth)
     fitted = Fitted(recipe, rows.features, model, {}, float("nan"))
     scores = fitted.score(rows.table)
@@ -122,7 +140,7 @@ def _fixed(recipe: ClinicalRecipe, rows: ClinicalRows, pipeline: Any) -> Fitted:
 
 
 def _build(recipe: ClinicalRecipe, pipeline: Any, rows: ClinicalRows, inner: Folds) -> Any:
-    """Fit; where asked for, calibrate on scores of rows that each fit had not seen."""
+    """Fit; where the recipe says so, calibrate on out-of-fold scores."""
     inputs, truth = rows.table[rows.names], rows.truth
     if recipe.calibration == "none":
         return pipeline.fit(inputs, truth)
@@ -139,6 +157,17 @@ def fit_best(
 
     The formula is never the best: it is not fitted here, and is shown for comparison.
 
+    Parameters
+    ----------
+    recipes : sequence of Recipe
+        To choose from.
+    rows : ClinicalRows
+        Training rows.
+    seed : int
+        Of the folds and the models.
+    folds : int
+        Inner folds, cut by group.
+
     Returns
     -------
     best : Fitted
@@ -150,16 +179,27 @@ def fit_best(
 
 
 def best_of(fitted: Sequence[Fitted]) -> Fitted:
-    """The highest AUROC on inner folds; the fixed formula only where there is nothing else."""
-    own = [one for one in fitted if one.recipe.kind != "menni"] or fitted
-    return max(own, key=lambda one: one.inner_auroc)
+    """The one of `fitted` with the highest AUROC on inner folds, the formula only by itself."""
+    own = [model for model in fitted if model.recipe.kind != "menni"] or fitted
+    return max(own, key=lambda model: model.inner_auroc)
 
 
 def out_of_fold(fitted: Fitted, rows: ClinicalRows, *, seed: int, folds: int = 5) -> FloatArray:
-    """Scores of the training rows, each by a model that had not seen it, shape (rows,).
+    """Scores of the training rows, each by a model that was not trained on it, shape (rows,).
 
     The hyper-parameters are those of `fitted`; imputation, selection and calibration are fitted
     anew in each fold.
+
+    Parameters
+    ----------
+    fitted : Fitted
+        Recipe with its hyper-parameters.
+    rows : ClinicalRows
+        Training rows.
+    seed : int
+        Of the folds and the models.
+    folds : int
+        Inner folds, cut by group.
     """
     scores = np.full(len(rows.table), np.nan)
     for train, held_out in cut(rows, folds, seed):
@@ -170,7 +210,19 @@ def out_of_fold(fitted: Fitted, rows: ClinicalRows, *, seed: int, folds: int = 5
 
 
 def refit(fitted: Fitted, rows: ClinicalRows, *, seed: int, folds: int = 5) -> Fitted:
-    """The same recipe with the same hyper-parameters, all else fitted anew on other rows."""
+    """The same recipe with the same hyper-parameters, all else fitted anew on other rows.
+
+    Parameters
+    ----------
+    fitted : Fitted
+        Recipe with its hyper-parameters.
+    rows : ClinicalRows
+        Training rows.
+    seed : int
+        Of the folds and the models.
+    folds : int
+        Inner folds, cut by group.
+    """
     if fitted.recipe.kind == "menni":
         return fitted
     params = {f"{MODEL}__{name}": value for name, value in fitted.chosen.items()}
@@ -182,7 +234,7 @@ def refit(fitted: Fitted, rows: ClinicalRows, *, seed: int, folds: int = 5) -> F
 
 @contextmanager
 def _patient() -> Iterator[None]:
-    """A value that does not converge shows in its score; it need not be told each time."""
+    """A value that does not converge shows in its score; a warning each time adds nothing."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         yield

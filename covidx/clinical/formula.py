@@ -30,7 +30,7 @@ persistent, fatigue severe. The authors call a probability above 0.5 a likely in
 
 
 def formula_inputs(features: Sequence[Column]) -> dict[str, str]:
-    """Concept -> the column of this table that measures it.
+    """Concept of the formula -> the column among `features` that measures it.
 
     Raises
     ------
@@ -38,8 +38,8 @@ def formula_inputs(features: Sequence[Column]) -> dict[str, str]:
         ``FORMULA_INPUT_MISSING``: the table does not measure all of them. None is guessed.
     """
     measured = [column for column in features if column.type != "category"]
-    found = {column.concept: column.name for column in measured if column.concept in FORMULA}
-    missing = [concept for concept in FORMULA if concept not in found]
+    inputs = {column.concept: column.name for column in measured if column.concept in FORMULA}
+    missing = [concept for concept in FORMULA if concept not in inputs]
     if missing:
         raise InvalidTableError(
             "FORMULA_INPUT_MISSING",
@@ -48,7 +48,7 @@ def formula_inputs(features: Sequence[Column]) -> dict[str, str]:
             actual=f"missing: {', '.join(missing)}",
             hint="Name the concept of each column in the card, or leave the formula out.",
         )
-    return {concept: found[concept] for concept in FORMULA}
+    return {concept: inputs[concept] for concept in FORMULA}
 
 
 class SymptomFormula(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
@@ -64,12 +64,12 @@ class SymptomFormula(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.inputs = inputs
 
     def fit(self, X: pd.DataFrame, y: npt.ArrayLike) -> SymptomFormula:
-        """Learn nothing; take note of the classes."""
+        """Learn nothing of the rows `X`; keep the classes in `y`."""
         self.classes_ = np.unique(np.asarray(y))
         return self
 
     def predict_proba(self, X: pd.DataFrame) -> npt.NDArray[np.float64]:
-        """Probabilities (rows, 2) of no and yes; NaN where any input is unknown."""
+        """Probabilities (rows, 2) of no and yes for `X`; NaN where any input is unknown."""
         logit = np.full(len(X), INTERCEPT)
         for concept, coefficient in FORMULA.items():
             logit = logit + coefficient * X[self.inputs[concept]].to_numpy(float)
@@ -77,6 +77,6 @@ class SymptomFormula(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         return np.column_stack([1 - yes, yes])
 
     def predict(self, X: pd.DataFrame) -> npt.NDArray[Any]:
-        """Yes above 0.5, as the authors have it."""
-        found: npt.NDArray[Any] = self.classes_[(self.predict_proba(X)[:, 1] > 0.5).astype(int)]
-        return found
+        """Class of the rows `X`: yes above 0.5, as the authors have it."""
+        labels: npt.NDArray[Any] = self.classes_[(self.predict_proba(X)[:, 1] > 0.5).astype(int)]
+        return labels

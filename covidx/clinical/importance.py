@@ -21,6 +21,7 @@ def permutation_importance(
     Parameters
     ----------
     fitted : Fitted
+        The model.
     rows : ClinicalRows
         Test rows; those without a score are left out.
     seed, repeats : int
@@ -31,27 +32,27 @@ def permutation_importance(
     Returns
     -------
     dict
-        Column -> estimate. Columns that tell the same share their importance: shuffling one leaves
-        the other to the model.
+        Column -> estimate. Columns with the same information share their importance: shuffling
+        one leaves the other to the model.
     """
     scores = fitted.score(rows.table)
     kept = rows.only(~np.isnan(scores))
     scores = scores[~np.isnan(scores)]
     clusters = Clusters.of(kept.table["group_id"])
     rng = np.random.default_rng(seed)
-    whole = auroc_statistic(scores, kept.truth, clusters)
+    complete = auroc_statistic(scores, kept.truth, clusters)
     losses = {}
     for name in kept.names:
         shuffled = []
         for _ in range(repeats):
             column = rng.permutation(kept.table[name].to_numpy())
             changed = fitted.score(kept.table.assign(**{name: column}))
-            # The formula has no answer for a shuffled gap; such a row then tells nothing.
+            # The formula has no score for a shuffled gap; such a row is then uninformative.
             changed = np.where(np.isnan(changed), 0.5, changed)
             shuffled.append(auroc_statistic(changed, kept.truth, clusters))
-        losses[name] = difference_statistic(whole, mean_statistic(shuffled))
+        losses[name] = difference_statistic(complete, mean_statistic(shuffled))
     drawn = bootstrap(losses, clusters, seed=seed, resamples=resamples)
-    found = {
+    estimates = {
         name: bootstrap_estimate(
             replicates,
             clusters,
@@ -62,4 +63,4 @@ def permutation_importance(
         )
         for name, replicates in drawn.items()
     }
-    return dict(sorted(found.items(), key=lambda item: -item[1].value))
+    return dict(sorted(estimates.items(), key=lambda item: -item[1].value))

@@ -1,4 +1,4 @@
-"""The control on missing values alone: how much of a score is who was measured."""
+"""The control on missing values alone: how much of a score comes from who was measured."""
 
 from __future__ import annotations
 
@@ -21,6 +21,10 @@ def fit_control(rows: ClinicalRows, *, seed: int, folds: int = 5) -> Fitted | No
     ----------
     rows : ClinicalRows
         Training rows.
+    seed : int
+        Of the folds and the models.
+    folds : int
+        Inner folds, cut by group.
 
     Returns
     -------
@@ -33,7 +37,7 @@ def fit_control(rows: ClinicalRows, *, seed: int, folds: int = 5) -> Fitted | No
 
 
 def missingness_warning(model: Estimate, control: Estimate, difference: Estimate) -> str | None:
-    """What must be said where the control nearly matches the model; None where it does not.
+    """A warning where the control nearly matches the model; None where it does not.
 
     Parameters
     ----------

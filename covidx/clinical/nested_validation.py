@@ -26,8 +26,7 @@ class Nested:
     predictions : DataFrame
         As `tables.PREDICTIONS`: every row once with role ``test``.
     points : dict
-        Fold -> operating point, from scores of that fold's training rows by models that had not
-        seen them.
+        Fold -> operating point, from out-of-fold scores of that fold's training rows.
     fitted : dict
         Fold -> the model that its inner folds chose.
     """
@@ -53,7 +52,9 @@ def nested(
     recipes : sequence of ClinicalRecipe
         In each outer fold the best on inner folds is taken, with its hyper-parameters.
     rows : ClinicalRows
+        All labelled rows.
     seed : int
+        Of the folds and the models.
     outer, inner : int
         Folds, cut by group.
     arm : str
@@ -64,10 +65,9 @@ def nested(
         places = np.arange(len(rows.table))
         learned, held_out = (rows.only(np.isin(places, part)) for part in (train, test))
         best, _ = fit_best(recipes, learned, seed=seed, folds=inner)
-        seen = _with(learned, fold, "validation")
-        scored = predictions_of(
-            seen, out_of_fold(best, learned, seed=seed, folds=inner), run_id="nested", arm=arm
-        )
+        scores = out_of_fold(best, learned, seed=seed, folds=inner)
+        validation = _with(learned, fold, "validation")
+        scored = predictions_of(validation, scores, run_id="nested", arm=arm)
         points[fold] = choose_operating_point(scored, rows.classes.positive)
         models[fold] = best
         tested = _with(held_out, fold, "test")

@@ -32,7 +32,7 @@ def odds_ratios(rows: ClinicalRows) -> dict[str, Estimate]:
     rows : ClinicalRows
         Training rows. Gaps are filled with the median, and a column gets an indicator
         ``<column> missing``. Columns whose gaps differ in fewer than 10 rows share one, and fewer
-        than 10 gaps get none: so few rows tell no odds.
+        than 10 gaps get none: so few rows allow no estimate.
 
     Returns
     -------

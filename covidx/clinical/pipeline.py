@@ -1,4 +1,4 @@
-"""A recipe as one scikit-learn pipeline: whatever is fitted, is fitted on the rows it is given."""
+"""A recipe as one scikit-learn pipeline: whatever is fitted, is fitted on its training rows."""
 
 from __future__ import annotations
 
@@ -71,12 +71,21 @@ def _one_hot(features: Sequence[Column]) -> ColumnTransformer:
 def make_pipeline(recipe: ClinicalRecipe, features: Sequence[Column], seed: int) -> Pipeline:
     """Build the pipeline, unfitted; it takes a table with the features' columns.
 
+    Parameters
+    ----------
+    recipe : Recipe
+        Kind of model, and how gaps are filled.
+    features : sequence of Column
+        The columns that it takes.
+    seed : int
+        Of the model and the imputation.
+
     Raises
     ------
     ConfigError
         ``RECIPE_INVALID``: the grid names what the model does not have.
     InvalidTableError
-        ``FORMULA_INPUT_MISSING``.
+        ``FORMULA_INPUT_MISSING``: the table lacks an input of the symptom formula.
     """
     if recipe.kind == "menni":
         return Pipeline([(MODEL, SymptomFormula(formula_inputs(features)))])

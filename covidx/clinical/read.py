@@ -22,7 +22,7 @@ LARGEST_MEMBER = 1 << 31
 
 
 def read_cells(path: Path) -> pd.DataFrame:
-    """Every cell as text; an empty one is missing.
+    """Every cell of the table at `path` as text; an empty one is missing.
 
     Returns
     -------

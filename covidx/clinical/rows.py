@@ -12,8 +12,8 @@ import pandas as pd
 
 from covidx.cards import OUTCOME, ClinicalTable, Column, DataCard
 from covidx.clinical.decode import decode, with_values
+from covidx.clinical.patient_keys import one_row_each, refuse_rows, row_keys
 from covidx.clinical.read import read_cells
-from covidx.clinical.who import one_row_each, refuse_rows, who
 from covidx.cohort import Classes, read_labels
 from covidx.errors import ConfigError, InvalidTableError, LeakageError
 from covidx.ingest import Identities
@@ -27,6 +27,7 @@ STRATA = {
     "ct_normal": "ct_normal",
 }
 """Concept of a column -> the name under which evaluation divides patients by it."""
+STRATA_WORDS = {"sex": {1.0: "M", 0.0: "F"}, "ct_normal": {1.0: "1", 0.0: "0"}}
 
 REST = "rest"
 """The name of all classes but the positive one, where there are several."""
@@ -43,6 +44,7 @@ class ClinicalRows:
         features as floats, in the card's units; of a category the place among the column's values;
         NaN is unknown. What else the card knows by a concept of `STRATA`, under its concept.
     features : list of Column
+        The columns that a model may see.
     classes : Classes
         Two: the positive one, and the other or ``rest``.
     notes : list of str
@@ -62,32 +64,36 @@ class ClinicalRows:
     @property
     def strata(self) -> pd.DataFrame:
         """patient_id, and what patients may be divided by: age, sex, presentation, normal CT."""
-        found = self.table[["patient_id"]].copy()
-        for concept, name in STRATA.items():
-            if concept in self.table:
-                found[name] = self.table[concept]
-        if "sex" in found:
-            found["sex"] = found["sex"].map({1.0: "M", 0.0: "F"})
-        if "ct_normal" in found:
-            found["ct_normal"] = found["ct_normal"].map({1.0: "1", 0.0: "0"})
-        return found
+        names = {"patient_id": "patient_id"} | STRATA
+        strata = self.table[[name for name in names if name in self.table]].rename(columns=names)
+        for name, words in STRATA_WORDS.items():
+            if name in strata:
+                strata[name] = strata[name].map(words)
+        return strata
 
     @property
     def truth(self) -> npt.NDArray[np.bool_]:
         """Whether a row is of the positive class, shape (rows,)."""
-        found: npt.NDArray[np.bool_] = (self.table["label"] == self.classes.positive).to_numpy()
-        return found
+        positive: npt.NDArray[np.bool_] = (self.table["label"] == self.classes.positive).to_numpy()
+        return positive
 
     def only(
         self, keep: pd.Series | npt.NDArray[np.bool_], note: str | None = None
     ) -> ClinicalRows:
-        """The rows that `keep` marks; the note tells of the others."""
+        """The rows that `keep` marks; `note` says why the others are left out."""
         table = self.table[np.asarray(keep)].reset_index(drop=True)
         return replace(self, table=table, notes=[*self.notes, *([note] if note else [])])
 
 
 def choose_features(card: DataCard, wanted: Sequence[str] | None = None) -> list[Column]:
     """The columns that a model may see: the card's own choice, or those named.
+
+    Parameters
+    ----------
+    card : DataCard
+        Describes the columns.
+    wanted : sequence of str, optional
+        Names of columns; the card's choice by default.
 
     Raises
     ------
@@ -96,8 +102,8 @@ def choose_features(card: DataCard, wanted: Sequence[str] | None = None) -> list
     ConfigError
         ``FEATURE_UNKNOWN``, ``FEATURE_TEXT``: a column of words without codes; ``FEATURES_NONE``.
     """
-    how, columns = _clinical(card), card.clinical_columns()
-    names = list(how.features if wanted is None else wanted)
+    layout, columns = _clinical(card), card.clinical_columns()
+    names = list(layout.features if wanted is None else wanted)
     if not names or len(set(names)) < len(names):
         raise ConfigError(
             "FEATURES_NONE", "Name at least one feature, and each once.", actual=names
@@ -109,15 +115,17 @@ def choose_features(card: DataCard, wanted: Sequence[str] | None = None) -> list
             "The card does not describe a feature.",
             expected=", ".join(columns),
             actual=", ".join(unknown),
-            hint=f"Columns of {how.table} name it in the card as their table.",
+            hint=f"Columns of {layout.table} name it in the card as their table.",
         )
     chosen = [columns[name] for name in names]
-    leaks = [c.name for c in chosen if c.timing == OUTCOME or c.name in (how.label, how.patient)]
+    leaks = [
+        c.name for c in chosen if c.timing == OUTCOME or c.name in (layout.label, layout.patient)
+    ]
     if leaks:
         raise LeakageError(
             "FEATURE_IS_OUTCOME",
             "A feature is known only after the diagnosis, or is the label itself.",
-            expected="columns that are known when the model is asked",
+            expected="columns that are known when the model is used",
             actual=", ".join(leaks),
             hint="Leave it out of the features.",
         )
@@ -158,12 +166,13 @@ def read_rows(
     path : Path
         CSV, zipped CSV, XLSX or parquet.
     card : DataCard
+        Describes the table.
     labels : Path, optional
         CSV with patient_id and label, where the table has no label.
     features : sequence of str, optional
-        Columns; the card's unless given.
+        Columns; the card's by default.
     identities : Identities, optional
-        Pseudonyms of patients, groups and sites; by the card unless given.
+        Pseudonyms of patients, groups and sites; by the card by default.
 
     Raises
     ------
@@ -173,10 +182,11 @@ def read_rows(
     ConfigError, LeakageError
         As `choose_features`.
     """
-    how, chosen = _clinical(card), choose_features(card, features)
+    layout, chosen = _clinical(card), choose_features(card, features)
     identities = identities or Identities.for_card(card)
     cells = read_cells(path)
-    named = (how.patient, how.order, how.group, how.site, how.date, None if labels else how.label)
+    label = None if labels else layout.label
+    named = (layout.patient, layout.order, layout.group, layout.site, layout.date, label)
     needed = [name for name in (*named, *(c.name for c in chosen)) if name is not None]
     missing = [name for name in dict.fromkeys(needed) if name not in cells.columns]
     if missing:
@@ -189,10 +199,10 @@ def read_rows(
         )
     unknown = [name for name in cells.columns if name not in card.clinical_columns()]
     notes = [f"columns that the card does not describe, not used: {', '.join(unknown)}"]
-    cells, left_behind = one_row_each(cells, how, card.clinical_columns(), path)
-    table = who(cells, how, path, identities)
-    said = _labels(cells, how, table["patient_id"], path, labels, identities)
-    mapped, left_out = _classes_of_rows(said, how, path)
+    cells, left_behind = one_row_each(cells, layout, card.clinical_columns(), path)
+    table = row_keys(cells, layout, path, identities)
+    texts = _labels(cells, layout, table["patient_id"], path, labels, identities)
+    mapped, left_out = _classes_of_rows(texts, layout, path)
     table["label"] = np.where(mapped == card.positive, card.positive, _other(card))
     chosen = [with_values(column, cells[column.name]) for column in chosen]
     numbers = {c.name: decode(cells[c.name], c, path) for c in chosen}
@@ -222,44 +232,45 @@ def _other(card: DataCard) -> str:
 
 def _labels(
     cells: pd.DataFrame,
-    how: ClinicalTable,
+    layout: ClinicalTable,
     patients: pd.Series,
     path: Path,
     labels: Path | None,
     identities: Identities,
 ) -> pd.Series:
-    """What the table, or the labels' own, says of each row."""
+    """The label of each row as text, from the table or the table of labels."""
     if labels is not None:
-        said = read_labels(labels)
-        if "patient_id" not in said:
+        table = read_labels(labels)
+        if "patient_id" not in table:
             raise InvalidTableError(
                 "LABELS_COLUMNS", "Labels of clinical rows need patient_id.", path=labels
             )
-        by_patient = said.assign(who=said["patient_id"].map(identities.patient))
-        return patients.map(by_patient.set_index("who")["label"])
-    if how.label is None:
+        keys = table["patient_id"].map(identities.patient)
+        return patients.map(table.set_index(keys)["label"])
+    if layout.label is None:
         raise InvalidTableError(
             "LABELS_MISSING",
             "The clinical table has no labels, by its card.",
             path=path,
-            hint="Give them with --labels (make: LABELS=labels.csv).",
+            hint="Name them with --labels (make: LABELS=labels.csv).",
         )
-    return cells[how.label].fillna("") if "" in how.labels else cells[how.label]
+    texts = cells[layout.label]
+    return texts.fillna("") if "" in layout.labels else texts
 
 
 def _classes_of_rows(
-    said: pd.Series, how: ClinicalTable, path: Path
+    texts: pd.Series, layout: ClinicalTable, path: Path
 ) -> tuple[pd.Series, list[str]]:
-    """The class of each row, missing where it has none, and what that leaves out."""
-    known = dict(how.labels) or {str(name): str(name) for name in said.dropna().unique()}
+    """The class of each row, missing where it has none, and notes on the rows left out."""
+    known = dict(layout.labels) or {str(name): str(name) for name in texts.dropna().unique()}
     if "*" in known:
-        known |= {name: known["*"] for name in said.dropna().unique() if name not in known}
-    strange = said.index[said.notna() & ~said.isin(list(known))]
+        known |= {name: known["*"] for name in texts.dropna().unique() if name not in known}
+    strange = texts.index[texts.notna() & ~texts.isin(list(known))]
     refuse_rows("LABEL_UNKNOWN", f"Labels are none of {', '.join(known)}.", strange, path)
-    mapped = said.map(known)
+    mapped = texts.map(known)
     if not mapped.notna().any():
         raise InvalidTableError("NOTHING_LABELLED", "No row has a class.", path=path)
-    counts = said[mapped.isna()].value_counts()
+    counts = texts[mapped.isna()].value_counts()
     notes = [f"{n} rows left out: label {name} is of no class" for name, n in counts.items()]
-    blank = int(said.isna().sum())
+    blank = int(texts.isna().sum())
     return mapped, notes + ([f"{blank} rows left out: no label"] if blank else [])

@@ -42,14 +42,24 @@ class Division(Config):
         return self
 
 
-def divide(rows: ClinicalRows, how: Division, *, seed: int) -> tuple[ClinicalRows, Splits]:
-    """Give each row a role; rows of none (other days) are left out and counted.
+def divide(rows: ClinicalRows, division: Division, *, seed: int) -> tuple[ClinicalRows, Splits]:
+    """Assign each row a role; rows of none (other days) are left out and counted.
+
+    Parameters
+    ----------
+    rows : ClinicalRows
+        All labelled rows.
+    division : Division
+        By patient, date or site.
+    seed : int
+        Of what is drawn by chance.
 
     Returns
     -------
     rows : ClinicalRows
         With columns fold and role.
     splits : Splits
+        The role of every patient.
 
     Raises
     ------
@@ -57,15 +67,15 @@ def divide(rows: ClinicalRows, how: Division, *, seed: int) -> tuple[ClinicalRow
         ``DATE_MISSING``, ``SITE_MISSING`` or ``SITE_UNKNOWN``, ``PART_EMPTY``: a role has no row of
         a class; or as `make_splits`.
     """
-    if how.by == "patient":
+    if division.by == "patient":
         manifest = rows.table[["patient_id", "group_id", "label"]]
         splits = make_splits(
-            manifest.assign(image_id=manifest["patient_id"]), seed=seed, parts=how.parts
+            manifest.assign(image_id=manifest["patient_id"]), seed=seed, parts=division.parts
         )
         return _with_roles(rows, splits), splits
-    marked = _by_date(rows, how) if how.by == "date" else _by_site(rows, how)
+    marked = _by_date(rows, division) if division.by == "date" else _by_site(rows, division)
     marked = _once(marked)
-    chosen = _validation_groups(marked, how.validation, seed)
+    chosen = _validation_groups(marked, division.validation, seed)
     table = marked.table
     in_validation = (table["role"] == "train") & table["group_id"].isin(chosen)
     table = table.assign(role=table["role"].where(~in_validation, "validation"))
@@ -74,8 +84,8 @@ def divide(rows: ClinicalRows, how: Division, *, seed: int) -> tuple[ClinicalRow
     return _with_roles(marked, splits), splits
 
 
-def _by_date(rows: ClinicalRows, how: Division) -> ClinicalRows:
-    assert how.train is not None and how.test is not None
+def _by_date(rows: ClinicalRows, division: Division) -> ClinicalRows:
+    assert division.train is not None and division.test is not None
     days = rows.table["date"]
     if days.isna().any():
         raise InvalidTableError(
@@ -86,12 +96,12 @@ def _by_date(rows: ClinicalRows, how: Division) -> ClinicalRows:
     day = days.dt.normalize()
     train, test = (
         (day >= pd.Timestamp(first)) & (day <= pd.Timestamp(last))
-        for first, last in (how.train, how.test)
+        for first, last in (division.train, division.test)
     )
     return _mark(rows, train, test, "rows left out: of other days")
 
 
-def _by_site(rows: ClinicalRows, how: Division) -> ClinicalRows:
+def _by_site(rows: ClinicalRows, division: Division) -> ClinicalRows:
     sites = rows.table["site"]
     if sites.isna().any():
         raise InvalidTableError(
@@ -99,7 +109,7 @@ def _by_site(rows: ClinicalRows, how: Division) -> ClinicalRows:
             "A division by site needs the site of every row.",
             actual=f"{int(sites.isna().sum())} of {len(sites)} rows have none",
         )
-    strange = sorted(set(how.sites) - set(sites))
+    strange = sorted(set(division.sites) - set(sites))
     if strange:
         raise InvalidTableError(
             "SITE_UNKNOWN",
@@ -107,15 +117,15 @@ def _by_site(rows: ClinicalRows, how: Division) -> ClinicalRows:
             expected=", ".join(sorted(set(sites))),
             actual=", ".join(strange),
         )
-    test = sites.isin(how.sites)
+    test = sites.isin(division.sites)
     return _mark(rows, ~test, test, "rows left out")
 
 
 def _mark(rows: ClinicalRows, train: pd.Series, test: pd.Series, note: str) -> ClinicalRows:
     role = np.where(train, "train", np.where(test, "test", ""))
     n = int((role == "").sum())
-    whole = ClinicalRows(rows.table.assign(role=role), rows.features, rows.classes, rows.notes)
-    return whole.only(role != "", f"{n} {note}" if n else None)
+    marked = ClinicalRows(rows.table.assign(role=role), rows.features, rows.classes, rows.notes)
+    return marked.only(role != "", f"{n} {note}" if n else None)
 
 
 def _once(rows: ClinicalRows) -> ClinicalRows:

@@ -36,7 +36,17 @@ def _line(source: str, unit: str) -> tuple[float, float] | None:
 
 
 def convert(values: FloatArray, source: str, unit: str) -> FloatArray:
-    """Values in `source` as values in `unit`; NaN stays NaN.
+    """Values in one unit as values in another; NaN stays NaN.
+
+    Parameters
+    ----------
+    values : ndarray of float
+        In `source`.
+    source, unit : str
+        Unit of the values, and that of the result.
+
+    Examples
+    --------
 
     >>> convert(np.array([98.6]), "degree Fahrenheit", "degree Celsius").round(6).tolist()
     [37.0]
@@ -54,11 +64,11 @@ def convert(values: FloatArray, source: str, unit: str) -> FloatArray:
             expected="; ".join(f"{a} to {b}" for a, b in LINES),
             actual=f"{source} to {unit}",
         )
-    found: FloatArray = values * line[0] + line[1]
-    return found
+    converted: FloatArray = values * line[0] + line[1]
+    return converted
 
 
 def convertible(unit: str) -> list[str]:
-    """Units that values in `unit` may have been given in."""
+    """Units that values in `unit` may have been recorded in."""
     pairs = [pair for pair in LINES if unit in pair]
     return sorted({name for pair in pairs for name in pair} - {unit})

@@ -1,4 +1,4 @@
-"""Heatmaps, and the examinations that they must sit first."""
+"""Heatmaps, and the tests that they must pass first."""
 
 from __future__ import annotations
 

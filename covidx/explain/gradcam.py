@@ -1,4 +1,4 @@
-"""Grad-CAM on the slices that decided, examined before it is shown."""
+"""Grad-CAM on the slices that decided, tested before it is shown."""
 
 from __future__ import annotations
 
@@ -22,25 +22,24 @@ LAYER_REDUCTION = 16
 """Pixels an activation stands for. One stage finer than the last (32): on lung crops of about a
 hundred pixels the last stage has three rows, too coarse to place anything."""
 HIDDEN_SHARE = 0.2
-"""Share of the picture that is hidden to examine a map."""
+"""Share of the picture that is hidden to test a map."""
 
 
 @dataclass(frozen=True, eq=False)
 class Heatmap:
-    """Where one slice spoke for the positive class.
+    """Where one slice has evidence for the positive class.
 
     Parameters
     ----------
     place : int
         Index of the slice in its bag.
     heat : ndarray of float32, shape (rows, columns)
-        0 (says nothing for it) to 1 (says most in this slice), on the bag's pixels.
+        0 (no evidence) to 1 (most in this slice), on the bag's pixels.
     score : float
         Probability of the positive class by this slice alone.
     drop_hot, drop_cold : float
         Fall of the slice's log-odds when the hottest, and the coldest, fifth of the picture is
-        replaced by its median grey. A map that tells where the model looked has drop_hot above
-        drop_cold.
+        replaced by its median grey. A map of what the model used has drop_hot above drop_cold.
     """
 
     place: int
@@ -84,7 +83,9 @@ def heatmaps(predictor: ImagePredictor, bag: Bag, scores: Scores) -> list[Heatma
     Parameters
     ----------
     predictor : ImagePredictor
+        The classifier.
     bag : Bag
+        Prepared slices of one image.
     scores : Scores
         Of the same bag.
 
@@ -101,24 +102,39 @@ def heatmaps(predictor: ImagePredictor, bag: Bag, scores: Scores) -> list[Heatma
     scorer = _SliceScorer(predictor.model)
     with GradCAM(model=scorer, target_layers=[_layer(predictor.model)]) as cam:
         heats = cam(input_tensor=slices, targets=[target] * len(places))
-    found = []
+    maps = []
     for place, picture, heat in zip(places, slices, heats, strict=True):
         hot, cold = _drops(scorer, picture, heat, target)
         score = float(scores.slice_probabilities[place, positive])
-        found.append(Heatmap(int(place), heat.astype(np.float32), score, hot, cold))
-    return found
+        maps.append(Heatmap(int(place), heat.astype(np.float32), score, hot, cold))
+    return maps
 
 
 def paste(heat: NDArray[np.float32], bag: Bag, shape: tuple[int, int]) -> NDArray[np.float32]:
-    """Put a map back on its whole slice, shape (rows, columns); NaN outside what the model saw."""
+    """Put a map back on its slice.
+
+    Parameters
+    ----------
+    heat : ndarray of float32, shape (rows, columns)
+        On the bag's pixels.
+    bag : Bag
+        Knows which part of the slice the model used.
+    shape : (int, int)
+        Rows and columns of the slice.
+
+    Returns
+    -------
+    ndarray of float32
+        Of that shape; NaN outside the input of the model.
+    """
     top, bottom, left, right = bag.box
     size = (bottom - top, right - left)
     sized = torch.nn.functional.interpolate(
         torch.from_numpy(heat)[None, None], size, mode="bilinear", align_corners=False
     )
-    whole = np.full(shape, np.nan, dtype=np.float32)
-    whole[top:bottom, left:right] = sized[0, 0].numpy()
-    return whole
+    pasted = np.full(shape, np.nan, dtype=np.float32)
+    pasted[top:bottom, left:right] = sized[0, 0].numpy()
+    return pasted
 
 
 def _layer(model: BagClassifier) -> nn.Module:
@@ -138,9 +154,9 @@ def _drops(
     for part in (order[-n:], order[:n]):
         mask = np.zeros(heat.size, dtype=bool)
         mask[part] = True
-        seen = picture.clone()
-        seen[0][torch.from_numpy(mask.reshape(heat.shape))] = picture.median()
-        hidden.append(seen)
+        masked = picture.clone()
+        masked[0][torch.from_numpy(mask.reshape(heat.shape))] = picture.median()
+        hidden.append(masked)
     odds = target(
         scorer(torch.stack([picture, *hidden]).contiguous(memory_format=torch.channels_last))
     )

@@ -94,7 +94,7 @@ class JointFusion:
 
     @torch.inference_mode()
     def raw(self, arms: Arms, pattern: str) -> FloatArray:
-        """The network's output as if patients had the arms of `pattern` alone, shape (n,)."""
+        """The network's output for `arms` as if they were those of `pattern` alone, shape (n,)."""
         network = self.model.network.eval()
         features = torch.from_numpy(np.nan_to_num(arms.features)).float()
         values = _numbers(arms.values, self.columns)
@@ -103,7 +103,7 @@ class JointFusion:
         return output
 
     def logits(self, arms: Arms, pattern: str) -> FloatArray:
-        """Log odds as if patients had the arms of `pattern` alone, shape (n,)."""
+        """Log odds for `arms` as if they were those of `pattern` alone, shape (n,)."""
         line, raw = self.lines[pattern], self.raw(arms, pattern)
         return line.logits(pd.DataFrame({RAW: raw}))
 

@@ -83,8 +83,16 @@ class JointLearner(Learner):
         self.inputs, self.learning = inputs, model.network.learning
         self.backbone_rate = backbone_rate
 
-    def training_step(self, batch: BagBatch | Tensor, _: int) -> Tensor:
-        """Loss of the fused score, and of the image where the training of P1 continues."""
+    def training_step(self, batch: BagBatch | Tensor, index: int) -> Tensor:
+        """Loss of the fused score of a `batch`, and of the image where P1 is trained too.
+
+        Parameters
+        ----------
+        batch : BagBatch or Tensor
+            As the data module gives it.
+        index : int
+            Of the batch in the epoch; unused.
+        """
         features, rows, image_loss = self._image(batch)
         chance = torch.rand(len(rows), device=features.device)
         absent = self.learning.absent
@@ -93,8 +101,16 @@ class JointLearner(Learner):
         self.log_mean("train_loss", loss, len(rows))
         return loss
 
-    def validation_step(self, batch: BagBatch | Tensor, _: int) -> None:
-        """The loss of the fused score, over the patterns of arms as often as in training."""
+    def validation_step(self, batch: BagBatch | Tensor, index: int) -> None:
+        """The loss of a `batch`, over the patterns of arms as often as in training.
+
+        Parameters
+        ----------
+        batch : BagBatch or Tensor
+            As the data module gives it.
+        index : int
+            Of the batch in the epoch; unused.
+        """
         features, rows, _image = self._image(batch)
         absent, n = self.learning.absent, len(rows)
         shares = ((True, True, 1 - 2 * absent), (True, False, absent), (False, True, absent))

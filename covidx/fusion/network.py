@@ -39,7 +39,7 @@ class GatedHead(nn.Module):
         self.gate, self.out = nn.Linear(image + clinical, hidden), nn.Linear(hidden, 1)
 
     def forward(self, both: Tensor) -> Tensor:
-        """Both arms beside each other, shape (n, image + clinical) -> (n, 1)."""
+        """Log odds (n, 1) of `both` arms beside each other, (n, image + clinical)."""
         image, clinical = both.tensor_split(self.split[:1], dim=1)
         gate = self.gate(both).sigmoid()
         mixed = gate * self.image(image).tanh() + (1 - gate) * self.clinic(clinical).tanh()

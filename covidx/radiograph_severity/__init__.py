@@ -13,9 +13,14 @@ if TYPE_CHECKING:
         RadiographSeverityRecipe,
         load_bundle,
     )
-    from covidx.radiograph_severity.features import FilmNetwork, picture_of
+    from covidx.radiograph_severity.features import RadiographNetwork, picture_of
     from covidx.radiograph_severity.linear import Choice, OutOfFold, choose, leave_one_out
-    from covidx.radiograph_severity.lungs import MIN_FILMS, LungFinder, box_of_mask, fit_finder
+    from covidx.radiograph_severity.lungs import (
+        MIN_RADIOGRAPHS,
+        LungFinder,
+        box_of_mask,
+        fit_finder,
+    )
     from covidx.radiograph_severity.predict import RadiographSeverityPredictor
     from covidx.radiograph_severity.table import join_scores, read_scores
 else:

@@ -1,4 +1,4 @@
-"""A radiograph as numbers: what frozen layers of a pretrained network show on a coarse grid."""
+"""A radiograph as numbers: activations of a frozen pretrained network on a coarse grid."""
 
 from __future__ import annotations
 
@@ -13,32 +13,32 @@ from covidx.errors import InvalidInputError
 from covidx.models import make_backbone
 from covidx.volume import Volume
 
-__all__ = ["BACKBONE", "WHOLE", "FilmNetwork", "Picture", "picture_of", "symmetric"]
+__all__ = ["BACKBONE", "WHOLE", "Picture", "RadiographNetwork", "picture_of", "symmetric"]
 
 Picture = NDArray[np.float32]
 Box = tuple[float, float, float, float]
 
 BACKBONE = "tf_efficientnet_lite0"
 WHOLE: Box = (0.0, 1.0, 0.0, 1.0)
-"""Top, bottom, left, right as shares of the film."""
+"""Top, bottom, left, right as shares of the radiograph."""
 BLOCKS = (2, 3, 4, 5)
 """Middle blocks: strides 8 to 32. The last ones know ImageNet's classes, the first only edges."""
 SIDE = 224
 GRID = 4
 FINE_GRID = 7
-"""Cells a side: for scores, and for where the lungs lie."""
+"""Cells a side: for scores, and to locate the lungs."""
 STRETCH = (0.5, 99.5)
-"""Percentiles of the part that is looked at which become black and white."""
+"""Percentiles of the part that become black and white."""
 RADIOGRAPHS = ("CR", "DX", "OT")
 
 
 def picture_of(volume: Volume) -> Picture:
-    """The film of a volume, (rows, columns).
+    """The pixels of a radiograph, `volume`, as float32, (rows, columns).
 
     Raises
     ------
     InvalidInputError
-        ``NOT_RADIOGRAPH``.
+        ``NOT_RADIOGRAPH``: another modality, or several slices.
     """
     if volume.modality not in RADIOGRAPHS or len(volume.array) != 1:
         raise InvalidInputError(
@@ -52,7 +52,7 @@ def picture_of(volume: Volume) -> Picture:
 
 
 def _framed(picture: Picture, box: Box) -> torch.Tensor:
-    """A part of the film at the network's size, -1 black to 1 white, (1, 1, SIDE, SIDE)."""
+    """A part of the radiograph at the network's size, -1 black to 1 white, (1, 1, SIDE, SIDE)."""
     rows, columns = picture.shape
     top, bottom, left, right = box
     edges = (left * columns, top * rows, right * columns, bottom * rows)
@@ -63,7 +63,7 @@ def _framed(picture: Picture, box: Box) -> torch.Tensor:
     return torch.from_numpy((share * 2.0 - 1.0).astype(np.float32))[None, None]
 
 
-class FilmNetwork:
+class RadiographNetwork:
     """The frozen network; its ImageNet weights come from an installed package."""
 
     def __init__(self) -> None:
@@ -84,27 +84,27 @@ class FilmNetwork:
         return torch.cat(kept).numpy()
 
     def place(self, picture: Picture) -> NDArray[np.float32]:
-        """(features,): what the whole film shows on a fine grid, to find the lungs by."""
+        """Features of the complete `picture` on a fine grid, (features,): they locate the lungs."""
         return self._blocks(_framed(picture, WHOLE), FINE_GRID).ravel()
 
     def look(self, picture: Picture, box: Box) -> NDArray[np.float32]:
-        """(features,): what a part of the film shows, the same for it and its mirror image."""
+        """Features of the part `box` of a `picture`, (features,), the same for its mirror image."""
         image = _framed(picture, box)
-        # The network does not treat both sides quite alike: both are asked.
+        # The network does not treat both sides quite alike: the mean of both is taken.
         mirrored = self._blocks(image.flip(3), GRID)[:, :, ::-1]
         both = (self._blocks(image, GRID) + mirrored) / np.float32(2.0)
         return symmetric(both).ravel()
 
 
 def symmetric(grid: NDArray[np.float32]) -> NDArray[np.float32]:
-    """The mean of a grid and its mirror image, without the half that says the same again.
+    """The mean of a grid and its mirror image, without its redundant half.
 
     Scores are sums over both lungs, so that the side of a finding must not matter.
 
     Parameters
     ----------
-    grid : ndarray
-        (channels, rows, columns), an even number of columns.
+    grid : ndarray of float32, shape (channels, rows, columns)
+        Has an even number of columns.
     """
     mean = (grid + grid[:, :, ::-1]) / np.float32(2.0)
     half: NDArray[np.float32] = mean[:, :, : grid.shape[2] // 2]

@@ -11,7 +11,15 @@ from sklearn.cross_decomposition import PLSRegression
 from sklearn.linear_model import Ridge
 from sklearn.model_selection import GroupKFold
 
-__all__ = ["CANDIDATES", "Choice", "Linear", "OutOfFold", "choose", "fit", "leave_one_out"]
+__all__ = [
+    "CANDIDATES",
+    "Choice",
+    "Linear",
+    "OutOfFold",
+    "choose",
+    "fit_candidates",
+    "leave_one_out",
+]
 
 Floats = NDArray[np.float64]
 Names = NDArray[np.str_]
@@ -30,10 +38,10 @@ class Linear:
 
     Parameters
     ----------
-    weights : ndarray
-        (features, scores).
-    offset : ndarray
-        (scores,)
+    weights : ndarray of float, shape (features, scores)
+        Change of each score by unit of a feature.
+    offset : ndarray of float, shape (scores,)
+        Scores where all features are 0.
     """
 
     weights: Floats
@@ -47,24 +55,46 @@ class Linear:
 
 @dataclass(frozen=True)
 class Choice:
-    """What inner folds chose for one score, and their mean absolute error."""
+    """What inner folds chose for one score.
+
+    Parameters
+    ----------
+    view : str
+        Part of the radiograph.
+    model : str
+        One of `CANDIDATES`.
+    inner_mae : float
+        Mean absolute error on inner folds, in points of the score.
+    """
 
     view: str
     model: str
     inner_mae: float
 
 
-def fit(features: NDArray[np.floating], scores: Floats, names: list[str]) -> dict[str, Linear]:
-    """Fit candidates on the same rows; features are brought to spread 1 by these rows alone."""
+def fit_candidates(
+    features: NDArray[np.floating], scores: Floats, names: list[str]
+) -> dict[str, Linear]:
+    """Fit candidates on the same rows; features are brought to spread 1 by these rows alone.
+
+    Parameters
+    ----------
+    features : ndarray, shape (rows, features)
+        Of the training rows.
+    scores : ndarray of float, shape (rows, scores)
+        The readers'.
+    names : list of str
+        Of `CANDIDATES`.
+    """
     x = features.astype(np.float64)
     mean, spread = x.mean(0), x.std(0)
     scale = np.where(spread > NO_SPREAD, spread, np.inf)  # a feature without spread counts 0
     standard = (x - mean) / scale
-    # All that the rows tell lies in the few directions that they span.
+    # The rows differ only in the few directions that they span.
     _, size, basis = np.linalg.svd(standard, full_matrices=False)
     basis = basis[size > size[0] * NO_SPREAD]
     rotated, variance = standard @ basis.T, float((standard**2).sum() / len(x))
-    found = {}
+    models = {}
     for name in names:
         kind, amount = CANDIDATES[name]
         if kind == "ridge":
@@ -75,23 +105,23 @@ def fit(features: NDArray[np.floating], scores: Floats, names: list[str]) -> dic
         model.fit(rotated, scores)
         middle = np.atleast_1d(model.predict(np.zeros((1, rotated.shape[1])))[0])
         weights = (np.atleast_2d(model.coef_) @ basis / scale).T
-        found[name] = Linear(weights, middle - mean @ weights)
-    return found
+        models[name] = Linear(weights, middle - mean @ weights)
+    return models
 
 
 def _errors(
     views: Mapping[str, NDArray[np.floating]], scores: Floats, groups: Names, limits: Floats
 ) -> dict[tuple[str, str], Floats]:
-    """Mean absolute error by view, candidate and score, on inner folds of whole groups."""
+    """Mean absolute error by view, candidate and score, on inner folds that divide no group."""
     folds = min(5, len(np.unique(groups)))
     splitter = GroupKFold(folds, shuffle=True, random_state=0)
-    found: dict[tuple[str, str], Floats] = {}
+    errors: dict[tuple[str, str], Floats] = {}
     for train, test in splitter.split(scores, groups=groups):
         for view, x in views.items():
-            for name, model in fit(x[train], scores[train], list(CANDIDATES)).items():
+            for name, model in fit_candidates(x[train], scores[train], list(CANDIDATES)).items():
                 wrong = np.abs(np.clip(model(x[test]), 0, limits) - scores[test]).sum(0)
-                found[view, name] = found.get((view, name), np.zeros(len(limits))) + wrong
-    return {key: total / len(scores) for key, total in found.items()}
+                errors[view, name] = errors.get((view, name), np.zeros(len(limits))) + wrong
+    return {key: total / len(scores) for key, total in errors.items()}
 
 
 def _best(errors: Mapping[tuple[str, str], Floats], place: int, views: set[str]) -> Choice:
@@ -108,21 +138,23 @@ def choose(
 
     Parameters
     ----------
-    views : mapping of str to ndarray
-        Name -> (rows, features).
-    scores : ndarray
-        (rows, scores), from 0 to `limits`, (scores,).
-    groups : ndarray
-        (rows,): patients, which no fold divides.
+    views : mapping of str to ndarray, shape (rows, features)
+        Part of the radiograph -> features.
+    scores : ndarray of float, shape (rows, scores)
+        The readers', from 0 to `limits`.
+    groups : ndarray of str, shape (rows,)
+        Patients, which no fold divides.
+    limits : ndarray of float, shape (scores,)
+        The highest value of each score.
     """
     errors = _errors(views, scores, groups, limits)
-    found = []
+    chosen = []
     for place in range(len(limits)):
         best = _best(errors, place, set(views))
-        whole = fit(views[best.view], scores, [best.model])[best.model]
-        one = slice(place, place + 1)
-        found.append((best, Linear(whole.weights[:, one], whole.offset[one])))
-    return found
+        model = fit_candidates(views[best.view], scores, [best.model])[best.model]
+        score = slice(place, place + 1)
+        chosen.append((best, Linear(model.weights[:, score], model.offset[score])))
+    return chosen
 
 
 @dataclass(frozen=True, eq=False)
@@ -131,12 +163,12 @@ class OutOfFold:
 
     Parameters
     ----------
-    found, control : ndarray
-        (rows, scores): of the whole procedure; and the training rows' median.
-    by_view : dict
-        View -> (rows, scores): of the procedure had it this view alone.
-    choices : list
-        (group, score's place, choice).
+    found, control : ndarray of float, shape (rows, scores)
+        Scores by the complete procedure; and the training rows' median.
+    by_view : dict of str to ndarray, shape (rows, scores)
+        View -> scores by the procedure with this view alone.
+    choices : list of (str, int, Choice)
+        Group that was left out, place of the score, choice.
     """
 
     found: Floats
@@ -167,7 +199,9 @@ def leave_one_out(
     for done, name in enumerate(names, 1):
         out = groups == name
         errors = _errors({v: x[~out] for v, x in views.items()}, scores[~out], groups[~out], limits)
-        fitted = {v: fit(x[~out], scores[~out], list(CANDIDATES)) for v, x in views.items()}
+        fitted = {
+            v: fit_candidates(x[~out], scores[~out], list(CANDIDATES)) for v, x in views.items()
+        }
         result.control[out] = np.median(scores[~out], axis=0)
         for place in range(len(limits)):
             for view, x in views.items():

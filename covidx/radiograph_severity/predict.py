@@ -19,7 +19,7 @@ from covidx.radiograph_severity.bundle import (
     load_bundle,
     write_bundle,
 )
-from covidx.radiograph_severity.features import WHOLE, Box, FilmNetwork, Picture, picture_of
+from covidx.radiograph_severity.features import WHOLE, Box, Picture, RadiographNetwork, picture_of
 from covidx.radiograph_severity.lungs import LungFinder
 
 __all__ = [
@@ -97,13 +97,13 @@ class RadiographScoresPayload(Payload):
 
 
 def image_features(
-    network: FilmNetwork, finder: LungFinder | None, picture: Picture
+    network: RadiographNetwork, finder: LungFinder | None, picture: Picture
 ) -> tuple[dict[str, NDArray[np.float32]], Box | None, str | None]:
     """A radiograph's features by view, the box of its lungs, and why that may be another's.
 
     Parameters
     ----------
-    network : FilmNetwork
+    network : RadiographNetwork
     finder : LungFinder, optional
     picture : ndarray of float32, shape (rows, columns)
     """
@@ -137,12 +137,12 @@ class RadiographSeverityPredictor(ImageInputPredictor):
     ----------
     bundle : RadiographSeverityBundle
     models : Models
-    network : FilmNetwork
+    network : RadiographNetwork
     """
 
     bundle: RadiographSeverityBundle
     models: Models
-    network: FilmNetwork
+    network: RadiographNetwork
 
     @classmethod
     def load(cls, folder: Path, device: str = "auto") -> RadiographSeverityPredictor:
@@ -160,7 +160,7 @@ class RadiographSeverityPredictor(ImageInputPredictor):
             As `load_bundle`, or ``PARITY_LOST``.
         """
         bundle, models = load_bundle(folder)
-        predictor = cls(bundle, models, FilmNetwork())
+        predictor = cls(bundle, models, RadiographNetwork())
         again = predictor.parity(len(bundle.parity))
         bundle.need_parity(folder, again, bundle.parity, TOLERANCE)
         return predictor

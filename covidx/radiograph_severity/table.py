@@ -1,4 +1,4 @@
-"""The table of readers' scores, and whose film each row is."""
+"""The table of readers' scores, joined to the radiographs."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ COMMENT = "#"
 
 
 def stem_of(path: str) -> str:
-    """What names a film whatever its folder and format.
+    """The file name in `path` that identifies a radiograph, without folder and suffix.
 
     >>> stem_of("images/a.pdf-002.jpg")
     'a.pdf-002'
@@ -27,20 +27,21 @@ def stem_of(path: str) -> str:
     return PurePath(path).stem
 
 
-def read_scores(path: Path, how: SeverityTable) -> pd.DataFrame:
+def read_scores(path: Path, layout: SeverityTable) -> pd.DataFrame:
     """Read readers' scores.
 
     Parameters
     ----------
     path : Path
         CSV; lines before the header that begin with ``#`` are remarks.
-    how : SeverityTable
+    layout : SeverityTable
+        The card's description of the table.
 
     Returns
     -------
     DataFrame
-        ``row`` (line in the file), ``key`` (image or patient, as `how` says), and a column a score;
-        NaN where a cell is empty.
+        ``row`` (line in the file), ``key`` (image or patient, as `layout` says), and a column a
+        score; NaN where a cell is empty.
 
     Raises
     ------
@@ -49,7 +50,7 @@ def read_scores(path: Path, how: SeverityTable) -> pd.DataFrame:
         highest, or no name; ``SCORES_CONFLICT``: two rows of one name.
     """
     raw, first = _read(path)
-    wanted = [how.key, *(one.column for one in how.scores.values())]
+    wanted = [layout.key, *(score.column for score in layout.scores.values())]
     absent = [name for name in wanted if name not in raw.columns]
     if absent:
         raise InvalidTableError(
@@ -59,23 +60,23 @@ def read_scores(path: Path, how: SeverityTable) -> pd.DataFrame:
             expected=", ".join(wanted),
             actual=", ".join(map(str, raw.columns)),
         )
-    table = pd.DataFrame({"row": raw.index + first, "key": raw[how.key].str.strip()})
-    for name, one in how.scores.items():
-        text = raw[one.column]
+    table = pd.DataFrame({"row": raw.index + first, "key": raw[layout.key].str.strip()})
+    for name, score in layout.scores.items():
+        text = raw[score.column]
         table[name] = pd.to_numeric(text, errors="coerce")
-        wrong = text.notna() & ~table[name].between(0, one.high)
+        wrong = text.notna() & ~table[name].between(0, score.high)
         if wrong.any():
-            message = f"The score {name} is a number from 0 to {one.high:g}."
+            message = f"The score {name} is a number from 0 to {score.high:g}."
             raise by_row("SCORES_VALUE", message, path, table.loc[wrong, "row"])
     nameless = table["key"].isna() | (table["key"] == "")
     if nameless.any():
-        message = f"Rows of the table of scores have no {how.key}."
+        message = f"Rows of the table of scores have no {layout.key}."
         raise by_row("SCORES_VALUE", message, path, table.loc[nameless, "row"])
-    if how.image is not None:
+    if layout.image is not None:
         table["key"] = table["key"].map(stem_of)
     again = table["key"].duplicated(keep=False)
     if again.any():
-        message = f"Several rows of the table of scores have one {how.key}."
+        message = f"Several rows of the table of scores have one {layout.key}."
         raise by_row("SCORES_CONFLICT", message, path, table.loc[again, "row"])
     return table
 
@@ -101,25 +102,38 @@ def join_scores(
     manifest: pd.DataFrame,
     sources: Mapping[str, str],
     scores: pd.DataFrame,
-    how: SeverityTable,
+    layout: SeverityTable,
     identities: Identities,
 ) -> tuple[pd.DataFrame, list[str]]:
-    """Give each film its scores.
+    """Join the scores to the radiographs.
+
+    Parameters
+    ----------
+    manifest : DataFrame
+        image_id and patient_id, a row a radiograph.
+    sources : mapping of str to str
+        image_id -> path of its file.
+    scores : DataFrame
+        As `read_scores`.
+    layout : SeverityTable
+        The card's description of the table.
+    identities : Identities
+        Pseudonyms of patients.
 
     Returns
     -------
     manifest : DataFrame
-        With a column a score, NaN where a film has none.
+        With a column a score, NaN where a radiograph has none.
     notes : list of str
         What has no partner, or lacks a score, in numbers.
 
     Raises
     ------
     InvalidTableError
-        ``SCORES_AMBIGUOUS``: a row names several films; ``NOTHING_SCORED``.
+        ``SCORES_AMBIGUOUS``: a row names several radiographs; ``NOTHING_SCORED``: none is named.
     """
-    names = list(how.scores)
-    if how.image is not None:
+    names = list(layout.scores)
+    if layout.image is not None:
         keys = manifest["image_id"].map(lambda image: stem_of(sources.get(image, "")))
     else:
         keys = manifest["patient_id"]
@@ -129,24 +143,26 @@ def join_scores(
     if several.any():
         raise InvalidTableError(
             "SCORES_AMBIGUOUS",
-            "Rows of the table of scores name several films.",
+            "Rows of the table of scores name several radiographs.",
             actual="rows " + ", ".join(map(str, scores.loc[several, "row"].head(10))),
-            hint="Name the film's file in a column image.",
+            hint="Name the radiograph's file in a column image.",
         )
     by_key = scores.set_index("key")[names]
-    whole = by_key.dropna()
+    complete = by_key.dropna()
     joined = manifest.reset_index(drop=True)
     keys = keys.reset_index(drop=True)
     for name in names:
-        joined[name] = keys.map(whole[name]).astype(np.float64)
+        joined[name] = keys.map(complete[name]).astype(np.float64)
     if joined[names[0]].isna().all():
         raise InvalidTableError(
             "NOTHING_SCORED",
-            "No row of the table of scores belongs to a film.",
-            expected=f"{how.key}: {'file names' if how.image else 'patient ids'} of the data",
+            "No row of the table of scores belongs to a radiograph.",
+            expected=f"{layout.key}: {'file names' if layout.image else 'patient ids'} of the data",
         )
     lost = int((~scores["key"].isin(keys)).sum())
-    notes = [f"{lost} rows of the scores have no film here"] if lost else []
-    if len(by_key) > len(whole):
-        notes.append(f"{len(by_key) - len(whole)} rows of the scores have an empty cell: left out")
+    notes = [f"{lost} rows of the scores have no radiograph here"] if lost else []
+    if len(by_key) > len(complete):
+        notes.append(
+            f"{len(by_key) - len(complete)} rows of the scores have an empty cell: left out"
+        )
     return joined, notes

@@ -41,7 +41,7 @@ def metrics_json(evaluation: Evaluation) -> dict[str, dict[str, Any]]:
     Parameters
     ----------
     evaluation : Evaluation
-        Whose metrics are given, by their keys.
+        With the metrics by their keys.
     """
     metrics = evaluation.metrics
     record = {}

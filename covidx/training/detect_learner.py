@@ -85,14 +85,23 @@ class DetectLearner(Learner):
         self.label_map, self.smallest, self.learning = label_map, smallest, learning
         self._boxes: list[tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]] = []
 
-    def training_step(self, batch: tuple[Tensor, Tensor], _: int) -> Tensor:
-        """The sum of the network's losses."""
+    def training_step(self, batch: tuple[Tensor, Tensor], index: int) -> Tensor:
+        """The sum of the network's losses on a `batch`, (images, label maps).
+
+        Parameters
+        ----------
+        batch : tuple of (images, label maps)
+            As the data module gives it.
+        index : int
+            Of the batch in the epoch; unused.
+        """
         loss = self._loss(batch[0], self._targets(batch))
         self.log_mean("train_loss", loss, len(batch[0]))
         return loss
 
     def validation_step(self, batch: tuple[Tensor, Tensor], number: int) -> None:
-        """The same sum, and boxes: torchvision gives losses in training mode alone."""
+        """The same sum and the boxes of a `batch`, the epoch's `number`-th."""
+        # torchvision returns losses in training mode alone.
         images, targets = batch[0], self._targets(batch)
         self.model.train()
         with torch.random.fork_rng(devices=[]):  # proposals to learn from are drawn

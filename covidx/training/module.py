@@ -55,8 +55,16 @@ class BagLearner(Learner):
         self.learning, self.positive = learning, positive
         self._scores: list[tuple[Tensor, Tensor]] = []
 
-    def training_step(self, batch: BagBatch, _: int) -> Tensor:
-        """Cross-entropy of the pooled logits."""
+    def training_step(self, batch: BagBatch, index: int) -> Tensor:
+        """Cross-entropy of the pooled logits of a `batch`.
+
+        Parameters
+        ----------
+        batch : BagBatch
+            As the data module gives it.
+        index : int
+            Of the batch in the epoch; unused.
+        """
         logits = self.model(batch.slices, batch.sizes).logits
         loss = functional.cross_entropy(
             logits, batch.targets, label_smoothing=self.learning.label_smoothing
@@ -64,8 +72,16 @@ class BagLearner(Learner):
         self.log_mean("train_loss", loss, len(batch.sizes))
         return loss
 
-    def validation_step(self, batch: BagBatch, _: int) -> None:
-        """Collect scores; the loss is the mean over bags."""
+    def validation_step(self, batch: BagBatch, index: int) -> None:
+        """Collect the scores of a `batch`; the loss is the mean over bags.
+
+        Parameters
+        ----------
+        batch : BagBatch
+            As the data module gives it.
+        index : int
+            Of the batch in the epoch; unused.
+        """
         logits = self.model(batch.slices, batch.sizes).logits
         self.log_mean(
             "validation_loss", functional.cross_entropy(logits, batch.targets), len(batch.sizes)

@@ -70,7 +70,7 @@ class _Patches(Dataset[Pair]):
         return [int(busy[round(place)]) for place in chosen] if len(busy) > 2 else busy[:1].tolist()
 
     def _cut(self, name: str, place: int, middle: tuple[int, int] | None) -> Pair:
-        """A patch about a slice and a pixel (the middle of the plane unless given)."""
+        """A patch about a slice and a pixel (by default the middle of the plane)."""
         image, labels = self.cache.image(name), self.cache.labels(name)
         rows, columns = self.plan.patch[-2:]
         first = place if self.depth == 1 else place - self.depth // 2

@@ -45,14 +45,30 @@ class SegmentLearner(Learner):
         self.loss: Any = make(include_background=False, to_onehot_y=True, softmax=True, batch=True)
         self._overlaps: list[tuple[Tensor, Tensor]] = []
 
-    def training_step(self, batch: tuple[Tensor, Tensor], _: int) -> Tensor:
-        """The mean loss of the label maps."""
+    def training_step(self, batch: tuple[Tensor, Tensor], index: int) -> Tensor:
+        """The mean loss of the label maps of a `batch`, (images, label maps).
+
+        Parameters
+        ----------
+        batch : tuple of (images, label maps)
+            As the data module gives it.
+        index : int
+            Of the batch in the epoch; unused.
+        """
         loss = self._loss(batch)[0]
         self.log_mean("train_loss", loss, len(batch[0]))
         return loss
 
-    def validation_step(self, batch: tuple[Tensor, Tensor], _: int) -> None:
-        """The same loss, and what is needed for the Dice of each class over all patches."""
+    def validation_step(self, batch: tuple[Tensor, Tensor], index: int) -> None:
+        """The same loss of a `batch`, and the overlaps for the Dice over all patches.
+
+        Parameters
+        ----------
+        batch : tuple of (images, label maps)
+            As the data module gives it.
+        index : int
+            Of the batch in the epoch; unused.
+        """
         loss, logits = self._loss(batch)
         self.log_mean("validation_loss", loss, len(batch[0]))
         both, either = [], []

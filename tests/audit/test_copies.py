@@ -9,7 +9,7 @@ from benchmarks.planted import WAYS, plant
 from covidx.audit.data import copies, describe_all, find_copies, read_picture, shrunk
 from covidx.audit.data.alignment import MIN_CORRELATION, aligned, transform
 from covidx.audit.data.copies import limit_of
-from covidx.audit.data.features import describe, seen
+from covidx.audit.data.features import describe, viewed
 from covidx.errors import InvalidInputError
 from tests.audit.cohorts import clouds
 
@@ -69,7 +69,7 @@ def test_too_few_or_plain_pictures_have_no_copies(pictures):
 )
 def test_rearranged_descriptors_are_those_of_the_changed_picture(view, changed):
     """OpenCV describes the changed picture itself; most keypoints must agree with ours."""
-    ours = seen(describe(ORIGINALS[0]), view)
+    ours = viewed(describe(ORIGINALS[0]), view)
     theirs = describe(np.ascontiguousarray(changed))
     near = np.linalg.norm(ours.points[:, None] - theirs.points[None], axis=2)
     partner = near.argmin(axis=1)

@@ -17,7 +17,7 @@ from sklearn.metrics import roc_auc_score
 from typer.testing import CliRunner
 
 from covidx.audit.finding import Finding
-from covidx.audit.shortcuts import Asked, ShortcutAudit, audit_shortcuts
+from covidx.audit.shortcuts import ShortcutAudit, ShortcutSource, audit_shortcuts
 from covidx.audit.shortcuts.conditions import CONDITIONS, View, ring, text_mask
 from covidx.audit.shortcuts.maskers import make_masker
 from covidx.audit.shortcuts.probes import forest, linear, out_of_fold
@@ -50,7 +50,7 @@ def look(
     patch.setattr(ImagePredictor, "load", classmethod(lambda cls, folder: model))
     table = manifest.parent / "masks.parquet" if masks else None
     return audit_shortcuts(
-        Asked(Path("bundle"), manifest, manifest.parent, masks=table, **change)  # type: ignore[arg-type]
+        ShortcutSource(Path("bundle"), manifest, manifest.parent, masks=table, **change)  # type: ignore[arg-type]
     )
 
 
@@ -244,7 +244,7 @@ def test_lungs_of_a_ct_slice_are_found_by_its_greys(
     write_table(table.assign(modality="CT", kind="slice"), manifest, MANIFEST)
     model = reader_of(CORNER, kind="slice")
     patch.setattr(ImagePredictor, "load", classmethod(lambda cls, folder: model))
-    found = audit_shortcuts(Asked(Path("bundle"), manifest, tmp_path))
+    found = audit_shortcuts(ShortcutSource(Path("bundle"), manifest, tmp_path))
     named = by_name(found)
     assert "Otsu" in dict(found.facts)["Lungs found by"]
     assert "0 of 20 covid-19, 1 of 20 normal (NO_LUNGS)" in named["lungs_found"].found

@@ -22,7 +22,7 @@ from covidx.errors import InvalidTableError
 from covidx.inference import Prediction
 from covidx.inference.clinical import ClinicalPayload, ClinicalPredictor
 from covidx.ingest import Identities
-from tests.clinical.made_up import made_up
+from tests.clinical.synthetic import synthetic_rows
 from tests.clinical.test_bundle import save
 
 HEADER = "id,sex,temperature,wbc,cough,age,surprise"
@@ -148,7 +148,7 @@ def test_a_score_is_called_positive_from_the_threshold_on(card: DataCard, tmp_pa
 
 
 def test_the_formula_says_what_it_lacks(tmp_path: Path) -> None:
-    rows = made_up(40)
+    rows = synthetic_rows(40)
     columns = [
         Column(name=f"{name}?", meaning=name, type="number", concept=name) for name in FORMULA
     ]

@@ -27,7 +27,7 @@ from covidx.domain import TrainedOn
 from covidx.errors import BundleError
 from covidx.evaluate import OperatingPoint
 from covidx.files import sha256_file
-from tests.clinical.made_up import made_up
+from tests.clinical.synthetic import synthetic_rows
 from tests.clinical.test_fit import RECIPES
 
 POINT = OperatingPoint(0.4, "youden", "validation, n = 40 (20 positive)")
@@ -54,7 +54,7 @@ def save(folder: Path, fitted: Fitted, **change: Any) -> ClinicalBundle:
 
 
 def _fitted(recipe: ClinicalRecipe = RECIPES[0]) -> Fitted:
-    return fit_recipe(recipe, made_up(160, 1), seed=0, folds=3)
+    return fit_recipe(recipe, synthetic_rows(160, 1), seed=0, folds=3)
 
 
 @pytest.mark.parametrize("recipe", RECIPES, ids=lambda one: one.name)
@@ -63,7 +63,7 @@ def test_every_recipe_comes_back_as_it_was(recipe: ClinicalRecipe, tmp_path: Pat
     saved = save(tmp_path, fitted)
     bundle, again = load_bundle(tmp_path)
     assert bundle == saved and bundle.threshold.operating_point == POINT
-    rows = made_up(100, 2).table
+    rows = synthetic_rows(100, 2).table
     np.testing.assert_array_equal(again.score(rows), fitted.score(rows))
     assert [c.name for c in bundle.columns] == ["signal", "noise", "gap"]
     with zipfile.ZipFile(tmp_path / PIPELINE) as archive:

@@ -27,7 +27,7 @@ from covidx.clinical import (
 )
 from covidx.clinical.drift import psi
 from covidx.errors import InvalidTableError
-from tests.clinical.made_up import made_up
+from tests.clinical.synthetic import synthetic_rows
 from tests.clinical.test_bundle import save
 from tests.clinical.test_fit import RECIPES
 
@@ -37,7 +37,7 @@ WARD = Column(name="ward", meaning="ward", type="category", values=["a", "b", "c
 
 def _rows(n: int = 300, seed: int = 0, *, gaps: bool = True) -> ClinicalRows:
     """Ward b is mostly of the positive class, a and c are not; no order could say so."""
-    rows = made_up(n, seed)
+    rows = synthetic_rows(n, seed)
     rng = np.random.default_rng(seed + 50)
     ill = rows.truth & (rng.random(n) < 0.8)
     ward = np.where(ill, 1.0, rng.choice([0.0, 2.0], n))
@@ -105,7 +105,7 @@ def test_the_control_sees_whether_a_category_is_known() -> None:
 def test_odds_ratio_of_each_value_against_the_most_frequent() -> None:
     # positive: 30 a, 20 b, 10 c; negative: 40 a, 10 b, 5 c.
     said = {True: [0.0] * 30 + [1.0] * 20 + [2.0] * 10, False: [0.0] * 40 + [1.0] * 10 + [2.0] * 5}
-    whole = made_up(115)
+    whole = synthetic_rows(115)
     table = whole.table.assign(
         label=["covid-19"] * 60 + ["negative"] * 55, ward=said[True] + said[False]
     )

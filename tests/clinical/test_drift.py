@@ -10,7 +10,7 @@ import pytest
 
 from covidx.clinical import ClinicalRecipe, ClinicalRows, fit_recipe, weekly
 from covidx.clinical.drift import column_drift, psi
-from tests.clinical.made_up import made_up
+from tests.clinical.synthetic import synthetic_rows
 
 
 def test_psi_by_hand() -> None:
@@ -48,7 +48,11 @@ def test_states(before: list[float], now: list[float], state: str) -> None:
 
 def test_a_lost_column_and_a_changed_world_are_told_apart() -> None:
     """Week 1 is as before; in week 2 `signal` is lost; in week 3 it says the opposite."""
-    train, validation, later = made_up(600, 1), made_up(2000, 2), made_up(4200, 3)
+    train, validation, later = (
+        synthetic_rows(600, 1),
+        synthetic_rows(2000, 2),
+        synthetic_rows(4200, 3),
+    )
     rows, truth = later.table, later.truth
     week = (rows["date"] - pd.Timestamp("2020-03-02")).dt.days // 7
     signal = rows["signal"].where(week != 1)

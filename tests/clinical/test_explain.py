@@ -21,14 +21,14 @@ from covidx.clinical import (
     permutation_importance,
 )
 from covidx.evaluate import Estimate
-from tests.clinical.made_up import made_up
+from tests.clinical.synthetic import synthetic_rows
 
 LOGISTIC = ClinicalRecipe(name="logistic", kind="logistic")
 
 
 def test_what_the_label_follows_matters_and_noise_does_not() -> None:
-    fitted = fit_recipe(LOGISTIC, made_up(300, 1), seed=0)
-    found = permutation_importance(fitted, made_up(300, 2), resamples=300)
+    fitted = fit_recipe(LOGISTIC, synthetic_rows(300, 1), seed=0)
+    found = permutation_importance(fitted, synthetic_rows(300, 2), resamples=300)
     assert set(found) == {"signal", "noise", "gap"}
     assert found["signal"].low > 0.02
     assert found["noise"].low <= 0.005 and abs(found["noise"].value) < 0.02
@@ -38,14 +38,14 @@ def test_what_the_label_follows_matters_and_noise_does_not() -> None:
 
 def test_a_column_that_the_model_does_not_use_loses_exactly_nothing() -> None:
     fitted = fit_recipe(
-        ClinicalRecipe(name="one", kind="logistic", select=1), made_up(300, 1), seed=0
+        ClinicalRecipe(name="one", kind="logistic", select=1), synthetic_rows(300, 1), seed=0
     )
-    found = permutation_importance(fitted, made_up(300, 2), resamples=100)
+    found = permutation_importance(fitted, synthetic_rows(300, 2), resamples=100)
     assert sorted(one.value for one in found.values())[:2] == [0.0, 0.0]
 
 
 def test_partial_dependence_is_scikit_learns_where_nothing_is_missing() -> None:
-    whole = made_up(120)
+    whole = synthetic_rows(120)
     levels = whole.table.assign(noise=np.arange(120) % 4, gap=0.5)
     rows = ClinicalRows(levels, whole.features[:2], whole.classes, [])
     fitted = fit_recipe(LOGISTIC, rows, seed=0)
@@ -59,7 +59,7 @@ def test_partial_dependence_is_scikit_learns_where_nothing_is_missing() -> None:
 
 
 def test_partial_dependence_shows_the_unknown_apart() -> None:
-    rows = made_up(200)
+    rows = synthetic_rows(200)
     curve = partial_dependence(fit_recipe(LOGISTIC, rows, seed=0), rows, "gap", points=5)
     assert len(curve) == 6 and np.isnan(curve["value"].iloc[-1])
     assert curve["score"].iloc[-1] < curve["score"].iloc[:-1].min()  # gaps are of the negative
@@ -68,7 +68,7 @@ def test_partial_dependence_shows_the_unknown_apart() -> None:
 def _two_by_two(a: int, b: int, c: int, d: int) -> ClinicalRows:
     """a, b: positives with and without; c, d: negatives with and without."""
     n = a + b + c + d
-    whole = made_up(n)
+    whole = synthetic_rows(n)
     table = whole.table.assign(
         label=["covid-19"] * (a + b) + ["negative"] * (c + d),
         sign=[1.0] * a + [0.0] * b + [1.0] * c + [0.0] * d,
@@ -97,14 +97,14 @@ def test_no_odds_ratio_where_a_cell_is_empty_and_the_others_keep_theirs() -> Non
 
 
 def test_columns_that_determine_each_other_have_no_odds_ratio() -> None:
-    rows = made_up(100)
+    rows = synthetic_rows(100)
     table = rows.table.assign(noise=2 * rows.table["signal"])
     found = odds_ratios(ClinicalRows(table, rows.features[:2], rows.classes, []))
     assert all("no single solution" in str(one.reason) for one in found.values())
 
 
 def test_clustered_rows_have_wider_intervals() -> None:
-    apart = made_up(200)
+    apart = synthetic_rows(200)
     table = pd.concat([apart.table] * 4, ignore_index=True)  # each row four times tells no more
     four = ClinicalRows(table, apart.features[:2], apart.classes, [])
     one = odds_ratios(ClinicalRows(apart.table, apart.features[:2], apart.classes, []))["signal"]
@@ -116,7 +116,7 @@ def test_clustered_rows_have_wider_intervals() -> None:
 
 
 def test_control_is_fitted_only_where_something_is_missing() -> None:
-    rows = made_up(200)
+    rows = synthetic_rows(200)
     control = fit_control(rows, seed=0)
     assert control is not None and control.recipe.missing == "only"
     whole = ClinicalRows(rows.table, rows.features[:2], rows.classes, [])
@@ -135,7 +135,7 @@ def test_warning_where_the_control_nearly_matches() -> None:
 
 
 def test_columns_that_miss_together_share_an_indicator() -> None:
-    rows = made_up(300)
+    rows = synthetic_rows(300)
     gap = rows.table["gap"]
     almost = gap.where(np.arange(300) != int(np.flatnonzero(gap.notna())[0]))  # one gap more
     table = rows.table.assign(noise=rows.table["noise"].where(almost.notna()))

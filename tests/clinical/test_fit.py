@@ -27,7 +27,7 @@ from covidx.clinical import (
 )
 from covidx.errors import ConfigError, InvalidTableError
 from covidx.evaluate import evaluate_folds
-from tests.clinical.made_up import made_up
+from tests.clinical.synthetic import synthetic_rows
 
 LOGISTIC = ClinicalRecipe(name="logistic", kind="logistic")
 RECIPES = [
@@ -43,7 +43,7 @@ RECIPES = [
 
 
 def test_logistic_is_what_scikit_learn_gives_by_hand() -> None:
-    rows = made_up()
+    rows = synthetic_rows()
     fitted = fit_recipe(LOGISTIC, rows, seed=0)
     inputs = rows.table[["signal", "noise", "gap"]]
     filled = SimpleImputer(strategy="median").fit_transform(inputs)
@@ -55,7 +55,7 @@ def test_logistic_is_what_scikit_learn_gives_by_hand() -> None:
 
 @pytest.mark.parametrize("recipe", RECIPES, ids=lambda one: one.name)
 def test_every_recipe_learns_and_gives_probabilities(recipe: ClinicalRecipe) -> None:
-    train, test = made_up(160, 1), made_up(400, 2)
+    train, test = synthetic_rows(160, 1), synthetic_rows(400, 2)
     fitted = fit_recipe(recipe, train, seed=0, folds=3)
     scores = fitted.score(test.table)
     assert ((scores >= 0) & (scores <= 1)).all()
@@ -67,8 +67,8 @@ def test_every_recipe_learns_and_gives_probabilities(recipe: ClinicalRecipe) -> 
 
 def test_fitting_looks_at_training_rows_alone() -> None:
     """A row that is scored alone gets what it gets among others, however strange those are."""
-    fitted = fit_recipe(LOGISTIC, made_up(), seed=0)
-    test = made_up(50, 3).table
+    fitted = fit_recipe(LOGISTIC, synthetic_rows(), seed=0)
+    test = synthetic_rows(50, 3).table
     strange = test.assign(signal=1e6, gap=np.nan)
     both = fitted.score(pd.concat([test, strange], ignore_index=True))[:50]
     np.testing.assert_array_equal(both, fitted.score(test))
@@ -79,7 +79,7 @@ def test_selection_inside_the_folds_finds_nothing_in_noise() -> None:
     inside, outside = [], []
     recipe = ClinicalRecipe(name="few", kind="logistic", select=5)
     for seed in range(6):
-        rows = made_up(240, seed)
+        rows = synthetic_rows(240, seed)
         rng = np.random.default_rng(seed + 100)
         wide = {f"x{i}": rng.normal(size=240) for i in range(60)}
         features = [rows.features[0].model_copy(update={"name": name}) for name in wide]
@@ -95,7 +95,7 @@ def test_selection_inside_the_folds_finds_nothing_in_noise() -> None:
 
 
 def test_folds_divide_no_group() -> None:
-    rows = made_up(200, per_group=4)
+    rows = synthetic_rows(200, per_group=4)
     groups = rows.table["group_id"].to_numpy()
     seen: list[int] = []
     for train, test in cut(rows, 5, 0):
@@ -105,7 +105,7 @@ def test_folds_divide_no_group() -> None:
 
 
 def test_nested_scores_every_row_once_by_a_model_that_had_not_its_group() -> None:
-    rows = made_up(200, 6, per_group=4)
+    rows = synthetic_rows(200, 6, per_group=4)
     found = nested([LOGISTIC], rows, seed=0, outer=5, inner=3)
     assert sorted(found.predictions["unit_id"]) == sorted(rows.table["patient_id"])
     assert set(found.predictions["role"]) == {"test"}
@@ -115,7 +115,7 @@ def test_nested_scores_every_row_once_by_a_model_that_had_not_its_group() -> Non
 
 
 def test_out_of_fold_scores_are_not_those_of_the_final_model() -> None:
-    rows = made_up(160, 7)
+    rows = synthetic_rows(160, 7)
     forest = ClinicalRecipe(name="forest", kind="forest")
     fitted = fit_recipe(forest, rows, seed=0)
     outside = roc_auc_score(rows.truth, out_of_fold(fitted, rows, seed=0))
@@ -123,14 +123,14 @@ def test_out_of_fold_scores_are_not_those_of_the_final_model() -> None:
 
 
 def test_the_best_is_chosen_by_inner_folds() -> None:
-    rows = made_up(200, 8)
+    rows = synthetic_rows(200, 8)
     best, fitted = fit_best([*CONTROLS, LOGISTIC], rows, seed=0)
     assert best.recipe is LOGISTIC
     assert best.inner_auroc == max(one.inner_auroc for one in fitted)
 
 
 def test_the_control_sees_gaps_and_nothing_else() -> None:
-    rows = made_up(300, 9)
+    rows = synthetic_rows(300, 9)
     control = fit_recipe(CONTROLS[0], rows, seed=0)
     rng = np.random.default_rng(0)
     other = rows.table.assign(signal=rng.normal(size=300), noise=0.0)
@@ -157,12 +157,12 @@ def test_recipes_that_cannot_be(wrong: dict[str, Any]) -> None:
 def test_a_grid_of_what_the_model_has_not() -> None:
     recipe = ClinicalRecipe(name="wrong", kind="forest", grid={"gamma": [1]})
     with pytest.raises(ConfigError, match="RECIPE_INVALID") as caught:
-        fit_recipe(recipe, made_up(), seed=0)
+        fit_recipe(recipe, synthetic_rows(), seed=0)
     assert caught.value.actual == "gamma"
 
 
 def test_too_few_rows_of_a_class() -> None:
-    rows = made_up(20)
+    rows = synthetic_rows(20)
     few = rows.only((~rows.truth) | (np.arange(20) < 6))
     with pytest.raises(InvalidTableError, match="TOO_FEW_GROUPS"):
         fit_recipe(LOGISTIC, few, seed=0, folds=5)

@@ -11,7 +11,7 @@ import pytest
 from covidx.cards import Column
 from covidx.clinical import FORMULA, ClinicalRecipe, ClinicalRows, fit_recipe
 from covidx.errors import InvalidTableError
-from tests.clinical.made_up import made_up
+from tests.clinical.synthetic import synthetic_rows
 
 MENNI = ClinicalRecipe(name="menni", kind="menni")
 NAMES = {
@@ -25,7 +25,7 @@ NAMES = {
 
 
 def _rows(leave_out: str | None = None) -> ClinicalRows:
-    whole = made_up(4)
+    whole = synthetic_rows(4)
     values = pd.DataFrame(
         {
             "years": [40.0, 65, 30, 30],

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from covidx.clinical import ClinicalRows, Division, divide
 from covidx.errors import InvalidTableError
-from tests.clinical.made_up import made_up
+from tests.clinical.synthetic import synthetic_rows
 
 
 def _days(**changes: Any) -> Division:
@@ -24,7 +24,7 @@ def _days(**changes: Any) -> Division:
 
 
 def test_training_days_come_before_test_days() -> None:
-    rows, splits = divide(made_up(280), _days(), seed=0)
+    rows, splits = divide(synthetic_rows(280), _days(), seed=0)
     days = rows.table.groupby("role")["date"].agg(["min", "max"])
     assert days.loc["train", "max"] <= pd.Timestamp("2020-03-15") < days.loc["test", "min"]
     assert days.loc["test", "max"] == pd.Timestamp("2020-03-20")
@@ -39,7 +39,7 @@ def test_training_days_come_before_test_days() -> None:
 
 
 def test_a_group_that_is_tested_later_does_not_train() -> None:
-    whole = made_up(280)
+    whole = synthetic_rows(280)
     table = whole.table.assign(group_id=[f"g{i % 20}" for i in range(280)])  # over many days
     again = ClinicalRows(table, whole.features, whole.classes, [])
     with pytest.raises(InvalidTableError, match="PART_EMPTY"):  # all 20 groups are in the test
@@ -54,22 +54,22 @@ def test_a_group_that_is_tested_later_does_not_train() -> None:
 
 def test_sites_that_test_do_not_train() -> None:
     how = Division(by="site", sites=["a"])
-    rows, _ = divide(made_up(300), how, seed=0)
+    rows, _ = divide(synthetic_rows(300), how, seed=0)
     sites = rows.table.groupby("role")["site"].unique()
     assert set(sites["test"]) == {"a"}
     assert set(sites["train"]) == set(sites["validation"]) == {"b"}
     with pytest.raises(InvalidTableError, match="SITE_UNKNOWN"):
-        divide(made_up(300), Division(by="site", sites=["c"]), seed=0)
+        divide(synthetic_rows(300), Division(by="site", sites=["c"]), seed=0)
 
 
 def test_by_patient_divides_no_group() -> None:
-    rows, _ = divide(made_up(300, per_group=3), Division(), seed=0)
+    rows, _ = divide(synthetic_rows(300, per_group=3), Division(), seed=0)
     assert rows.table.groupby("group_id")["role"].nunique().max() == 1
     assert set(rows.table["role"]) == {"train", "validation", "test"}
 
 
 def test_a_row_without_date_is_no_row_of_a_division_by_date() -> None:
-    whole = made_up(280)
+    whole = synthetic_rows(280)
     table = whole.table.assign(date=whole.table["date"].where(np.arange(280) > 2))
     with pytest.raises(InvalidTableError, match="3 of 280"):
         divide(ClinicalRows(table, whole.features, whole.classes, []), _days(), seed=0)

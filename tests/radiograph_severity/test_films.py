@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from covidx.errors import InvalidInputError
-from covidx.radiograph_severity import FilmNetwork, box_of_mask, fit_finder, picture_of
+from covidx.radiograph_severity import RadiographNetwork, box_of_mask, fit_finder, picture_of
 from covidx.radiograph_severity.features import WHOLE, symmetric
 from covidx.radiograph_severity.lungs import MARGIN
 from covidx.radiograph_severity.predict import synthetic_image
@@ -19,7 +19,7 @@ def test_symmetric_by_hand() -> None:
 
 
 def test_a_film_and_its_mirror_image_look_alike() -> None:
-    network, picture = FilmNetwork(), synthetic_image(3)[:, :240]
+    network, picture = RadiographNetwork(), synthetic_image(3)[:, :240]
     one, other = (network.look(p, WHOLE) for p in (picture, np.ascontiguousarray(picture[:, ::-1])))
     np.testing.assert_allclose(one, other, atol=2e-4)
     upside = network.look(np.ascontiguousarray(picture[::-1]), WHOLE)
@@ -27,7 +27,7 @@ def test_a_film_and_its_mirror_image_look_alike() -> None:
 
 
 def test_a_box_is_what_is_looked_at() -> None:
-    network, picture = FilmNetwork(), synthetic_image(4)[:224, :224]
+    network, picture = RadiographNetwork(), synthetic_image(4)[:224, :224]
     framed = np.pad(picture, ((0, 224), (224, 0)), constant_values=9.0)
     found = network.look(framed, (0.0, 0.5, 0.5, 1.0))
     np.testing.assert_allclose(found, network.look(picture, WHOLE), atol=1e-3)

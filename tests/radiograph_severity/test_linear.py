@@ -10,7 +10,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from covidx.radiograph_severity import choose, leave_one_out
-from covidx.radiograph_severity.linear import fit
+from covidx.radiograph_severity.linear import fit_candidates
 
 RNG = np.random.default_rng(3)
 ILL = RNG.normal(size=(40, 2))  # what the features show of each row, and the scores tell
@@ -28,7 +28,7 @@ def test_as_scikit_learn_without_the_rotation() -> None:
     new = RNG.normal(2, 3, (5, 60))
     # A standard feature has variance 1, so that the share of the variance is of 60.
     theirs = make_pipeline(StandardScaler(), Ridge(0.03 * 60)).fit(FEATURES, SCORES)
-    found = fit(FEATURES, SCORES, ["ridge 0.03", "PLS 3"])
+    found = fit_candidates(FEATURES, SCORES, ["ridge 0.03", "PLS 3"])
     np.testing.assert_allclose(found["ridge 0.03"](new), theirs.predict(new), atol=1e-8)
     theirs = make_pipeline(StandardScaler(), PLSRegression(3, scale=False)).fit(FEATURES, SCORES)
     np.testing.assert_allclose(found["PLS 3"](new), theirs.predict(new), atol=1e-5)
@@ -36,7 +36,7 @@ def test_as_scikit_learn_without_the_rotation() -> None:
 
 def test_a_feature_without_spread_counts_nothing() -> None:
     dull = np.concatenate([FEATURES, np.full((40, 1), 7.0)], axis=1)
-    model = fit(dull, SCORES, ["ridge 0.1"])["ridge 0.1"]
+    model = fit_candidates(dull, SCORES, ["ridge 0.1"])["ridge 0.1"]
     assert model.weights[-1].tolist() == [0.0, 0.0]
 
 

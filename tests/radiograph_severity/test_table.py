@@ -61,7 +61,7 @@ def test_by_patient_a_patient_has_one_film(tmp_path: Path) -> None:
     one = read_scores(_table(tmp_path, "who,e,o\np2,3,2\np9,1,1\n"), BY_PATIENT)
     joined, notes = join_scores(MANIFEST, SOURCES, one, BY_PATIENT, PUBLIC)
     assert joined["extent"].tolist()[2] == 3 and joined["extent"].notna().sum() == 1
-    assert notes == ["1 rows of the scores have no film here"]
+    assert notes == ["1 rows of the scores have no radiograph here"]
     two = read_scores(_table(tmp_path, "who,e,o\np1,3,2\n"), BY_PATIENT)
     with pytest.raises(InvalidTableError) as refused:
         join_scores(MANIFEST, SOURCES, two, BY_PATIENT, PUBLIC)

@@ -1,4 +1,4 @@
-"""Whether one picture is a part or a copy of another: laid upon it, and compared on pixels."""
+"""Whether one picture is a part or a copy of another: aligned, and compared on pixels."""
 
 from __future__ import annotations
 
@@ -36,14 +36,14 @@ FINE, COARSE, AROUND = 1.0, 3.0, 8.0
 
 @dataclass(frozen=True)
 class Aligned:
-    """How well one picture fits another, and how much of it."""
+    """How well one picture fits another: correlation of fine structure, and shared area, 0 to 1."""
 
     correlation: float
     overlap: float
 
 
 def transform(first: Features, second: Features) -> Transform | None:
-    """How points of the first lie in the second; None where too few agree."""
+    """The transform from points of `first` to those of `second`; None where too few agree."""
     if min(len(first.points), len(second.points)) < FEWEST_POINTS:
         return None
     similar = first.unit @ second.unit.T
@@ -54,32 +54,39 @@ def transform(first: Features, second: Features) -> Transform | None:
         return None
     here, there = first.points[ok], second.points[partner[ok]]
     cv2.setRNGSeed(0)
-    found, agree = cv2.estimateAffinePartial2D(
+    similarity, agree = cv2.estimateAffinePartial2D(
         here, there, ransacReprojThreshold=WITHIN, maxIters=500
     )
-    if found is None or agree.sum() < FEWEST_POINTS:
+    if similarity is None or agree.sum() < FEWEST_POINTS:
         return None
     inside = agree.ravel() > 0
     free, _ = cv2.estimateAffine2D(here[inside], there[inside], ransacReprojThreshold=WITHIN)
-    return np.asarray(found if free is None or not _plain(free) else free, dtype=np.float64)
+    return np.asarray(similarity if free is None or not _plain(free) else free, dtype=np.float64)
 
 
-def _plain(found: NDArray[np.generic]) -> bool:
+def _plain(affine: NDArray[np.generic]) -> bool:
     """Whether a transform keeps shapes: sides may be scaled apart, as by a resize to a square."""
-    strengths = np.linalg.svd(np.asarray(found[:, :2], dtype=np.float64), compute_uv=False)
+    strengths = np.linalg.svd(np.asarray(affine[:, :2], dtype=np.float64), compute_uv=False)
     return bool(strengths[1] > 0.2 and strengths[0] / strengths[1] < 2)
 
 
 def aligned(first: Grey, second: Grey, start: Transform) -> Aligned:
-    """Lay the first picture upon the second, refine, and correlate what they share.
+    """Align the first picture with the second, refine, and correlate where they overlap.
 
     The refinement maximises the enhanced correlation coefficient (Evangelidis and Psarakis, IEEE
     Trans Pattern Anal Mach Intell 2008;30:1858-1865).
+
+    Parameters
+    ----------
+    first, second : ndarray of uint8, shape (rows, columns)
+        Greys, as `pictures.read_picture`.
+    start : ndarray of float64, shape (2, 3)
+        As `transform`.
     """
     back = cv2.invertAffineTransform(start).astype(np.float32)
     stop = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 30, 1e-4)
     try:
-        # cv2's stubs want a mask; None stands for the whole picture.
+        # cv2's stubs want a mask; None stands for the complete picture.
         _, better = cv2.findTransformECC(  # type: ignore[call-overload]
             second, first, back.copy(), cv2.MOTION_AFFINE, stop, None, 5
         )

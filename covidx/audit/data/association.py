@@ -45,8 +45,18 @@ DATES = ("%Y-%m-%d", "%Y%m%d", "%B %d, %Y", "%Y-%m", "%B %Y", "%Y")
 class Association:
     """How close one column is to the label.
 
-    `detail` names the class for an AUROC (against the rest); `counts` is the table of a nominal
-    column (value, class -> patients).
+    Parameters
+    ----------
+    dataset, column : str
+        Which column of which data set.
+    detail : str
+        The class for an AUROC (against the rest); else empty.
+    estimate : Estimate
+        AUROC, or Cramér's V.
+    test : PValue
+        Adjusted over all columns.
+    counts : DataFrame or None
+        Of a nominal column: value, class -> patients.
     """
 
     dataset: str
@@ -69,13 +79,14 @@ def associations(table: pd.DataFrame, seed: int = 0) -> tuple[list[Association],
     Parameters
     ----------
     table : DataFrame
-        As `listing.joined` gives it.
+        As `listing.joined`.
     seed : int
         Of the random tables.
 
     Returns
     -------
     found : list of Association
+        One a column, or one a class of a numeric column.
     untested : dict
         Column of a data set -> why it was not tested.
     """
@@ -160,16 +171,16 @@ def _ranked(dataset: str, name: str, numbers: pd.Series, label: pd.Series) -> li
     known = numbers.notna()
     values, labels = numbers[known].to_numpy(float), label[known]
     classes = sorted(labels.unique()) if len(set(values)) > 1 else []
-    classes = classes[:1] if len(classes) == 2 else classes  # the other one says the same
+    classes = classes[:1] if len(classes) == 2 else classes  # the other is its complement
     found = []
-    for one in classes:
-        truth = (labels == one).to_numpy()
+    for positive in classes:
+        truth = (labels == positive).to_numpy()
         if min(truth.sum(), (~truth).sum()) >= FEWEST:
             p = float(mannwhitneyu(values[truth], values[~truth]).pvalue)
             test = PValue(p, len(values), "Mann-Whitney")
             estimate = auroc_estimate(values, truth)
             found.append(
-                Association(dataset, name, f"{one} against the rest", estimate, test, None)
+                Association(dataset, name, f"{positive} against the rest", estimate, test, None)
             )
     return found
 

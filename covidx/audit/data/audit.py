@@ -1,4 +1,4 @@
-"""The audit of one or several tables of images: everything looked at, in one answer."""
+"""The audit of one or several tables of images: all findings together."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def audit_data(
     columns : mapping, optional
         Column of the audit (`listing.NAMES`) -> column of the tables.
     progress : callable, optional
-        Told (images read, all).
+        Called with (images read, all).
 
     Raises
     ------
@@ -133,7 +133,7 @@ def _dataset_names(manifests: Sequence[Path]) -> list[str]:
 
 
 def _with_headers(listing: Listing) -> Listing:
-    """Format, mode and size from the files themselves, where the table does not tell them."""
+    """Format, mode and size from the files themselves, where the table lacks them."""
     table, taken = listing.table, dict(listing.taken)
     if not {"width", "height"} <= set(table):  # one alone may be a patient's
         table = table.drop(columns=["width", "height"], errors="ignore")
@@ -150,7 +150,7 @@ def _header(file: str) -> tuple[str | None, str | None, str | None, str | None]:
     try:
         with Image.open(file, formats=FORMATS) as image:
             return image.format, image.mode, str(image.width), str(image.height)
-    except Exception:  # a damaged file makes Pillow raise nearly anything; said when it is read
+    except Exception:  # a damaged file makes Pillow raise nearly anything; reported when it is read
         return None, None, None, None
 
 
@@ -164,7 +164,7 @@ def _unread_finding(table: pd.DataFrame, refused: Mapping[int, CovidxError]) -> 
         return Finding(name, title, "pass", looked, f"All {len(table)} were read.", "Certain.")
     found = f"{len(rows)} of {len(table)} cannot be read; nothing is known of their copies."
     return Finding(
-        name, title, "fail", looked, found, "Certain.", "Mend or remove these rows.", rows
+        name, title, "fail", looked, found, "Certain.", "Correct or remove these rows.", rows
     )
 
 
@@ -178,6 +178,5 @@ def _facts(
         facts.append((name, f"{len(listing.table)} images{left}. Columns: {taken}"))
     if roles is not None:
         counts = roles.drop_duplicates(["row", "role"])["role"].value_counts()
-        said = ", ".join(f"{role} {n}" for role, n in counts.items())
-        facts.append(("roles", said))
+        facts.append(("roles", ", ".join(f"{role} {n}" for role, n in counts.items())))
     return facts

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 from sklearn.cluster import MiniBatchKMeans
 
-from covidx.audit.data.features import Features, View, seen
+from covidx.audit.data.features import Features, View, viewed
 
 __all__ = ["VIEWS", "candidates"]
 
@@ -22,7 +22,7 @@ MOST_CENTRES = 1024
 SAMPLE = 100_000
 """Descriptors that the vocabulary is learnt from."""
 COMMON = 64
-"""Pictures from which a word says nothing any more: a letter, a marker, the edge of a frame."""
+"""Pictures from which a word is uninformative: a letter, a marker, the edge of a frame."""
 FEWEST_SHARED = 3
 BLOCK = 2_000
 
@@ -30,7 +30,7 @@ Codebooks = tuple[NDArray[np.float32], NDArray[np.float32]]
 
 
 def candidates(features: Sequence[Features]) -> Iterator[tuple[int, int, View]]:
-    """Pairs that share rare words, best first for each picture.
+    """Pairs among `features` that share rare words, best first for each picture.
 
     A word is the nearest centre of either half of a descriptor (Babenko and Lempitsky, CVPR 2012);
     pictures that share words are found as texts are (Sivic and Zisserman, ICCV 2003), so that time
@@ -39,7 +39,7 @@ def candidates(features: Sequence[Features]) -> Iterator[tuple[int, int, View]]:
     Yields
     ------
     first, second, view
-        Indices, first < second, and how the first must be seen to match the second.
+        Indices, first < second, and the view of the first that matches the second.
     """
     if sum(len(one.points) for one in features) < 2:
         return
@@ -50,19 +50,19 @@ def candidates(features: Sequence[Features]) -> Iterator[tuple[int, int, View]]:
     weight = np.where(frequency <= COMMON, np.log(len(features) / np.maximum(frequency, 1)), 0)
     weight = np.maximum(weight, 0).astype(np.float32)
     turned = csr_array((index * weight).T)
-    told: set[tuple[int, int, View]] = set()
+    yielded: set[tuple[int, int, View]] = set()
     for start in range(0, len(features), BLOCK):
         part = features[start : start + BLOCK]
         shared = [
-            csr_array((_counts([seen(one, view) for one in part], books, size)) @ turned)
+            csr_array((_counts([viewed(one, view) for one in part], books, size)) @ turned)
             for view in VIEWS
         ]
         floor = FEWEST_SHARED * float(np.median(weight[frequency > 0]))
         for row in range(len(part)):
             for other, place in _best(shared, row, start + row, floor):
                 a, b = sorted((start + row, other))
-                if (a, b, VIEWS[place]) not in told:
-                    told.add((a, b, VIEWS[place]))
+                if (a, b, VIEWS[place]) not in yielded:
+                    yielded.add((a, b, VIEWS[place]))
                     yield a, b, VIEWS[place]
 
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from covidx.audit.data.alignment import MIN_CORRELATION, MIN_OVERLAP, Aligned, aligned, transform
 from covidx.audit.data.candidates import candidates
-from covidx.audit.data.features import Features, View, describe, seen
+from covidx.audit.data.features import Features, View, describe, viewed
 from covidx.audit.data.pictures import Grey
 from covidx.errors import CovidxError
 from covidx.evaluate.estimate import CONFIDENCE
@@ -47,7 +47,7 @@ class Copy:
     kind : str
         ``exact`` (the same pixels at 256 x 256) or ``near``.
     view : (mirrored, negative)
-        How the first must be seen to match the second.
+        The view of the first that matches the second.
     correlation, overlap : float
         Of fine structure where they overlap; share of the smaller one that does.
     """
@@ -74,7 +74,17 @@ class Copy:
 
 @dataclass(frozen=True, eq=False)
 class Described:
-    """What is kept of each image: features, a digest of its pixels; or why it could not be read."""
+    """Features of every image, or why it could not be read.
+
+    Parameters
+    ----------
+    features : list of Features
+        A place an image; empty of one that was refused.
+    digests : list of str
+        SHA-256 of the pixels; empty of a plain or refused image.
+    refused : dict of int to CovidxError
+        Place -> error.
+    """
 
     features: list[Features]
     digests: list[str]
@@ -87,10 +97,11 @@ def describe_all(n: int, read: Reader, progress: Progress | None = None) -> Desc
     Parameters
     ----------
     n : int
+        Images.
     read : callable
         Place -> picture; called from several threads.
     progress : callable, optional
-        Told (done, total).
+        Called with (done, total).
     """
 
     def one(place: int) -> tuple[Features, str] | CovidxError:
@@ -122,10 +133,11 @@ def find_copies(described: Described, read: Reader, patients: Sequence[object] =
     Parameters
     ----------
     described : Described
+        Of all images.
     read : callable
         As for `describe_all`: the pixels of candidates are read again.
     patients : sequence, optional
-        Of each image: pairs of different ones tell what unrelated pictures reach; see `limit_of`.
+        Of each image: pairs of different ones show what unrelated pictures reach; see `limit_of`.
     """
     alike: dict[str, list[int]] = {}
     for place, digest in enumerate(described.digests):
@@ -137,10 +149,10 @@ def find_copies(described: Described, read: Reader, patients: Sequence[object] =
 
     def confirm(pair: tuple[int, int, View]) -> Copy | None:
         a, b, view = pair
-        start = transform(seen(features[a], view), features[b])
+        start = transform(viewed(features[a], view), features[b])
         if start is None:
             return None
-        fit = aligned(_seen(read(kept[a]), view), read(kept[b]), start)
+        fit = aligned(_viewed(read(kept[a]), view), read(kept[b]), start)
         if fit.overlap < MIN_OVERLAP:
             return None
         return Copy(kept[a], kept[b], "near", view, fit.correlation, fit.overlap)
@@ -196,16 +208,24 @@ def limit_of(correlations: Sequence[float]) -> float:
 
 
 def match(first: Grey, second: Grey, view: View) -> bool:
-    """Whether two pictures, the first as it is seen in `view`, show one exposure."""
-    start = transform(seen(describe(first), view), describe(second))
-    return start is not None and _enough(aligned(_seen(first, view), second, start))
+    """Whether two pictures show one exposure.
+
+    Parameters
+    ----------
+    first, second : ndarray of uint8, shape (rows, columns)
+        Greys, as `pictures.read_picture`.
+    view : (mirrored, negative)
+        How the first is changed before they are compared.
+    """
+    start = transform(viewed(describe(first), view), describe(second))
+    return start is not None and _enough(aligned(_viewed(first, view), second, start))
 
 
 def _enough(fit: Aligned) -> bool:
     return fit.correlation >= MIN_CORRELATION and fit.overlap >= MIN_OVERLAP
 
 
-def _seen(picture: Grey, view: View) -> Grey:
+def _viewed(picture: Grey, view: View) -> Grey:
     mirrored, negative = view
     picture = np.ascontiguousarray(picture[:, ::-1]) if mirrored else picture
     return np.asarray(255 - picture if negative else picture, dtype=np.uint8)

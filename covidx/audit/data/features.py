@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from covidx.audit.data.pictures import Grey, normalised
 
-__all__ = ["Features", "View", "describe", "seen"]
+__all__ = ["Features", "View", "describe", "viewed"]
 
 MOST = 150
 """Keypoints kept of a picture, the strongest first."""
@@ -52,22 +52,22 @@ class Features:
 
 
 def describe(picture: Grey) -> Features:
-    """Features of a picture as `pictures.read_picture` gives it; none where it is plain."""
+    """Features of `picture`, as `pictures.read_picture`; none where it is plain."""
     sift = cv2.SIFT.create(MOST, 3, CONTRAST, EDGE, SIGMA)
-    found, raw = sift.detectAndCompute(normalised(picture), None)
-    if raw is None or not len(found):
+    keypoints, raw = sift.detectAndCompute(normalised(picture), None)
+    if raw is None or not len(keypoints):
         return Features(
             np.zeros((0, 2), np.float32), np.zeros((0, 128), np.uint8), picture.shape[1]
         )
     keep = slice(0, MOST)  # SIFT returns ties beyond the limit
     raw = np.asarray(raw[keep], dtype=np.float32)
     root = np.sqrt(raw / np.maximum(raw.sum(axis=1, keepdims=True), 1e-6))
-    points = np.array([point.pt for point in found[keep]], dtype=np.float32)
+    points = np.array([point.pt for point in keypoints[keep]], dtype=np.float32)
     return Features(points, np.clip(root * FULL, 0, 255).astype(np.uint8), picture.shape[1])
 
 
-def seen(features: Features, view: View) -> Features:
-    """The features that the mirrored picture, its negative, or both would have.
+def viewed(features: Features, view: View) -> Features:
+    """The `features` that the picture would have in another `view`: mirrored, negative, or both.
 
     A descriptor is 4 x 4 places x 8 directions in the frame of its keypoint. A mirror turns the
     rows of places and the sense of directions. A negative turns the frame by 180 degrees: the

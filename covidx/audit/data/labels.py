@@ -20,7 +20,7 @@ NO_LABEL = "The table has no column of labels."
 
 
 def conflict_finding(table: pd.DataFrame) -> Finding:
-    """Patients (groups) whose images have several labels."""
+    """Patients (groups) of `table` whose images have several labels."""
     what = ("patient_with_two_labels", "Patients with two labels")
     looked = "patients or groups whose images have different labels"
     if "label" not in table:
@@ -45,7 +45,7 @@ def conflict_finding(table: pd.DataFrame) -> Finding:
 
 
 def repeat_finding(table: pd.DataFrame) -> Finding:
-    """Patients, groups or sources with several images."""
+    """Patients, groups or sources of `table` with several images."""
     sizes = table.groupby(["dataset", "unit"]).size()
     rows: list[dict[str, Any]] = []
     for dataset, part in sizes.groupby(level="dataset"):
@@ -73,7 +73,7 @@ def repeat_finding(table: pd.DataFrame) -> Finding:
 
 
 def site_finding(table: pd.DataFrame) -> Finding:
-    """Class by site, source or data set: who delivered which class."""
+    """Class by site, source or data set of `table`: where each class comes from."""
     column = next((c for c in ("site", "source") if c in table), None)
     name, title = "class_by_site", "Class by site"
     looked = "sites, sources or data sets that delivered one class only"
@@ -97,24 +97,24 @@ def site_finding(table: pd.DataFrame) -> Finding:
     verdict: Verdict = "note" if single and counts.shape[1] > 1 else "pass"
     to_do = "Test within sites that have both classes." if verdict == "note" else ""
     sure = (
-        f"A count of patients; whether it goes beyond chance is asked under 'Label and {column}'."
+        f"A count of patients; whether it goes beyond chance is tested under 'Label and {column}'."
     )
     return Finding(name, title, verdict, looked, found, sure, to_do, rows)
 
 
 def association_findings(found: list[Association], untested: dict[str, str]) -> list[Finding]:
-    """One finding a test, and one on what could not be tested."""
+    """One finding a test in `found`, and one on the columns in `untested`."""
     findings = [_association(one) for one in found]
     if untested or not found:
         lines = [{"column": name, "why": why} for name, why in untested.items()]
-        said = f"{len(lines)} columns." if lines else "No column but the label is known."
+        tested = f"{len(lines)} columns." if lines else "No column but the label is known."
         findings.append(
             Finding(
                 "untested_columns",
                 "Columns that were not tested",
                 "not looked at",
                 "columns that could not be tested against the label",
-                said,
+                tested,
                 "",
                 rows=lines,
             )

@@ -21,18 +21,27 @@ KEYS = {
 }
 HASH_SURE = "Certain, as far as the ids are right."
 PIXELS_SURE = (
-    "Nearly certain, by pixels alone: one picture was laid upon the other and their fine structure "
-    "correlated. Of copies planted among radiographs (cropped, mirrored, turned, saved again) more "
-    "than 98 in 100 were found, and fewer than 1 pair in 100 was wrong (docs/audit.md); slices of "
-    "CT were not measured. Less than half of an image, or a picture without structure, escapes."
+    "Nearly certain, by pixels alone: one picture was aligned with the other, and their fine "
+    "structure correlated. Of copies planted among radiographs (cropped, mirrored, turned, saved "
+    "again) more than 98 in 100 were found, and fewer than 1 pair in 100 was wrong "
+    "(docs/audit.md); slices of CT were not measured. Less than half of an image, or a picture "
+    "without structure, escapes."
 )
-NO_SPLITS = "No splits were given (--splits)."
+NO_SPLITS = "No splits were named (--splits)."
 
 
 def roleless_finding(
     table: pd.DataFrame, roles: pd.DataFrame | None, strange: list[dict[str, Any]]
 ) -> Finding:
-    """Images that the splits do not name, and ids of the splits that name no image."""
+    """Images that the splits do not name, and ids of the splits that name no image.
+
+    Parameters
+    ----------
+    table : DataFrame
+        As `listing.joined`.
+    roles, strange
+        As `roles.read_roles`; None and empty without splits.
+    """
     what = ("images_without_role", "Splits and table")
     looked = "images without a role, and ids of the splits that are not in the table"
     if roles is None:
@@ -46,7 +55,7 @@ def roleless_finding(
         f"{without} of {len(table)} images have no role; ids of the splits that the table does not "
         f"know: {unknown}."
     )
-    to_do = "What has no role was not looked at for leaks across roles: give the whole splits."
+    to_do = "What has no role was not checked for leaks across roles: name the complete splits."
     return Finding(*what, "note", looked, found, HASH_SURE, to_do, strange)
 
 
@@ -56,7 +65,7 @@ def role_findings(table: pd.DataFrame, roles: pd.DataFrame | None) -> list[Findi
     Parameters
     ----------
     table : DataFrame
-        As `listing.joined` gives it.
+        As `listing.joined`.
     roles : DataFrame, optional
         As `roles.read_roles` gives it.
     """
@@ -112,9 +121,11 @@ def copy_findings(
     Parameters
     ----------
     table : DataFrame
+        As `listing.joined`.
     copies : sequence of Copy
         Their places are rows of `table`.
     roles : DataFrame, optional
+        As `roles.read_roles`.
     """
     role_of = {} if roles is None else _role_sets(roles)
     crossing: dict[str, list[dict[str, Any]]] = {
@@ -206,7 +217,7 @@ def _copy_finding(
     if kind == "roles" and not split:
         why = NO_SPLITS
     elif kind == "datasets" and table["dataset"].nunique() < 2:
-        why = "One data set was given."
+        why = "There is one data set only."
     elif kind == "labels" and not labelled:
         why = "The table has no column of labels."
     if why:

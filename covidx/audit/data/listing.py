@@ -75,8 +75,9 @@ def read_listing(
     Parameters
     ----------
     path : Path
+        CSV or parquet.
     columns : mapping
-        Column of the audit -> column of the table, where usual names do not do.
+        Column of the audit -> column of the table, where it has no usual name.
     images : Path, optional
         Folder that paths start from; by default the table's own.
     dataset : str
@@ -106,7 +107,7 @@ def read_listing(
 
 
 def joined(listings: Sequence[Listing]) -> pd.DataFrame:
-    """The rows of several tables; ids that a data set made up are kept apart by its name.
+    """The rows of several `listings`; a data set's own ids are prefixed by its name.
 
     ``unit`` is what must never be divided: the group, or the patient where there is none, or the
     row where that is missing too.
@@ -192,5 +193,5 @@ def _taken(raw: pd.DataFrame, columns: Mapping[str, str], path: Path) -> dict[st
 
 
 def plain(name: str) -> str:
-    """A column's name without case and marks."""
+    """A column's `name` without case and marks."""
     return re.sub(r"[^a-z0-9]", "", str(name).lower())

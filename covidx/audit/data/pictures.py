@@ -1,4 +1,4 @@
-"""Pictures as the finder of copies looks at them: grey, small, with even local contrast."""
+"""Pictures as copies are searched on: grey, small, with even local contrast."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ FORMATS = ("PNG", "JPEG", "TIFF", "BMP", "GIF", "WEBP")
 """No others: Pillow hands some formats (EPS) to outside programs."""
 SIDE = 256
 """Longest side in pixels at which pictures are compared. The coarsest public sets have 256 to 320;
-structure of a lung at this size still tells two exposures of one patient apart."""
+structure of a lung at this size still separates two exposures of one patient."""
 FEWEST_PIXELS = 16
 """Of the shorter side."""
 MIDDLE, FURTHER = 0.5, (0.35, 0.65)
-"""Shares of a volume's slices below the one that is looked at. Modelling choice."""
+"""Shares of a volume's slices below the one that is compared. Modelling choice."""
 CLIP, TILES = 2.0, (4, 4)
 """Contrast-limited histogram equalisation: takes out brightness, gamma and windowing."""
 
 
 def read_picture(path: Path) -> Grey:
-    """A picture in one of `FORMATS`, or the middle slice of a NIfTI file, in greys.
+    """The picture at `path` in one of `FORMATS`, or the middle slice of a NIfTI file, in greys.
 
     Returns
     -------
@@ -86,7 +86,7 @@ def _too_large(actual: str, path: Path | None = None) -> InvalidInputError:
 
 
 def further_slices(path: Path) -> list[Grey]:
-    """Of a NIfTI volume that `read_picture` reads, slices below and above the middle; else none."""
+    """Slices below and above the middle of a NIfTI volume at `path`; none of other files."""
     if not path.name.lower().endswith((".nii", ".nii.gz")):
         return []
     return [shrunk(_slice(path, share)) for share in FURTHER]
@@ -105,7 +105,7 @@ def _slice(path: Path, share: float) -> NDArray[np.float32]:
 
 
 def shrunk(values: NDArray[np.generic]) -> Grey:
-    """Grey values of shape (rows, columns) at a longest side of 256, stretched to 0..255.
+    """Grey `values` of shape (rows, columns) at a longest side of 256, stretched to 0..255.
 
     Raises
     ------
@@ -123,13 +123,13 @@ def shrunk(values: NDArray[np.generic]) -> Grey:
         )
     scale = SIDE / max(picture.shape)
     size = [max(FEWEST_PIXELS, round(side * scale)) for side in reversed(picture.shape)]
-    way = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
-    small = cv2.resize(picture, size, interpolation=way)
+    method = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+    small = cv2.resize(picture, size, interpolation=method)
     low, high = np.percentile(small, [1, 99])
     stretched = np.clip((small - low) / max(float(high - low), 1e-6), 0, 1) * 255
     return np.asarray(stretched, dtype=np.uint8)
 
 
 def normalised(picture: Grey) -> Grey:
-    """The picture with the same contrast everywhere."""
+    """The `picture` with the same contrast everywhere."""
     return np.asarray(cv2.createCLAHE(CLIP, TILES).apply(picture), dtype=np.uint8)

@@ -21,21 +21,21 @@ WORDS = {"train": "train", "val": "validation", "dev": "validation", "test": "te
 """How the name of a role begins -> the role."""
 KEYS = ("image", "path", "original", "name", "stem", "study", "patient", "group")
 FEWEST_KNOWN = 0.5
-"""Share of ids that the table must know; below it the file is of another data set."""
+"""Share of ids that must be in the table; below it the file is of another data set."""
 
 
 def read_roles(
-    given: Sequence[str], table: pd.DataFrame
+    files: Sequence[str], table: pd.DataFrame
 ) -> tuple[pd.DataFrame, list[dict[str, Any]]]:
     """The role of each row of `table` in each fold.
 
     Parameters
     ----------
-    given : sequence of str
+    files : sequence of str
         ``FILE`` or ``ROLE=FILE``. A parquet or CSV has a column of roles and one of ids; any other
-        file has an id a line and one role, which its name begins with where none is given.
+        file has an id a line and one role, which its name begins with where none is named.
     table : DataFrame
-        As `listing.joined` gives it.
+        As `listing.joined`.
 
     Returns
     -------
@@ -52,7 +52,7 @@ def read_roles(
     """
     keys = _keys(table)
     parts, strange = [], []
-    for place, text in enumerate(given, 1):
+    for place, text in enumerate(files, 1):
         role, path = _named(text)
         if path.suffix in (".csv", ".parquet"):
             ids, frame = _of_table(path)

@@ -7,6 +7,11 @@ from typing import TYPE_CHECKING
 from covidx.lazy import lazy_names
 
 if TYPE_CHECKING:
-    from covidx.audit.shortcuts.audit import Asked, ShortcutAudit, audit_shortcuts, write_shortcuts
+    from covidx.audit.shortcuts.audit import (
+        ShortcutAudit,
+        ShortcutSource,
+        audit_shortcuts,
+        write_shortcuts,
+    )
 else:
     __getattr__, __dir__ = lazy_names(__name__, __file__)

@@ -1,4 +1,4 @@
-"""The audit of what an image classifier looks at: everything asked, in one answer."""
+"""The audit of what an image classifier relies on: all findings together."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from covidx.inference import ImagePredictor
 from covidx.report.canvas import save
 from covidx.tables import MANIFEST, SPLITS, read_table
 
-__all__ = ["Asked", "ShortcutAudit", "audit_shortcuts", "write_shortcuts"]
+__all__ = ["ShortcutAudit", "ShortcutSource", "audit_shortcuts", "write_shortcuts"]
 
 
 @dataclass(frozen=True)
-class Asked:
-    """What is audited, and on which images.
+class ShortcutSource:
+    """The bundle that is audited, and its images.
 
     Parameters
     ----------
@@ -66,15 +66,16 @@ class ShortcutAudit:
 
 
 def audit_shortcuts(
-    asked: Asked, progress: Callable[[int, int], None] | None = None
+    source: ShortcutSource, progress: Callable[[int, int], None] | None = None
 ) -> ShortcutAudit:
-    """Does the bundle read the lungs, or what goes with them?
+    """Does the bundle rely on the lungs, or on what is associated with the label?
 
     Parameters
     ----------
-    asked : Asked
+    source : ShortcutSource
+        Bundle and images.
     progress : callable, optional
-        Told (images done, all).
+        Called with (images done, all).
 
     Raises
     ------
@@ -83,25 +84,27 @@ def audit_shortcuts(
     InvalidTableError, LeakageError, BundleError, StoreError
         What cannot be read, or does not belong together.
     """
-    predictor = ImagePredictor.load(asked.bundle)
+    predictor = ImagePredictor.load(source.bundle)
     bundle, positive = predictor.bundle, predictor.bundle.positive
-    manifest = read_table(asked.manifest, MANIFEST)
-    rows, left = _rows(manifest, asked.splits, positive)
-    masker, found_by = make_masker(bundle.recipe.preprocessing.input, asked.masks, asked.segmenter)
-    scored = score_all(predictor, rows, asked.store, masker, progress)
+    manifest = read_table(source.manifest, MANIFEST)
+    rows, left = _rows(manifest, source.splits, positive)
+    masker, found_by = make_masker(
+        bundle.recipe.preprocessing.input, source.masks, source.segmenter
+    )
+    scored = score_all(predictor, rows, source.store, masker, progress)
     sound = scored.rows[scored.rows["prepared"] == ""]
-    if (asked.masks or asked.segmenter) and (sound["masked"] != "").all():
+    if (source.masks or source.segmenter) and (sound["masked"] != "").all():
         raise InvalidInputError(
             "NO_MASKS",
             "None of the images got a mask of its lungs.",
-            path=asked.masks or asked.segmenter,
+            path=source.masks or source.segmenter,
             actual=", ".join(sorted(set(sound["masked"]))),
             hint="Are the masks of these images, or is the segmenter of another modality?",
         )
     findings = [
         *ranking_findings(scored, positive, masker is not None),
         masking_finding(scored, positive, found_by if masker else None),
-        unseen_finding(asked.bundle, bundle, manifest, rows, asked.splits),
+        unseen_finding(source.bundle, bundle, manifest, rows, source.splits),
         *origin_findings(scored),
     ]
     facts = [
@@ -116,34 +119,34 @@ def audit_shortcuts(
 
 def _rows(manifest: pd.DataFrame, splits: Path | None, positive: str) -> tuple[pd.DataFrame, str]:
     """The rows to audit, and which these are in words."""
-    said = "all rows of the manifest"
+    words = "all rows of the manifest"
     rows = manifest
     if splits is not None:
         roles = Splits(read_table(splits, SPLITS), 0).assign(manifest, fold=0)
         rows = manifest[(roles["role"] == "test").to_numpy()]
-        said = "rows of role test"
+        words = "rows of role test"
     labelled = rows[rows["label"].notna()]
     if len(labelled) < len(rows):
-        said += f"; {len(rows) - len(labelled)} without a label left out"
+        words += f"; {len(rows) - len(labelled)} without a label left out"
     labelled = labelled.assign(truth=labelled["label"] == positive).reset_index(drop=True)
     if labelled["truth"].nunique() < 2:
         raise InvalidInputError(
             "ONE_CLASS",
-            "The rows hold one class only: no ranking can be judged on them.",
+            "The rows hold one class only: no ranking can be assessed on them.",
             expected=f"rows of {positive} and of the rest",
             actual=", ".join(sorted(set(labelled["label"]))) or "no labelled rows",
             hint="Labels must be named as the bundle's positive class is.",
         )
-    return labelled, said
+    return labelled, words
 
 
 def write_shortcuts(out: Path, found: ShortcutAudit) -> Path:
-    """Write ``audit.html``, ``audit.json`` and ``conditions.png``; returns the page's path."""
+    """Write `found` as ``audit.html``, ``audit.json`` and ``conditions.png`` to `out`; the page."""
     pictures = []
     if found.example:
         save(draw_example(found.example), out / "conditions.png")
         text = (
-            "One positive patient as the network sees it under each condition; the picture is the "
+            "One positive patient as input of the network under each condition; the picture is the "
             "slice that weighed most in the unchanged image, the number the score of all slices."
         )
         pictures.append(("conditions.png", text))

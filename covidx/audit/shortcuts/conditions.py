@@ -1,6 +1,6 @@
-"""What a classifier is shown in place of the image: only the lungs, all but them, the rim, ...
+"""Inputs in place of the image: only the lungs, all but them, the rim, ...
 
-All work on the pixels that the network sees. What is taken away becomes black, the lower end of the
+All work on the network's input pixels. What is taken away becomes black, the lower end of the
 window.
 """
 
@@ -23,7 +23,7 @@ HULL_MARGIN = 0.03
 up: 4 pixels of 112 or 128. A masker that loses a rim of the lung must not leave it to be seen."""
 RING = 0.05
 """Width of the rim, as a share of each side. On 428 radiographs of covid-chestxray whose lungs were
-drawn by V7 Labs, lung is 2.3 % of a rim of this width."""
+annotated by V7 Labs, lung is 2.3 % of a rim of this width."""
 SIGMA = 0.04
 """Standard deviation of the low-pass filter, as a share of the longer side: 4.5 pixels of 112."""
 TEXT_ZONE = 0.2
@@ -46,6 +46,7 @@ class View:
     Parameters
     ----------
     pixels : ndarray of uint8, shape (n, rows, columns)
+        Greys of each slice.
     lungs : ndarray of float32, shape (n, rows, columns), optional
         Share of each pixel that is lung; None where that is not known.
     """
@@ -81,6 +82,16 @@ def _dilated_hull(mask: Mask) -> Mask:
 
 def ring(rows: int, columns: int, share: float = RING) -> Mask:
     """The rim of a picture, shape (rows, columns).
+
+    Parameters
+    ----------
+    rows, columns : int
+        Of the picture.
+    share : float
+        Width of the rim, as a share of each side.
+
+    Examples
+    --------
 
     >>> ring(32, 40)[:, 20].nonzero()[0].tolist()
     [0, 1, 30, 31]
@@ -125,7 +136,7 @@ def _text_masked(view: View) -> Pixels:
 
 
 def text_mask(view: View) -> Mask:
-    """Small, bright components near the edge and outside the lungs, and a pixel about each.
+    """Small, bright components near the edge of `view`, outside the lungs, and a pixel about each.
 
     Returns
     -------

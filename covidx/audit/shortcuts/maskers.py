@@ -60,7 +60,7 @@ def make_masker(kind: str, masks: Path | None, segmenter: Path | None) -> tuple[
             actual="both",
         )
     if masks is not None:
-        return _checked(_given(masks), kind), "masks that were given"
+        return _checked(_from_table(masks), kind), "masks in the table that was named"
     if segmenter is not None:
         find, name = _network(segmenter)
         return _checked(find, kind), name
@@ -82,7 +82,7 @@ def _by_greys(row: Mapping[str, Any], volume: Volume) -> NDArray[np.bool_]:
     return segment_slice_lungs(volume.array[0])[None]
 
 
-def _given(table: Path) -> Masker:
+def _from_table(table: Path) -> Masker:
     rows = read_table(table, MASKS)
     of_lungs = rows[rows["kind"] == LUNG].drop_duplicates("image_id").set_index("image_id")
     if of_lungs.empty:

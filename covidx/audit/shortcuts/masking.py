@@ -1,4 +1,4 @@
-"""Are the figures to be trusted: whose lungs were not found, and whom the model had seen before."""
+"""Whether the figures are valid: lungs that were not found, images that the model learned from."""
 
 from __future__ import annotations
 
@@ -21,7 +21,17 @@ ALPHA = 0.05
 
 
 def masking_finding(scored: Scored, positive: str, masker: str | None) -> Finding:
-    """Does it depend on the class whether the lungs are found?"""
+    """Does it depend on the class whether the lungs are found?
+
+    Parameters
+    ----------
+    scored : Scored
+        Every image under every condition.
+    positive : str
+        The positive class.
+    masker : str or None
+        What finds the lungs, in words; None where nothing does.
+    """
     name, title = "lungs_found", "Finding the lungs"
     rows = scored.rows
     lost = (rows["prepared"] != "") | (rows["masked"] != "")
@@ -36,9 +46,9 @@ def masking_finding(scored: Scored, positive: str, masker: str | None) -> Findin
     table = pd.crosstab(truth, of_patients).reindex(columns=[False, True], fill_value=0)
     p = float(fisher_exact(table.to_numpy()).pvalue)
     differs = p < ALPHA
-    said = ", ".join(f"{e['lungs not found']} of {e['images']} {e['class']}" for e in evidence)
+    counted = ", ".join(f"{e['lungs not found']} of {e['images']} {e['class']}" for e in evidence)
     why = f" ({', '.join(codes)})" if codes else ""
-    found = f"Not found in {said}{why}."
+    found = f"Not found in {counted}{why}."
     if masker is None:
         return Finding(name, title, "not looked at", "", "Nothing finds the lungs here.", "")
     return Finding(
@@ -67,15 +77,28 @@ def unseen_finding(
 ) -> Finding:
     """Did the model learn from these images?
 
-    By the run around the bundle's `folder`, where there is one; else by whether `manifest` and
-    `splits` are those that the bundle names.
+    By the run around the bundle, where there is one; else by whether manifest and splits are those
+    that the bundle names.
+
+    Parameters
+    ----------
+    folder : Path
+        Of the bundle.
+    bundle : Bundle
+        Names what it was trained on.
+    manifest : DataFrame
+        All images.
+    rows : DataFrame
+        Those that are audited.
+    splits : Path or None
+        Roles of the images.
     """
-    name, title = "patients_unseen", "Patients that the model has not seen"
+    name, title = "patients_unseen", "Patients that the model was not trained on"
     looked = "whether the model was trained or its threshold chosen on these images"
     trained = bundle.trained_on
-    seen = _seen(folder, trained.manifest_sha256)
-    if seen is not None:
-        n = int(rows["sha256"].isin(seen).sum())
+    learned = _learned_from(folder, trained.manifest_sha256)
+    if learned is not None:
+        n = int(rows["sha256"].isin(learned).sum())
         sure = "Certain: by SHA-256 of the images of the run beside the bundle."
     elif _digest(manifest) == trained.manifest_sha256:
         own = splits is not None and (
@@ -93,14 +116,14 @@ def unseen_finding(
         looked,
         f"{n or 'None'} of {len(rows)} images.",
         sure,
-        "Give the run's splits (--splits), so that test patients alone count: scores of patients "
-        "that were learned by heart say little, with or without lungs."
+        "Name the run's splits (--splits), so that test patients alone count: scores of patients "
+        "that were trained on are uninformative, with or without lungs."
         if n
         else "",
     )
 
 
-def _seen(folder: Path, digest: str | None) -> set[str] | None:
+def _learned_from(folder: Path, digest: str | None) -> set[str] | None:
     """SHA-256 of the images that trained or validated, where the run lies around the bundle."""
     for run in list(folder.resolve().parents)[:2]:  # bundle, or bundle/image of a fusion
         if not ((run / "manifest.parquet").is_file() and (run / "splits.parquet").is_file()):

@@ -14,15 +14,15 @@ from covidx.audit.shortcuts.scoring import Scored
 __all__ = ["origin_findings"]
 
 COLUMNS = {"dataset": "source", "site": "site", "manufacturer": "manufacturer", "view": "view"}
-"""Column of the manifest -> what the audit of data calls it."""
+"""Column of the manifest -> its name in the audit of data."""
 ALPHA = 0.05
 UNKNOWN = "unknown"
 
 
 def origin_findings(scored: Scored) -> list[Finding]:
-    """One finding for each column that says where an image comes from.
+    """One finding for each column of `scored` that names the origin of an image.
 
-    Noted where the features tell a value (the interval of its AUROC lies above `LIMIT`) and the
+    Noted where the features predict a value (the interval of its AUROC lies above `LIMIT`) and the
     column goes with the label (Holm over the columns).
     """
     use = (scored.rows["prepared"] == "").to_numpy()
@@ -50,27 +50,29 @@ def _of(column: str, rows: pd.DataFrame, features: np.ndarray, tied: Association
         why = f"No value is that of {FEWEST} groups or more, with as many others."
         return Finding(name, title, "not looked at", "", why, "")
     best = max(tested, key=lambda value: tested[value].value)
-    told = any(one.low > LIMIT for one in tested.values())
+    predicted = any(area.low > LIMIT for area in tested.values())
     p = tied.test.adjusted if tied.test.adjusted is not None else tied.test.p
     goes = p < ALPHA
     with_label = (
         f"The column goes with the label (Cramér's V {tied.estimate}, p = {p:.2g} by Holm)"
         if goes
         else f"Nothing shows that the column goes with the label (Cramér's V {tied.estimate}, "
-        f"p = {p:.2g} by Holm), so that knowing it would not help the score"
+        f"p = {p:.2g} by Holm), so that it would not help the score"
     )
     return Finding(
         name,
         title,
-        "note" if told and goes else "pass",
-        f"whether a logistic regression on the network's features, in five folds by group, tells "
-        f"each {column} from the rest; and whether {column} goes with the label",
-        f"Best told: {best}, AUROC {tested[best]}, n = {len(rows)}, of {len(tested)} values. "
+        "note" if predicted and goes else "pass",
+        "whether a logistic regression on the network's features, in five folds by group, "
+        f"separates each {column} from the rest; and whether {column} goes with the label",
+        f"Best separated: {best}, AUROC {tested[best]}, n = {len(rows)}, of {len(tested)} values. "
         f"{with_label}.",
         "Every network's features hold traces of the device. Where a column goes with the label, a "
-        "model that reads nothing but the disease tells its values too: a hint, no proof. "
+        "model that uses nothing but the disease separates its values too: a hint, no proof. "
         f"{tested[best].method}.",
-        f"Balance {column} over the classes, or test within one {column}." if told and goes else "",
+        f"Balance {column} over the classes, or test within one {column}."
+        if predicted and goes
+        else "",
         [{column: value, "AUROC": str(one)} for value, one in tested.items()],
         tested[best],
         tied.test,

@@ -14,7 +14,7 @@ PANEL = 2.1
 
 
 def draw_example(example: Example) -> Figure:
-    """A row of pictures, each with its condition and score."""
+    """The pictures of an `example` in a row, each with its condition and score."""
     figure = Figure(figsize=(PANEL * len(example), PANEL), layout="constrained", dpi=DPI)
     for place, (name, (picture, score)) in enumerate(example.items(), 1):
         axes = figure.add_subplot(1, len(example), place)

@@ -1,4 +1,4 @@
-"""What a plain model can tell from some features, of patients that it has not seen."""
+"""How well a plain model classifies by some features, out of fold."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ CELLS = 8
 
 
 def border_features(view: View) -> NDArray[np.float64]:
-    """Mean, standard deviation and maximum of the greys of each cell's share of the rim.
+    """Mean, standard deviation and maximum of the greys of each cell on the rim of `view`.
 
     Pixels in the hull of the lungs do not count. A cell without pixels has the rim's own values.
 
@@ -45,8 +45,8 @@ def border_features(view: View) -> NDArray[np.float64]:
     cells = row * CELLS // rows * CELLS + column * CELLS // columns
     used = np.unique(cells[rim])
     slices = zip(view.pixels, view.hull, strict=True)
-    found = [_of_slice(grey, rim & ~hull, cells, used) for grey, hull in slices]
-    mean: NDArray[np.float64] = np.mean(found, axis=0)
+    parts = [_of_slice(grey, rim & ~hull, cells, used) for grey, hull in slices]
+    mean: NDArray[np.float64] = np.mean(parts, axis=0)
     return mean
 
 
@@ -56,9 +56,9 @@ def _of_slice(
     cells: NDArray[np.int64],
     used: NDArray[np.int64],
 ) -> NDArray[np.float64]:
-    whole = _described(grey[kept]) if kept.any() else np.zeros(3)
+    rim = _described(grey[kept]) if kept.any() else np.zeros(3)
     parts = [grey[kept & (cells == cell)] for cell in used]
-    return np.concatenate([_described(part) if part.size else whole for part in parts])
+    return np.concatenate([_described(part) if part.size else rim for part in parts])
 
 
 def _described(greys: NDArray[np.uint8]) -> NDArray[np.float64]:
@@ -66,7 +66,7 @@ def _described(greys: NDArray[np.uint8]) -> NDArray[np.float64]:
 
 
 def linear() -> BaseEstimator:
-    """For a network's features: many, and each of them says a little."""
+    """For a network's features: many, each of them weak."""
     model = LogisticRegression(C=INVERSE_PENALTY, class_weight="balanced", max_iter=1000)
     return make_pipeline(StandardScaler(), model)
 
@@ -84,7 +84,7 @@ def out_of_fold(
     groups: NDArray[np.str_],
     make: Callable[[], BaseEstimator],
 ) -> NDArray[np.float64] | None:
-    """Scores of each row by a model that has not seen its group.
+    """Scores of each row by a model that was not trained on its group.
 
     Five folds, divided by group, stratified by `truth`; the seed is fixed. Both classes weigh
     alike, so that the share of a class in the training folds does not shift a fold's scores.
@@ -92,8 +92,11 @@ def out_of_fold(
     Parameters
     ----------
     features : ndarray, shape (rows, features)
+        Inputs of the model.
     truth : ndarray of bool, shape (rows,)
-    groups : ndarray, shape (rows,)
+        Class.
+    groups : ndarray of str, shape (rows,)
+        Rows of one group stay in one fold.
     make : callable
         `linear` or `forest`.
 

@@ -20,16 +20,16 @@ from covidx.evaluate.weighted import auroc_statistic
 __all__ = ["LIMIT", "Ranked", "auroc", "rank", "ranking_findings"]
 
 LIMIT = 0.6
-"""AUROC that an interval must lie above to be a fault: 0.5 knows nothing, and what is left to see
-of a chest without its lungs may tell a little."""
+"""AUROC that an interval must lie above to be a fault: 0.5 knows nothing, and what is left
+of a chest without its lungs may be slightly informative."""
 RESAMPLES = 2000
 ELSEWHERE = (
-    "The classes differ outside of the lungs, and the {who} can tell. Look for how (markers, "
+    "The classes differ outside of the lungs, and the {learner} uses it. Look for how (markers, "
     "tubes, posture, crop, scanner; covidx audit data for the columns), mask or balance it, train "
     "again, and test on another hospital."
 )
 NO_LUNGS = (
-    "Nothing finds the lungs of these images. Give masks (--masks, as covidx segment writes them) "
+    "Nothing finds the lungs of these images. Name masks (--masks, as covidx segment writes them) "
     "or a bundle that segments lungs and was trained on other patients (--segmenter)."
 )
 YARDSTICK = (
@@ -41,7 +41,7 @@ HULL = (
     "no lesion's outline remains"
 )
 REACHING = (
-    " The lungs are not known: on radiographs whose lungs were drawn they make up about 2 % of "
+    " The lungs are not known: on radiographs with lung annotations they make up about 2 % of "
     "this border."
 )
 BLURRED = (
@@ -54,7 +54,7 @@ TEXT = (
 )
 MISSED = "Large, dim or dark letters escape, and letters over the lungs; ends of bones may count."
 WEAK = (
-    "It says little: on these images not even the whole ones are shown to be ranked better than "
+    "This is weak evidence: not even the unchanged images are shown to be ranked better than "
     "by chance."
 )
 
@@ -65,31 +65,42 @@ class Ranked:
 
     Parameters
     ----------
-    estimate, whole : Estimate
+    estimate, unchanged : Estimate
         AUROC under the condition, and of the unchanged images, the same ones.
     n : str
         Which these are, in words.
     scores : ndarray, shape (rows,)
+        Of the positive class, 0 to 1.
     rows : DataFrame
         Those that have a score.
     """
 
     estimate: Estimate
-    whole: Estimate
+    unchanged: Estimate
     n: str
     scores: NDArray[np.float64]
     rows: pd.DataFrame
 
     @property
-    def said(self) -> str:
+    def text(self) -> str:
         """The figures in words."""
-        return f"AUROC {self.estimate}, {self.n}; the whole images {self.whole}"
+        return f"AUROC {self.estimate}, {self.n}; the unchanged images {self.unchanged}"
 
 
 def auroc(
     scores: NDArray[np.float64], truth: NDArray[np.bool_], groups: NDArray[np.str_]
 ) -> Estimate:
-    """As `evaluate`: DeLong's interval, or the bootstrap where a group has several images."""
+    """As `evaluate`: DeLong's interval, or the bootstrap where a group has several images.
+
+    Parameters
+    ----------
+    scores : ndarray of float, shape (rows,)
+        Of the positive class.
+    truth : ndarray of bool, shape (rows,)
+        Class.
+    groups : ndarray of str, shape (rows,)
+        Patients, or what else is not independent.
+    """
     clusters = Clusters.of(groups)
     if not clusters.several_rows:
         return auroc_estimate(scores, truth)
@@ -104,6 +115,7 @@ def rank(scored: Scored, scores: NDArray[np.float64], positive: str) -> Ranked:
     Parameters
     ----------
     scored : Scored
+        Every image under every condition.
     scores : ndarray, shape (rows,)
         NaN of a row that is left out.
     positive : str
@@ -129,9 +141,11 @@ def ranking_findings(scored: Scored, positive: str, masker: bool) -> list[Findin
     Parameters
     ----------
     scored : Scored
+        Every image under every condition.
     positive : str
+        Name of the positive class.
     masker : bool
-        Whether lungs were looked for.
+        Whether lungs were searched for.
     """
 
     def of(name: str) -> Ranked:
@@ -147,80 +161,84 @@ def ranking_findings(scored: Scored, positive: str, masker: bool) -> list[Findin
     border = ("The border alone", f"what the model makes of {rim}, all else black")
     trained = (
         "A classifier trained on the border",
-        f"whether any model could tell the classes by {rim}: a random forest on its greys, "
+        f"whether any model could separate the classes by {rim}: a random forest on its greys, "
         "in five folds by group",
     )
     doubt = "" if masker else REACHING
     return [
-        _told("whole_image", ("The whole image", YARDSTICK), of("unchanged")),
-        _judged("lungs_out", lungs["lungs_out"], of("lungs out"))
+        _reported("whole_image", ("The whole image", YARDSTICK), of("unchanged")),
+        _limited("lungs_out", lungs["lungs_out"], of("lungs out"))
         if masker
-        else _unseen("lungs_out", lungs["lungs_out"], NO_LUNGS),
-        _judged("border_only", border, of("border only"), doubt),
+        else _not_looked_at("lungs_out", lungs["lungs_out"], NO_LUNGS),
+        _limited("border_only", border, of("border only"), doubt),
         _border_trained(scored, positive, trained, doubt),
-        _told("lungs_only", lungs["lungs_only"], of("lungs only"))
+        _reported("lungs_only", lungs["lungs_only"], of("lungs only"))
         if masker
-        else _unseen("lungs_only", lungs["lungs_only"], NO_LUNGS),
-        _told("low_pass", ("Without fine structure", BLURRED), of("low-pass")),
+        else _not_looked_at("lungs_only", lungs["lungs_only"], NO_LUNGS),
+        _reported("low_pass", ("Without fine structure", BLURRED), of("low-pass")),
         _text(of("text masked"), positive),
     ]
 
 
-def _unseen(name: str, asked: tuple[str, str], why: str) -> Finding:
-    return Finding(name, asked[0], "not looked at", asked[1], why, "")
+def _not_looked_at(name: str, question: tuple[str, str], why: str) -> Finding:
+    return Finding(name, question[0], "not looked at", question[1], why, "")
 
 
-def _told(name: str, asked: tuple[str, str], ranked: Ranked) -> Finding:
-    """A condition that is reported and cannot fail; `asked` is its title, and what it looks for."""
+def _reported(name: str, question: tuple[str, str], ranked: Ranked) -> Finding:
+    """A condition that is reported and cannot fail; `question` is (title, what is looked for)."""
     estimate = ranked.estimate
     if np.isnan(estimate.value):
-        return _unseen(name, asked, f"There is no AUROC: {estimate.reason}.")
+        return _not_looked_at(name, question, f"There is no AUROC: {estimate.reason}.")
     sure = f"{estimate.method}. Reported; no figure here is a fault."
-    said = f"AUROC {estimate}, {ranked.n}" if name == "whole_image" else ranked.said
-    return Finding(name, asked[0], "pass", asked[1], f"{said}.", sure, estimate=estimate)
+    text = f"AUROC {estimate}, {ranked.n}" if name == "whole_image" else ranked.text
+    return Finding(name, question[0], "pass", question[1], f"{text}.", sure, estimate=estimate)
 
 
-def _judged(
-    name: str, asked: tuple[str, str], ranked: Ranked, doubt: str = "", who: str = "model"
+def _limited(
+    name: str, question: tuple[str, str], ranked: Ranked, doubt: str = "", learner: str = "model"
 ) -> Finding:
     """A fault where the interval lies above `LIMIT`."""
     estimate = ranked.estimate
     if np.isnan(estimate.low):
-        return _unseen(name, asked, f"There is no interval: {estimate.reason}.")
+        return _not_looked_at(name, question, f"There is no interval: {estimate.reason}.")
     failed = estimate.low > LIMIT
     sure = f"{estimate.method}. A fault if the interval lies above {LIMIT}."
     if not failed:
         sure += f" A shortcut worth an AUROC of up to {estimate.high:.2f} cannot be ruled out."
-        if who == "model" and not ranked.whole.low > 0.5:
+        if learner == "model" and not ranked.unchanged.low > 0.5:
             sure += f" {WEAK}"
     return Finding(
         name,
-        asked[0],
+        question[0],
         "fail" if failed else "pass",
-        asked[1],
-        f"{ranked.said}.",
+        question[1],
+        f"{ranked.text}.",
         sure + doubt,
-        ELSEWHERE.format(who=who) if failed else "",
+        ELSEWHERE.format(learner=learner) if failed else "",
         estimate=estimate,
     )
 
 
-def _border_trained(scored: Scored, positive: str, asked: tuple[str, str], doubt: str) -> Finding:
+def _border_trained(
+    scored: Scored, positive: str, question: tuple[str, str], doubt: str
+) -> Finding:
     """Not what the model does, but what the data would let any model do."""
     known = scored.rows["border only"].notna().to_numpy()
     rows = scored.rows[known]
     truth, groups = rows["truth"].to_numpy(np.bool_), rows["group_id"].to_numpy(np.str_)
-    found = out_of_fold(scored.border[known], truth, groups, forest)
-    if found is None:
-        return _unseen("border_trained", asked, f"A class has fewer than {FEWEST} groups.")
+    by_border = out_of_fold(scored.border[known], truth, groups, forest)
+    if by_border is None:
+        return _not_looked_at(
+            "border_trained", question, f"A class has fewer than {FEWEST} groups."
+        )
     scores = np.full(len(known), np.nan)
-    scores[known] = found
+    scores[known] = by_border
     ranked = rank(scored, scores, positive)
-    return _judged("border_trained", asked, ranked, doubt, who="border")
+    return _limited("border_trained", question, ranked, doubt, learner="border")
 
 
 def _text(ranked: Ranked, positive: str) -> Finding:
-    name, asked = "text_masked", ("Without text", TEXT)
+    name, question = "text_masked", ("Without text", TEXT)
     truth, text = (ranked.rows[c].to_numpy(np.bool_) for c in ("truth", "text"))
     counts = [
         f"{int((text & side).sum())} of {int(side.sum())} {what}"
@@ -228,20 +246,20 @@ def _text(ranked: Ranked, positive: str) -> Finding:
     ]
     found = f"Such parts in {counts[0]} and {counts[1]} images"
     if not len(ranked.rows):
-        return _unseen(name, asked, "No image whose lungs are known.")
+        return _not_looked_at(name, question, "No image whose lungs are known.")
     if not text.any():
-        return Finding(name, asked[0], "pass", asked[1], f"{found}.", MISSED)
-    whole = ranked.rows["unchanged"].to_numpy(np.float64)
-    change = paired_difference(whole, ranked.scores, truth, ranked.rows["group_id"])
+        return Finding(name, question[0], "pass", question[1], f"{found}.", MISSED)
+    unchanged = ranked.rows["unchanged"].to_numpy(np.float64)
+    change = paired_difference(unchanged, ranked.scores, truth, ranked.rows["group_id"])
     # No interval: all resamples agree.
     lost = change.value > 0 and not change.low <= 0
     verdict: Verdict = "note" if lost else "pass"
     return Finding(
         name,
-        asked[0],
+        question[0],
         verdict,
-        asked[1],
-        f"{found}. {ranked.said}; lost {str(change).replace('-0.00', '0.00')}.",
+        question[1],
+        f"{found}. {ranked.text}; lost {str(change).replace('-0.00', '0.00')}.",
         f"{change.method}. {MISSED}",
         "Look at these parts; remove text from the images before training." if lost else "",
         estimate=change,

@@ -1,4 +1,4 @@
-"""Every image scored under every condition, with what the probes learn from."""
+"""Every image scored under every condition, with the inputs of the probes."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ Example = dict[str, tuple[NDArray[np.uint8], float]]
 
 @dataclass(frozen=True, eq=False)
 class Scored:
-    """What came of the images.
+    """Scores and features of the images.
 
     Parameters
     ----------
@@ -41,7 +41,7 @@ class Scored:
     features : ndarray, shape (rows, features)
         The network's, of the unchanged image; NaN of an image that could not be prepared.
     border : ndarray, shape (rows, border features)
-        Greys of the border; NaN where it was not looked at.
+        Greys of the border; NaN where it was not computed.
     example : Example
         Empty where there is no fitting patient.
     """
@@ -61,18 +61,21 @@ def score_all(
 ) -> Scored:
     """Score each image as it is and with parts taken away.
 
-    Where there is a masker, an image without a mask is left out of all conditions that ask where
-    the lungs are, border and text among them.
+    Where there is a masker, an image without a mask is left out of all conditions that depend on
+    the lungs, border and text among them.
 
     Parameters
     ----------
     predictor : ImagePredictor
+        The classifier.
     rows : DataFrame
         Manifest rows with a column `truth`.
     store : Path
+        Folder that the rows' paths start from.
     masker : callable, optional
+        Finds the lungs.
     progress : callable, optional
-        Told (images done, all).
+        Called with (images done, all).
 
     Raises
     ------
@@ -81,7 +84,7 @@ def score_all(
     InvalidInputError
         ``NOTHING_PREPARED``: none of the images is one that the bundle takes.
     """
-    told: list[dict[str, Any]] = []
+    outcomes: list[dict[str, Any]] = []
     features: dict[int, FloatArray] = {}
     borders: dict[int, FloatArray] = {}
     example: Example = {}
@@ -93,7 +96,7 @@ def score_all(
         try:
             bag = prepare(volume, predictor.bundle.recipe.preprocessing)
         except (InvalidInputError, InvalidSeriesError) as error:
-            told.append({"prepared": error.code, "masked": "", "text": False})
+            outcomes.append({"prepared": error.code, "masked": "", "text": False})
             why = error.reason
         else:
             features[place] = read_bag(predictor.model, bag, positive)[1]
@@ -108,7 +111,7 @@ def score_all(
             if looked:
                 borders[place] = border_features(view)
             text = looked and bool((seen["text masked"] != view.pixels).any())
-            told.append({"prepared": "", "masked": unmasked, "text": text, **scores})
+            outcomes.append({"prepared": "", "masked": unmasked, "text": text, **scores})
             if row["truth"] and scores["unchanged"] > _best(example) and looked:
                 slice_ = int(answers["unchanged"].weights.argmax())
                 example = {name: (seen[name][slice_], score) for name, score in scores.items()}
@@ -121,7 +124,7 @@ def score_all(
             actual=why,
             hint="Is the bundle of another modality than the manifest?",
         )
-    table = rows.reset_index(drop=True).join(pd.DataFrame(told))
+    table = rows.reset_index(drop=True).join(pd.DataFrame(outcomes))
     table = table.reindex(columns=[*table, *(name for name in CONDITIONS if name not in table)])
     return Scored(table, _stacked(features, len(rows)), _stacked(borders, len(rows)), example)
 

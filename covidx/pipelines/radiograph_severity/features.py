@@ -14,7 +14,13 @@ from covidx.cohort import find_duplicates, group_images, thumbnail
 from covidx.errors import CovidxError, InvalidInputError
 from covidx.ingest import load_image
 from covidx.pipelines.progress import Bar
-from covidx.radiograph_severity import MIN_FILMS, FilmNetwork, LungFinder, fit_finder, picture_of
+from covidx.radiograph_severity import (
+    MIN_RADIOGRAPHS,
+    LungFinder,
+    RadiographNetwork,
+    fit_finder,
+    picture_of,
+)
 from covidx.radiograph_severity.predict import image_features
 
 __all__ = ["MIN_PATIENTS", "Features", "extract_features"]
@@ -69,7 +75,7 @@ def extract_features(
         ``TOO_FEW_SCORED``.
     """
     wanted = radiographs[radiographs[names[0]].notna() | radiographs["image_id"].isin(list(boxes))]
-    network = FilmNetwork()
+    network = RadiographNetwork()
     located: dict[str, NDArray[np.float32]] = {}
     thumbs: dict[str, NDArray[np.uint8]] = {}
     notes: list[str] = []
@@ -99,13 +105,13 @@ def extract_features(
     others = grouped.loc[~grouped["group_id"].isin(rows["group_id"]), "image_id"]
     annotated = [image for image in sorted(others) if image in boxes]
     finder = None
-    if len(annotated) >= MIN_FILMS:
+    if len(annotated) >= MIN_RADIOGRAPHS:
         pictures = np.stack([located[image] for image in annotated])
         finder = fit_finder(pictures, [boxes[image] for image in annotated])
     else:
         notes.append(
             f"the whole radiograph is looked at: lungs are annotated on {len(annotated)} of "
-            f"patients without scores, and locating them takes {MIN_FILMS}"
+            f"patients without scores, and locating them takes {MIN_RADIOGRAPHS}"
         )
     views: dict[str, list[NDArray[np.float32]]] = {}
     doubts = 0

@@ -37,8 +37,8 @@ from covidx.pipelines.radiograph_severity.scores import (
 from covidx.pipelines.run import TrainedRun, TrainingRun, estimate_lines
 from covidx.pipelines.source import Source
 from covidx.radiograph_severity import (
-    FilmNetwork,
     OutOfFold,
+    RadiographNetwork,
     RadiographScore,
     RadiographSeverityBundle,
     RadiographSeverityPredictor,
@@ -137,7 +137,7 @@ def train_radiograph_severity(
             ]
             draft = _draft(images, features, scored, run, config)
             models = Models([model for _, model in fitted], features.finder)
-            predictor = RadiographSeverityPredictor(draft, models, FilmNetwork())
+            predictor = RadiographSeverityPredictor(draft, models, RadiographNetwork())
             bundle = predictor.save(run.bundle).bundle
         warnings = [*notes, *more, *features.notes, *_biases(images)]
         with run.step("report"):

@@ -10,7 +10,7 @@ from covidx.clinical import ClinicalRows
 from covidx.cohort import Classes
 
 
-def made_up(n: int = 200, seed: int = 0, per_group: int = 1) -> ClinicalRows:
+def synthetic_rows(n: int = 200, seed: int = 0, per_group: int = 1) -> ClinicalRows:
     """Rows whose class follows `signal`; `noise` says nothing; `gap` is missing by class."""
     rng = np.random.default_rng(seed)
     truth = np.arange(n) % 2 == 0

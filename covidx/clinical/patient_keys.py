@@ -1,4 +1,4 @@
-"""Whose row it is: patient, group, site and date; and which of a patient's rows is taken."""
+"""Keys of clinical rows (patient, group, site, date), and which of a patient's rows is taken."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from covidx.clinical.decode import decode
 from covidx.errors import ConfigError, InvalidTableError
 from covidx.ingest import Identities
 
-__all__ = ["one_row_each", "patients_of", "refuse_rows", "who"]
+__all__ = ["one_row_each", "patients_of", "refuse_rows", "row_keys"]
 
 
 def one_row_each(
-    cells: pd.DataFrame, how: ClinicalTable, columns: Mapping[str, Column], path: Path
+    cells: pd.DataFrame, layout: ClinicalTable, columns: Mapping[str, Column], path: Path
 ) -> tuple[pd.DataFrame, list[str]]:
     """Of each patient's rows the one that comes first by the card's `order`.
 
@@ -24,9 +24,10 @@ def one_row_each(
     ----------
     cells : DataFrame
         As `read_cells`.
-    how : ClinicalTable
-    columns : mapping
-        What the card says of each column.
+    layout : ClinicalTable
+        The card's description of the table.
+    columns : mapping of str to Column
+        The card's description of each column.
     path : Path
         For errors.
 
@@ -45,51 +46,81 @@ def one_row_each(
     InvalidTableError
         As `decode`, or ``VALUE_INVALID``: no ISO date.
     """
-    if how.order is None or how.patient is None:
+    if layout.order is None or layout.patient is None:
         return cells, []
-    column = columns.get(how.order)
+    column = columns.get(layout.order)
     if column is None:
         raise ConfigError(
             "ORDER_UNKNOWN",
             "The card does not describe the column that orders a patient's rows.",
             expected=", ".join(columns),
-            actual=how.order,
+            actual=layout.order,
         )
-    said = cells[how.order]
-    places = _dates(said, path) if column.type == "date" else decode(said, column, path)
+    order = cells[layout.order]
+    places = _dates(order, path) if column.type == "date" else decode(order, column, path)
     sorted_lines = places.sort_values(
-        ascending=how.take == "lowest", kind="stable", na_position="last"
+        ascending=layout.take == "lowest", kind="stable", na_position="last"
     ).index
-    patients = cells.loc[sorted_lines, how.patient]
-    # Rows of no patient are left for `who` to refuse.
+    patients = cells.loc[sorted_lines, layout.patient]
+    # Rows of no patient are left for `row_keys` to refuse.
     left_out = patients.index[patients.duplicated() & patients.notna()]
-    note = f"{len(left_out)} rows left out: of each patient that of the {how.take} {how.order}"
+    note = (
+        f"{len(left_out)} rows left out: of each patient that of the {layout.take} {layout.order}"
+    )
     return cells.drop(index=left_out), [note] if len(left_out) else []
 
 
-def who(
-    cells: pd.DataFrame, how: ClinicalTable, path: Path, identities: Identities
+def row_keys(
+    cells: pd.DataFrame, layout: ClinicalTable, path: Path, identities: Identities
 ) -> pd.DataFrame:
     """Patient, group, site and date of each row.
+
+    Parameters
+    ----------
+    cells : DataFrame
+        As `read_cells`.
+    layout : ClinicalTable
+        Names the columns.
+    path : Path
+        For errors.
+    identities : Identities
+        Pseudonyms of patients, groups and sites.
 
     Raises
     ------
     InvalidTableError
-        ``PATIENT_MISSING``, ``PATIENT_TWICE``, ``VALUE_INVALID``.
+        ``PATIENT_MISSING``, ``PATIENT_TWICE``, or ``VALUE_INVALID``: no ISO date.
     """
-    table = pd.DataFrame({"patient_id": patients_of(cells, how.patient, path, identities)})
-    group, nobody = cells[how.group] if how.group else None, table["patient_id"]
-    table["group_id"] = nobody if group is None else group.map(identities.group).fillna(nobody)
-    site = cells[how.site].map(identities.site) if how.site else None
+    table = pd.DataFrame({"patient_id": patients_of(cells, layout.patient, path, identities)})
+    group, own = cells[layout.group] if layout.group else None, table["patient_id"]
+    table["group_id"] = own if group is None else group.map(identities.group).fillna(own)
+    site = cells[layout.site].map(identities.site) if layout.site else None
     table["site"] = site if site is not None else pd.Series(None, table.index, dtype=object)
-    table["date"] = _dates(cells[how.date], path) if how.date else pd.NaT
+    table["date"] = _dates(cells[layout.date], path) if layout.date else pd.NaT
     return table
 
 
 def patients_of(
     cells: pd.DataFrame, column: str | None, path: Path, identities: Identities
 ) -> pd.Series:
-    """The patient of each row; without a column each row is a patient of its own, by its line."""
+    """The patient of each row; without a column each row is a patient of its own, by its line.
+
+    Parameters
+    ----------
+    cells : DataFrame
+        As `read_cells`.
+    column : str or None
+        Of the patient ids.
+    path : Path
+        For errors.
+    identities : Identities
+        Pseudonyms of patients.
+
+    Raises
+    ------
+    InvalidTableError
+        ``PATIENT_MISSING`` or ``PATIENT_TWICE``.
+    """
     if column is None:
         return pd.Series([f"row-{line + 2}" for line in cells.index], cells.index, dtype=object)
     nameless = cells.index[cells[column].isna()]
@@ -107,7 +138,22 @@ def _dates(cells: pd.Series, path: Path) -> pd.Series:
 
 
 def refuse_rows(code: str, message: str, lines: pd.Index, path: Path) -> None:
-    """Raise if there are such rows, naming the first by line."""
+    """Raise if there are such rows, naming the first by line.
+
+    Parameters
+    ----------
+    code, message : str
+        Of the error.
+    lines : Index of int
+        Of the rows: line in the file less 2.
+    path : Path
+        Of the table.
+
+    Raises
+    ------
+    InvalidTableError
+        `code`, if there are any.
+    """
     if len(lines):
         shown = ", ".join(str(line + 2) for line in lines[:10]) + (" …" if len(lines) > 10 else "")
         raise InvalidTableError(code, message, path=path, actual=f"rows {shown}")
