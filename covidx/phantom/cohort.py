@@ -10,7 +10,7 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 import pandas as pd
 
@@ -19,18 +19,15 @@ from covidx.files import read_json, replacing_folder, write_json
 from covidx.phantom.beam import beam_digest
 from covidx.phantom.clinical import CLINICAL_COLUMNS
 from covidx.phantom.ct_cohort import Row, Rows, write_ct_exam
-from covidx.phantom.cxr_cohort import write_cxr_exam
 from covidx.phantom.effects import CLASSES, GENERATOR_VERSION, effects_digest
-from covidx.phantom.flaws import Exam, check_flaws, exams
+from covidx.phantom.flaws import check_flaws, exams
 from covidx.phantom.patient import draw_patient
 
-__all__ = ["MODALITIES", "Modality", "clinical_table", "generate_cohort"]
+__all__ = ["Modality", "clinical_table", "generate_cohort"]
 
 Modality = Literal["ct", "cxr"]
 
 Progress = Callable[[int, int], None]
-
-MODALITIES: dict[str, Callable[[Path, Exam], Rows]] = {"ct": write_ct_exam, "cxr": write_cxr_exam}
 
 
 def _write_csv(path: Path, rows: Iterable[Row], columns: Iterable[str] | None = None) -> None:
@@ -92,12 +89,14 @@ class _Plan:
     flaws: Mapping[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        unfit = self.modality not in MODALITIES or (self.distractors and self.modality != "ct")
+        unfit = self.modality not in get_args(Modality) or (
+            self.distractors and self.modality != "ct"
+        )
         if self.patients < 1 or self.seed < 0 or unfit:
             raise InvalidInputError(
                 "PHANTOM_ARGUMENT",
                 "A phantom cohort needs at least one patient and a seed that is not negative.",
-                expected=f"modality {' or '.join(MODALITIES)}; distractors with ct alone",
+                expected=f"modality {' or '.join(get_args(Modality))}; distractors with ct alone",
                 actual=f"patients={self.patients}, seed={self.seed}, modality={self.modality}, "
                 f"distractors={self.distractors}",
             )
@@ -121,9 +120,11 @@ class _Plan:
     def write(self, folder: Path, index: int) -> list[Rows]:
         """Write all exams of the patient with a number."""
         drawn = exams(draw_patient(self.seed, index), self.flaws)
-        if self.distractors:
-            return [write_ct_exam(folder, exam, distractors=True) for exam in drawn]
-        return [MODALITIES[self.modality](folder, exam) for exam in drawn]
+        if self.modality == "ct":
+            return [write_ct_exam(folder, exam, distractors=self.distractors) for exam in drawn]
+        from covidx.phantom.cxr_cohort import write_cxr_exam  # CTs need no X-ray physics
+
+        return [write_cxr_exam(folder, exam) for exam in drawn]
 
 
 def generate_cohort(

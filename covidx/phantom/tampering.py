@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from covidx.phantom.dose import text_bits
 from covidx.phantom.fields import Array
 from covidx.phantom.patient import PhantomScan
-from covidx.phantom.radiograph import PhantomRadiograph
+
+if TYPE_CHECKING:
+    from covidx.phantom.radiograph import PhantomRadiograph
 
 __all__ = ["crop_radiograph", "crop_scan", "cropped_shape", "mark_radiograph", "mark_scan"]
 
