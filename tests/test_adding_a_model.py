@@ -87,6 +87,9 @@ def test_a_new_kind_is_trained_used_audited_and_reproduced(
     (prediction,) = predictor.stream(study)
     assert row["score"] == pytest.approx(prediction.score) and 0 < row["score"] < 1
 
+    result = invoke("predict", run / "bundle", study, "--out", tmp_path)
+    assert result.exit_code and "UNWRITABLE" in str(result.exception)
+
     result = invoke("audit", "run", run, "--work", trained.work)
     assert result.exit_code == 0, result.output + str(result.exception)
     assert "fail" not in result.output.replace("verdict", "")

@@ -23,7 +23,7 @@ from covidx.cohort import (
 from covidx.errors import InvalidInputError, InvalidTableError
 from covidx.files import sha256_file
 from covidx.imaging.pairs import Groups
-from covidx.ingest import Identities, IngestResult, ingest, load_image
+from covidx.ingest import Identities, IngestResult, find_files, ingest, load_image
 from covidx.pipelines.masks import TrueMasks
 from covidx.pipelines.progress import Bars
 from covidx.pipelines.source import Source, store_folder
@@ -126,14 +126,11 @@ def check_source(source: Source, parts: int) -> None:
     Raises
     ------
     InvalidInputError
-        ``SOURCE_MISSING``: there is no such file or folder; ``LABELS_MISSING``.
+        As `find_files`; ``LABELS_MISSING``.
     InvalidTableError
         As `read_labels`; ``ONE_CLASS``, ``POSITIVE_UNKNOWN``, ``TOO_FEW_GROUPS``.
     """
-    if not source.images.exists():
-        raise InvalidInputError(
-            "SOURCE_MISSING", "There is no such file or folder.", path=source.images
-        )
+    find_files(source.images)
     if source.labels is not None:
         rows = read_labels(source.labels)
         _classes(rows, source)

@@ -55,7 +55,7 @@ MISTAKES = [
     ("train ct --labels labels.csv", "DATA_MISSING", "--data"),
     ("train ct --data nowhere --runs {runs} --work {tmp}/w", "SOURCE_MISSING", "nowhere"),
     ("train ct --data {empty} --runs {runs} --work {tmp}/w", "SOURCE_EMPTY", "{empty}"),
-    ("train ct --data {text} --runs {runs} --work {tmp}/w", "NO_IMAGES", "NOT_AN_IMAGE: 1"),
+    ("train ct --data {text} --runs {runs} --work {tmp}/w", "LABELS_MISSING", "--labels"),
     ("train ct --runs {file}/runs --work {tmp}/w", "UNWRITABLE", "{file}"),
     ("train ct --runs {runs} --work {file}/w", "UNWRITABLE", "{file}"),
     ("ingest nowhere --out {tmp}/s", "SOURCE_MISSING", "nowhere"),
@@ -67,8 +67,6 @@ MISTAKES = [
     ("card export covid-ct --out {file}/x.json", "UNWRITABLE", "{file}"),
     ("phantom {file}/out --patients 1", "UNWRITABLE", "{file}"),
     ("predict {empty} {text}", "BUNDLE_MISSING", "latest/bundle"),
-    ("predict {empty} {text} --out {file}/x.csv", "UNWRITABLE", "{file}"),
-    ("predict {empty} {text} --out {tmp}", "UNWRITABLE", "not a file"),
 ]
 
 
