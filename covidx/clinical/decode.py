@@ -60,7 +60,7 @@ def decode(cells: pd.Series, column: Column, path: Path | None) -> pd.Series:
         _refuse("CODE_UNKNOWN", "is neither yes nor no", cells[odd], column, path, "1 or 0")
     if column.type == "integer":
         odd = numbers.notna() & (numbers % 1 != 0)
-        _refuse("VALUE_INVALID", "is no integer", cells[odd], column, path, "an integer")
+        _refuse("VALUE_INVALID", "is no whole number", cells[odd], column, path, "a whole number")
     outside = _outside(numbers, column)
     if column.impossible == "unknown":
         return numbers.mask(outside)
