@@ -5,12 +5,25 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from covidx.forecast import Forecast
+
 __all__ = ["terminal_bar"]
 
 
 @contextmanager
 def terminal_bar(name: str) -> Iterator[Callable[[int, int], None]]:
-    """Open a bar; the caller tells it (done, total)."""
+    """Open a progress bar; work of more than a minute gets a line with what it needs.
+
+    Parameters
+    ----------
+    name : str
+        What the work is called.
+
+    Yields
+    ------
+    callable
+        Takes (done, total).
+    """
     from rich.console import Console
     from rich.progress import (
         BarColumn,
@@ -28,10 +41,17 @@ def terminal_bar(name: str) -> Iterator[Callable[[int, int], None]]:
         TimeElapsedColumn(),
         TimeRemainingColumn(),
     )
+    forecast = Forecast(name)
     with Progress(*columns, console=Console(stderr=True)) as progress:
         task = progress.add_task(name, total=None)
+
+        def show(done: int, total: int) -> None:
+            progress.update(task, completed=done, total=total)
+            if line := forecast(done, total):
+                progress.console.print(line, highlight=False)
+
         try:
-            yield lambda done, total: progress.update(task, completed=done, total=total)
+            yield show
         finally:
             if progress.tasks[0].total is None:  # nothing to do, or it failed at once
                 progress.remove_task(task)

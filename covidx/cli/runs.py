@@ -11,6 +11,7 @@ import typer
 
 from covidx.errors import InvalidInputError
 from covidx.files import is_alive, read_json
+from covidx.forecast import size_text
 from covidx.kinds import estimates_of, kind_of_pipeline
 
 if TYPE_CHECKING:
@@ -34,9 +35,11 @@ def list_command(runs: Runs = Path("runs")) -> None:
         record, size = read_record(folder), _size(folder)
         total += size
         name = folder.relative_to(runs).as_posix()
-        typer.echo(f"{name:<52} {_state(record):<9} {_text(size):>9}  {_figure(folder, record)}")
+        state, disk = _state(record), size_text(size)
+        typer.echo(f"{name:<52} {state:<9} {disk:>9}  {_figure(folder, record)}")
     artifacts = _size(runs / "mlartifacts")
-    typer.echo(f"\n{_text(total)} in runs, {_text(artifacts)} in MLflow's copies of artifacts")
+    total_text, copies = size_text(total), size_text(artifacts)
+    typer.echo(f"\n{total_text} in runs, {copies} in MLflow's copies of artifacts")
 
 
 @runs_app.command(name="show")
@@ -65,7 +68,7 @@ def show_command(run: Run) -> None:
         typer.echo(f"{step:<22} {seconds:>8.1f}")
     typer.echo("\npart                    disk")
     for part in sorted(folder.iterdir(), key=_size, reverse=True):
-        typer.echo(f"{part.name:<22} {_text(_size(part)):>9}")
+        typer.echo(f"{part.name:<22} {size_text(_size(part)):>9}")
 
 
 @runs_app.command(name="rm")
@@ -89,7 +92,7 @@ def remove_command(
             )
     for folder, record in folders:
         copies = folder.parents[1] / "mlartifacts" / str(record.mlflow_run_id)
-        size = _text(_size(folder) + _size(copies))
+        size = size_text(_size(folder) + _size(copies))
         if not yes:
             typer.confirm(f"Remove {folder} ({size})?", abort=True)
         latest = folder.parent / "latest"
@@ -137,11 +140,6 @@ def _size(path: Path) -> int:
     if path.is_file() and not path.is_symlink():
         return path.stat().st_size
     return sum(p.stat().st_size for p in path.rglob("*") if p.is_file() and not p.is_symlink())
-
-
-def _text(size: int) -> str:
-    """A size in megabytes."""
-    return f"{size / 1e6:.1f} MB"
 
 
 def _point_to_newest(pipeline: Path) -> None:

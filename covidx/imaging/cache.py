@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from math import prod
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from numpy.typing import NDArray
 from covidx import segmentation
 from covidx.errors import CovidxError, InvalidInputError, InvalidSeriesError
 from covidx.files import locked, read_json, replacing, sha256_file, sha256_json, write_json
+from covidx.forecast import need_disk
 from covidx.imaging.bags import Bag, Preprocessing, prepare
 from covidx.ingest import load_image
 
@@ -138,8 +140,9 @@ def _write(
 ) -> tuple[dict[str, Any], dict[str, list[str]]]:
     index: dict[str, Any] = {}
     refused: dict[str, list[str]] = {}
+    room = (len(rows) * preprocessing.slices, preprocessing.rows, preprocessing.columns)
+    need_disk(place, prod(room), "the cache of prepared slices")
     with replacing(place / "pixels.npy") as temporary:
-        room = (len(rows) * preprocessing.slices, preprocessing.rows, preprocessing.columns)
         pixels = open_memmap(temporary, mode="w+", dtype=np.uint8, shape=room)
         end = 0
         for image_id, result in _prepared(store, rows, preprocessing, workers, progress):

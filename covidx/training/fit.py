@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,6 +20,7 @@ from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint
 from covidx.cohort import Classes
 from covidx.errors import CovidxError
 from covidx.files import locked, make_folder
+from covidx.forecast import Forecast
 from covidx.imaging import BagCache
 from covidx.models import Architecture
 from covidx.models.learning import ImageLearning
@@ -35,6 +37,8 @@ NOISE = (
     r"`isinstance\(treespec, LeafSpec\)` is deprecated",
 )
 """Warnings of Lightning that a user of covidx can do nothing about."""
+EVALUATED = 1 / 3
+"""Share of a training batch's time that a batch of validation takes: it has no backward pass."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,6 +108,25 @@ class _Finite(Callback):
                 actual=f"{float(loss)} in epoch {trainer.current_epoch}",
                 hint=f"Lower {' and '.join(learner.rate_settings)} in the configuration.",
             )
+
+
+class _Needs(Callback):
+    """Prints how long a training will take, if that is more than a minute."""
+
+    def __init__(self, folder: Path) -> None:
+        self._forecast = Forecast(
+            "train", folder, "An interrupted training goes on from its last whole epoch."
+        )
+
+    def on_train_batch_end(
+        self, trainer: lightning.Trainer, learner: lightning.LightningModule, *_: object
+    ) -> None:
+        """Extrapolate from the first batches; one that is only evaluated takes a third."""
+        evaluated = sum(trainer.num_val_batches) * EVALUATED
+        total = (trainer.max_epochs or 0) * (int(trainer.num_training_batches) + evaluated)
+        done = trainer.global_step + trainer.current_epoch * evaluated
+        if line := self._forecast(done, total):
+            print(line, file=sys.stderr)
 
 
 class _Patience(EarlyStopping):
@@ -223,7 +246,8 @@ def fit_learner(
         # Lightning's own save_last writes only when an epoch was the best so far.
         latest = ModelCheckpoint(folder, filename="last", enable_version_counter=False)
         stop = _Patience(learner.monitor, patience=patience, mode=learner.mode)
-        trainer = _trainer([curves, _Finite(), best, latest, stop], epochs, folder, bar)
+        needs = [_Needs(folder)] if bar else []
+        trainer = _trainer([curves, _Finite(), *needs, best, latest, stop], epochs, folder, bar)
         last = folder / "last.ckpt"
         resumed = None
         if last.exists():

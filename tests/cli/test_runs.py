@@ -42,7 +42,7 @@ def test_each_run_has_a_line_with_its_state_figure_and_size(
         line.split()[0]: line for line in result.output.splitlines() if line.startswith("train")
     }
     line = lines[f"train_ct/{done.name}"]
-    assert "finished" in line and "auroc 0.90 (0.80 to 0.95)" in line and "3.0 MB" in line
+    assert "finished" in line and "auroc 0.90 (0.80 to 0.95)" in line and "3 MB" in line
     assert "killed" in lines[f"train_ct/{killed.name}"]
     assert len(lines) == 2  # `latest` is no run of its own
 
@@ -55,7 +55,7 @@ def test_show_names_steps_and_parts(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     (bundle,) = [
         line for line in result.output.splitlines() if line.startswith("bundle  ") and "MB" in line
     ]
-    assert "3.0 MB" in bundle
+    assert "3 MB" in bundle
 
 
 def test_a_removed_run_leaves_nothing_and_latest_names_the_newest_left(
