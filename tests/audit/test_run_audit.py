@@ -355,4 +355,4 @@ def test_every_audit_at_once(trained: Run, copy: Path) -> None:
 
 def test_a_copy_of_the_run_in_another_folder_is_the_same_run(copy: Path) -> None:
     parts: RunParts = read_run(copy)
-    assert parts.record["run_id"] == copy.name
+    assert parts.record.run_id == copy.name
