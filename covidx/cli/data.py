@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 import typer
 
 from covidx.cli.progress import terminal_bar
+from covidx.wording import counted
 
 __all__ = ["deidentify_command", "ingest_command", "phantom"]
 
@@ -73,8 +74,8 @@ def ingest_command(
             progress=lambda _, done, total: bar(done, total),
         )
     typer.echo(
-        f"{len(result.manifest)} images in {result.store}\n"
-        f"{result.files_seen} files seen = {result.accepted_files} accepted + "
+        f"{counted(len(result.manifest), 'image')} in {result.store}\n"
+        f"{counted(result.files_seen, 'file')} seen = {result.accepted_files} accepted + "
         f"{result.set_aside} set aside + {result.quarantined} quarantined"
     )
     for code, count in result.reasons.items():
@@ -107,8 +108,8 @@ def deidentify_command(
         )
     kinds = result.kinds
     typer.echo(
-        f"{kinds['copied']} instances of {result.patients} patients in {result.out}\n"
-        f"{len(result.account)} files seen = {kinds['copied']} copied + "
+        f"{kinds['copied']} instances of {counted(result.patients, 'patient')} in {result.out}\n"
+        f"{counted(len(result.account), 'file')} seen = {kinds['copied']} copied + "
         f"{kinds['set_aside']} set aside + {kinds['quarantined']} quarantined"
     )
     for code, count in result.reasons.items():

@@ -52,7 +52,7 @@ class Classes:
         if self.positive not in self.names or self.positive == self.reference:
             raise InvalidTableError(
                 "POSITIVE_UNKNOWN",
-                "The positive class must be one of the labels, and not the reference.",
+                "The positive class must be one of the classes, and not the reference.",
                 expected=" or ".join(self.names[1:]),
                 actual=self.positive,
                 hint="Name it with --positive (make: POSITIVE=...).",
@@ -79,6 +79,14 @@ def classes_of(labels: Sequence[str], positive: str = "covid-19") -> Classes:
     >>> classes_of(["covid-19", "flu", "normal"]).names
     ('normal', 'flu', 'covid-19')
     """
+    if positive not in labels and len(set(labels)) > 1:
+        raise InvalidTableError(
+            "POSITIVE_UNKNOWN",
+            "The positive class is none of the labels.",
+            expected=" or ".join(sorted(set(labels) - {"normal"})),
+            actual=positive,
+            hint="Name it with --positive (make: POSITIVE=...).",
+        )
     names = sorted(set(labels) - {positive}, key=lambda name: (name != "normal", name))
     return Classes((*names, *([positive] if positive in labels else [])), positive)
 

@@ -12,6 +12,7 @@ from covidx.cohort.labels import KEYS, by_row
 from covidx.errors import InvalidTableError
 from covidx.ingest import Identities
 from covidx.tables import CLINICAL, check
+from covidx.wording import counted
 
 __all__ = ["clinical_of", "drop_unmatched", "join_labels"]
 
@@ -148,16 +149,16 @@ def drop_unmatched(
     if unmatched == "refuse" and missing:
         raise InvalidTableError(
             "IMAGE_WITHOUT_LABEL",
-            f"{len(missing)} patients have images but no label.",
+            f"Images of {counted(len(missing), 'patient')} have no label.",
             path=path,
             actual=", ".join(missing[:10]) + (" …" if len(missing) > 10 else ""),
             hint=hint,
         )
     notes = []
     if len(orphans):
-        notes.append(f"{len(orphans)} label rows without an accepted image were left out")
+        notes.append(f"{counted(len(orphans), 'label row')} left out: without an accepted image")
     if missing:
-        notes.append(f"{len(missing)} patients without a label were left out")
+        notes.append(f"{counted(len(missing), 'patient')} left out: without a label")
     return labelled, notes
 
 

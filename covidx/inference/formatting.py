@@ -7,6 +7,7 @@ import math
 from typing import TYPE_CHECKING, Any, Literal
 
 from covidx.constants import RESEARCH_NOTICE
+from covidx.wording import counted
 
 if TYPE_CHECKING:
     from covidx.bundles import BundleFile
@@ -50,7 +51,7 @@ def _title(source: InputSource, terminal: bool) -> str:
     where = source.path if terminal else f"input {source.number}: {source.place}"
     parts = [] if not where or where == "input 0: " else [where]
     if source.files > 1:
-        parts[-1] += f" ({source.files} files)"
+        parts[-1] += f" ({counted(source.files, 'file')})"
     if source.row is not None:
         parts.append(f"row {source.row}")
     if source.patient_id is not None:

@@ -29,6 +29,7 @@ from covidx.pipelines.progress import Bars
 from covidx.pipelines.source import Source, store_folder
 from covidx.tables import MASKS, empty, read_csv
 from covidx.volume import Volume
+from covidx.wording import counted
 
 __all__ = ["Cohort", "check_source", "ingest_source", "link_labels", "link_masks"]
 
@@ -257,7 +258,8 @@ def _where_to_look(store: Path, ingested: IngestResult, identities: Identities) 
     lines = []
     if ingested.quarantined:
         lines.append(
-            f"{ingested.quarantined} files were refused: {store / 'quarantine.parquet'} says why."
+            f"Refused: {counted(ingested.quarantined, 'file')}; "
+            f"{store / 'quarantine.parquet'} says why."
         )
     linkage = identities.linkage_path(store)
     if linkage is not None and linkage.is_file():

@@ -30,6 +30,7 @@ from covidx.report import reliability_figure, roc_figure, save_all, score_figure
 from covidx.runs import RunFolder
 from covidx.tables import MANIFEST, PREDICTIONS, read_table, table_digest, write_table
 from covidx.tracking import tracked
+from covidx.wording import counted
 
 __all__ = ["External", "test_externally"]
 
@@ -150,16 +151,16 @@ def _without_seen(
         raise InvalidInputError(
             "NOTHING_NEW",
             "Every image of this set is a near-duplicate of one that the model was trained on.",
-            actual=f"{len(again)} images",
+            actual=counted(len(again), "image"),
         )
     if not again:
         return kept, []
-    return kept, [f"{len(again)} images are near-duplicates of training images and were left out"]
+    return kept, [f"{counted(len(again), 'image')} left out: near-duplicates of training images"]
 
 
 def _left_out(refused: dict[str, list[str]]) -> list[str]:
     codes = Counter(code for code, _ in refused.values())
-    return [f"{n} images could not be prepared: {code}" for code, n in sorted(codes.items())]
+    return [f"{counted(n, 'image')} not prepared: {code}" for code, n in sorted(codes.items())]
 
 
 def _outside(predictor: ImagePredictor, rows: pd.DataFrame) -> list[str]:
@@ -170,7 +171,7 @@ def _outside(predictor: ImagePredictor, rows: pd.DataFrame) -> list[str]:
         for reason in outside_domain(predictor.bundle, {str(k): v for k, v in row.items()})
     )
     return [
-        f"score not interpretable for {n} of {len(rows)} images: {reason}"
+        f"score not interpretable for {n} of {counted(len(rows), 'image')}: {reason}"
         for reason, n in reasons.most_common(5)
     ]
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from covidx.cohort import find_duplicates, group_images
 from covidx.errors import InvalidInputError
+from covidx.wording import counted
 
 __all__ = ["group_prepared"]
 
@@ -47,6 +48,6 @@ def group_prepared(
             "None of the images can be learnt from.",
             path=store,
             expected="CT volumes that show the lungs, single slices or radiographs",
-            actual=", ".join(f"{code}: {n} images" for code, n in reasons.items()),
+            actual=", ".join(f"{code}: {counted(n, 'image')}" for code, n in reasons.items()),
         )
     return group_images(usable, find_duplicates({n: pictures[n] for n in usable["image_id"]}))

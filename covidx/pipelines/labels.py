@@ -7,6 +7,7 @@ import pandas as pd
 from covidx.cohort import Classes
 from covidx.errors import InvalidInputError
 from covidx.tables import PROBABILITY_PREFIX, probability_columns
+from covidx.wording import counted
 
 __all__ = ["REST", "as_rest", "map_labels"]
 
@@ -55,7 +56,7 @@ def map_labels(
             hint="Map them with --map label=class (or =rest).",
         )
     notes = [
-        f"label {name}: {n} images "
+        f"label {name}: {counted(n, 'image')} "
         + (f"as {to[name]}" if name in to else "left out, as the model has no such class")
         for name, n in counts.items()
     ]

@@ -25,6 +25,7 @@ from covidx.pipelines.source import PhantomCohort, Source, phantom_source
 from covidx.training.fit import Fit, fit_learner
 from covidx.training.learner import Learner
 from covidx.training.patches import PatchData, PatchPlan
+from covidx.wording import counted
 
 __all__ = [
     "MaskedTraining",
@@ -94,7 +95,8 @@ class Prepared(Generic[Recipe]):
         """Images and patients of each role, in words."""
         images = self.rows.groupby("role").size()
         return "; ".join(
-            f"{role}: {images[role]} images of {n} patients" for role, n in self.patients.items()
+            f"{role}: {counted(images[role], 'image')} of {counted(n, 'patient')}"
+            for role, n in self.patients.items()
         )
 
     def of_role(self, role: str) -> pd.DataFrame:

@@ -23,6 +23,7 @@ from covidx.pipelines.source import Source
 from covidx.segmentation import check_values, grid, on_grid
 from covidx.tables import MASKS
 from covidx.volume import Volume
+from covidx.wording import counted
 
 __all__ = ["TrueMasks"]
 
@@ -157,7 +158,7 @@ class TrueMasks:
                     for files, path in paths
                 ]
         notes = [
-            f"{count} images left out: {why}"
+            f"{counted(count, 'image')} left out: {why}"
             for count, why in ((missing, "without a mask"), (empty, "their masks are empty"))
             if count
         ]

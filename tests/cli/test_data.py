@@ -18,7 +18,7 @@ def test_phantom_then_ingest(covidx: Call, tmp_path: Path) -> None:
     assert "1 simulated patients" in made.out
     read = covidx("ingest", tmp_path / "p" / "dicom", "--out", tmp_path / "s", "--card", "phantom")
     assert read.code == 0
-    assert "1 images in" in read.out
+    assert "1 image in" in read.out
     assert "LOCALIZER: 1" in read.out
     quarantine = read_table(tmp_path / "s" / "quarantine.parquet", QUARANTINE)
     assert set(quarantine["kind"]) == {"set_aside"}

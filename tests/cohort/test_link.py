@@ -186,8 +186,8 @@ def test_excluding_says_what_was_left_out(tmp_path: Path) -> None:
     kept, notes = drop_unmatched(*joined(tmp_path, "p1,sick", "p8,well", "p9,well"), "exclude")
     assert kept["patient_id"].tolist() == ["p1"]
     assert notes == [
-        "2 label rows without an accepted image were left out",
-        "1 patients without a label were left out",
+        "2 label rows left out: without an accepted image",
+        "1 patient left out: without a label",
     ]
 
 

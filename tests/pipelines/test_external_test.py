@@ -47,7 +47,7 @@ def test_external_test_by_the_command_line(trained: Run, second: Path, tmp_path:
     assert result.exit_code == 0
     labels = pd.read_csv(second / "labels.csv")["label"].value_counts()
     assert f"label SARS: {labels['SARS']} images left out" in result.stdout
-    assert "1 images are near-duplicates of training images and were left out" in result.stdout
+    assert "1 image left out: near-duplicates of training images" in result.stdout
     assert "lost from the run's own test set" in result.stdout and RESEARCH_NOTICE in result.stdout
     folder = next((tmp_path / "runs" / "external_test").glob("2*"))
     theirs = read_table(folder / "predictions.parquet", PREDICTIONS)

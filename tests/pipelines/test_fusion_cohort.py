@@ -72,7 +72,7 @@ def test_an_image_that_contradicts_its_patients_row_is_left_out() -> None:
     joined = join_arms(pd.concat([images, again]), _rows(0, 30), seed=0, parts=3)
     assert "clear film" not in set(joined.images["image_id"])
     assert joined.notes == [
-        "1 images left out: their label is not their patient's, by the clinical row"
+        "1 image left out: their label is not their patient's, by the clinical row"
     ]
 
 
@@ -82,7 +82,7 @@ def test_images_that_contradict_each_other_and_no_row_decides() -> None:
     joined = join_arms(pd.concat([images, again]), _rows(5, 30), seed=0, parts=3)
     assert "p4" not in set(joined.images["patient_id"]) | set(joined.patients["patient_id"])
     assert joined.notes[0] == (
-        "2 images of 1 patients left out: they differ on the positive class, and no clinical row "
+        "2 images of 1 patient left out: they differ on the positive class, and no clinical row "
         "decides (p4)"
     )
 

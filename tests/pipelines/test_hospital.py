@@ -110,7 +110,7 @@ def test_no_original_id_stands_in_a_table_or_page(exported: Export) -> None:
 
 
 def test_what_was_left_out_is_told(exported: Export) -> None:
-    assert "1 label rows without an accepted image were left out" in exported.printed
+    assert "1 label row left out: without an accepted image" in exported.printed
     assert "No data card describes this cohort" in exported.printed
 
 

@@ -24,7 +24,7 @@ def test_known_labels_stay_named_ones_are_mapped_others_are_counted() -> None:
     assert kept["label"].tolist() == ["covid-19", "normal", "other-pneumonia", "rest"]
     assert kept["image_id"].tolist() == ["i0", "i1", "i4", "i5"]
     assert "label SARS: 2 images left out, as the model has no such class" in notes
-    assert "label sick: 1 images as other-pneumonia" in notes
+    assert "label sick: 1 image as other-pneumonia" in notes
 
 
 @pytest.mark.parametrize(

@@ -36,7 +36,7 @@ def cohort(layout: Layout, tmp_path_factory: pytest.TempPathFactory) -> Cohort:
 
 def test_scans_meet_their_masks_by_name(cohort: Cohort) -> None:
     assert len(cohort.manifest) == 3
-    assert cohort.notes == ["1 images left out: without a mask"]
+    assert cohort.notes == ["1 image left out: without a mask"]
     assert cohort.groups == {
         "lung": ["none", "right-lung", "left-lung"],
         "opacity": ["none", "opacity"],

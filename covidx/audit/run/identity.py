@@ -15,6 +15,7 @@ from covidx.audit.run.tables import read_found
 from covidx.audit.run.texts import Text, texts_of
 from covidx.errors import StoreError
 from covidx.ingest import read_linkage
+from covidx.wording import counted
 
 __all__ = ["Originals", "identity_finding", "originals_of"]
 
@@ -130,7 +131,7 @@ def identity_finding(run: AnyRun, originals: Originals | None) -> Finding:
         "fail" if unique else "pass",
         "original ids, folders and UIDs; names and dates of birth as DICOM and letters write them; "
         "columns and keys that hold such; e-mail addresses; home folders",
-        f"{len(unique)} places of {files} files." if unique else f"Nothing in {files} files.",
+        f"{f'{len(unique)} places of' if unique else 'Nothing in'} {counted(files, 'file')}.",
         f"Patterns ({scope}): a name in running text escapes. Text burnt into pictures is not "
         "read.",
         "Do not hand the run on. Remove what was found at its source, and train again."

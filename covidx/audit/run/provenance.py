@@ -12,6 +12,7 @@ from covidx.audit.run.folder import AnyRun, RunParts
 from covidx.files import read_json, sha256_file
 from covidx.runs import code_digest, git_commit, lock_digest, versions
 from covidx.tables import MASKS, read_table, table_digest
+from covidx.wording import counted
 
 __all__ = ["code_finding", "data_finding", "hashes_finding", "lock_finding"]
 
@@ -37,7 +38,7 @@ def data_finding(run: AnyRun, store: Path | None, table: Path | None) -> Finding
     seen = []
     if run.manifest is not None and store is not None:
         rows += _changed_images(run.manifest, store)
-        seen.append(f"{len(run.manifest)} images")
+        seen.append(counted(len(run.manifest), "image"))
     recorded = run.record.data.get("table_sha256")
     if recorded is not None and table is not None:
         seen.append(read)

@@ -14,6 +14,7 @@ from covidx.cohort import Splits
 from covidx.evaluate.significance import PValue
 from covidx.inference import ImageBundle
 from covidx.tables import MANIFEST, SPLITS, read_table, table_digest
+from covidx.wording import counted
 
 __all__ = ["masking_finding", "unseen_finding"]
 
@@ -114,7 +115,7 @@ def unseen_finding(
         title,
         "note" if n else "pass",
         looked,
-        f"{n or 'None'} of {len(rows)} images.",
+        f"{n or 'None'} of {counted(len(rows), 'image')}.",
         sure,
         "Name the run's splits (--splits), so that test patients alone count: scores of patients "
         "that were trained on are uninformative, with or without lungs."

@@ -8,6 +8,7 @@ from covidx.errors import InvalidInputError
 from covidx.inference.detection_bundle import DetectionRecipe
 from covidx.pipelines.cohort import Cohort
 from covidx.pipelines.masked_run import MaskedTraining
+from covidx.wording import counted
 
 __all__ = ["TRAIN_DETECTION", "TrainDetection"]
 
@@ -43,5 +44,5 @@ class TrainDetection(MaskedTraining):
                 actual=", ".join(cohort.groups),
             )
         left = int((~volume).sum())
-        notes = [f"{left} images left out: no CT volumes"] if left else []
+        notes = [f"{counted(left, 'image')} left out: no CT volumes"] if left else []
         return cohort.only(cohort.manifest[volume].reset_index(drop=True), notes), self.volume

@@ -43,6 +43,7 @@ from covidx.runs import provenance
 from covidx.tables import BOXES, TRUE_BOXES, write_csv
 from covidx.training.detect_learner import DetectLearner
 from covidx.training.fit import Fit
+from covidx.wording import counted
 
 __all__ = ["train_detection"]
 
@@ -152,7 +153,8 @@ def _threshold(validation: Detections, rate: float) -> Threshold:
     return Threshold(
         value=threshold_at(validation, rate),
         rule=f"at most {rate:g} false positives a scan",
-        origin=f"{len(validation.scans)} validation scans of {patients} patients",
+        origin=f"{counted(len(validation.scans), 'validation scan')} "
+        f"of {counted(patients, 'patient')}",
     )
 
 

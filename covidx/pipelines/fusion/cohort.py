@@ -14,6 +14,7 @@ from covidx.errors import InvalidTableError
 from covidx.fusion import BOTH, FusionRecipe
 from covidx.fusion.late import need_patients
 from covidx.ingest import IngestResult
+from covidx.wording import counted
 
 __all__ = ["FusionCohort", "join_arms", "labelled", "need_both"]
 
@@ -80,17 +81,17 @@ def join_arms(manifest: pd.DataFrame, rows: ClinicalRows, *, seed: int, parts: i
     differs = manifest["patient_id"].map(by_row).fillna(binary) != binary
     if differs.any():
         notes.append(
-            f"{int(differs.sum())} images left out: their label is not their patient's, by the "
-            "clinical row"
+            f"{counted(int(differs.sum()), 'image')} left out: "
+            "their label is not their patient's, by the clinical row"
         )
     manifest, binary = manifest[~differs], binary[~differs]
     several = binary.groupby(manifest["patient_id"]).transform("nunique") > 1
     if several.any():
         names = sorted(manifest.loc[several, "patient_id"].unique())
         notes.append(
-            f"{int(several.sum())} images of {len(names)} patients left out: they differ on the "
-            f"positive class, and no clinical row decides ({', '.join(names[:SHOWN])}"
-            f"{', …' if len(names) > SHOWN else ''})"
+            f"{counted(int(several.sum()), 'image')} of {counted(len(names), 'patient')} left out: "
+            "they differ on the positive class, and no clinical row decides "
+            f"({', '.join(names[:SHOWN])}{', …' if len(names) > SHOWN else ''})"
         )
     manifest, binary = manifest[~several].reset_index(drop=True), binary[~several]
     of_images = manifest[["patient_id", "group_id"]].assign(label=binary.to_numpy())
@@ -112,7 +113,7 @@ def join_arms(manifest: pd.DataFrame, rows: ClinicalRows, *, seed: int, parts: i
     patients = splits.assign(patients.drop(columns="image_id"), fold=0)
     for what, own in (("image", of_images), ("clinical row", of_rows)):
         n = int((~patients["patient_id"].isin(own["patient_id"])).sum())
-        notes += [f"{n} of {len(patients)} patients have no {what}"] if n else []
+        notes += [f"{n} of {counted(len(patients), 'patient')} have no {what}"] if n else []
     group = patients.set_index("patient_id")["group_id"]
     manifest = manifest.assign(group_id=manifest["patient_id"].map(group))
     table = rows.table.assign(group_id=rows.table["patient_id"].map(group))

@@ -14,6 +14,7 @@ from covidx.errors import InvalidInputError
 from covidx.evaluate import OperatingRule
 from covidx.inference.image_bundle import ImageRecipe
 from covidx.pipelines.source import PhantomCohort
+from covidx.wording import counted
 
 __all__ = ["TRAIN_CT", "TRAIN_CXR", "TrainCT", "TrainCXR", "TrainImage"]
 
@@ -56,7 +57,7 @@ class TrainImage(Config):
             f"of another modality than {' or '.join(self.modalities)}": int((~fits).sum()),
             "lateral views": int(lateral.sum()),
         }
-        notes = [f"{n} images left out: {what}" for what, n in left_out.items() if n]
+        notes = [f"{counted(n, 'image')} left out: {what}" for what, n in left_out.items() if n]
         return manifest[fits & ~lateral].reset_index(drop=True), notes
 
     def recipe(self, manifest: pd.DataFrame) -> ImageRecipe:

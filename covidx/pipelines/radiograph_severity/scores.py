@@ -21,6 +21,7 @@ from covidx.radiograph_severity import box_of_mask
 from covidx.radiograph_severity.features import Box
 from covidx.radiograph_severity.table import stem_of
 from covidx.tables import MANIFEST, read_csv, table_digest
+from covidx.wording import counted
 
 __all__ = [
     "ReadersTable",
@@ -201,7 +202,7 @@ def frontal_radiographs(manifest: pd.DataFrame) -> tuple[pd.DataFrame, list[str]
             actual=", ".join(sorted(set(manifest["modality"]))),
         )
     left = int((~fits).sum())
-    notes = [f"{left} images left out: lateral, or no radiographs"] if left else []
+    notes = [f"{counted(left, 'image')} left out: lateral, or no radiographs"] if left else []
     return manifest[fits].reset_index(drop=True), notes
 
 

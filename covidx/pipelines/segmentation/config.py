@@ -11,6 +11,7 @@ from covidx.errors import InvalidInputError
 from covidx.inference.segmentation_bundle import SegmentationRecipe
 from covidx.pipelines.cohort import Cohort
 from covidx.pipelines.masked_run import MaskedTraining
+from covidx.wording import counted
 
 __all__ = ["TRAIN_SEGMENTATION", "TrainSegmentation"]
 
@@ -56,8 +57,8 @@ class TrainSegmentation(MaskedTraining):
         recipe = self.volume if volume.any() else self.radiograph
         notes = []
         if lateral.any() and not volume.any():
-            notes.append(f"{int(lateral.sum())} images left out: lateral views")
+            notes.append(f"{counted(int(lateral.sum()), 'image')} left out: lateral views")
         others = int((~taken).sum()) - (int(lateral.sum()) if not volume.any() else 0)
         if others:
-            notes.append(f"{others} images left out: of another kind")
+            notes.append(f"{counted(others, 'image')} left out: of another kind")
         return cohort.only(manifest[taken].reset_index(drop=True), notes), recipe
