@@ -16,7 +16,7 @@ from covidx.constants import DISPLAY_MAX
 from covidx.errors import InvalidInputError
 from covidx.evaluate import Clusters, bootstrap, bootstrap_estimate
 from covidx.evaluate.weighted import ratio_statistic
-from covidx.imaging.prepare import window
+from covidx.imaging.preparation import window
 from covidx.phantom import draw_patient, render
 from covidx.segmentation import dice, segment_slice_lungs
 

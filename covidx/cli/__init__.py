@@ -9,6 +9,7 @@ import typer
 
 from covidx.cli import (
     audit,
+    bundle,
     cards,
     data,
     evaluation,
@@ -58,6 +59,7 @@ app.command()(severity.severity)
 app.add_typer(audit.audit_app, name="audit")
 app.command()(reproduce.reproduce)
 app.add_typer(cards.card_app, name="card")
+app.add_typer(bundle.bundle_app, name="bundle")
 
 
 def main() -> None:

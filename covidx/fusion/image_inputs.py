@@ -12,7 +12,7 @@ from covidx.domain import outside_domain
 from covidx.errors import CovidxError
 from covidx.fusion.bundle import FusionParts
 from covidx.fusion.image import ImageArm, read_bag
-from covidx.imaging.prepare import prepare
+from covidx.imaging.preparation import prepare
 from covidx.inference.prediction import InputSource
 from covidx.inference.reading import InputImage, Inputs
 from covidx.ingest.records import ReadImage

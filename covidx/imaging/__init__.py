@@ -1,9 +1,18 @@
 """Volume -> tensor: windows, slice choice within the lungs, augmentation, the cache."""
 
-from covidx.imaging.augment import Augmentation, augment
-from covidx.imaging.cache import BagCache, build_cache
-from covidx.imaging.prepare import Bag, Preprocessing, prepare, prepare_mask, window
-from covidx.imaging.thumbnails import load_thumbnails, save_thumbnails, thumbnails
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from covidx.lazy import lazy_names
+
+if TYPE_CHECKING:
+    from covidx.imaging.augmentation import Augmentation, augment
+    from covidx.imaging.cache import BagCache, build_cache
+    from covidx.imaging.preparation import Bag, Preprocessing, prepare, prepare_mask, window
+    from covidx.imaging.thumbnail_files import load_thumbnails, save_thumbnails, thumbnails
+else:
+    __getattr__ = lazy_names(__name__, __file__)
 
 __all__ = [
     "Augmentation",

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from covidx import segmentation
 from covidx.errors import CovidxError, InvalidInputError, InvalidSeriesError
 from covidx.files import locked, read_json, replacing, sha256_file, sha256_json, write_json
-from covidx.imaging.prepare import Bag, Preprocessing, prepare
+from covidx.imaging.preparation import Bag, Preprocessing, prepare
 from covidx.ingest import load_image
 
 __all__ = ["BagCache", "build_cache"]

@@ -14,7 +14,7 @@ from torch.nn import functional
 from covidx.config import Config
 from covidx.constants import ROUNDING
 from covidx.errors import InvalidInputError
-from covidx.imaging.prepare import PICTURE, window
+from covidx.imaging.preparation import PICTURE, window
 from covidx.volume import Volume, check_ct
 
 __all__ = ["Frame", "Framing", "RadiographFraming", "VolumeFraming", "make_frame"]

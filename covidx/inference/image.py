@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from covidx.imaging.prepare import Bag, prepare
+from covidx.imaging.preparation import Bag, prepare
 from covidx.inference.image_bundle import ImageBundle, parity_bags
 from covidx.inference.network_bundle import read_network, write_network
 from covidx.inference.prediction import Prediction

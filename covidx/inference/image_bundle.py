@@ -9,7 +9,7 @@ from pydantic import Field
 
 from covidx.bundles import Threshold
 from covidx.config import Config
-from covidx.imaging.prepare import Bag, Preprocessing
+from covidx.imaging.preparation import Bag, Preprocessing
 from covidx.inference.network_bundle import NetworkBundle
 from covidx.models.bag import Architecture
 from covidx.models.learning import ImageLearning

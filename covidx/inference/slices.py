@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from covidx.inference.prediction import Payload
 
 if TYPE_CHECKING:
-    from covidx.imaging.prepare import Bag
+    from covidx.imaging.preparation import Bag
     from covidx.ingest.records import ReadImage
 
 __all__ = ["ImagePayload", "SliceScore", "slice_payload"]

@@ -7,8 +7,8 @@ from typing import Literal
 from pydantic import Field
 
 from covidx.config import Config
-from covidx.imaging.augment import Augmentation
 from covidx.imaging.augment_pairs import PairAugmentation
+from covidx.imaging.augmentation import Augmentation
 
 __all__ = ["DetectionLearning", "ImageLearning", "PatchLearning", "SegmentationLearning"]
 

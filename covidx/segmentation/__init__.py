@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-from covidx.segmentation.film import look_at_film
-from covidx.segmentation.grid import check_values, in_order_of, on_grid
-from covidx.segmentation.lungs import drop_small_pieces, segment_lungs
-from covidx.segmentation.measure import LOBES, Masks, lung_flags, measure_severity
-from covidx.segmentation.metrics import MaskScores, compare_masks, dice, surface_distances
-from covidx.segmentation.picture import segment_slice_lungs
-from covidx.segmentation.severity import Part, Region, Severity, Zone, points
-from covidx.segmentation.sides import LEFT, RIGHT
-from covidx.segmentation.summary import summarise
+from typing import TYPE_CHECKING
+
+from covidx.lazy import lazy_names
+
+if TYPE_CHECKING:
+    from covidx.segmentation.film import look_at_film
+    from covidx.segmentation.grid import check_values, in_order_of, on_grid
+    from covidx.segmentation.lungs import drop_small_pieces, segment_lungs
+    from covidx.segmentation.measure import LOBES, Masks, lung_flags, measure_severity
+    from covidx.segmentation.metrics import MaskScores, compare_masks, dice, surface_distances
+    from covidx.segmentation.picture import segment_slice_lungs
+    from covidx.segmentation.severity import Part, Region, Severity, Zone, points
+    from covidx.segmentation.sides import LEFT, RIGHT
+    from covidx.segmentation.summary import summarise
+else:
+    __getattr__ = lazy_names(__name__, __file__)
 
 __all__ = [
     "LEFT",

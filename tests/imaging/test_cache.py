@@ -12,7 +12,7 @@ import pytest
 from covidx.errors import StoreError
 from covidx.files import locked
 from covidx.imaging import BagCache, Preprocessing, build_cache, cache, prepare
-from covidx.imaging.prepare import Bag
+from covidx.imaging.preparation import Bag
 from covidx.volume import Volume
 
 from .conftest import box_volume

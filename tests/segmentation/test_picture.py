@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 
 from covidx.errors import InvalidInputError
-from covidx.imaging.prepare import window
+from covidx.imaging.preparation import window
 from covidx.segmentation import dice, segment_slice_lungs
 
 from .conftest import scan
