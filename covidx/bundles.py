@@ -25,10 +25,12 @@ if TYPE_CHECKING:
 __all__ = [
     "BundleFile",
     "Threshold",
+    "kind_in",
     "need_kind",
     "need_unchanged",
     "parse_bundle",
     "read_bundle",
+    "read_fields",
 ]
 
 AGAIN = "Take an undamaged copy, or train it again."
@@ -166,7 +168,7 @@ def need_kind(folder: Path, kinds: Collection[str]) -> str:
     BundleError
         ``BUNDLE_MISSING``, ``BUNDLE_INVALID``: no JSON; ``BUNDLE_KIND``: of another kind.
     """
-    return _kind_of(_said(folder), folder, kinds)
+    return _kind_of(read_fields(folder), folder, kinds)
 
 
 def parse_bundle(folder: Path, kind: type[Kind]) -> Kind:
@@ -177,7 +179,7 @@ def parse_bundle(folder: Path, kind: type[Kind]) -> Kind:
     BundleError
         As `need_kind`; ``BUNDLE_VERSION``; ``BUNDLE_INVALID``: fields of another form.
     """
-    return _parsed(_said(folder), folder, kind)
+    return _parsed(read_fields(folder), folder, kind)
 
 
 def _parsed(said: dict[str, Any], folder: Path, kind: type[Kind]) -> Kind:
@@ -191,7 +193,7 @@ def _parsed(said: dict[str, Any], folder: Path, kind: type[Kind]) -> Kind:
             path=folder,
             expected=wanted,
             actual=version,
-            hint="Train it again, or use the covidx that wrote it.",
+            hint="Try covidx bundle upgrade OLD NEW; else train it again.",
         )
     try:
         return kind.model_validate(said)
@@ -207,7 +209,7 @@ def read_bundle(folder: Path, kind: type[Kind]) -> Kind:
     BundleError
         As `parse_bundle` and `need_unchanged`.
     """
-    said = _said(folder)
+    said = read_fields(folder)
     bundle = _parsed(said, folder, kind)
     # Of what is written there: a field that a later version added has its default in `bundle`.
     found = {"bundle.json": (bundle.sha256, bundle.digest_of(said))}
@@ -245,7 +247,18 @@ def need_unchanged(folder: Path, found: Mapping[str, tuple[str, str]]) -> None:
             )
 
 
-def _said(folder: Path) -> dict[str, Any]:
+def read_fields(folder: Path) -> dict[str, Any]:
+    """``bundle.json`` as it is written, of any kind and version.
+
+    Parameters
+    ----------
+    folder : Path
+
+    Raises
+    ------
+    BundleError
+        ``BUNDLE_MISSING``, ``BUNDLE_INVALID``: no JSON.
+    """
     path = folder / "bundle.json"
     if not path.is_file():
         raise BundleError(
@@ -262,8 +275,19 @@ def _said(folder: Path) -> dict[str, Any]:
         raise _invalid(folder, error) from error
 
 
+def kind_in(fields: Mapping[str, Any]) -> str:
+    """The kind that the fields of a bundle name.
+
+    Parameters
+    ----------
+    fields : mapping
+        As `read_fields`.
+    """
+    return str(fields.get("kind", "image"))  # those of images had no kind before version 2
+
+
 def _kind_of(said: Mapping[str, Any], folder: Path, kinds: Collection[str]) -> str:
-    kind = str(said.get("kind", "image"))  # those of images had no kind before version 2
+    kind = kind_in(said)
     if kind not in kinds:
         known = kind_named(kind)
         raise BundleError(

@@ -79,7 +79,7 @@ SPOILT: list[tuple[Callable[[Path], object], str, str, str]] = [
     (lambda at: (at / "bundle.json").write_text("[]"), "BUNDLE_INVALID", "dict", "train it again"),
     (lambda at: edit(at, value="x"), "BUNDLE_INVALID", "value", "train it again"),
     (lambda at: edit(at, other=1), "BUNDLE_INVALID", "other", "train it again"),
-    (lambda at: edit(at, schema_version=6), "BUNDLE_VERSION", "6", "Train it again"),
+    (lambda at: edit(at, schema_version=6), "BUNDLE_VERSION", "6", "covidx bundle upgrade"),
     (
         lambda at: edit(at, kind="detection", schema_version=6),  # the kind is the better answer
         "BUNDLE_KIND",

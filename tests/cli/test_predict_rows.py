@@ -42,14 +42,14 @@ def test_a_line_a_row_in_words(
     answer = covidx("predict", run.folder / "bundle", table)
     assert answer.code == 0, answer.err
     lines = answer.out.splitlines()
-    assert lines[0] == str(table)
-    assert all(
-        f"row {i + 1}, P-" in lines[i] and "score for covid-19" in lines[i] for i in range(1, 6)
-    )
+    titles = [line for line in lines if line.startswith(str(table))]
+    for number, title in enumerate(titles, 2):
+        assert title.startswith(f"{table}, row {number}, patient P-")
+    assert len(titles) == 5 and answer.out.count("score for covid-19") == 5
     for part in (
         "youden on validation, n = 40",
         "trained on phantom: simulated clinical rows",
-        "NOT INTERPRETABLE of a real patient",
+        "NOT INTERPRETABLE: the model was trained on simulated patients",
         "not a patient's probability of disease",
         RESEARCH_NOTICE,
     ):
@@ -87,7 +87,7 @@ def test_a_table_that_cannot_be_read_stops_no_other(
     assert found[1]["problem"].startswith("TABLE_UNREADABLE: ")
     assert len(found) == 7 and all(one["score"] is not None for one in found[2:])
     words = covidx(*asked, "--card", "phantom")
-    assert "no score: COLUMN_MISSING" in words.out and words.code == 1
+    assert "no result: COLUMN_MISSING" in words.out and words.code == 1
 
 
 def test_a_damaged_clinical_bundle_is_refused(
@@ -96,7 +96,7 @@ def test_a_damaged_clinical_bundle_is_refused(
     for file in (run.folder / "bundle").iterdir():
         (tmp_path / file.name).write_bytes(file.read_bytes())
     said = json.loads((tmp_path / "bundle.json").read_text())
-    (tmp_path / "bundle.json").write_text(json.dumps(said | {"threshold": 0.01}))
+    (tmp_path / "bundle.json").write_text(json.dumps(said | {"patient_column": None}))
     answer = covidx("predict", tmp_path, table)
     assert answer.code == 2 and "[BUNDLE_CHANGED]" in answer.err
 

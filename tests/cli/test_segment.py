@@ -109,8 +109,11 @@ def test_a_bundle_answers_what_it_knows_and_other_masks_stay(
     said = read_json(out / "segmentation.json")
     assert said[0]["classes"]["opacity"] == ["ground-glass", "consolidation"]
     assert answer.code == 0
-    assert covidx("predict", str(bundle), str(ct)).code == 2
-    assert "BUNDLE_KIND" in covidx("predict", str(bundle), str(ct)).err
+    assert "OUT_MISSING" in covidx("predict", bundle, ct).err
+    again = covidx("predict", bundle, ct, "--out", tmp_path / "again", "--format", "csv")
+    assert again.code == 0 and "ground-glass" in again.out
+    names = {path.name for path in (tmp_path / "again").iterdir()}
+    assert names == {path.name for path in out.iterdir()}
 
 
 def test_from_dicom_to_masks_to_measures_to_dicom(
@@ -123,7 +126,8 @@ def test_from_dicom_to_masks_to_measures_to_dicom(
     assert answer.code == 0, answer.err
     [said] = read_json(out / "segmentation.json")
     lung, opacity, likely = (
-        out / name for name in (said["masks"]["lung"], said["masks"]["opacity"], said["likely"])
+        out / name
+        for name in (said["masks"]["lung"], said["masks"]["opacity"], said["probability"])
     )
     # The network's shares say which classes are taken: nothing, where it is likelier than the rest.
     chances, labels = read_nifti(likely)[0], read_nifti(opacity)[0]

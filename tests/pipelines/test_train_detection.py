@@ -81,12 +81,12 @@ def test_the_bundle_boxes_new_images(layout: Layout, lenient: Path, tmp_path: Pa
     first, second = answer["images"]
     assert second["problem"] and first["problem"] is None
     boxes = pd.read_csv(out / "boxes.csv")
-    assert len(first["finds"]) == boxes["find"].nunique() > 0
+    assert len(first["detections"]) == boxes["detection"].nunique() > 0
     assert set(boxes["image_id"]) == {first["image_id"]}
-    for find in first["finds"]:
-        part = boxes[boxes["find"] == find["find"]]
-        assert find["slices"] == [part["slice"].min(), part["slice"].max()]
-        assert find["z_min"] == pytest.approx(part["z_min"].min(), abs=0.01)
+    for found in first["detections"]:
+        part = boxes[boxes["detection"] == found["detection"]]
+        assert found["slices"] == [part["slice"].min(), part["slice"].max()]
+        assert found["z_min"] == pytest.approx(part["z_min"].min(), abs=0.01)
     assert (boxes["right"] > boxes["left"]).all()
     assert np.isfinite(boxes[[*BOX, "x_min", "x_max"]]).all(axis=None)
 

@@ -231,9 +231,9 @@ def test_predict_gives_the_scores_of_the_run(fused: Fused, tmp_path: Path) -> No
     both = found[who[0]]
     expected = fused.test_rows("p3").loc[who[0], "prob_covid-19"]
     assert both["score"] == pytest.approx(expected, abs=1e-5)
-    assert logit(both["score"]) == pytest.approx(both["base"] + both["image"] + both["clinic"])
+    assert logit(both["score"]) == pytest.approx(both["base"] + both["image"] + both["clinical"])
     assert both["row"] and both["receipts"] and both["notice"]
-    assert found[who[1]]["clinic"] == 0 and found[who[1]]["p2"] is None
+    assert found[who[1]]["clinical"] == 0 and found[who[1]]["p2"] is None
 
 
 def test_one_row_without_an_id_is_of_the_one_patient(fused: Fused, tmp_path: Path) -> None:
@@ -320,7 +320,7 @@ def test_in_words_and_as_csv(fused: Fused, tmp_path: Path) -> None:
         ["predict", str(fused.bundle), str(study), "--card", "phantom", "--format", "csv"],
     )
     (row,) = csv.DictReader(io.StringIO(result.stdout))
-    assert row["arms_used"] == "p1" and int(row["files"]) > 1
+    assert row["arms_used"] == "p1" and row["input"] == "1" and row["patient_id"] == who
 
 
 def test_the_logged_model_gives_the_scores_of_the_bundle(fused: Fused) -> None:
