@@ -217,7 +217,12 @@ class Predictions(Sequence[Prediction]):
 
         classes = (self.bundle.classes if self.bundle is not None else None) or []
         rows = [{**one.to_row(classes), **self._model} for one in self.found]
-        return pd.DataFrame(rows).assign(notice=RESEARCH_NOTICE)
+        table = pd.DataFrame(rows)
+        for name in map(str, table):  # pandas makes floats of counts where one is unknown
+            kinds = {type(row.get(name)) for row in rows} - {type(None)}
+            if kinds == {int}:
+                table[name] = table[name].astype("Int64")
+        return table.assign(notice=RESEARCH_NOTICE)
 
     def to_json(self) -> list[dict[str, Any]]:
         """An object a prediction, as plain values."""

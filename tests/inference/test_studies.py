@@ -121,3 +121,16 @@ def test_instances_follow_slices_in_either_order(folder: Path) -> None:
     one, two = (predictor.of_image(each, Prediction(source)) for each in (image, other))
     assert one.payload.slices == two.payload.slices
     assert all(part.instance is not None for part in one.payload.slices)
+
+
+def test_counts_are_whole_beside_an_input_without_a_result(
+    folder: Path, tmp_path: Path, found: Predictions
+) -> None:
+    (tmp_path / "letter.txt").write_text("no image")
+    failed = make_predictor().predict(tmp_path)
+    table = Predictions([*found, *failed], found.bundle).to_frame()
+    assert len(table) == PATIENTS + 2 and table["problem"].notna().sum() == 1
+    text = table.to_csv(index=False)
+    for name in ("n_slices", "series_number", "files", "input"):
+        assert f"{table[name].iloc[0]}" == f"{int(table[name].iloc[0])}", name
+    assert ".0," not in text
