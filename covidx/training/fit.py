@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,15 +14,14 @@ from typing import Any
 import lightning
 import pandas as pd
 import torch
-from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint, RichProgressBar
+from lightning.pytorch.callbacks import Callback, ModelCheckpoint, RichProgressBar
 
 from covidx.cohort import Classes
-from covidx.errors import CovidxError
 from covidx.files import locked, make_folder
-from covidx.forecast import Forecast
 from covidx.imaging import BagCache
 from covidx.models import Architecture
 from covidx.models.learning import ImageLearning
+from covidx.training.callbacks import Curves, Finite, Needs, Patience
 from covidx.training.data import BagData
 from covidx.training.learner import Learner
 from covidx.training.module import BagLearner
@@ -37,8 +35,6 @@ NOISE = (
     r"`isinstance\(treespec, LeafSpec\)` is deprecated",
 )
 """Warnings of Lightning that a user of covidx can do nothing about."""
-EVALUATED = 1 / 3
-"""Share of a training batch's time that a batch of validation takes: it has no backward pass."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,80 +57,6 @@ class Fit:
     curves: pd.DataFrame
     best_epoch: int
     resumed_from: int | None
-
-
-class _Curves(Callback):
-    """Keeps the logged figures of each epoch; part of the checkpoint."""
-
-    def __init__(self) -> None:
-        self.rows: list[dict[str, float]] = []
-
-    def on_train_epoch_end(
-        self, trainer: lightning.Trainer, learner: lightning.LightningModule
-    ) -> None:
-        """Note this epoch's figures."""
-        assert isinstance(learner, Learner)
-        values = trainer.callback_metrics
-        row = {name: float(values[name]) for name in learner.logged if name in values}
-        self.rows.append({"epoch": trainer.current_epoch, **row})
-
-    def state_dict(self) -> dict[str, object]:
-        """For the checkpoint."""
-        return {"rows": self.rows}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """From the checkpoint."""
-        self.rows = list(state["rows"])
-
-
-class _Finite(Callback):
-    """Ends a training whose loss is no number any more."""
-
-    def on_train_batch_end(
-        self,
-        trainer: lightning.Trainer,
-        learner: lightning.LightningModule,
-        outputs: Any,
-        *_: object,
-    ) -> None:
-        """Look at the loss of each step."""
-        assert isinstance(learner, Learner)
-        loss = outputs["loss"]
-        if not torch.isfinite(loss):
-            raise CovidxError(
-                "TRAINING_DIVERGED",
-                "The training loss is no longer a finite number.",
-                expected="a finite loss",
-                actual=f"{float(loss)} in epoch {trainer.current_epoch}",
-                hint=f"Lower {' and '.join(learner.rate_settings)} in the configuration.",
-            )
-
-
-class _Needs(Callback):
-    """Prints how long a training will take, if that is more than a minute."""
-
-    def __init__(self, folder: Path) -> None:
-        self._forecast = Forecast(
-            "train", folder, "An interrupted training goes on from its last whole epoch."
-        )
-
-    def on_train_batch_end(
-        self, trainer: lightning.Trainer, learner: lightning.LightningModule, *_: object
-    ) -> None:
-        """Extrapolate from the first batches; one that is only evaluated takes a third."""
-        evaluated = sum(trainer.num_val_batches) * EVALUATED
-        total = (trainer.max_epochs or 0) * (int(trainer.num_training_batches) + evaluated)
-        done = trainer.global_step + trainer.current_epoch * evaluated
-        if line := self._forecast(done, total):
-            print(line, file=sys.stderr)
-
-
-class _Patience(EarlyStopping):
-    """Early stopping that stays stopped when a training that had ended is taken up again."""
-
-    def on_train_start(self, trainer: lightning.Trainer, _: lightning.LightningModule) -> None:
-        """Stop at once where the checkpoint had stopped."""
-        trainer.should_stop = trainer.should_stop or self.stopped_epoch > 0
 
 
 def fit_classifier(
@@ -235,7 +157,7 @@ def fit_learner(
         ``IN_USE``: another process trains in this folder.
     """
     with locked(folder), _deterministic(), _quiet():
-        curves = _Curves()
+        curves = Curves()
         best = ModelCheckpoint(
             folder,
             filename="best",
@@ -245,9 +167,9 @@ def fit_learner(
         )
         # Lightning's own save_last writes only when an epoch was the best so far.
         latest = ModelCheckpoint(folder, filename="last", enable_version_counter=False)
-        stop = _Patience(learner.monitor, patience=patience, mode=learner.mode)
-        needs = [_Needs(folder)] if bar else []
-        trainer = _trainer([curves, _Finite(), *needs, best, latest, stop], epochs, folder, bar)
+        stop = Patience(learner.monitor, patience=patience, mode=learner.mode)
+        needs = [Needs(folder)] if bar else []
+        trainer = _trainer([curves, Finite(), *needs, best, latest, stop], epochs, folder, bar)
         last = folder / "last.ckpt"
         resumed = None
         if last.exists():

@@ -127,7 +127,7 @@ def test_another_recipe_or_other_code_makes_another_cache(
 ) -> None:
     folders = {build(tmp_path, table("a")).folder}
     folders.add(build(tmp_path, table("a"), HOW.model_copy(update={"level": -500.0})).folder)
-    monkeypatch.setattr(cache, "_maker", lambda: ["other code"])
+    monkeypatch.setattr(cache, "_code", lambda: ["other code"])
     folders.add(build(tmp_path, table("a")).folder)
     assert len(folders) == 3
 
