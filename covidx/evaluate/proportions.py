@@ -8,10 +8,12 @@ from scipy.special import betaincinv, ndtri
 
 from covidx.evaluate.estimate import CONFIDENCE, Estimate, undefined
 
-__all__ = ["clopper_pearson", "wilson", "wilson_estimate"]
+__all__ = ["clopper_pearson", "newcombe_paired", "wilson", "wilson_estimate"]
 
 
-def wilson(successes: float, n: int, confidence: float = CONFIDENCE) -> tuple[float, float]:
+def wilson(
+    successes: float, n: float, confidence: float = CONFIDENCE, quantile: float | None = None
+) -> tuple[float, float]:
     """Wilson's score interval for `successes` out of `n` independent rows.
 
     Parameters
@@ -19,10 +21,12 @@ def wilson(successes: float, n: int, confidence: float = CONFIDENCE) -> tuple[fl
     successes : float
         Between 0 and `n`. Need not be whole: the mean of any variable between 0 and 1 has a
         variance of at most p(1-p)/n, so that the interval is conservative for such a mean.
-    n : int
-        At least 1.
+    n : float
+        At least 1; an effective number need not be whole.
     confidence : float
         Two-sided coverage.
+    quantile : float, optional
+        In place of the normal distribution's, such as Student's t.
 
     Returns
     -------
@@ -47,13 +51,57 @@ def wilson(successes: float, n: int, confidence: float = CONFIDENCE) -> tuple[fl
     """
     if n < 1 or not 0 <= successes <= n:
         raise ValueError(f"Wilson's interval needs 0 <= successes <= n and n >= 1: {successes}/{n}")
-    z = float(ndtri(0.5 + confidence / 2))
+    z = float(ndtri(0.5 + confidence / 2)) if quantile is None else quantile
     share = successes / n
     centre = (share + z * z / (2 * n)) / (1 + z * z / n)
     half = z / (1 + z * z / n) * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
     low = 0.0 if successes == 0 else max(0.0, centre - half)
     high = 1.0 if successes == n else min(1.0, centre + half)
     return low, high
+
+
+def newcombe_paired(
+    both: float, first: float, second: float, neither: float, quantile: float | None = None
+) -> tuple[float, float]:
+    """Interval of the difference of two proportions of the same rows: Newcombe's method 10.
+
+    It keeps its coverage where few pairs are discordant, as a bootstrap of the pairs does not.
+
+    Parameters
+    ----------
+    both, first, second, neither : float
+        Rows where both succeed, the first alone, the second alone, and none. Effective numbers
+        need not be whole; their sum is at least 1.
+    quantile : float, optional
+        In place of the normal distribution's, such as Student's t.
+
+    Returns
+    -------
+    low, high : float
+        Of the first's proportion minus the second's.
+
+    References
+    ----------
+    Newcombe, Stat Med 1998;17:2635-2650.
+
+    Examples
+    --------
+    >>> low, high = newcombe_paired(36, 12, 2, 0)
+    >>> print(f"{low:.4f} {high:.4f}")
+    0.0569 0.3404
+    """
+    n = both + first + second + neither
+    one, two = both + first, both + second
+    (low1, high1), (low2, high2) = (wilson(k, n, quantile=quantile) for k in (one, two))
+    p, q = one / n, two / n
+    margins = one * (n - one) * two * (n - two)
+    product = both * neither - first * second
+    if product > 0:  # the correction for continuity of method 10
+        product = max(product - n / 2, 0.0)
+    phi = product / math.sqrt(margins) if margins > 0 else 0.0
+    down = (p - low1) ** 2 - 2 * phi * (p - low1) * (high2 - q) + (high2 - q) ** 2
+    up = (high1 - p) ** 2 - 2 * phi * (high1 - p) * (q - low2) + (q - low2) ** 2
+    return p - q - math.sqrt(max(down, 0.0)), p - q + math.sqrt(max(up, 0.0))
 
 
 def clopper_pearson(successes: int, n: int, confidence: float = CONFIDENCE) -> tuple[float, float]:

@@ -11,8 +11,10 @@ from scipy.stats import spearmanr
 
 from covidx.errors import InvalidTableError
 from covidx.evaluate.blocks import FloatArray, Statistic
-from covidx.evaluate.bootstrap import Clusters, bootstrap, bootstrap_estimate
+from covidx.evaluate.bootstrap import Clusters
 from covidx.evaluate.estimate import Estimate
+from covidx.evaluate.intervals import Scale
+from covidx.evaluate.pending import Found, Pending, settle
 from covidx.evaluate.weighted import ratio_statistic
 
 __all__ = ["conformal_half_width", "coverage_without", "mean_error", "score_estimates"]
@@ -36,7 +38,7 @@ def score_estimates(
     groups : array, shape (rows,)
         Whose row it is: whole groups are drawn.
     seed, resamples : int
-        Of the bootstrap; all estimates are on the same resamples.
+        As in `settle`.
 
     Returns
     -------
@@ -71,21 +73,22 @@ def score_estimates(
         "spearman": _by_draw(lambda at: _spearman(y[at], f[at]), clusters),
         "kappa": _by_draw(lambda at: _kappa(np.rint(y[at]), np.rint(f[at])), clusters),
     }
-    drawn = bootstrap(statistics, clusters, seed=seed, resamples=resamples)
-    return {
-        name: bootstrap_estimate(
-            one, clusters, len(y), bound_n=0, empty="one of the two never changes"
-        )
-        for name, one in drawn.items()
+    scales: dict[str, Scale] = {"mae": "ratio", "mae_control": "ratio"}
+    scales |= {"spearman": "correlation", "kappa": "correlation"}
+    empty = "one of the two never changes"
+    waiting: Found = {
+        name: Pending(one, len(y), 0, empty, scale=scales.get(name, "plain"))
+        for name, one in statistics.items()
     }
+    return settle(waiting, clusters, seed=seed, resamples=resamples)
 
 
 def mean_error(residuals: npt.ArrayLike, groups: npt.ArrayLike, seed: int = 0) -> Estimate:
     """The mean absolute error alone, with its interval."""
     sizes, clusters = np.abs(np.asarray(residuals, float)), Clusters.of(groups)
     statistic = ratio_statistic(sizes, np.ones(len(sizes)), clusters)
-    drawn = bootstrap({"mae": statistic}, clusters, seed=seed, resamples=2000)["mae"]
-    return bootstrap_estimate(drawn, clusters, len(sizes), bound_n=0, empty="")
+    found: Found = {"mae": Pending(statistic, len(sizes), 0, "", scale="ratio")}
+    return settle(found, clusters, seed=seed, resamples=2000)["mae"]
 
 
 def _by_draw(value: Callable[[npt.NDArray[np.int64]], float], clusters: Clusters) -> Statistic:
@@ -144,5 +147,5 @@ def coverage_without(
         held[own] = sizes[own] <= conformal_half_width(sizes[~own], coverage)
     clusters = Clusters.of(names)
     statistic = ratio_statistic(held, np.ones(len(held)), clusters)
-    drawn = bootstrap({"coverage": statistic}, clusters, seed=seed, resamples=2000)["coverage"]
-    return bootstrap_estimate(drawn, clusters, len(held), bound_n=clusters.n_groups, empty="")
+    found: Found = {"coverage": Pending(statistic, len(held), clusters.n_groups, "")}
+    return settle(found, clusters, seed=seed, resamples=2000)["coverage"]
