@@ -10,11 +10,11 @@ from scipy.optimize import brentq
 from scipy.special import expit, logit
 from scipy.stats import chi2
 from scipy.stats import f as f_distribution
-from scipy.stats import t as student
 
 from covidx.evaluate.bootstrap import Clusters, FloatArray, IntArray, Statistic
 from covidx.evaluate.decisions import share
-from covidx.evaluate.estimate import CONFIDENCE, Estimate, undefined
+from covidx.evaluate.estimate import Estimate, undefined
+from covidx.evaluate.intervals import quantile
 from covidx.evaluate.jackknife import degrees
 from covidx.evaluate.pending import settle
 from covidx.evaluate.significance import PValue, no_test
@@ -286,5 +286,5 @@ def _wald(fit: tuple[float, float] | None, df: float, n: int, what: str) -> Esti
     method = f"{what}, cluster-robust Wald interval, t with {df:.0f} degrees of freedom"
     if fit is None or df < 1:
         return undefined(n, method, "the logistic regression has no solution on these rows")
-    half = float(student.ppf(0.5 + CONFIDENCE / 2, df)) * fit[1]
+    half = quantile(df) * fit[1]
     return Estimate(fit[0], fit[0] - half, fit[0] + half, n, method)

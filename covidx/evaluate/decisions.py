@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-from scipy.stats import t as student
 
 from covidx.evaluate.auroc import ONE_CLASS
 from covidx.evaluate.bootstrap import Clusters, FloatArray
-from covidx.evaluate.estimate import CONFIDENCE, Estimate, undefined
-from covidx.evaluate.intervals import NO_SPREAD, Scale
-from covidx.evaluate.jackknife import degrees, jackknife
+from covidx.evaluate.estimate import Estimate, undefined
+from covidx.evaluate.intervals import NO_SPREAD, Scale, quantile
+from covidx.evaluate.jackknife import degrees, enough, jackknife
 from covidx.evaluate.likelihood import Decisions, likelihood_ratios, lr_negative, lr_positive
 from covidx.evaluate.pending import Found, Pending
 from covidx.evaluate.proportions import newcombe_paired, wilson_estimate
@@ -92,7 +91,7 @@ def share_difference(
     cells = np.array(
         [(one & two & among).sum() for one in (first, ~first) for two in (second, ~second)], float
     )
-    value, t = float(cells[1] - cells[2]) / n, None
+    value, rows, t = float(cells[1] - cells[2]) / n, float(n), None
     if clusters.several_rows:
         groups = clusters.count(among)
         step = first.astype(np.float64) - second
@@ -100,11 +99,10 @@ def share_difference(
         error = jackknife({"x": statistic}, clusters)["x"].error
         alone = (cells[1] + cells[2]) / n - value**2  # variance of a row's step
         rows = alone / error**2 if alone > 0 and error > NO_SPREAD else groups
-        cells *= min(max(rows, 1.0), n) / n
-        t = float(student.ppf(0.5 + CONFIDENCE / 2, max(groups - 1, 1)))
-        method += f", {groups} groups worth {cells.sum():.1f} independent rows"
-    both, alone, other, neither = cells.tolist()
-    return Estimate(value, *newcombe_paired(both, alone, other, neither, t), n, method)
+        rows = min(max(rows, 1.0), float(n))
+        t = quantile(max(groups - 1, 1))
+        method += f", {groups} groups worth {rows:.1f} independent rows"
+    return Estimate(value, *newcombe_paired(cells.tolist(), rows, t), n, method)
 
 
 def decision_family(
@@ -157,7 +155,8 @@ def decision_family(
     )
     for name, bound, empty, scale in others:
         statistic = decision_statistic(cells, FUNCTIONS[name])
-        found[name] = Pending(statistic, n, bound, empty, note, df, scale)
+        freedom = enough(df) if scale == "ratio" else df
+        found[name] = Pending(statistic, n, bound, empty, note, freedom, scale)
     if not clusters.several_rows:
         hits = int((called & truth).sum())
         counts = Decisions(hits, yes - hits, positives - hits, n - yes - positives + hits)

@@ -172,7 +172,9 @@ def _figures(system: System, asked: Asked) -> dict[str, Estimate]:
     """An arm's `ARM_METRICS`; means of the folds where it has several."""
     folds = np.unique(system.rows.folds).tolist()
     if len(folds) > 1:
-        return fold_means([_figures(system.in_fold(fold), asked) for fold in folds])
+        parts = [system.in_fold(fold) for fold in folds]
+        fewest = min(part.rows.clusters.n_groups for part in parts)
+        return fold_means([_figures(part, asked) for part in parts], fewest)
     rows, point = system.rows, system.point
     found: Found = {"auroc": rank_family(rows, rows.positive)["auroc"]}
     if point is None:

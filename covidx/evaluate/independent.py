@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
-from covidx.evaluate.estimate import Estimate, undefined
+from covidx.evaluate.estimate import FEW, Estimate, undefined
 
 __all__ = ["combined", "fold_means"]
+
+FEWEST_IN_FOLD = FEW // 8
+"""Groups of a fold below which the mean of folds has no interval."""
 
 
 def combined(estimates: Sequence[Estimate], weights: Sequence[float], method: str) -> Estimate:
@@ -56,19 +60,26 @@ def combined(estimates: Sequence[Estimate], weights: Sequence[float], method: st
     return Estimate(value, value - reach[0], value + reach[1], n, method)
 
 
-def fold_means(parts: Sequence[Mapping[str, Estimate]], note: str = "") -> dict[str, Estimate]:
+def fold_means(parts: Sequence[Mapping[str, Estimate]], fewest: int) -> dict[str, Estimate]:
     """Means over folds of every metric that all folds have; each patient is in one fold.
 
     Parameters
     ----------
     parts : sequence of mapping
         Metric's name -> estimate, one mapping a fold.
-    note : str
-        Added to the method.
+    fewest : int
+        Independent groups in the smallest fold; too few leave no interval.
     """
-    k, method = len(parts), f"mean of {len(parts)} folds{note}"
-    return {
+    k, method = len(parts), f"mean of {len(parts)} folds"
+    means = {
         name: combined([part[name] for part in parts], [1 / k] * k, method)
         for name in parts[0]
         if all(name in part for part in parts)
+    }
+    if fewest >= FEWEST_IN_FOLD:
+        return means
+    why = f"a fold has {fewest} patients or groups, fewer than {FEWEST_IN_FOLD}"
+    return {
+        name: one if math.isnan(one.low) else replace(one, low=math.nan, high=math.nan, reason=why)
+        for name, one in means.items()
     }

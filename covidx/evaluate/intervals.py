@@ -5,19 +5,28 @@ from __future__ import annotations
 import math
 from typing import Literal
 
-from scipy.stats import t as student
+from scipy.special import stdtrit
 
 from covidx.evaluate.estimate import CONFIDENCE
 
-__all__ = ["NO_SPREAD", "Scale", "interval"]
+__all__ = ["NO_SPREAD", "Scale", "interval", "quantile"]
 
 Scale = Literal["plain", "share", "ratio", "correlation"]
 """Where the interval is symmetric: as it is; as a share's score interval, with an effective n; on
 the logarithm, for what is above 0; on Fisher's z, for what lies between -1 and 1."""
 
 NO_SPREAD = 1e-12
-FEWEST_DEGREES = 3
-"""Degrees of freedom below which a ratio or a correlation has no interval: t would span it all."""
+
+
+def quantile(df: float) -> float:
+    """Student's t from which on, and below whose negative, 2.5 % lie each.
+
+    Examples
+    --------
+    >>> print(f"{quantile(9):.3f}")
+    2.262
+    """
+    return float(stdtrit(df, 0.5 + CONFIDENCE / 2))
 
 
 def interval(value: float, error: float, df: float, scale: Scale) -> tuple[float, float]:
@@ -41,7 +50,7 @@ def interval(value: float, error: float, df: float, scale: Scale) -> tuple[float
     low, high : float
         NaN where there is none.
     """
-    t = float(student.ppf(0.5 + CONFIDENCE / 2, df))
+    t = quantile(df)
     if scale == "plain":
         return value - t * error, value + t * error
     if scale == "share" and 0 < value < 1:
@@ -49,10 +58,10 @@ def interval(value: float, error: float, df: float, scale: Scale) -> tuple[float
         centre = (value + t * t / (2 * rows)) / (1 + t * t / rows)
         half = t / (1 + t * t / rows) * math.sqrt(error**2 + t * t / (4 * rows * rows))
         return centre - half, centre + half
-    if scale == "ratio" and value > 0 and df >= FEWEST_DEGREES:
+    if scale == "ratio" and value > 0:
         half = t * error / value
         return value * math.exp(-half), value * math.exp(half)
-    if scale == "correlation" and abs(value) < 1 and df >= FEWEST_DEGREES:
+    if scale == "correlation" and abs(value) < 1:
         half = t * error / (1 - value**2)
         return math.tanh(math.atanh(value) - half), math.tanh(math.atanh(value) + half)
     return math.nan, math.nan

@@ -16,12 +16,12 @@ import numpy as np
 
 from covidx.evaluate.blocks import Block, FloatArray, Statistic
 from covidx.evaluate.bootstrap import Clusters, in_threads
-from covidx.evaluate.estimate import Estimate, undefined
+from covidx.evaluate.estimate import FEW, Estimate, undefined
 from covidx.evaluate.intervals import NO_SPREAD, Scale, interval
 from covidx.evaluate.proportions import wilson
 from covidx.evaluate.weighted import BoolArray
 
-__all__ = ["LeftOut", "degrees", "jackknife", "jackknife_estimate"]
+__all__ = ["LeftOut", "degrees", "enough", "jackknife", "jackknife_estimate"]
 
 
 @dataclass(frozen=True)
@@ -117,6 +117,12 @@ def degrees(clusters: Clusters, truth: BoolArray) -> float:
         return 0.0
     found = (1 / m + 1 / n) ** 2 / (1 / (m**2 * (m - 1)) + 1 / (n**2 * (n - 1)))
     return min(found, clusters.n_groups - 1.0)
+
+
+def enough(df: float) -> float:
+    """Degrees of freedom for a figure whose interval runs wild where they are few: 0 below a
+    quarter of `FEW`, so that it has none (a likelihood ratio's was 1,700 times too wide)."""
+    return df if df >= FEW / 4 else 0.0
 
 
 def jackknife_estimate(

@@ -174,7 +174,8 @@ def evaluate_rows(
     ]
     if len(folds) == 1:
         return parts[0]
-    estimates = fold_means([part.estimates for part in parts])
+    fewest = min(part.n_groups for part in parts)
+    estimates = fold_means([part.estimates for part in parts], fewest)
     if operating_point is not None and not fold_points:
         estimates = _at(estimates, DECISION_METRICS, operating_point)
     return Metrics(

@@ -16,7 +16,7 @@ from covidx.evaluate.bootstrap import IntArray, Statistic
 from covidx.evaluate.decisions import share_difference
 from covidx.evaluate.estimate import Estimate, undefined
 from covidx.evaluate.independent import fold_means
-from covidx.evaluate.jackknife import degrees
+from covidx.evaluate.jackknife import degrees, enough
 from covidx.evaluate.operating_point import OperatingPoint, decide_by_fold
 from covidx.evaluate.pending import Found, Pending, settle
 from covidx.evaluate.rows import SHOWN, Rows, joined
@@ -198,7 +198,7 @@ def _differences(a: System, b: System, seed: int, resamples: int) -> dict[str, E
     folds = np.unique(a.rows.folds).tolist()
     if len(folds) > 1:
         parts = [_differences(a.in_fold(k), b.in_fold(k), seed, resamples) for k in folds]
-        return fold_means(parts)
+        return fold_means(parts, min(a.in_fold(k).rows.clusters.n_groups for k in folds))
     truth, clusters, n = a.rows.truth, a.rows.clusters, len(a.rows)
     found: Found = {}
     if not clusters.several_rows:
@@ -210,7 +210,7 @@ def _differences(a: System, b: System, seed: int, resamples: int) -> dict[str, E
         parts_of["average_precision"].append(average_precision_statistic(scores, truth, clusters))
         parts_of["brier"].append(ratio_statistic((scores - truth) ** 2, np.ones(n), clusters))
     for name, (one, two) in parts_of.items():
-        freedom = None if name == "brier" else df
+        freedom = {"auroc": df, "average_precision": enough(df), "brier": None}[name]
         difference = difference_statistic(one, two)
         found[name] = Pending(difference, n, 0, ONE_CLASS, PAIRED, freedom)
     for name, among in (("sensitivity", truth), ("specificity", ~truth)):

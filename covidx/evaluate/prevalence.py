@@ -11,7 +11,7 @@ from scipy.special import expit, logit, ndtri
 from covidx.evaluate.auroc import ONE_CLASS
 from covidx.evaluate.bootstrap import FloatArray
 from covidx.evaluate.estimate import CONFIDENCE, Estimate, undefined
-from covidx.evaluate.jackknife import degrees
+from covidx.evaluate.jackknife import degrees, enough
 from covidx.evaluate.likelihood import ADDED, Decisions, log_ratio
 from covidx.evaluate.operating_point import OperatingPoint
 from covidx.evaluate.pending import Found, Pending, settle
@@ -57,15 +57,14 @@ def predictive_values(
     called, truth, clusters = point.decide(rows.scores), rows.truth, rows.clusters
     if clusters.several_rows:
         found: Found = {}
+        df = enough(degrees(clusters, truth))
         rarer = min(clusters.count(truth), clusters.count(~truth))
         cells = decision_cells(called, truth, clusters)
         for p in prevalences:
             for name, function in (("ppv", _ppv), ("npv", _npv)):
                 statistic = decision_statistic(cells, partial(function, p))
                 note = f", by Bayes at a prevalence of {p:g}"
-                found[f"{name} {p}"] = Pending(
-                    statistic, len(rows), rarer, ONE_CLASS, note, degrees(clusters, truth)
-                )
+                found[f"{name} {p}"] = Pending(statistic, len(rows), rarer, ONE_CLASS, note, df)
         settled = settle(found, clusters, seed=seed, resamples=resamples)
         return [PredictiveValues(p, settled[f"ppv {p}"], settled[f"npv {p}"]) for p in prevalences]
     counts = Decisions(

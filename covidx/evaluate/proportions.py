@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 from scipy.special import betaincinv, ndtri
 
@@ -61,7 +62,7 @@ def wilson(
 
 
 def newcombe_paired(
-    both: float, first: float, second: float, neither: float, quantile: float | None = None
+    cells: Sequence[float], rows: float | None = None, quantile: float | None = None
 ) -> tuple[float, float]:
     """Interval of the difference of two proportions of the same rows: Newcombe's method 10.
 
@@ -69,9 +70,10 @@ def newcombe_paired(
 
     Parameters
     ----------
-    both, first, second, neither : float
-        Rows where both succeed, the first alone, the second alone, and none. Effective numbers
-        need not be whole; their sum is at least 1.
+    cells : sequence of float, length 4
+        Rows where both succeed, the first alone, the second alone, and none.
+    rows : float, optional
+        Independent rows that these are worth, at least 1; all of them unless given.
     quantile : float, optional
         In place of the normal distribution's, such as Student's t.
 
@@ -86,15 +88,16 @@ def newcombe_paired(
 
     Examples
     --------
-    >>> low, high = newcombe_paired(36, 12, 2, 0)
+    >>> low, high = newcombe_paired((36, 12, 2, 0))
     >>> print(f"{low:.4f} {high:.4f}")
     0.0569 0.3404
     """
+    both, first, second, neither = cells
     n = both + first + second + neither
-    one, two = both + first, both + second
-    (low1, high1), (low2, high2) = (wilson(k, n, quantile=quantile) for k in (one, two))
-    p, q = one / n, two / n
-    margins = one * (n - one) * two * (n - two)
+    p, q = (both + first) / n, (both + second) / n
+    worth = n if rows is None else rows
+    (low1, high1), (low2, high2) = (wilson(k * worth, worth, quantile=quantile) for k in (p, q))
+    margins = p * (1 - p) * q * (1 - q) * n**4
     product = both * neither - first * second
     if product > 0:  # the correction for continuity of method 10
         product = max(product - n / 2, 0.0)

@@ -8,12 +8,13 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+from scipy.special import stdtr
 from scipy.stats import binomtest, chi2
-from scipy.stats import t as student
 
 from covidx.evaluate.auroc import ONE_CLASS, delong
 from covidx.evaluate.bootstrap import Clusters, FloatArray, IntArray
-from covidx.evaluate.estimate import CONFIDENCE, Estimate, few, undefined
+from covidx.evaluate.estimate import Estimate, few, undefined
+from covidx.evaluate.intervals import quantile
 from covidx.evaluate.jackknife import degrees
 from covidx.evaluate.weighted import BoolArray
 
@@ -133,7 +134,7 @@ def delong_difference(first: FloatArray, second: FloatArray, truth: BoolArray) -
     if not variance > NO_VARIANCE:
         return Estimate(difference, math.nan, math.nan, n, method, reason=SAME_ORDER)
     df = _freedom(truth)
-    half = float(student.ppf(0.5 + CONFIDENCE / 2, df)) * math.sqrt(variance)
+    half = quantile(df) * math.sqrt(variance)
     method += f", t with {df:.0f} degrees of freedom" if math.isfinite(df) else ""
     return Estimate(difference, difference - half, difference + half, n, method)
 
@@ -166,7 +167,7 @@ def delong_test(
         return no_test(n, method, SAME_ORDER)
     z, df = difference / math.sqrt(variance), _freedom(truth)
     name = "z" if math.isinf(df) else f"t with {df:.0f} degrees of freedom"
-    return PValue(float(2 * student.sf(abs(z), df)), n, f"{method}, {name} = {z:.3f}")
+    return PValue(float(2 * stdtr(df, -abs(z))), n, f"{method}, {name} = {z:.3f}")
 
 
 def _freedom(truth: BoolArray) -> float:
