@@ -9,7 +9,7 @@ import numpy as np
 from covidx.evaluate.auroc import ONE_CLASS
 from covidx.evaluate.bootstrap import Clusters, FloatArray
 from covidx.evaluate.estimate import Estimate, undefined
-from covidx.evaluate.intervals import NO_SPREAD, Scale, quantile
+from covidx.evaluate.intervals import NO_SPREAD, Scale
 from covidx.evaluate.jackknife import degrees, enough, jackknife
 from covidx.evaluate.likelihood import Decisions, likelihood_ratios, lr_negative, lr_positive
 from covidx.evaluate.pending import Found, Pending
@@ -71,8 +71,8 @@ def share_difference(
     """The share of rows that the first has right minus the second's, on the same rows.
 
     Newcombe's interval for paired proportions. Where a group has several rows, with the number of
-    independent rows that would vary as much as these, and Student's t for z; that number is the
-    number of groups where no pair of decisions differs.
+    independent rows that would vary as much as these, or of groups where no pair of decisions
+    differs.
 
     Parameters
     ----------
@@ -91,7 +91,7 @@ def share_difference(
     cells = np.array(
         [(one & two & among).sum() for one in (first, ~first) for two in (second, ~second)], float
     )
-    value, rows, t = float(cells[1] - cells[2]) / n, float(n), None
+    value, rows = float(cells[1] - cells[2]) / n, float(n)
     if clusters.several_rows:
         groups = clusters.count(among)
         step = first.astype(np.float64) - second
@@ -100,9 +100,8 @@ def share_difference(
         alone = (cells[1] + cells[2]) / n - value**2  # variance of a row's step
         rows = alone / error**2 if alone > 0 and error > NO_SPREAD else groups
         rows = min(max(rows, 1.0), float(n))
-        t = quantile(max(groups - 1, 1))
         method += f", {groups} groups worth {rows:.1f} independent rows"
-    return Estimate(value, *newcombe_paired(cells.tolist(), rows, t), n, method)
+    return Estimate(value, *newcombe_paired(cells.tolist(), rows), n, method)
 
 
 def decision_family(

@@ -58,13 +58,15 @@ def predictive_values(
     if clusters.several_rows:
         found: Found = {}
         df = enough(degrees(clusters, truth))
-        rarer = min(clusters.count(truth), clusters.count(~truth))
+        rarer = min(clusters.count(truth), clusters.count(~truth)) if df else 0
         cells = decision_cells(called, truth, clusters)
         for p in prevalences:
             for name, function in (("ppv", _ppv), ("npv", _npv)):
                 statistic = decision_statistic(cells, partial(function, p))
                 note = f", by Bayes at a prevalence of {p:g}"
-                found[f"{name} {p}"] = Pending(statistic, len(rows), rarer, ONE_CLASS, note, df)
+                found[f"{name} {p}"] = Pending(
+                    statistic, len(rows), rarer, ONE_CLASS, note, df, "share"
+                )
         settled = settle(found, clusters, seed=seed, resamples=resamples)
         return [PredictiveValues(p, settled[f"ppv {p}"], settled[f"npv {p}"]) for p in prevalences]
     counts = Decisions(

@@ -12,9 +12,7 @@ from covidx.evaluate.estimate import CONFIDENCE, Estimate, undefined
 __all__ = ["clopper_pearson", "newcombe_paired", "wilson", "wilson_estimate"]
 
 
-def wilson(
-    successes: float, n: float, confidence: float = CONFIDENCE, quantile: float | None = None
-) -> tuple[float, float]:
+def wilson(successes: float, n: float, confidence: float = CONFIDENCE) -> tuple[float, float]:
     """Wilson's score interval for `successes` out of `n` independent rows.
 
     Parameters
@@ -26,8 +24,6 @@ def wilson(
         At least 1; an effective number need not be whole.
     confidence : float
         Two-sided coverage.
-    quantile : float, optional
-        In place of the normal distribution's, such as Student's t.
 
     Returns
     -------
@@ -52,7 +48,7 @@ def wilson(
     """
     if n < 1 or not 0 <= successes <= n:
         raise ValueError(f"Wilson's interval needs 0 <= successes <= n and n >= 1: {successes}/{n}")
-    z = float(ndtri(0.5 + confidence / 2)) if quantile is None else quantile
+    z = float(ndtri(0.5 + confidence / 2))
     share = successes / n
     centre = (share + z * z / (2 * n)) / (1 + z * z / n)
     half = z / (1 + z * z / n) * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
@@ -61,9 +57,7 @@ def wilson(
     return low, high
 
 
-def newcombe_paired(
-    cells: Sequence[float], rows: float | None = None, quantile: float | None = None
-) -> tuple[float, float]:
+def newcombe_paired(cells: Sequence[float], rows: float | None = None) -> tuple[float, float]:
     """Interval of the difference of two proportions of the same rows: Newcombe's method 10.
 
     It keeps its coverage where few pairs are discordant, as a bootstrap of the pairs does not.
@@ -74,8 +68,6 @@ def newcombe_paired(
         Rows where both succeed, the first alone, the second alone, and none.
     rows : float, optional
         Independent rows that these are worth, at least 1; all of them unless given.
-    quantile : float, optional
-        In place of the normal distribution's, such as Student's t.
 
     Returns
     -------
@@ -96,7 +88,7 @@ def newcombe_paired(
     n = both + first + second + neither
     p, q = (both + first) / n, (both + second) / n
     worth = n if rows is None else rows
-    (low1, high1), (low2, high2) = (wilson(k * worth, worth, quantile=quantile) for k in (p, q))
+    (low1, high1), (low2, high2) = (wilson(k * worth, worth) for k in (p, q))
     margins = p * (1 - p) * q * (1 - q) * n**4
     product = both * neither - first * second
     if product > 0:  # the correction for continuity of method 10
