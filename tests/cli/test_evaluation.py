@@ -161,7 +161,7 @@ def test_three_classes(covidx: Call, tmp_path: Path) -> None:
     answer = covidx("evaluate", tmp_path / "t.parquet", "--out", tmp_path / "out", *QUICK)
     assert answer.code == 0, answer.err
     metrics = json.loads((tmp_path / "out" / "metrics.json").read_text())
-    assert "cluster bootstrap" in metrics["auroc"]["method"]
+    assert "cluster jackknife" in metrics["auroc"]["method"]
     assert metrics["f1_normal"]["prevalence"] == pytest.approx(1 / 3)
     assert metrics["f1_macro"]["prevalence"] is None
     text = _page(tmp_path / "out" / "evaluation.html")
