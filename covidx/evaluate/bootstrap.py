@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 import numpy.typing as npt
@@ -172,10 +173,15 @@ def in_threads(
     function: Callable[[FloatArray], dict[str, FloatArray]], blocks: Iterable[FloatArray]
 ) -> Iterator[dict[str, FloatArray]]:
     """Results in the order of the blocks; no more blocks wait in memory than are worked on."""
+    blocks = iter(blocks)
+    first, second = next(blocks, None), next(blocks, None)
+    if first is not None and second is None:  # a thread would only be waited for
+        yield function(first)
+        return
     workers = min(len(os.sched_getaffinity(0)), _MOST_THREADS)
     waiting: deque[Future[dict[str, FloatArray]]] = deque()
     with ThreadPoolExecutor(workers) as pool:
-        for block in blocks:
+        for block in chain([one for one in (first, second) if one is not None], blocks):
             waiting.append(pool.submit(function, block))
             if len(waiting) > workers:
                 yield waiting.popleft().result()

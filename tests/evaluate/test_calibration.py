@@ -62,7 +62,7 @@ def test_reliability_of_clusters_takes_groups_into_account() -> None:
 
 def test_line_as_statsmodels() -> None:
     """The errors were statsmodels' sandwich (CR1), which covers 0.91 with 40 groups; now a
-    jackknife (CR3), wider by up to a fifth with 15 groups, and t with 14 degrees of freedom (2.1448)."""
+    jackknife (CR3), wider by up to a fifth with 15 groups, and t with 14 degrees (2.1448)."""
     intercept, slope = calibration_line(ref.SCORES_A, ref.TRUTH, Clusters.of(ref.GROUPS))
     for found, (value, error) in (
         (intercept, ref.STATSMODELS_INTERCEPT),
