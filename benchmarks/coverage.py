@@ -25,7 +25,7 @@ from covidx.evaluate.metrics import evaluate_rows
 from covidx.evaluate.prevalence import predictive_values
 from covidx.evaluate.scores import score_estimates
 
-__all__ = ["CELLS", "Cell", "Tally", "coverage", "simulate"]
+__all__ = ["CELLS", "Cell", "Tally", "coverage", "simulate", "write"]
 
 COMMAND = "python -m benchmarks coverage"
 TABLES, MORE_TABLES, DOUBTFUL = 400, 2000, 0.94
@@ -248,16 +248,22 @@ def simulate(
 
 
 def coverage(results: Path = RESULTS, document: Path = DOCUMENT) -> None:
-    """Simulate every cell; record the lowest coverage and the widest ratio, and write the table.
+    """Simulate every cell, record what is lowest and widest, and write the table."""
+    write({cell: simulate(cell) for cell in CELLS}, results, document)
+
+
+def write(found: Mapping[Cell, Mapping[str, Tally]], results: Path, document: Path) -> None:
+    """Record the lowest coverages and the widest ratio, and write the table.
 
     Parameters
     ----------
+    found : mapping
+        Cell -> figure -> tally.
     results : Path
         ``results.json``.
     document : Path
         A Markdown file with the two marks between which the table stands.
     """
-    found = {cell: simulate(cell) for cell in CELLS}
     tallies = [(cell, name, one) for cell, some in found.items() for name, one in some.items()]
     lowest = {
         "interval_coverage_lowest": min(tallies, key=lambda x: x[2].covered),

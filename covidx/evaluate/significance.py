@@ -38,7 +38,7 @@ SAME_ORDER = "the difference has no variance (the same order, or one row in a cl
 
 CLUSTERED = (
     "groups have several rows, which are not independent: DeLong's and McNemar's tests would be "
-    "invalid; read the bootstrap interval"
+    "invalid; read the interval"
 )
 
 
