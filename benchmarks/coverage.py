@@ -33,7 +33,7 @@ PREVALENCE, SKILL, WITHIN = 0.4, 1.5, 0.5
 """Share of positive patients, distance of the classes in standard deviations (AUROC 0.86), and the
 share of the variance that a patient's images have in common."""
 POINT = OperatingPoint(0.4, "fixed", "the simulation, beforehand")
-POPULATION = 400_000
+POPULATION = 200_000
 DOCUMENT = Path(__file__).parents[1] / "docs" / "evaluation.md"
 BEGIN, END = "<!-- coverage: begin -->", "<!-- coverage: end -->"
 FOLDS, PARTS = 5, 2000
