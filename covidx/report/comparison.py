@@ -40,10 +40,7 @@ def write_comparison(
 ) -> None:
     """Write ``comparison.html``."""
     rows = systems[0].rows
-    thresholds = {
-        s.name: None if s.point is None else (s.point.threshold, origin_text(s.point))
-        for s in systems
-    }
+    thresholds = {s.name: _threshold(s) for s in systems}
     render_page(
         "comparison.html",
         path,
@@ -62,6 +59,16 @@ def write_comparison(
         words=in_words,
         number="{:.3g}".format,
     )
+
+
+def _threshold(system: System) -> str:
+    """A system's threshold with its origin, or each fold's; empty where it has none."""
+    if system.fold_points:
+        own = [f"{one.threshold:.3f} in fold {k}" for k, one in system.fold_points.items()]
+        return f"{', '.join(own)}, each chosen on the fold's validation rows"
+    if system.point is None:
+        return ""
+    return f"{system.point.threshold:.3f}, chosen {origin_text(system.point)}"
 
 
 def roc_curves_figure(systems: Sequence[System]) -> Figure:
