@@ -23,6 +23,7 @@ NAMES = (
     "segment-speed",
     "detection",
     "evaluate",
+    "coverage",
     "einstein",
     "israel",
     "speed",
@@ -120,6 +121,12 @@ def _evaluate(at: Places) -> None:
     from benchmarks.evaluate import evaluate_200k
 
     record(evaluate_200k(), at.results)
+
+
+def _coverage(at: Places) -> None:
+    from benchmarks.coverage import coverage
+
+    coverage(at.results)
 
 
 def _clinical(at: Places, name: str) -> None:
@@ -304,6 +311,7 @@ MEASURED: dict[str, Callable[[Places], None]] = {
     "segment-speed": _segment_speed,
     "detection": _detection,
     "evaluate": _evaluate,
+    "coverage": _coverage,
     "speed": _speed,
     "kill": _kill,
     "fuzz": _fuzz,

@@ -30,6 +30,7 @@ __all__ = [
     "TRUE_BOXES",
     "check",
     "empty",
+    "is_text",
     "probability_columns",
     "read_csv",
     "read_table",
@@ -40,6 +41,8 @@ __all__ = [
 
 PROBABILITY_PREFIX = "prob_"
 ROLES = ("train", "validation", "test")
+OUT_OF_FOLD = "out-of-fold"
+"""Role of training rows in a table of predictions, scored by a model that had not seen them."""
 
 
 def _text(nullable: bool = False, unique: bool = False, values: Sequence[str] = ()) -> pa.Column:
@@ -141,7 +144,7 @@ PREDICTIONS = pa.DataFrameSchema(
         "patient_id": _text(),
         "group_id": _text(),
         "fold": _count(),
-        "role": _text(values=ROLES),
+        "role": _text(values=(*ROLES, OUT_OF_FOLD)),
         "split_sha256": _text(nullable=True),
         "bundle_sha256": _text(nullable=True),
         "arms_used": _text(),
@@ -235,7 +238,9 @@ def check(
         return schema.validate(table, lazy=True)
     except pa.errors.SchemaErrors as error:
         faults = [
-            fault for case in error.failure_cases.itertuples() if (fault := _fault(case, schema))
+            fault
+            for case in error.failure_cases.itertuples()
+            if (fault := _fault(case, schema, str(table.index.name or "row")))
         ]
         raise InvalidTableError(
             "TABLE_INVALID",
@@ -245,15 +250,18 @@ def check(
         ) from error
 
 
-def _fault(case: Any, schema: pa.DataFrameSchema) -> str:
-    """One line for a failure case of pandera; empty where another case says it."""
+def _fault(case: Any, schema: pa.DataFrameSchema, place: str) -> str:
+    """One line for a failure case of pandera; empty where another case says it.
+
+    `place` is what the table's index counts: rows from 0, or lines of a person's file.
+    """
     if case.check == "multiple_fields_uniqueness":
         first, *_ = schema.unique  # pandera lists each of the columns
-        same = f"row {case.index}: repeats another in {', '.join(schema.unique)}"
+        same = f"{place} {case.index}: repeats another in {', '.join(schema.unique)}"
         return same if case.column == first else ""
     if case.schema_context == "DataFrameSchema":
         return f"column {case.failure_case}: missing or not wanted ({case.check})"
-    where = "" if pd.isna(case.index) else f" (row {case.index}: {case.failure_case!r})"
+    where = "" if pd.isna(case.index) else f" ({place} {case.index}: {case.failure_case!r})"
     return f"column {case.column}: {case.check}{where}"
 
 
@@ -288,8 +296,10 @@ def read_table(path: Path, schema: pa.DataFrameSchema) -> pd.DataFrame:
     InvalidTableError
         ``TABLE_UNREADABLE``, ``TABLE_VERSION`` or ``TABLE_INVALID``.
     """
-    if path.suffix == ".csv":
-        return check(read_csv(path), schema, path)
+    if is_text(path):
+        raw = read_csv(path)
+        lines = (raw.index + 2).rename("line")
+        return check(raw.set_axis(lines), schema, path).reset_index(drop=True)
     try:
         data = pq.read_table(path)
     except (OSError, arrow.ArrowException) as error:
@@ -309,8 +319,36 @@ def read_table(path: Path, schema: pa.DataFrameSchema) -> pd.DataFrame:
     return check(data.to_pandas(), schema, path)
 
 
-def read_csv(path: Path) -> pd.DataFrame:
+def is_text(path: Path) -> bool:
+    """Whether a table is text by its name: CSV, or TSV.
+
+    Raises
+    ------
+    InvalidTableError
+        ``TABLE_UNREADABLE`` for a workbook of Excel or LibreOffice.
+    """
+    suffix = path.suffix.lower()
+    if suffix in (".xlsx", ".xlsm", ".xls", ".ods"):
+        raise InvalidTableError(
+            "TABLE_UNREADABLE",
+            f"A workbook ({suffix[1:].upper()}) is not read.",
+            path=path,
+            expected="CSV, TSV or parquet",
+            hint="Save the sheet as CSV in UTF-8.",
+        )
+    return suffix in (".csv", ".tsv")
+
+
+def read_csv(path: Path, *, words_for_empty: bool = True) -> pd.DataFrame:
     """Read a person's CSV, every cell as text: an id ``007`` is not 7.
+
+    Columns are divided by commas, by semicolons where the header has no comma, by tabs in a TSV.
+
+    Parameters
+    ----------
+    path : Path
+    words_for_empty : bool
+        Whether NA, null, None and the like stand for an empty cell.
 
     Returns
     -------
@@ -325,7 +363,14 @@ def read_csv(path: Path) -> pd.DataFrame:
     """
     try:
         raw = pd.read_csv(
-            path, dtype=str, skipinitialspace=True, encoding="utf-8-sig", skip_blank_lines=False
+            path,
+            sep=_separator(path),
+            dtype=str,
+            skipinitialspace=True,
+            encoding="utf-8-sig",
+            skip_blank_lines=False,
+            keep_default_na=words_for_empty,
+            na_values=[""],
         )
         if not isinstance(raw.index, pd.RangeIndex):  # pandas takes the surplus for an index
             raise ValueError("the rows have more cells than the header")
@@ -338,6 +383,14 @@ def read_csv(path: Path) -> pd.DataFrame:
         ) from error
     raw.columns = [str(name).strip() for name in raw.columns]
     return raw.dropna(how="all")
+
+
+def _separator(path: Path) -> str:
+    if path.suffix.lower() == ".tsv":
+        return "\t"
+    with path.open(encoding="utf-8-sig") as lines:
+        header = lines.readline()
+    return ";" if ";" in header and "," not in header else ","
 
 
 def table_digest(table: pd.DataFrame) -> str:

@@ -23,26 +23,45 @@ Target = Annotated[
     typer.Option(help="Sensitivity or specificity to reach; cost(missed)/cost(false alarm)."),
 ]
 CostPrevalence = Annotated[
-    float | None, typer.Option(help="For --rule cost [that of the validation rows].")
+    float | None,
+    typer.Option(help="For --rule cost; that of the validation rows unless given."),
 ]
 Threshold = Annotated[float | None, typer.Option(help="A threshold given beforehand, 0 to 1.")]
 Origin = Annotated[
     str | None, typer.Option(help="Who chose it, on which patients; never on these test rows.")
 ]
-Positive = Annotated[str | None, typer.Option(help="[covid-19, else the first prob_ column].")]
+Positive = Annotated[
+    str | None,
+    typer.Option(help="Which class is positive, where the names of the classes do not say."),
+]
+TrustGroups = Annotated[
+    bool,
+    typer.Option(
+        "--trust-groups",
+        help="Take group_id for all that is not independent, even where it divides a patient.",
+    ),
+]
 Arm = Annotated[str | None, typer.Option(help="Which arm, where a table has several.")]
 Fold = Annotated[int | None, typer.Option(help="Which fold, where several have thresholds.")]
-Resamples = Annotated[int, typer.Option(help="Of the bootstrap.", min=100)]
+Resamples = Annotated[
+    int,
+    typer.Option(
+        help="Parts that patients are divided into, where there are more of them; each is left "
+        "out once for the intervals.",
+        min=100,
+    ),
+]
 
 HEADLINE = ("auroc", "sensitivity", "specificity", "ppv", "npv", "brier")
 
 
 def evaluate_command(
-    predictions: Annotated[Path, typer.Argument(help="Table of predictions, parquet or CSV.")],
+    predictions: Annotated[Path, typer.Argument(help="Table of predictions, parquet, CSV or TSV.")],
     out: Annotated[Path, typer.Option(help="Folder to write.")],
     positive: Positive = None,
     arm: Arm = None,
     fold: Fold = None,
+    trust_groups: TrustGroups = False,
     rule: Rule = "youden",
     target: Target = None,
     cost_prevalence: CostPrevalence = None,
@@ -59,7 +78,8 @@ def evaluate_command(
         ),
     ] = 0.2,
     prevalence: Annotated[
-        list[float] | None, typer.Option(help="PPV and NPV at it; may be repeated [1 to 70 %].")
+        list[float] | None,
+        typer.Option(help="PPV and NPV at it; may be repeated. 1 to 70 % unless given."),
     ] = None,
     manifest: Annotated[Path | None, typer.Option(help="For subgroups.")] = None,
     clinical: Annotated[
@@ -93,7 +113,9 @@ def evaluate_command(
         exact=exact,
         resamples=resamples,
     )
-    source = Input(predictions, arm, positive, fold, manifest, tuple(clinical or ()), readers)
+    source = Input(
+        predictions, arm, positive, fold, manifest, tuple(clinical or ()), readers, trust_groups
+    )
     found = evaluate_table(source, how, asked, out, withheld=withhold)
     metrics = found.metrics
     typer.echo(
@@ -104,10 +126,16 @@ def evaluate_command(
         typer.echo(f"  {name:<12} {metrics[name]}   n = {metrics[name].n}")
     if metrics.point is not None:
         typer.echo(f"  threshold    {metrics.point.threshold:.3f}, {metrics.point.text}")
+    for number, point in found.study.fold_points.items():
+        typer.echo(f"  threshold    {point.threshold:.3f} in fold {number}, {point.text}")
+    if found.calibration.reason is None:
+        typer.echo(f"  calibration  p = {found.calibration.p:.3g}, {found.calibration.method}")
     for line in found.assumed:
         typer.echo(f"  assumed: {line}")
     for line in found.warnings:
         typer.echo(f"  warning: {line}")
+    for part, why in found.left_out.items():
+        typer.echo(f"  left out: {part}: {why}")
     typer.echo(f"\nreport   {out / 'evaluation.html'}\n\n{RESEARCH_NOTICE}")
 
 
@@ -121,6 +149,7 @@ def compare_command(
         list[str] | None, typer.Option(help="Arm of each table, in order, where needed.")
     ] = None,
     fold: Fold = None,
+    trust_groups: TrustGroups = False,
     rule: Rule = "youden",
     target: Target = None,
     cost_prevalence: CostPrevalence = None,
@@ -142,9 +171,12 @@ def compare_command(
     arms: list[str | None] = [*arm] if arm else [None] * len(predictions)
     how = _how(rule, target, cost_prevalence, threshold, threshold_origin)
     sources = [
-        Input(path, one, positive, fold) for path, one in zip(predictions, arms, strict=True)
+        Input(path, one, positive, fold, trust_groups=trust_groups)
+        for path, one in zip(predictions, arms, strict=True)
     ]
     found = compare_tables(sources, how, out, resamples=resamples)
+    rows = found.studies[0].rows
+    typer.echo(f"{rows.positive} against the rest, {len(rows)} test {rows.level}s")
     for one in found.comparisons:
         typer.echo(f"{one.first} minus {one.second}")
         for name, difference in one.differences.items():

@@ -15,6 +15,10 @@ from covidx.ingest import Identities
 __all__ = ["one_row_each", "patients_of", "refuse_rows", "row_keys"]
 
 
+OFFSET = r"([T ]\d{2}[\d:.,]*)\s*(?:Z|[+-]\d{2}(?::?\d{2})?)$"
+"""A time with its offset from UTC, as in 2020-03-01T00:00:00+01:00."""
+
+
 def one_row_each(
     cells: pd.DataFrame, layout: ClinicalTable, columns: Mapping[str, Column], path: Path
 ) -> tuple[pd.DataFrame, list[str]]:
@@ -131,7 +135,10 @@ def patients_of(
 
 
 def _dates(cells: pd.Series, path: Path) -> pd.Series:
-    dates = pd.to_datetime(cells, format="ISO8601", errors="coerce")
+    # The time as it is written: in UTC a patient of midnight would come on another day, and a table
+    # that crosses a change of clocks has two offsets.
+    written = cells.astype("string").str.replace(OFFSET, r"\1", regex=True)
+    dates = pd.to_datetime(written, format="ISO8601", errors="coerce")
     wrong = cells.index[dates.isna() & cells.notna()]
     refuse_rows("VALUE_INVALID", f"Column {cells.name}: no ISO date.", wrong, path)
     return dates

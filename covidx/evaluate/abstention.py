@@ -12,7 +12,7 @@ from scipy.sparse import csr_matrix
 
 from covidx.evaluate.bootstrap import FloatArray, Shared
 from covidx.evaluate.estimate import Estimate
-from covidx.evaluate.operating_point import OperatingPoint
+from covidx.evaluate.operating_point import HONEST_ROLES, OperatingPoint
 from covidx.evaluate.pending import Found, Pending, settle
 from covidx.evaluate.proportions import wilson_estimate
 from covidx.evaluate.rows import Rows
@@ -90,7 +90,7 @@ def band_of(validation: Rows, point: OperatingPoint, withheld: float) -> Band:
     withheld : float
         At least 0, below 1.
     """
-    if validation.role != "validation" or not 0 <= withheld < 1:
+    if validation.role not in HONEST_ROLES or not 0 <= withheld < 1:
         raise ValueError(f"A band needs validation rows, and 0 <= share < 1: {withheld}")
     scores = np.sort(validation.scores)
     below, above = scores[scores < point.threshold], scores[scores >= point.threshold]
@@ -108,8 +108,8 @@ def risk_coverage(
 ) -> list[Selective]:
     """The risk-coverage curve: bands of `WITHHELD` from validation rows, measured on test rows.
 
-    El-Yaniv and Wiener, J Mach Learn Res 2010;11:1605-1641. Wilson's intervals, or the cluster
-    bootstrap where a group has several rows.
+    El-Yaniv and Wiener, J Mach Learn Res 2010;11:1605-1641. Wilson's intervals, or the
+    jackknife over groups where a group has several rows.
     """
     truth, clusters = test.truth, test.clusters
     wrong = point.decide(test.scores) != truth

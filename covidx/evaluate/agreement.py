@@ -60,7 +60,7 @@ class Agreement:
 def agreements(
     systems: Sequence[System], *, seed: int = 0, resamples: int = 2000
 ) -> list[Agreement]:
-    """Every pair of the systems that have a threshold; kappa with a BCa bootstrap.
+    """Every pair of the systems that have a threshold; kappa with a jackknife on Fisher's z.
 
     Kappa among the positives, or the rest, is low where both find nearly all of them, however often
     they agree (Feinstein and Cicchetti, J Clin Epidemiol 1990;43:543-549): read the counts first.
@@ -70,7 +70,7 @@ def agreements(
     systems : sequence of System
         As `align` gives them.
     """
-    decided = [system for system in systems if system.point is not None]
+    decided = [system for system in systems if system.decides]
     return [_pair(a, b, seed, resamples) for a, b in combinations(decided, 2)]
 
 
@@ -90,7 +90,12 @@ def _counts(a: System, b: System, among: BoolArray, seed: int, resamples: int) -
     cells = decision_cells(first, second, rows.clusters)
     found: Found = {
         "kappa": Pending(
-            decision_statistic(cells, kappa), len(rows), 0, NO_KAPPA, ", Cohen's kappa"
+            decision_statistic(cells, kappa),
+            len(rows),
+            0,
+            NO_KAPPA,
+            ", Cohen's kappa",
+            scale="correlation",
         )
     }
     return Counts(

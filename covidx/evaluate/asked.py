@@ -41,7 +41,7 @@ class Asked:
     exact : bool
         Clopper and Pearson's interval in place of Wilson's.
     seed, resamples : int
-        Of the bootstrap.
+        As in `settle`.
 
     Raises
     ------
@@ -72,7 +72,7 @@ class Asked:
         if self.resamples < 100:
             raise InvalidInputError(
                 "RESAMPLES_RANGE",
-                "An interval needs at least 100 resamples.",
+                "An interval needs at least 100 parts to leave out.",
                 actual=self.resamples,
                 hint="Use 2000, the default.",
             )

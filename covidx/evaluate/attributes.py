@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from covidx.errors import InvalidTableError
-from covidx.evaluate.rows import Rows
+from covidx.evaluate.rows import SHOWN, Rows
 from covidx.tables import CLINICAL, MANIFEST, read_table
 
 __all__ = ["SEVERAL", "attributes_of", "read_clinical", "strata_of"]
@@ -53,7 +53,7 @@ def read_clinical(paths: Sequence[Path]) -> pd.DataFrame | None:
     """
     joined: pd.DataFrame | None = None
     for path in paths:
-        table = read_table(path, CLINICAL)
+        table = _read_by_patient(path)
         if joined is None:
             joined = table
             continue
@@ -68,6 +68,21 @@ def read_clinical(paths: Sequence[Path]) -> pd.DataFrame | None:
             )
         joined = joined.merge(table, on="patient_id", how="outer")
     return joined
+
+
+def _read_by_patient(path: Path) -> pd.DataFrame:
+    """A clinical table, its ids without blanks around them and each of them once."""
+    table = read_table(path, CLINICAL)
+    table["patient_id"] = table["patient_id"].str.strip()
+    twice = table["patient_id"][table["patient_id"].duplicated()].unique()
+    if len(twice):
+        raise InvalidTableError(
+            "DUPLICATE_IDS",
+            "Patients have several rows that differ by blanks in their id.",
+            path=path,
+            actual=f"patient_id {', '.join(twice[:SHOWN])}",
+        )
+    return table
 
 
 def attributes_of(
@@ -105,7 +120,7 @@ def attributes_of(
 
 
 def _joined(table: pd.DataFrame, key: str, ids: npt.NDArray[np.str_], name: str) -> pd.DataFrame:
-    known = table.assign(**{key: table[key].astype(str)})
+    known = table.assign(**{key: table[key].astype(str).str.strip()})
     one = known.groupby(key).agg(_only) if known[key].duplicated().any() else known.set_index(key)
     found = one.reindex(ids).reset_index(drop=True)
     if not np.isin(ids, one.index.to_numpy(str)).any():

@@ -1,4 +1,8 @@
-"""The cluster bootstrap: whole groups are drawn, since rows of one group are not independent."""
+"""The cluster bootstrap: whole groups are drawn, since rows of one group are not independent.
+
+For figures that leaving one group out says little of, such as a quantile; all others have the
+`jackknife`, which covers more.
+"""
 
 from __future__ import annotations
 
@@ -8,13 +12,15 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 import numpy.typing as npt
 from scipy.special import ndtr, ndtri
 
 from covidx.evaluate.blocks import Block, Combined, FloatArray, IntArray, Shared, Statistic
-from covidx.evaluate.estimate import CONFIDENCE, Estimate, undefined
+from covidx.evaluate.estimate import CONFIDENCE, Estimate, few, undefined
+from covidx.evaluate.intervals import NO_SPREAD, interval
 from covidx.evaluate.proportions import wilson
 
 __all__ = [
@@ -102,10 +108,21 @@ class Clusters:
                     counts[stratum[part]] = drawn[:, part].T  # (groups, draws)
             yield counts
 
-    def without(self) -> Iterator[FloatArray]:
-        """Blocks (groups, left out) of the jackknife: 1, or 0 where a group was left out."""
-        blocks = min(self.n_groups, _JACKKNIFE_BLOCKS)
-        block_of = np.arange(self.n_groups)[:, None] % blocks
+    def without(self, most: int = _JACKKNIFE_BLOCKS, seed: int = 0) -> Iterator[FloatArray]:
+        """Blocks (groups, left out) of the jackknife: 1, or 0 where a group was left out.
+
+        Parameters
+        ----------
+        most : int
+            Where there are more groups, so many parts of them are left out in turn.
+        seed : int
+            Of the division into parts.
+        """
+        blocks = min(self.n_groups, most)
+        order = np.arange(self.n_groups)
+        if blocks < self.n_groups:
+            order = np.random.default_rng(seed).permutation(self.n_groups)
+        block_of = order[:, None] % blocks
         size = max(1, _BLOCK_NUMBERS // max(len(self.codes), 1))
         for start in range(0, blocks, size):
             left_out = np.arange(start, min(start + size, blocks))
@@ -141,7 +158,7 @@ def bootstrap(
         (draws, clusters.draws(seed, resamples)),
         (jackknife, clusters.without()),
     ):
-        for found in _in_threads(replicate, blocks):
+        for found in in_threads(replicate, blocks):
             for name, values in found.items():
                 into[name].append(values)
     return {
@@ -152,14 +169,19 @@ def bootstrap(
     }
 
 
-def _in_threads(
+def in_threads(
     function: Callable[[FloatArray], dict[str, FloatArray]], blocks: Iterable[FloatArray]
 ) -> Iterator[dict[str, FloatArray]]:
     """Results in the order of the blocks; no more blocks wait in memory than are worked on."""
+    blocks = iter(blocks)
+    first, second = next(blocks, None), next(blocks, None)
+    if first is not None and second is None:  # a thread would only be waited for
+        yield function(first)
+        return
     workers = min(len(os.sched_getaffinity(0)), _MOST_THREADS)
     waiting: deque[Future[dict[str, FloatArray]]] = deque()
     with ThreadPoolExecutor(workers) as pool:
-        for block in blocks:
+        for block in chain([one for one in (first, second) if one is not None], blocks):
             waiting.append(pool.submit(function, block))
             if len(waiting) > workers:
                 yield waiting.popleft().result()
@@ -203,7 +225,7 @@ def bca_interval(replicates: Replicates, confidence: float = CONFIDENCE) -> tupl
 def bootstrap_estimate(
     replicates: Replicates, clusters: Clusters, n: int, *, bound_n: int, empty: str, note: str = ""
 ) -> Estimate:
-    """Turn replicates into an estimate.
+    """Turn replicates into an estimate: BCa, or their spread with Student's t for few groups.
 
     Parameters
     ----------
@@ -222,15 +244,24 @@ def bootstrap_estimate(
     note : str
         Added to the method.
     """
-    unit = f"cluster bootstrap over {clusters.n_groups} groups"
+    groups, value = clusters.n_groups, replicates.value
+    unit = f"cluster bootstrap over {groups} groups"
     if not clusters.several_rows:
-        unit = f"bootstrap over {clusters.n_groups} independent rows"
+        unit = f"bootstrap over {groups} independent rows"
     method = f"{unit}, {len(replicates.draws)} resamples, BCa{note}"
-    value = replicates.value
     if not math.isfinite(value):
         return undefined(n, method, empty)
-    low, high = bca_interval(replicates)
-    if math.isnan(low) or high - low < 1e-12 or bound_n == 1:
+    if few(groups, bound_n or groups):
+        df = max((bound_n or groups) - 1, 1)
+        method = method.replace("BCa", f"their spread and t with {df} degrees of freedom, for few")
+        error = _spread(replicates, groups)
+        low, high = math.nan, math.nan
+        if error > NO_SPREAD:
+            low, high = interval(value, error, df, "share" if bound_n else "plain")
+            low, high = min(low, value), max(high, value)
+    else:
+        low, high = bca_interval(replicates)
+    if math.isnan(low) or high - low < NO_SPREAD or bound_n == 1:
         if not bound_n:
             reason = "too few groups, no spread between resamples, or infinite ones"
             return Estimate(value, math.nan, math.nan, n, method, reason=reason)
@@ -238,3 +269,14 @@ def bootstrap_estimate(
         method = f"Wilson interval with n = {bound_n} groups, conservative, after {why}{note}"
         low, high = wilson(min(max(value, 0.0), 1.0) * bound_n, bound_n)
     return Estimate(value, low, high, n, method)
+
+
+def _spread(replicates: Replicates, groups: int) -> float:
+    """Standard error from the draws; NaN where few of them are numbers.
+
+    Groups drawn with replacement vary by (G-1)/G less than groups of the population do.
+    """
+    draws = replicates.draws[~np.isnan(replicates.draws)]
+    if 2 * len(draws) < len(replicates.draws) or len(draws) < 2 or np.isinf(draws).any():
+        return math.nan
+    return float(draws.std()) * math.sqrt(groups / max(groups - 1, 1))

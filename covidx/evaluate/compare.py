@@ -10,16 +10,11 @@ import pandas as pd
 
 from covidx.errors import InvalidTableError
 from covidx.evaluate.auroc import ONE_CLASS
-from covidx.evaluate.bootstrap import (
-    Clusters,
-    FloatArray,
-    IntArray,
-    Statistic,
-    bootstrap,
-    bootstrap_estimate,
-)
+from covidx.evaluate.bootstrap import Clusters, FloatArray, IntArray, Statistic
 from covidx.evaluate.estimate import Estimate
-from covidx.evaluate.operating_point import OperatingPoint
+from covidx.evaluate.jackknife import degrees
+from covidx.evaluate.operating_point import OperatingPoint, decide_by_fold
+from covidx.evaluate.pending import Found, Pending, settle
 from covidx.evaluate.rows import Rows
 from covidx.evaluate.weighted import (
     BoolArray,
@@ -43,7 +38,7 @@ def mean_of_folds_auroc(
     seed: int = 0,
     resamples: int = 2000,
 ) -> Estimate:
-    """Mean over folds of the AUROC within each, with a cluster bootstrap within folds.
+    """Mean over folds of the AUROC within each, with a jackknife over groups.
 
     The mean compares rows with those that the same model scored. The pooled AUROC compares
     scores of different models too, which need not share a scale, and is often lower.
@@ -51,27 +46,28 @@ def mean_of_folds_auroc(
     Parameters
     ----------
     scores, truth, groups, folds : array, shape (rows,)
-        Test rows of all folds. Groups are drawn within their fold; if a group has rows in
-        several folds, groups are drawn from all folds together.
+        Test rows of all folds; a group may have rows in several.
     seed, resamples : int
-        Of the bootstrap. It holds the models fixed: the spread of training is not in it.
+        As in `settle`. The interval holds the models fixed: the spread of training is not in it.
 
     Returns
     -------
     Estimate
         NaN with a reason if any fold holds one class only.
     """
-    clusters = Clusters.of(groups, folds)
-    statistic = _fold_mean_auroc(scores, truth, clusters, folds)
-    drawn = bootstrap({"auroc": statistic}, clusters, seed=seed, resamples=resamples)
-    return bootstrap_estimate(
-        drawn["auroc"],
-        clusters,
-        len(scores),
-        bound_n=min(clusters.count(truth), clusters.count(~truth)),
-        empty=NO_FOLD,
-        note=_fold_note(folds),
-    )
+    clusters = Clusters.of(groups)
+    rarer = min(clusters.count(truth), clusters.count(~truth))
+    found: Found = {
+        "auroc": Pending(
+            _fold_mean_auroc(scores, truth, clusters, folds),
+            len(scores),
+            rarer,
+            NO_FOLD,
+            _fold_note(folds),
+            degrees(clusters, truth),
+        )
+    }
+    return settle(found, clusters, seed=seed, resamples=resamples)["auroc"]
 
 
 def paired_difference(
@@ -84,7 +80,7 @@ def paired_difference(
     seed: int = 0,
     resamples: int = 2000,
 ) -> Estimate:
-    """AUROC of a minus AUROC of b on the same rows, by a paired cluster bootstrap.
+    """AUROC of a minus AUROC of b on the same rows, by a paired jackknife over groups.
 
     Parameters
     ----------
@@ -93,7 +89,7 @@ def paired_difference(
     folds : array, shape (rows,), optional
         If given, both AUROCs are means of folds.
     seed, resamples : int
-        Of the bootstrap; both AUROCs are computed on every resample.
+        As in `settle`.
 
     Returns
     -------
@@ -111,20 +107,20 @@ def paired_difference(
         raise InvalidTableError(
             "UNEQUAL_ROWS", "A paired comparison needs the same rows.", actual=sorted(lengths)
         )
-    clusters = Clusters.of(groups, folds)
+    clusters = Clusters.of(groups)
     one = np.zeros(len(truth), dtype=np.int64) if folds is None else folds
     a, b = (_fold_mean_auroc(scores, truth, clusters, one) for scores in (scores_a, scores_b))
-    drawn = bootstrap(
-        {"difference": difference_statistic(a, b)}, clusters, seed=seed, resamples=resamples
-    )
-    return bootstrap_estimate(
-        drawn["difference"],
-        clusters,
-        len(truth),
-        bound_n=0,
-        empty=ONE_CLASS if folds is None else NO_FOLD,
-        note=", paired difference of AUROC" + ("" if folds is None else _fold_note(folds)),
-    )
+    found: Found = {
+        "difference": Pending(
+            difference_statistic(a, b),
+            len(truth),
+            0,
+            ONE_CLASS if folds is None else NO_FOLD,
+            ", paired difference of AUROC" + ("" if folds is None else _fold_note(folds)),
+            degrees(clusters, truth),
+        )
+    }
+    return settle(found, clusters, seed=seed, resamples=resamples)["difference"]
 
 
 def evaluate_folds(
@@ -146,7 +142,7 @@ def evaluate_folds(
     points : mapping
         Fold -> operating point, chosen on that fold's validation rows.
     seed, resamples : int
-        Of the cluster bootstrap within folds.
+        As in `settle`.
 
     Returns
     -------
@@ -166,12 +162,8 @@ def evaluate_folds(
         raise InvalidTableError(
             "FOLD_WITHOUT_THRESHOLD", "Folds have no operating point.", actual=missing
         )
-    truth, folds, clusters = rows.truth, rows.folds, Clusters.of(rows.groups, rows.folds)
-    thresholds = np.array([points[fold].threshold for fold in folds.tolist()])
-    called = rows.scores >= thresholds
-    drawn = bootstrap(
-        _fold_statistics(rows, called, clusters), clusters, seed=seed, resamples=resamples
-    )
+    truth, folds, clusters = rows.truth, rows.folds, rows.clusters
+    called = decide_by_fold(rows.scores, folds, points)
     rarer = min(clusters.count(truth), clusters.count(~truth))
     bounds = {
         "accuracy": clusters.n_groups,
@@ -180,17 +172,18 @@ def evaluate_folds(
         "specificity": clusters.count(~truth),
     }
     counted = {"sensitivity": int(truth.sum()), "specificity": int((~truth).sum())}
-    return {
-        name: bootstrap_estimate(
-            replicates,
-            clusters,
+    found: Found = {
+        name: Pending(
+            statistic,
             counted.get(name, len(rows)),
-            bound_n=bounds.get(name, rarer),
-            empty=NO_FOLD,
-            note=", pooled over folds" if name == "auroc_pooled" else _fold_note(folds),
+            bounds.get(name, rarer),
+            NO_FOLD,
+            ", pooled over folds" if name == "auroc_pooled" else _fold_note(folds),
+            None if name in bounds else degrees(clusters, truth),
         )
-        for name, replicates in drawn.items()
+        for name, statistic in _fold_statistics(rows, called, clusters).items()
     }
+    return settle(found, clusters, seed=seed, resamples=resamples)
 
 
 def _fold_statistics(rows: Rows, called: BoolArray, clusters: Clusters) -> dict[str, Statistic]:

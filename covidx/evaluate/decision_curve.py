@@ -50,8 +50,8 @@ def decision_curve(rows: Rows, *, seed: int = 0, resamples: int = 2000) -> list[
     """Net benefit of the score, taken for a probability, beside treating all.
 
     (true positives - false positives * t/(1-t)) / n at each threshold probability t, at the
-    sample's prevalence (Vickers and Elkin, Med Decis Making 2006;26:565-574). BCa bootstrap over
-    rows, or groups; the gain is paired.
+    sample's prevalence (Vickers and Elkin, Med Decis Making 2006;26:565-574). Jackknife over rows,
+    or groups; the gain is paired.
     """
     truth, clusters, n = rows.truth, rows.clusters, len(rows)
     cells = summed(_cells(rows))

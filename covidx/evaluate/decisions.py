@@ -8,10 +8,12 @@ import numpy as np
 
 from covidx.evaluate.auroc import ONE_CLASS
 from covidx.evaluate.bootstrap import Clusters, FloatArray
-from covidx.evaluate.estimate import undefined
+from covidx.evaluate.estimate import Estimate, undefined
+from covidx.evaluate.intervals import NO_SPREAD, Scale
+from covidx.evaluate.jackknife import degrees, enough, jackknife
 from covidx.evaluate.likelihood import Decisions, likelihood_ratios, lr_negative, lr_positive
 from covidx.evaluate.pending import Found, Pending
-from covidx.evaluate.proportions import wilson_estimate
+from covidx.evaluate.proportions import newcombe_paired, wilson_estimate
 from covidx.evaluate.weighted import (
     BoolArray,
     decision_cells,
@@ -20,7 +22,7 @@ from covidx.evaluate.weighted import (
     ratio_statistic,
 )
 
-__all__ = ["DECISION_METRICS", "decision_family", "mcc", "share", "undecided"]
+__all__ = ["DECISION_METRICS", "decision_family", "mcc", "share", "share_difference", "undecided"]
 
 DECISION_METRICS = (
     "sensitivity",
@@ -45,14 +47,14 @@ def share(
     note: str = "",
     exact: bool = False,
 ) -> Found:
-    """A share of rows, under the name ``share``: Wilson, or the cluster bootstrap.
+    """A share of rows, under the name ``share``: Wilson, or the jackknife over groups.
 
     Parameters
     ----------
     yes, among : bool array, shape (rows,)
         The share of rows marked `yes` among those marked `among`.
     clusters : Clusters
-        The bootstrap is taken where a group has several rows.
+        The jackknife is taken where a group has several rows.
     empty : str
         The reason if there are none.
     """
@@ -61,6 +63,45 @@ def share(
         return {"share": wilson_estimate(int((yes & among).sum()), n, empty, note, exact=exact)}
     statistic = ratio_statistic(yes & among, among, clusters)
     return {"share": Pending(statistic, n, clusters.count(among), empty, note)}
+
+
+def share_difference(
+    first: BoolArray, second: BoolArray, among: BoolArray, clusters: Clusters, empty: str
+) -> Estimate:
+    """The share of rows that the first has right minus the second's, on the same rows.
+
+    Newcombe's interval for paired proportions. Where a group has several rows, with the number of
+    independent rows that would vary as much as these, or of groups where no pair of decisions
+    differs.
+
+    Parameters
+    ----------
+    first, second : bool array, shape (rows,)
+        Whether each decision is right.
+    among : bool array, shape (rows,)
+        The rows that count.
+    clusters : Clusters
+        Groups of the rows.
+    empty : str
+        The reason if no row counts.
+    """
+    n, method = int(among.sum()), "Newcombe's interval for paired proportions, paired difference"
+    if n == 0:
+        return undefined(n, method, empty)
+    cells = np.array(
+        [(one & two & among).sum() for one in (first, ~first) for two in (second, ~second)], float
+    )
+    value, rows = float(cells[1] - cells[2]) / n, float(n)
+    if clusters.several_rows:
+        groups = clusters.count(among)
+        step = first.astype(np.float64) - second
+        statistic = ratio_statistic(step * among, among, clusters)
+        error = jackknife({"x": statistic}, clusters)["x"].error
+        alone = (cells[1] + cells[2]) / n - value**2  # variance of a row's step
+        rows = alone / error**2 if alone > 0 and error > NO_SPREAD else groups
+        rows = min(max(rows, 1.0), float(n))
+        method += f", {groups} groups worth {rows:.1f} independent rows"
+    return Estimate(value, *newcombe_paired(cells.tolist(), rows), n, method)
 
 
 def decision_family(
@@ -103,14 +144,18 @@ def decision_family(
             right = int(((called == truth) & among).sum())
             found[name] = wilson_estimate(right, int(among.sum()), empty, told, exact=exact)
     rarer = min(clusters.count(truth), clusters.count(~truth))
-    for name, bound, empty in (
-        ("f1", rarer, "no row is positive or called so"),
-        ("balanced_accuracy", rarer, ONE_CLASS),
-        ("mcc", 0, "one class, or one decision, only"),
-        ("lr_positive", 0, "one class only, or no false alarm"),
-        ("lr_negative", 0, "one class only, or no true negative"),
-    ):
-        found[name] = Pending(decision_statistic(cells, FUNCTIONS[name]), n, bound, empty, note)
+    df = degrees(clusters, truth)
+    others: tuple[tuple[str, int, str, Scale], ...] = (
+        ("f1", rarer, "no row is positive or called so", "share"),
+        ("balanced_accuracy", rarer, ONE_CLASS, "share"),
+        ("mcc", 0, "one class, or one decision, only", "correlation"),
+        ("lr_positive", 0, "one class only, or no false alarm", "ratio"),
+        ("lr_negative", 0, "one class only, or no true negative", "ratio"),
+    )
+    for name, bound, empty, scale in others:
+        statistic = decision_statistic(cells, FUNCTIONS[name])
+        freedom = enough(df) if scale == "ratio" else df
+        found[name] = Pending(statistic, n, bound, empty, note, freedom, scale)
     if not clusters.several_rows:
         hits = int((called & truth).sum())
         counts = Decisions(hits, yes - hits, positives - hits, n - yes - positives + hits)

@@ -5,16 +5,14 @@ from __future__ import annotations
 import numpy as np
 
 from covidx.evaluate.auroc import ONE_CLASS
-from covidx.evaluate.bootstrap import Clusters, FloatArray, Statistic, bootstrap, bootstrap_estimate
+from covidx.evaluate.decisions import share
 from covidx.evaluate.estimate import Estimate
+from covidx.evaluate.families import rank_family
+from covidx.evaluate.independent import combined
 from covidx.evaluate.operating_point import OperatingPoint
+from covidx.evaluate.pending import Found, Pending, settle
 from covidx.evaluate.rows import Rows
-from covidx.evaluate.weighted import (
-    BoolArray,
-    auroc_statistic,
-    difference_statistic,
-    ratio_statistic,
-)
+from covidx.evaluate.weighted import ratio_statistic
 
 __all__ = ["drops"]
 
@@ -33,7 +31,7 @@ def drops(
     point : OperatingPoint
         The same threshold for both.
     seed, resamples : int
-        Of the bootstrap: groups are drawn within each set, as the two are independent.
+        As in `settle`, for each set: the two are independent.
 
     Returns
     -------
@@ -41,42 +39,19 @@ def drops(
         ``auroc``, ``sensitivity``, ``specificity`` and ``brier``; above 0 means worse elsewhere,
         for ``brier`` below 0 does. NaN with a reason where a set leaves a metric undefined.
     """
-    first = np.arange(len(here) + len(there)) < len(here)
-    scores = np.concatenate([here.scores, there.scores])
-    truth = np.concatenate([here.truth, there.truth])
-    # Groups of one name in both sets are not the same patients.
-    names = [f"{side} {group}" for side, rows in enumerate((here, there)) for group in rows.groups]
-    clusters = Clusters.of(names, first)
-    called = point.decide(scores)
-    statistics = {
-        name: difference_statistic(
-            *(_statistic(name, scores, truth, called, clusters, side) for side in (first, ~first))
-        )
-        for name in ("auroc", "sensitivity", "specificity", "brier")
-    }
-    drawn = bootstrap(statistics, clusters, seed=seed, resamples=resamples)
-    note = f", {len(here)} rows here minus {len(there)} rows there, drawn apart"
-    return {
-        name: bootstrap_estimate(
-            replicates, clusters, len(scores), bound_n=0, empty=ONE_CLASS, note=note
-        )
-        for name, replicates in drawn.items()
-    }
+    parts = [_figures(rows, point, seed, resamples) for rows in (here, there)]
+    method = f"{len(here)} rows here minus {len(there)} rows there"
+    return {name: combined([part[name] for part in parts], (1, -1), method) for name in parts[0]}
 
 
-def _statistic(
-    name: str,
-    scores: FloatArray,
-    truth: BoolArray,
-    called: BoolArray,
-    clusters: Clusters,
-    side: BoolArray,
-) -> Statistic:
-    if name == "auroc":
-        return auroc_statistic(scores, truth, clusters, side)
-    counted = {
-        "sensitivity": (called & truth & side, truth & side),
-        "specificity": (~called & ~truth & side, ~truth & side),
-        "brier": ((scores - truth) ** 2 * side, side),
+def _figures(rows: Rows, point: OperatingPoint, seed: int, resamples: int) -> dict[str, Estimate]:
+    truth, clusters, n = rows.truth, rows.clusters, len(rows)
+    called = point.decide(rows.scores)
+    brier = ratio_statistic((rows.scores - truth) ** 2, np.ones(n), clusters)
+    found: Found = {
+        "auroc": rank_family(rows, rows.positive)["auroc"],
+        "sensitivity": share(called, truth, clusters, ONE_CLASS)["share"],
+        "specificity": share(~called, ~truth, clusters, ONE_CLASS)["share"],
+        "brier": Pending(brier, n, clusters.n_groups, ONE_CLASS),
     }
-    return ratio_statistic(*counted[name], clusters)
+    return settle(found, clusters, seed=seed, resamples=resamples)

@@ -6,10 +6,15 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["CONFIDENCE", "Estimate", "undefined"]
+__all__ = ["CONFIDENCE", "FEW", "Estimate", "few", "undefined"]
 
 CONFIDENCE = 0.95
 """Two-sided coverage of every interval in covidx."""
+
+FEW = 40
+"""Independent patients or groups below which they are few, and half as many of one class: normal
+quantiles and DeLong's variance cover too little there (docs/evaluation.md), so that intervals
+take Student's t or another method, and a page says so."""
 
 _SLACK = 1e-9
 """Rounding that an interval may miss its value by."""
@@ -82,6 +87,17 @@ class Estimate:
             if getattr(self, name) is not None:
                 record[name] = getattr(self, name)
         return record
+
+
+def few(groups: int, rarer: int) -> bool:
+    """Whether so many independent groups, or so many of the rarer class, are few (`FEW`).
+
+    Examples
+    --------
+    >>> few(60, 20), few(60, 19), few(39, 20)
+    (False, True, True)
+    """
+    return groups < FEW or rarer < FEW // 2
 
 
 def undefined(n: int, method: str, reason: str) -> Estimate:

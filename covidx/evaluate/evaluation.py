@@ -11,17 +11,22 @@ from covidx.errors import InvalidInputError, InvalidTableError
 from covidx.evaluate.abstention import Selective, risk_coverage
 from covidx.evaluate.asked import Asked, Tables
 from covidx.evaluate.attributes import attributes_of, strata_of
+from covidx.evaluate.calibration import calibration_test
 from covidx.evaluate.decision_curve import NetBenefit, decision_curve
+from covidx.evaluate.estimate import FEW, few
 from covidx.evaluate.incremental import Incremental, incremental
-from covidx.evaluate.metrics import Metrics, evaluate
+from covidx.evaluate.metrics import Metrics, evaluate_rows
 from covidx.evaluate.normal_ct import NormalCT, normal_ct, saying_normal
 from covidx.evaluate.prevalence import PredictiveValues, predictive_values
-from covidx.evaluate.readers import Reader, compare_readers
+from covidx.evaluate.readers import Reader, compare_readers, unmatched_reads
 from covidx.evaluate.recalibrate import Recalibrated, recalibrate
+from covidx.evaluate.significance import PValue
 from covidx.evaluate.study import Study
 from covidx.evaluate.subgroups import Variable, subgroups
 
 __all__ = ["Evaluation", "evaluate_study"]
+
+OWN_THRESHOLDS = "each fold has a threshold of its own: name a fold with --fold"
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,6 +44,8 @@ class Evaluation:
         This arm's decision curve, on all its test rows.
     incremental : Incremental, optional
         What each arm of the table adds, on the patients that all of them have.
+    calibration : PValue
+        Of the test that the scores are calibrated.
     left_out : dict
         Part -> why it could not be given.
     """
@@ -55,12 +62,28 @@ class Evaluation:
     normal_ct: NormalCT | None
     readers: list[Reader]
     incremental: Incremental | None
+    calibration: PValue
     left_out: dict[str, str] = field(default_factory=dict)
 
     @property
     def warnings(self) -> list[str]:
         """What a reader must know before the figures."""
-        return [v.warning for v in self.variables if v.warning is not None]
+        found, rows = [], self.study.rows
+        groups = rows.clusters.n_groups
+        rarer = min(rows.clusters.count(rows.truth), rows.clusters.count(~rows.truth))
+        if few(groups, rarer):
+            found.append(
+                f"Few patients: {groups} independent patients or groups, {rarer} of the rarer "
+                f"class (few: below {FEW}, or {FEW // 2} of a class). Read the intervals, not the "
+                "values."
+            )
+        if len(self.study.folds) > 1:
+            found.append(
+                f"The table has {len(self.study.folds)} folds: the figures are means of the folds, "
+                "whose intervals hold the models fixed. Curves, subgroups and comparisons with "
+                "readers put the scores of all folds together, which need not share a scale."
+            )
+        return found + [v.warning for v in self.variables if v.warning is not None]
 
 
 def evaluate_study(
@@ -90,11 +113,15 @@ def evaluate_study(
     """
     rows, point, validation = study.rows, study.point, study.validation_rows
     drawing = asked.drawing
-    metrics = evaluate(study.test, study.positive, point, exact=asked.exact, **drawing)
+    metrics = evaluate_rows(
+        rows, point, fold_points=study.fold_points, exact=asked.exact, **drawing
+    )
     left_out: dict[str, str] = {}
     selective: list[Selective] = []
     if point is None or validation is None:
         left_out["abstention"] = "it needs a threshold, and validation rows to choose a band on"
+        if study.fold_points:
+            left_out["abstention"] = OWN_THRESHOLDS
     else:
         selective = risk_coverage(validation, rows, point, **drawing)
     recalibrated = None
@@ -104,18 +131,17 @@ def evaluate_study(
         recalibrated = recalibrate(validation, rows, asked.calibrate, **drawing)
     predictive: list[PredictiveValues] = []
     if point is None:
-        left_out["predictive values by prevalence"] = "they need a threshold"
+        left_out["predictive values by prevalence"] = (
+            OWN_THRESHOLDS if study.fold_points else "they need a threshold"
+        )
     else:
         predictive = predictive_values(rows, point, asked.prevalences, **drawing)
     attributes = None
     if tables.manifest is not None or tables.clinical is not None:
         attributes = attributes_of(rows, tables.manifest, tables.clinical)
     variables, normal = _strata(study, asked, attributes)
-    readers: list[Reader] = []
-    if tables.reads is not None:
-        readers = compare_readers(rows, tables.reads, point, cut=asked.read_cut, **drawing)
-        for name in sorted(set(tables.reads["reader"]) - {reader.name for reader in readers}):
-            left_out[f"reader {name}"] = "read none of the test rows"
+    readers, unread = _readers(study, asked, tables.reads)
+    left_out |= unread
     added: Incremental | None = None
     if others:
         try:
@@ -136,8 +162,23 @@ def evaluate_study(
         normal_ct=normal,
         readers=readers,
         incremental=added,
+        calibration=calibration_test(rows.scores, rows.truth, rows.clusters),
         left_out=left_out,
     )
+
+
+def _readers(
+    study: Study, asked: Asked, reads: pd.DataFrame | None
+) -> tuple[list[Reader], dict[str, str]]:
+    """Readers beside the system, and which reads are left out."""
+    if reads is None:
+        return [], {}
+    rows = study.rows
+    found = compare_readers(rows, reads, study.point, cut=asked.read_cut, **asked.drawing)
+    names = sorted(set(reads["reader"]) - {reader.name for reader in found})
+    left_out = {f"reader {name}": "read none of the test rows" for name in names}
+    strangers = unmatched_reads(rows, reads)
+    return found, left_out | ({"reads": strangers} if strangers else {})
 
 
 def _strata(
@@ -166,5 +207,6 @@ def _no_rows(method: str) -> InvalidTableError:
         "A calibration is fitted on validation rows, never on test rows; there are none.",
         expected="rows with role validation",
         actual="rows with role test alone",
-        hint=f"Add validation rows to the table, or leave --calibrate {method} out.",
+        hint=f"Add validation rows to the table, or leave --calibrate {method} out; where each "
+        "fold has its own, name a fold with --fold.",
     )

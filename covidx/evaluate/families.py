@@ -7,8 +7,9 @@ import numpy.typing as npt
 
 from covidx.evaluate.auroc import ONE_CLASS, auroc_estimate
 from covidx.evaluate.bootstrap import Clusters, FloatArray, Statistic
-from covidx.evaluate.calibration import CLIP, bin_count, calibration_line, ece_statistic
+from covidx.evaluate.calibration import CLIP, calibration_error, calibration_line
 from covidx.evaluate.decisions import FUNCTIONS, decision_family, share
+from covidx.evaluate.jackknife import degrees
 from covidx.evaluate.pending import Found, Pending
 from covidx.evaluate.rows import Rows
 from covidx.evaluate.weighted import (
@@ -30,31 +31,28 @@ def rank_family(rows: Rows, name: str) -> Found:
     """``auroc`` and ``average_precision`` of a class, which depend on the scores' order alone."""
     place, ranking, clusters = rows.classes.index(name), rows.rankings[name], rows.clusters
     scores, truth = rows.probabilities[:, place], rows.labels == place
-    n, rarer = len(truth), _rarer(clusters, truth)
+    n, rarer, df = len(truth), _rarer(clusters, truth), degrees(clusters, truth)
     auroc: Found = {"auroc": auroc_estimate(scores, truth)}
     if clusters.several_rows:
-        auroc = {"auroc": Pending(ranking.auroc, n, rarer, ONE_CLASS)}
+        auroc = {"auroc": Pending(ranking.auroc, n, rarer, ONE_CLASS, df=df)}
     note = f", at the cohort's prevalence of {truth.mean():.3f}"
-    precision = Pending(ranking.average_precision, n, rarer, ONE_CLASS, note)
+    precision = Pending(ranking.average_precision, n, rarer, ONE_CLASS, note, df)
     return auroc | {"average_precision": precision}
 
 
 def score_family(scores: FloatArray, truth: BoolArray, clusters: Clusters) -> Found:
     """Metrics of the scores as probabilities: Brier, log loss and calibration."""
-    n, bins = len(truth), bin_count(len(truth))
+    n = len(truth)
     ones = np.ones(n)
     likelihood = np.clip(np.where(truth, scores, 1 - scores), CLIP, 1)
     brier = ratio_statistic((scores - truth) ** 2, ones, clusters)
     log_loss = ratio_statistic(-np.log(likelihood), ones, clusters)
     clipped = f", natural logarithm, scores clipped to {CLIP:g}"
-    binned = f", {bins} equal-mass bins, biased upward in small samples"
     intercept, slope = calibration_line(scores, truth, clusters)
     return {
         "brier": Pending(brier, n, clusters.n_groups, ONE_CLASS),
-        "log_loss": Pending(log_loss, n, 0, ONE_CLASS, clipped),
-        "ece": Pending(
-            ece_statistic(scores, truth, clusters, bins), n, clusters.n_groups, ONE_CLASS, binned
-        ),
+        "log_loss": Pending(log_loss, n, 0, ONE_CLASS, clipped, scale="ratio"),
+        "ece": calibration_error(scores, truth, clusters),
         "calibration_intercept": intercept,
         "calibration_slope": slope,
     }
@@ -84,8 +82,9 @@ def class_family(rows: Rows, *, exact: bool = False) -> Found:
     for metric, means in parts.items():
         note = ", mean over classes" + (by_class if metric in MACRO else "")
         bound = min(part.bound_n for part in means)
+        df = min(part.df or 0.0 for part in means)
         statistic = mean_statistic([part.statistic for part in means])
-        found[f"{metric}_macro"] = Pending(statistic, len(rows), bound, ABSENT, note)
+        found[f"{metric}_macro"] = Pending(statistic, len(rows), bound, ABSENT, note, df)
     return found | _whole(rows, guess, by_class, exact)
 
 
@@ -100,7 +99,10 @@ def _parts(rows: Rows, name: str, called: BoolArray) -> dict[str, Pending]:
     }
     for metric in MACRO:
         statistics[metric] = decision_statistic(cells, FUNCTIONS[metric])
-    return {name: Pending(one, len(truth), rarer, ABSENT) for name, one in statistics.items()}
+    df = degrees(clusters, truth)
+    return {
+        name: Pending(one, len(truth), rarer, ABSENT, df=df) for name, one in statistics.items()
+    }
 
 
 def _whole(rows: Rows, guess: npt.NDArray[np.intp], by_class: str, exact: bool) -> Found:
@@ -120,7 +122,12 @@ def _whole(rows: Rows, guess: npt.NDArray[np.intp], by_class: str, exact: bool) 
             brier, len(rows), 0, "no rows", ", sum over classes, between 0 and 2"
         ),
         "log_loss_multiclass": Pending(
-            log_loss, len(rows), 0, "no rows", f", natural logarithm, clipped to {CLIP:g}"
+            log_loss,
+            len(rows),
+            0,
+            "no rows",
+            f", natural logarithm, clipped to {CLIP:g}",
+            scale="ratio",
         ),
     }
 

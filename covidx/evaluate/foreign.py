@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +11,13 @@ import pandas as pd
 import pyarrow as arrow
 import pyarrow.parquet as pq
 
-from covidx.errors import InvalidTableError
+from covidx.errors import InvalidInputError, InvalidTableError
+from covidx.evaluate.positive import USUAL_POSITIVE, positive_class
+from covidx.evaluate.rows import SHOWN
 from covidx.tables import (
     PREDICTIONS,
     PROBABILITY_PREFIX,
+    is_text,
     probability_columns,
     read_csv,
     read_table,
@@ -45,10 +48,32 @@ class Predictions:
         With all columns of the schema; scores and labels are not checked yet (`Rows.of` does).
     assumed : list of str
         One sentence each; empty for a table that covidx wrote.
+    sole : str, optional
+        The class of the only probability column, where there was one.
     """
 
     table: pd.DataFrame
     assumed: list[str]
+    sole: str | None = None
+
+    def positive(self) -> tuple[str, list[str]]:
+        """The positive class, and what was assumed to find it: by its name, or the only score's.
+
+        Raises
+        ------
+        InvalidInputError
+            ``POSITIVE_UNKNOWN``.
+        """
+        classes = list(probability_columns(self.table))
+        try:
+            found, why = positive_class(classes), "by its name"
+        except InvalidInputError:
+            if self.sole is None:
+                raise
+            found, why = self.sole, "the only probability given"
+        if found == USUAL_POSITIVE:
+            return found, []
+        return found, [f"Positive is {found}, {why}; --positive names another."]
 
 
 def read_predictions(path: Path) -> Predictions:
@@ -60,15 +85,48 @@ def read_predictions(path: Path) -> Predictions:
     Raises
     ------
     InvalidTableError
-        ``TABLE_UNREADABLE``, ``TABLE_VERSION``, ``TABLE_EMPTY`` or ``COLUMNS_MISSING``.
+        ``TABLE_UNREADABLE``, ``TABLE_VERSION``, ``TABLE_EMPTY``, ``ID_MISSING`` or
+        ``COLUMNS_MISSING``.
     """
-    text = path.suffix == ".csv"
-    raw = read_csv(path).reset_index(drop=True) if text else _read_parquet(path)
+    if is_text(path):
+        raw = read_csv(path, words_for_empty=False)
+        raw = raw.set_axis((raw.index + 2).rename("line"))
+    else:
+        raw = _read_parquet(path).reset_index(drop=True)
     if raw.empty:
         raise InvalidTableError("TABLE_EMPTY", "The predictions table has no rows.", path=path)
-    if set(PREDICTIONS.columns) - {f"{PROBABILITY_PREFIX}.+"} <= set(raw.columns):
-        return Predictions(_numbers(raw), [])
-    return _completed(raw, path)
+    table, assumed = _clean_ids(raw, path)
+    whole = set(PREDICTIONS.columns) - {f"{PROBABILITY_PREFIX}.+"} <= set(raw.columns)
+    read = Predictions(_numbers(table), []) if whole else _completed(table, path)
+    return replace(read, assumed=[*assumed, *read.assumed])
+
+
+def _clean_ids(raw: pd.DataFrame, path: Path) -> tuple[pd.DataFrame, list[str]]:
+    """Ids and labels without blanks around them; a row without a group is its patient's."""
+    table, assumed = raw.copy(), []
+    place = str(raw.index.name or "row")
+    for name in ("unit_id", "patient_id", "group_id", "label", "role", "arm"):
+        if name not in table or not pd.api.types.is_string_dtype(table[name].dropna()):
+            continue
+        bare = table[name].str.strip().replace("", None)
+        changed = int((bare != table[name]).sum() - bare.isna().sum())
+        if changed:
+            assumed.append(f"Blanks around {name} were taken away ({changed} rows).")
+        table[name] = bare
+    for name in ("unit_id", "patient_id"):
+        empty = list(table.index[table[name].isna()]) if name in table else []
+        if empty:
+            more = f" and {len(empty) - SHOWN} more" if len(empty) > SHOWN else ""
+            raise InvalidTableError(
+                "ID_MISSING",
+                f"Rows have no {name}.",
+                path=path,
+                actual=f"{place} {', '.join(map(str, empty[:SHOWN]))}{more}",
+            )
+    if {"group_id", "patient_id"} <= set(table) and table["group_id"].isna().any():
+        assumed.append(f"{int(table['group_id'].isna().sum())} rows have no group: their patient.")
+        table["group_id"] = table["group_id"].fillna(table["patient_id"])
+    return table, assumed
 
 
 def _read_parquet(path: Path) -> pd.DataFrame:
@@ -110,12 +168,14 @@ def _completed(raw: pd.DataFrame, path: Path) -> Predictions:
     fill("arms_used", table["arm"])
     for name in ("split_sha256", "bundle_sha256"):
         fill(name, None)
+    given = list(probability_columns(table))
     table, more = _two_classes(_numbers(table))
     wanted = [c for c in PREDICTIONS.columns if not c.startswith(PROBABILITY_PREFIX)]
     kept = [*wanted, *probability_columns(table).values()]
     dropped = sorted(map(str, set(table.columns) - set(kept)))
     more += [f"Columns not looked at: {', '.join(dropped)}."] if dropped else []
-    return Predictions(table[kept], assumed + more)
+    sole = given[0] if len(given) == 1 else None
+    return Predictions(table[kept], assumed + more, sole)
 
 
 def _need(raw: pd.DataFrame, path: Path) -> None:
@@ -137,7 +197,16 @@ def _need(raw: pd.DataFrame, path: Path) -> None:
 def _numbers(table: pd.DataFrame) -> pd.DataFrame:
     """Scores and folds as numbers; what is no number becomes NaN, which `Rows.of` refuses."""
     columns = [*probability_columns(table).values(), "fold"]
-    return table.assign(**{c: pd.to_numeric(table[c], errors="coerce") for c in columns})
+    return table.assign(**{c: _number(table[c]) for c in columns})
+
+
+def _number(column: pd.Series) -> pd.Series:
+    """A column as doubles: a single's 0.7 is 0.7, not 0.699999988; text may have commas."""
+    if column.dtype in (np.float32, np.float16):
+        return column.astype(str).astype(np.float64)
+    if pd.api.types.is_string_dtype(column):
+        column = column.str.replace(",", ".", regex=False)
+    return pd.to_numeric(column, errors="coerce")
 
 
 def _two_classes(table: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:

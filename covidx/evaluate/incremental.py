@@ -18,6 +18,7 @@ from covidx.evaluate.decision_curve import NetBenefit, decision_curve
 from covidx.evaluate.decisions import decision_family, undecided
 from covidx.evaluate.estimate import Estimate
 from covidx.evaluate.families import rank_family
+from covidx.evaluate.independent import fold_means
 from covidx.evaluate.metrics import NO_THRESHOLD
 from covidx.evaluate.normal_ct import NormalCT, normal_ct, saying_normal
 from covidx.evaluate.paired import Comparison, System, align, compare_systems
@@ -161,12 +162,19 @@ def on_common_rows(studies: Sequence[Study]) -> tuple[list[System], dict[str, in
             actual=", ".join(f"{s.arm}: {s.rows.units[0]}" for s in studies),
         )
     kept = [s.rows.take(np.isin(s.rows.units, units)) for s in studies]
-    systems = [System(s.arm, rows, s.point) for s, rows in zip(studies, kept, strict=True)]
+    systems = [
+        System(s.arm, rows, s.point, s.fold_points) for s, rows in zip(studies, kept, strict=True)
+    ]
     return align(systems), {s.arm: len(s.rows) - len(units) for s in studies}
 
 
 def _figures(system: System, asked: Asked) -> dict[str, Estimate]:
-    """An arm's `ARM_METRICS`."""
+    """An arm's `ARM_METRICS`; means of the folds where it has several."""
+    folds = np.unique(system.rows.folds).tolist()
+    if len(folds) > 1:
+        parts = [system.in_fold(fold) for fold in folds]
+        fewest = min(part.rows.clusters.n_groups for part in parts)
+        return fold_means([_figures(part, asked) for part in parts], fewest)
     rows, point = system.rows, system.point
     found: Found = {"auroc": rank_family(rows, rows.positive)["auroc"]}
     if point is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -9,14 +10,15 @@ import numpy as np
 import pandas as pd
 
 from covidx.evaluate.bootstrap import IntArray
-from covidx.evaluate.decisions import decision_family, undecided
+from covidx.evaluate.decisions import DECISION_METRICS, decision_family, undecided
 from covidx.evaluate.estimate import Estimate
 from covidx.evaluate.families import class_family, rank_family, score_family
+from covidx.evaluate.independent import fold_means
 from covidx.evaluate.operating_point import OperatingPoint
 from covidx.evaluate.pending import settle
 from covidx.evaluate.rows import Rows
 
-__all__ = ["NO_THRESHOLD", "Metrics", "evaluate"]
+__all__ = ["NO_THRESHOLD", "Metrics", "evaluate", "evaluate_rows"]
 
 NO_THRESHOLD = "no threshold was given, and there are no validation rows to choose one on"
 
@@ -106,10 +108,10 @@ def evaluate(
 ) -> Metrics:
     """Evaluate test rows of one arm: the positive class against the rest, and class by class.
 
-    AUROC with DeLong's interval and proportions with Wilson's where every group has one row;
-    the cluster bootstrap over groups (BCa) where any group has several, and for all other
-    metrics (likelihood ratios of independent rows: the log method). A metric that these rows
-    leave undefined is NaN with a reason.
+    AUROC with DeLong's interval (Newcombe's where rows are few) and proportions with Wilson's where
+    every group has one row; the jackknife over groups where any group has several, and for all
+    other metrics (likelihood ratios of independent rows: the log method). With rows of several
+    folds, means of the folds. A metric that these rows leave undefined is NaN with a reason.
 
     Parameters
     ----------
@@ -120,7 +122,7 @@ def evaluate(
     operating_point : OperatingPoint, optional
         Chosen beforehand, on other rows; without it, what needs a threshold is undefined.
     seed, resamples : int
-        Of the bootstrap; the same seed gives the same intervals.
+        As in `settle`; the same seed gives the same intervals.
     exact : bool
         Clopper and Pearson's interval in place of Wilson's.
 
@@ -130,6 +132,68 @@ def evaluate(
         ``ROLE_NOT_TEST``, or what `Rows.of` refuses.
     """
     rows = Rows.of(predictions, positive).only_test()
+    return evaluate_rows(rows, operating_point, seed=seed, resamples=resamples, exact=exact)
+
+
+def evaluate_rows(
+    rows: Rows,
+    operating_point: OperatingPoint | None,
+    *,
+    fold_points: Mapping[int, OperatingPoint] | None = None,
+    seed: int = 0,
+    resamples: int = 2000,
+    exact: bool = False,
+) -> Metrics:
+    """Evaluate checked test rows; those of several folds by the mean of the folds.
+
+    A score of one fold's model need not mean what another's does: rows of different folds are not
+    ranked together. The intervals hold the models fixed.
+
+    Parameters
+    ----------
+    rows : Rows
+        Test rows; no patient in two folds.
+    operating_point : OperatingPoint, optional
+        For all rows.
+    fold_points : mapping, optional
+        Fold -> its own, in place of that.
+    seed, resamples, exact
+        As in `evaluate`.
+    """
+    folds = np.unique(rows.folds).tolist()
+    points = {fold: (fold_points or {}).get(fold, operating_point) for fold in folds}
+    parts = [
+        _of_one_model(
+            rows.take(rows.folds == fold) if len(folds) > 1 else rows,
+            points[fold],
+            seed=seed,
+            resamples=resamples,
+            exact=exact,
+        )
+        for fold in folds
+    ]
+    if len(folds) == 1:
+        return parts[0]
+    fewest = min(part.n_groups for part in parts)
+    estimates = fold_means([part.estimates for part in parts], fewest)
+    if operating_point is not None and not fold_points:
+        estimates = _at(estimates, DECISION_METRICS, operating_point)
+    return Metrics(
+        estimates=estimates,
+        point=operating_point,
+        classes=rows.classes,
+        positive=rows.positive,
+        confusion=sum((part.confusion for part in parts), np.zeros_like(parts[0].confusion)),
+        decisions=sum((part.decisions for part in parts), np.zeros_like(parts[0].decisions)),
+        n_groups=rows.clusters.n_groups,
+        level=rows.level,
+    )
+
+
+def _of_one_model(
+    rows: Rows, operating_point: OperatingPoint | None, *, seed: int, resamples: int, exact: bool
+) -> Metrics:
+    positive = rows.positive
     scores, truth, clusters = rows.scores, rows.truth, rows.clusters
     decisions = np.zeros((2, 2), dtype=np.int64)
     if operating_point is None:
@@ -143,9 +207,7 @@ def evaluate(
         found |= class_family(rows, exact=exact)
     estimates = settle(found, clusters, seed=seed, resamples=resamples)
     if operating_point is not None:
-        at, origin = operating_point.threshold, operating_point.text
-        for name in decided:
-            estimates[name] = replace(estimates[name], threshold=at, threshold_origin=origin)
+        estimates = _at(estimates, decided, operating_point)
     confusion = np.zeros((len(rows.classes), len(rows.classes)), dtype=np.int64)
     np.add.at(confusion, (rows.labels, rows.probabilities.argmax(axis=1)), 1)
     return Metrics(
@@ -158,3 +220,14 @@ def evaluate(
         n_groups=rows.clusters.n_groups,
         level=rows.level,
     )
+
+
+def _at(
+    estimates: Mapping[str, Estimate], names: Iterable[str], point: OperatingPoint
+) -> dict[str, Estimate]:
+    """The estimates, those of these names with the threshold that they were found at."""
+    at, origin = point.threshold, point.text
+    return {
+        name: replace(one, threshold=at, threshold_origin=origin) if name in names else one
+        for name, one in estimates.items()
+    }

@@ -8,8 +8,10 @@ from typing import Any
 import pandas as pd
 
 from covidx.errors import InvalidInputError, InvalidTableError
+from covidx.evaluate.auroc import auroc_estimate
 from covidx.evaluate.decisions import share
 from covidx.evaluate.estimate import Estimate, undefined
+from covidx.evaluate.jackknife import degrees
 from covidx.evaluate.operating_point import OperatingPoint
 from covidx.evaluate.pending import Found, Pending, settle
 from covidx.evaluate.rows import Rows
@@ -123,5 +125,8 @@ def _row(
     note = f", {n} such positives against {int((~truth).sum())} negatives"
     rarer = min(clusters.count(truth), clusters.count(~truth))
     statistic = auroc_statistic(part.scores, truth, clusters)
-    found["auroc"] = Pending(statistic, len(part), rarer, "no such positive rows", note)
+    found["auroc"] = auroc_estimate(part.scores, truth, note)
+    if clusters.several_rows:
+        df = degrees(clusters, truth)
+        found["auroc"] = Pending(statistic, len(part), rarer, "no such positive rows", note, df)
     return settle(found, clusters, seed=seed, resamples=resamples)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -16,16 +17,49 @@ from covidx.errors import InvalidTableError, LeakageError
 from covidx.evaluate.bootstrap import FloatArray, IntArray
 from covidx.evaluate.rows import Rows
 from covidx.evaluate.weighted import BoolArray
+from covidx.tables import OUT_OF_FOLD
 
-__all__ = ["OperatingPoint", "OperatingRule", "choose_operating_point"]
+__all__ = [
+    "HONEST_ROLES",
+    "OperatingPoint",
+    "OperatingRule",
+    "choose_operating_point",
+    "decide_by_fold",
+    "says_test",
+]
 
 Rule = Literal["youden", "sensitivity", "specificity", "cost"]
 FIXED = "fixed"
 """The rule of a threshold that was given, not chosen here."""
 
+HONEST_ROLES = ("validation", OUT_OF_FOLD)
+"""Roles whose rows may choose a threshold: those of out-of-fold rows were scored by a model that
+had not seen them, as validation rows were."""
+
+_DIAGNOSTIC = r"(?<!pcr)(?<!pcr[ -])(?<!rapid[ -])(?<!antigen[ -])(?<!antibody[ -])(?<!flow[ -])"
+_ROWS = r"(set|split|fold|row|data|dataset|partition|patient|case|image|scan|sample|subject)s?\b"
 _SAYS_TEST = re.compile(
-    r"^\s*test\b|\btest(ing)?[ -](set|rows|data|patients|cases|split|images)\b", re.I
+    rf"^\W*test(ing)?\b(?=\W*$|\s*[,;:(=])|{_DIAGNOSTIC}\btest(ing)?[ -]{_ROWS}"
+    rf"|\b(evaluation|eval)[ -]{_ROWS}|\b(these|same)( very)?[ -]{_ROWS}",
+    re.I,
 )
+_SAYS_HELD_OUT = re.compile(r"\bh[eo]ld[ -]?outs?\b", re.I)
+
+
+def says_test(origin: str) -> bool:
+    """Whether an origin in words says that a threshold was chosen on the rows under test.
+
+    A test may be a PCR, and a holdout may be a validation set; both are let pass.
+
+    Examples
+    --------
+    >>> [says_test(origin) for origin in ("the test set", "the holdout", "these very patients")]
+    [True, True, True]
+    >>> [says_test(origin) for origin in ("PCR-test patients of 2020", "Test centre Bonn, 2020")]
+    [False, False]
+    """
+    held_out = _SAYS_HELD_OUT.search(origin) and not re.search("validation|tuning", origin, re.I)
+    return bool(_SAYS_TEST.search(origin) or held_out)
 
 
 @dataclass(frozen=True)
@@ -54,7 +88,7 @@ class OperatingPoint:
     origin: str
 
     def __post_init__(self) -> None:
-        if _SAYS_TEST.search(self.origin):
+        if says_test(self.origin):
             raise _on_test(self.origin)
         if not math.isfinite(self.threshold):
             raise ValueError(f"A threshold is a finite number, not {self.threshold}.")
@@ -112,7 +146,7 @@ def choose_operating_point(
     Parameters
     ----------
     validation : DataFrame
-        Rows of a predictions table, one arm, role ``validation``.
+        Rows of a predictions table, one arm, role ``validation`` or ``out-of-fold``.
     positive : str
         The positive class.
     rule : str
@@ -166,8 +200,17 @@ def choose_operating_point(
         kept = negatives - false_alarms >= (target or 0) * negatives - 1e-9
         best = int(np.flatnonzero(kept)[0]) if kept.any() else len(candidates) - 1
         name = f"specificity >= {target:g}"
-    origin = f"validation, n = {len(rows)} ({positives} positive)"
+    origin = f"{rows.role}, n = {len(rows)} ({positives} positive)"
     return OperatingPoint(float(candidates[best]), name, origin)
+
+
+def decide_by_fold(
+    scores: FloatArray, folds: IntArray, points: Mapping[int, OperatingPoint]
+) -> BoolArray:
+    """Which scores are called positive, each at the threshold of its fold, shape (rows,)."""
+    thresholds = np.array([points[fold].threshold for fold in folds.tolist()])
+    called: BoolArray = scores >= thresholds
+    return called
 
 
 def _check_target(rule: Rule, target: float | None, prevalence: float | None) -> None:

@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import combinations
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.sparse import coo_matrix
-from scipy.sparse.csgraph import connected_components
 
 from covidx.errors import InvalidTableError
 from covidx.evaluate.auroc import ONE_CLASS
-from covidx.evaluate.bootstrap import Statistic
+from covidx.evaluate.bootstrap import IntArray, Statistic
+from covidx.evaluate.decisions import share_difference
 from covidx.evaluate.estimate import Estimate, undefined
-from covidx.evaluate.operating_point import OperatingPoint
+from covidx.evaluate.independent import fold_means
+from covidx.evaluate.jackknife import degrees, enough
+from covidx.evaluate.operating_point import OperatingPoint, decide_by_fold
 from covidx.evaluate.pending import Found, Pending, settle
-from covidx.evaluate.rows import SHOWN, Rows
+from covidx.evaluate.rows import SHOWN, Rows, joined
 from covidx.evaluate.significance import (
     CLUSTERED,
     PValue,
@@ -44,18 +45,31 @@ PAIRED = ", paired difference"
 
 @dataclass(frozen=True, eq=False)
 class System:
-    """A name, its test rows, and its operating point if it has one."""
+    """A name, its test rows, and its operating point, or one a fold, if it has any."""
 
     name: str
     rows: Rows
     point: OperatingPoint | None
+    fold_points: Mapping[int, OperatingPoint] = field(default_factory=dict)
+
+    @property
+    def decides(self) -> bool:
+        """Whether it has a threshold, for all rows or for each fold."""
+        return self.point is not None or bool(self.fold_points)
 
     @property
     def called(self) -> BoolArray:
-        """Decisions at the operating point, shape (rows,)."""
+        """Decisions at the operating point, shape (rows,); each fold's rows at its own."""
+        if self.fold_points:
+            return decide_by_fold(self.rows.scores, self.rows.folds, self.fold_points)
         if self.point is None:
             raise ValueError(NO_POINT)
         return self.point.decide(self.rows.scores)
+
+    def in_fold(self, fold: int) -> System:
+        """Its rows of one fold, at that fold's threshold."""
+        rows = self.rows.take(self.rows.folds == fold)
+        return System(self.name, rows, self.fold_points.get(fold, self.point))
 
 
 @dataclass(frozen=True)
@@ -96,7 +110,7 @@ def align(systems: Sequence[System]) -> list[System]:
     Raises
     ------
     InvalidTableError
-        ``UNEQUAL_PATIENTS`` or ``UNEQUAL_TRUTH``, naming units.
+        ``UNEQUAL_PATIENTS``, ``UNEQUAL_TRUTH`` or ``UNEQUAL_FOLDS``, naming units.
     """
     first = systems[0]
     for system in systems[1:]:
@@ -108,21 +122,20 @@ def align(systems: Sequence[System]) -> list[System]:
         if len(differs):
             message = f"{first.name} and {system.name} differ on labels."
             raise _unequal("UNEQUAL_TRUTH", message, differs)
-    groups = _joined([s.rows for s in ordered])
-    return [replace(s, rows=replace(s.rows, groups=groups)) for s in ordered]
+    groups = joined([s.rows.groups for s in ordered])
+    folds = _common_folds(ordered)
+    return [replace(s, rows=replace(s.rows, groups=groups, folds=folds)) for s in ordered]
 
 
-def _joined(tables: Sequence[Rows]) -> npt.NDArray[np.str_]:
-    """Groups that no table divides: connected components over all tables' groups."""
-    codes, shift = [], len(tables[0])
-    for rows in tables:
-        codes.append(rows.clusters.codes + shift)
-        shift += rows.clusters.n_groups
-    n = len(tables[0])
-    row, node = np.tile(np.arange(n), len(tables)), np.concatenate(codes)
-    edges = coo_matrix((np.ones(len(row)), (row, node)), shape=(shift, shift))
-    _, component = connected_components(edges, directed=False)
-    return component[:n].astype(np.str_)
+def _common_folds(systems: Sequence[System]) -> IntArray:
+    """The folds of those systems that have several; one model has scored all rows of the others."""
+    several = [s for s in systems if len(np.unique(s.rows.folds)) > 1]
+    for system in several[1:]:
+        differs = system.rows.units[system.rows.folds != several[0].rows.folds]
+        if len(differs):
+            message = f"{several[0].name} and {system.name} differ on folds."
+            raise _unequal("UNEQUAL_FOLDS", message, differs)
+    return (several or systems)[0].rows.folds
 
 
 def _same_units(first: System, other: System) -> None:
@@ -153,7 +166,9 @@ def compare_systems(
 ) -> list[Comparison]:
     """Pairs of systems, first minus second, on the same resamples of the same rows.
 
-    Differences by a paired bootstrap (BCa) over rows, or over groups where any has several rows.
+    AUROC, average precision and Brier by the jackknife over rows, or over groups where any has
+    several rows; sensitivity and specificity by Newcombe's interval for paired proportions. Rows
+    of several folds: means of the folds' differences.
     P-values by DeLong's and McNemar's tests, only where rows are independent; Holm's correction
     over the pairs, for each metric on its own.
 
@@ -164,7 +179,7 @@ def compare_systems(
     against_first : bool
         Only the pairs with the first system, not every pair.
     seed, resamples : int
-        Of the bootstrap.
+        As in `settle`.
     """
     pairs = list(combinations(systems, 2))
     if against_first:
@@ -180,24 +195,30 @@ def compare_systems(
 
 
 def _differences(a: System, b: System, seed: int, resamples: int) -> dict[str, Estimate]:
+    folds = np.unique(a.rows.folds).tolist()
+    if len(folds) > 1:
+        parts = [_differences(a.in_fold(k), b.in_fold(k), seed, resamples) for k in folds]
+        return fold_means(parts, min(a.in_fold(k).rows.clusters.n_groups for k in folds))
     truth, clusters, n = a.rows.truth, a.rows.clusters, len(a.rows)
     found: Found = {}
     if not clusters.several_rows:
         found["auroc_delong"] = delong_difference(a.rows.scores, b.rows.scores, truth)
-    parts: dict[str, list[Statistic]] = {"auroc": [], "average_precision": [], "brier": []}
+    df = degrees(clusters, truth)
+    parts_of: dict[str, list[Statistic]] = {"auroc": [], "average_precision": [], "brier": []}
     for scores in (a.rows.scores, b.rows.scores):
-        parts["auroc"].append(auroc_statistic(scores, truth, clusters))
-        parts["average_precision"].append(average_precision_statistic(scores, truth, clusters))
-        parts["brier"].append(ratio_statistic((scores - truth) ** 2, np.ones(n), clusters))
-    for name, (one, two) in parts.items():
-        found[name] = Pending(difference_statistic(one, two), n, 0, ONE_CLASS, PAIRED)
+        parts_of["auroc"].append(auroc_statistic(scores, truth, clusters))
+        parts_of["average_precision"].append(average_precision_statistic(scores, truth, clusters))
+        parts_of["brier"].append(ratio_statistic((scores - truth) ** 2, np.ones(n), clusters))
+    for name, (one, two) in parts_of.items():
+        freedom = {"auroc": df, "average_precision": enough(df), "brier": None}[name]
+        difference = difference_statistic(one, two)
+        found[name] = Pending(difference, n, 0, ONE_CLASS, PAIRED, freedom)
     for name, among in (("sensitivity", truth), ("specificity", ~truth)):
-        m = int(among.sum())
-        if a.point is None or b.point is None:
-            found[name] = undefined(m, "paired difference", NO_POINT)
-            continue
-        one, two = (ratio_statistic((s.called == truth) & among, among, clusters) for s in (a, b))
-        found[name] = Pending(difference_statistic(one, two), m, 0, ONE_CLASS, PAIRED)
+        if a.decides and b.decides:
+            right = (a.called == truth, b.called == truth)
+            found[name] = share_difference(*right, among, clusters, ONE_CLASS)
+        else:
+            found[name] = undefined(int(among.sum()), "paired difference", NO_POINT)
     return settle(found, clusters, seed=seed, resamples=resamples)
 
 
@@ -206,9 +227,9 @@ def _tests(a: System, b: System) -> dict[str, PValue]:
     among = {"sensitivity": truth, "specificity": ~truth, "accuracy": np.ones_like(truth)}
     if a.rows.clusters.several_rows:
         return {name: no_test(len(truth), "none", CLUSTERED) for name in ("auroc", *among)}
-    tests = {"auroc": delong_test(a.rows.scores, b.rows.scores, truth)}
+    tests = {"auroc": delong_test(a.rows.scores, b.rows.scores, truth, a.rows.folds)}
     for name, rows in among.items():
-        if a.point is None or b.point is None:
+        if not (a.decides and b.decides):
             tests[name] = no_test(int(rows.sum()), "McNemar", NO_POINT)
         else:
             tests[name] = mcnemar((a.called == truth)[rows], (b.called == truth)[rows])

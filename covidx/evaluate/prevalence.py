@@ -11,6 +11,7 @@ from scipy.special import expit, logit, ndtri
 from covidx.evaluate.auroc import ONE_CLASS
 from covidx.evaluate.bootstrap import FloatArray
 from covidx.evaluate.estimate import CONFIDENCE, Estimate, undefined
+from covidx.evaluate.jackknife import degrees, enough
 from covidx.evaluate.likelihood import ADDED, Decisions, log_ratio
 from covidx.evaluate.operating_point import OperatingPoint
 from covidx.evaluate.pending import Found, Pending, settle
@@ -43,8 +44,8 @@ def predictive_values(
     """PPV and NPV by prevalence, as sensitivity and specificity would give them.
 
     It holds sensitivity and specificity fixed while prevalence moves, which is not so where the
-    spectrum of disease moves with it. Independent rows: `logit_interval`; else the cluster
-    bootstrap.
+    spectrum of disease moves with it. Independent rows: `logit_interval`; else the
+    jackknife over groups.
 
     Parameters
     ----------
@@ -56,13 +57,15 @@ def predictive_values(
     called, truth, clusters = point.decide(rows.scores), rows.truth, rows.clusters
     if clusters.several_rows:
         found: Found = {}
+        df = enough(degrees(clusters, truth))
+        rarer = min(clusters.count(truth), clusters.count(~truth)) if df else 0
         cells = decision_cells(called, truth, clusters)
         for p in prevalences:
             for name, function in (("ppv", _ppv), ("npv", _npv)):
                 statistic = decision_statistic(cells, partial(function, p))
                 note = f", by Bayes at a prevalence of {p:g}"
                 found[f"{name} {p}"] = Pending(
-                    statistic, len(rows), clusters.n_groups, ONE_CLASS, note
+                    statistic, len(rows), rarer, ONE_CLASS, note, df, "share"
                 )
         settled = settle(found, clusters, seed=seed, resamples=resamples)
         return [PredictiveValues(p, settled[f"ppv {p}"], settled[f"npv {p}"]) for p in prevalences]

@@ -12,16 +12,16 @@ import pandas as pd
 from covidx.errors import InvalidTableError
 from covidx.evaluate.auroc import ONE_CLASS
 from covidx.evaluate.bootstrap import FloatArray
-from covidx.evaluate.decisions import share
+from covidx.evaluate.decisions import share, share_difference
 from covidx.evaluate.estimate import Estimate
 from covidx.evaluate.operating_point import OperatingPoint
-from covidx.evaluate.pending import Found, Pending, settle
+from covidx.evaluate.pending import Found, settle
 from covidx.evaluate.rows import SHOWN, Rows
 from covidx.evaluate.significance import CLUSTERED, PValue, holm, mcnemar, no_test
-from covidx.evaluate.weighted import BoolArray, difference_statistic, ratio_statistic
+from covidx.evaluate.weighted import BoolArray
 from covidx.tables import read_csv
 
-__all__ = ["READ_CUT", "Reader", "compare_readers", "read_reads"]
+__all__ = ["READ_CUT", "Reader", "compare_readers", "read_reads", "unmatched_reads"]
 
 READ_CUT = 4
 """Rating from 1 to 5 from which a read counts as positive: high suspicion, as in CO-RADS 4
@@ -91,7 +91,7 @@ def read_reads(path: Path) -> pd.DataFrame:
     InvalidTableError
         ``COLUMNS_MISSING``, ``READ_INVALID``, ``DUPLICATE_READS``.
     """
-    raw = read_csv(path)
+    raw = read_csv(path, words_for_empty=False)
     key = next((name for name in ("unit_id", "patient_id") if name in raw), None)
     if key is None or not {"reader", "read"} <= set(raw.columns):
         raise InvalidTableError(
@@ -101,6 +101,7 @@ def read_reads(path: Path) -> pd.DataFrame:
             expected="unit_id or patient_id, reader, read",
             actual=", ".join(map(str, raw.columns)),
         )
+    raw[[key, "reader"]] = raw[[key, "reader"]].apply(lambda column: column.str.strip())
     reads = pd.DataFrame({"key": key, "id": raw[key], "reader": raw["reader"]})
     reads["read"] = pd.to_numeric(raw["read"], errors="coerce")
     wrong = raw[~reads["read"].isin(range(6)) | raw[[key, "reader"]].isna().any(axis=1)]
@@ -127,6 +128,17 @@ def _refuse(path: Path, code: str, message: str, rows: pd.DataFrame) -> None:
     ]
     more = f"; and {len(lines) - SHOWN} more" if len(lines) > SHOWN else ""
     raise InvalidTableError(code, message, path=path, actual="; ".join(lines[:SHOWN]) + more)
+
+
+def unmatched_reads(rows: Rows, reads: pd.DataFrame) -> str | None:
+    """A sentence on the reads that belong to no test row, naming the first; None without any."""
+    ids = rows.units if reads["key"].iloc[0] == "unit_id" else rows.patients
+    lost = reads[~reads["id"].isin(ids)]
+    if lost.empty:
+        return None
+    names = list(dict.fromkeys(lost["id"].astype(str)))
+    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+    return f"{len(lost)} belong to no test row: {', '.join(names[:SHOWN])}{more}"
 
 
 def compare_readers(
@@ -193,7 +205,7 @@ def _reader(
             tests[metric] = no_test(int(among.sum()), "McNemar", NO_POINT)
             continue
         right = [(decided == truth) & among for decided in (point.decide(rows.scores), called)]
-        found[f"{metric} minus"] = _minus(right, among, rows)
+        found[f"{metric} minus"] = share_difference(right[0], right[1], among, clusters, ONE_CLASS)
         if clusters.several_rows:
             tests[metric] = no_test(int(among.sum()), "none", CLUSTERED)
         else:
@@ -211,13 +223,6 @@ def _reader(
         differences={k.removesuffix(" minus"): v for k, v in settled.items()},
         tests=tests,
     )
-
-
-def _minus(right: list[BoolArray], among: BoolArray, rows: Rows) -> Pending:
-    """The system's share minus the reader's."""
-    system, reader = (ratio_statistic(r, among, rows.clusters) for r in right)
-    statistic = difference_statistic(system, reader)
-    return Pending(statistic, int(among.sum()), 0, ONE_CLASS, ", paired difference")
 
 
 def _steps(reads: FloatArray, truth: BoolArray, cuts: list[int]) -> list[tuple[int, float, float]]:

@@ -15,6 +15,7 @@ from covidx.evaluate.bootstrap import FloatArray
 from covidx.evaluate.calibration import CLIP, logistic_line
 from covidx.evaluate.estimate import Estimate
 from covidx.evaluate.families import score_family
+from covidx.evaluate.operating_point import HONEST_ROLES
 from covidx.evaluate.pending import settle
 from covidx.evaluate.rows import Rows
 
@@ -78,11 +79,11 @@ def recalibrate(
     InvalidTableError
         ``CALIBRATION_UNFITTED`` where the fit has no solution (one class, perfect separation).
     """
-    if validation.role != "validation":
+    if validation.role not in HONEST_ROLES:
         raise LeakageError(
             f"CALIBRATED_ON_{validation.role.upper()}",
             "A calibration fitted on other than validation rows is too good to be true.",
-            expected="rows with role validation",
+            expected="rows with role validation or out-of-fold",
             actual=f"rows with role {validation.role}",
         )
     _need_both(validation)
@@ -100,7 +101,7 @@ def recalibrate(
         )
         for rows in (test, after)
     ]
-    origin = f"validation, n = {len(validation)} ({positives} positive)"
+    origin = f"{validation.role}, n = {len(validation)} ({positives} positive)"
     return Recalibrated(method, parameters, origin, after, *found)
 
 

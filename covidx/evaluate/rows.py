@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from scipy.sparse import coo_matrix
+from scipy.sparse.csgraph import connected_components
 
 from covidx.errors import InvalidTableError
 from covidx.evaluate.bootstrap import Clusters, FloatArray, IntArray
 from covidx.evaluate.weighted import BoolArray, Ranking
 from covidx.tables import PREDICTIONS, check, probability_columns
 
-__all__ = ["Rows"]
+__all__ = ["Rows", "joined"]
 
 SUM_TOLERANCE = 0.01
 """How far a row's probabilities may sum from 1 (rounding in another system's table)."""
@@ -42,7 +44,7 @@ class Rows:
     labels : int array, shape (rows,)
         Index into `classes`.
     groups : array, shape (rows,)
-        What is not independent of each other.
+        What is not independent of each other: rows of one patient, and rows of one group.
     folds : int array, shape (rows,)
     units, patients : array, shape (rows,)
         Ids, by which other tables are joined.
@@ -60,8 +62,17 @@ class Rows:
     patients: npt.NDArray[np.str_]
 
     @classmethod
-    def of(cls, predictions: pd.DataFrame, positive: str) -> Rows:
+    def of(cls, predictions: pd.DataFrame, positive: str, *, by_group_alone: bool = False) -> Rows:
         """Check a predictions table and take its numbers.
+
+        Parameters
+        ----------
+        predictions : DataFrame
+            Rows of one arm, role and level.
+        positive : str
+            The class that sensitivity speaks of.
+        by_group_alone : bool
+            Take ``group_id`` for all that is not independent, even where it divides a patient.
 
         Raises
         ------
@@ -81,6 +92,7 @@ class Rows:
         columns = probability_columns(table)
         classes = tuple(columns)
         _check_labels(table, classes, positive)
+        groups, patients = (table[c].to_numpy(np.str_) for c in ("group_id", "patient_id"))
         return cls(
             classes=classes,
             positive=positive,
@@ -88,10 +100,10 @@ class Rows:
             role=str(table["role"].iloc[0]),
             probabilities=table[list(columns.values())].to_numpy(np.float64),
             labels=pd.Index(classes).get_indexer(pd.Index(table["label"])).astype(np.int64),
-            groups=table["group_id"].to_numpy(np.str_),
+            groups=groups if by_group_alone else joined([groups, patients]),
             folds=table["fold"].to_numpy(np.int64),
             units=table["unit_id"].to_numpy(np.str_),
-            patients=table["patient_id"].to_numpy(np.str_),
+            patients=patients,
         )
 
     def only_test(self) -> Rows:
@@ -143,6 +155,28 @@ class Rows:
             name: Ranking(self.probabilities[:, k], self.labels == k, self.clusters)
             for k, name in enumerate(self.classes)
         }
+
+
+def joined(divisions: Sequence[npt.NDArray[np.str_]]) -> npt.NDArray[np.str_]:
+    """Groups that none of several divisions of the same rows divides.
+
+    Connected components: two rows are in one group where any division has them in one, or where
+    a chain of such rows joins them. The first division is given back where it is that already.
+
+    Parameters
+    ----------
+    divisions : sequence of array, shape (rows,)
+        Names of groups, one division an array.
+    """
+    found = [np.unique(one, return_inverse=True) for one in divisions]
+    n, shift = len(divisions[0]), np.cumsum([len(divisions[0])] + [len(x) for x, _ in found])
+    nodes = np.concatenate([codes + k for (_, codes), k in zip(found, shift, strict=False)])
+    edges = coo_matrix(
+        (np.ones(len(nodes)), (np.tile(np.arange(n), len(found)), nodes)),
+        shape=(shift[-1], shift[-1]),
+    )
+    count, component = connected_components(edges, directed=False)
+    return divisions[0] if count == len(found[0][0]) else component[:n].astype(np.str_)
 
 
 def _check_scores(predictions: pd.DataFrame) -> None:

@@ -7,13 +7,14 @@ from collections.abc import Callable
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import spearmanr
 
 from covidx.errors import InvalidTableError
 from covidx.evaluate.blocks import FloatArray, Statistic
-from covidx.evaluate.bootstrap import Clusters, bootstrap, bootstrap_estimate
+from covidx.evaluate.bootstrap import Clusters
 from covidx.evaluate.estimate import Estimate
-from covidx.evaluate.weighted import ratio_statistic
+from covidx.evaluate.intervals import Scale
+from covidx.evaluate.pending import Found, Pending, settle
+from covidx.evaluate.weighted import divide, ratio_statistic
 
 __all__ = ["conformal_half_width", "coverage_without", "mean_error", "score_estimates"]
 
@@ -36,7 +37,7 @@ def score_estimates(
     groups : array, shape (rows,)
         Whose row it is: whole groups are drawn.
     seed, resamples : int
-        Of the bootstrap; all estimates are on the same resamples.
+        As in `settle`.
 
     Returns
     -------
@@ -67,55 +68,77 @@ def score_estimates(
         "mae_control": ratio_statistic(abs(c - y), one, clusters),
         "mae_minus_control": ratio_statistic(abs(f - y) - abs(c - y), one, clusters),
         "bias": ratio_statistic(f - y, one, clusters),
-        "r2": _by_draw(lambda at: _r2(y[at], f[at]), clusters),
-        "spearman": _by_draw(lambda at: _spearman(y[at], f[at]), clusters),
-        "kappa": _by_draw(lambda at: _kappa(np.rint(y[at]), np.rint(f[at])), clusters),
+        "r2": _weighted(_r2, y, f, clusters),
+        "spearman": _weighted(_spearman, y, f, clusters),
+        "kappa": _weighted(_kappa, np.rint(y), np.rint(f), clusters),
     }
-    drawn = bootstrap(statistics, clusters, seed=seed, resamples=resamples)
-    return {
-        name: bootstrap_estimate(
-            one, clusters, len(y), bound_n=0, empty="one of the two never changes"
-        )
-        for name, one in drawn.items()
+    scales: dict[str, Scale] = {"mae": "ratio", "mae_control": "ratio"}
+    scales |= {"spearman": "correlation", "kappa": "correlation"}
+    empty = "one of the two never changes"
+    waiting: Found = {
+        name: Pending(one, len(y), 0, empty, scale=scales.get(name, "plain"))
+        for name, one in statistics.items()
     }
+    return settle(waiting, clusters, seed=seed, resamples=resamples)
 
 
 def mean_error(residuals: npt.ArrayLike, groups: npt.ArrayLike, seed: int = 0) -> Estimate:
     """The mean absolute error alone, with its interval."""
     sizes, clusters = np.abs(np.asarray(residuals, float)), Clusters.of(groups)
     statistic = ratio_statistic(sizes, np.ones(len(sizes)), clusters)
-    drawn = bootstrap({"mae": statistic}, clusters, seed=seed, resamples=2000)["mae"]
-    return bootstrap_estimate(drawn, clusters, len(sizes), bound_n=0, empty="")
+    found: Found = {"mae": Pending(statistic, len(sizes), 0, "", scale="ratio")}
+    return settle(found, clusters, seed=seed, resamples=2000)["mae"]
 
 
-def _by_draw(value: Callable[[npt.NDArray[np.int64]], float], clusters: Clusters) -> Statistic:
-    """A statistic that is no ratio of sums: worked out on the rows of each draw."""
-    rows = np.arange(len(clusters.codes))
+def _weighted(
+    function: Callable[[FloatArray, FloatArray, FloatArray], FloatArray],
+    y: FloatArray,
+    f: FloatArray,
+    clusters: Clusters,
+) -> Statistic:
+    """A statistic of two columns (rows, 1) and how often each row counts (rows, draws)."""
 
     def statistic(counts: FloatArray) -> FloatArray:
-        times = counts.astype(np.int64)[clusters.codes]  # (rows, draws)
-        return np.array([value(np.repeat(rows, draw)) for draw in times.T])
+        return function(y[:, None], f[:, None], counts[clusters.codes])
 
     return statistic
 
 
-def _r2(y: FloatArray, f: FloatArray) -> float:
-    spread = float(((y - y.mean()) ** 2).sum()) if len(y) else 0.0
-    return 1.0 - float(((y - f) ** 2).sum()) / spread if spread > 0 else math.nan
+def _moments(
+    y: FloatArray, f: FloatArray, weights: FloatArray
+) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray, FloatArray]:
+    """Weighted means, variances and covariance, each (draws,)."""
+    total = np.maximum(weights.sum(axis=0), 1e-300)
+    means = [(weights * one).sum(axis=0) / total for one in (y, f)]
+    away, off = y - means[0], f - means[1]
+    squares = [(weights * one).sum(axis=0) / total for one in (away**2, off**2, away * off)]
+    return means[0], means[1], squares[0], squares[1], squares[2]
 
 
-def _spearman(y: FloatArray, f: FloatArray) -> float:
-    if len(y) < 2 or np.ptp(y) == 0 or np.ptp(f) == 0:
-        return math.nan
-    return float(spearmanr(y, f).statistic)
+def _r2(y: FloatArray, f: FloatArray, weights: FloatArray) -> FloatArray:
+    spread = _moments(y, f, weights)[2] * weights.sum(axis=0)
+    return 1 - divide((weights * (y - f) ** 2).sum(axis=0), spread)
 
 
-def _kappa(y: FloatArray, f: FloatArray) -> float:
+def _spearman(y: FloatArray, f: FloatArray, weights: FloatArray) -> FloatArray:
+    _, _, one, other, both = _moments(_ranks(y, weights), _ranks(f, weights), weights)
+    return divide(both, np.sqrt(one * other))
+
+
+def _ranks(values: FloatArray, weights: FloatArray) -> FloatArray:
+    """Midranks (rows, draws) of rows that count several times."""
+    _, codes = np.unique(values, return_inverse=True)
+    level = np.zeros((int(codes.max()) + 1, weights.shape[1]))
+    np.add.at(level, codes.ravel(), weights)
+    ranks: FloatArray = (np.cumsum(level, axis=0) - level + (level + 1) / 2)[codes.ravel()]
+    return ranks
+
+
+def _kappa(y: FloatArray, f: FloatArray, weights: FloatArray) -> FloatArray:
     """Quadratic weights turn Cohen's kappa into squared differences, paired over unpaired."""
-    if not len(y):
-        return math.nan
-    unpaired = y.var() + f.var() + (y.mean() - f.mean()) ** 2
-    return 1.0 - float(((y - f) ** 2).mean() / unpaired) if unpaired > 0 else math.nan
+    mean, other, one, two, _ = _moments(y, f, weights)
+    paired = (weights * (y - f) ** 2).sum(axis=0)
+    return 1 - divide(paired, (one + two + (mean - other) ** 2) * weights.sum(axis=0))
 
 
 def conformal_half_width(residuals: npt.ArrayLike, coverage: float) -> float:
@@ -144,5 +167,5 @@ def coverage_without(
         held[own] = sizes[own] <= conformal_half_width(sizes[~own], coverage)
     clusters = Clusters.of(names)
     statistic = ratio_statistic(held, np.ones(len(held)), clusters)
-    drawn = bootstrap({"coverage": statistic}, clusters, seed=seed, resamples=2000)["coverage"]
-    return bootstrap_estimate(drawn, clusters, len(held), bound_n=clusters.n_groups, empty="")
+    found: Found = {"coverage": Pending(statistic, len(held), clusters.n_groups, "")}
+    return settle(found, clusters, seed=seed, resamples=2000)["coverage"]

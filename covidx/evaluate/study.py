@@ -2,19 +2,31 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import pandas as pd
 
 from covidx.errors import CovidxError, InvalidInputError, InvalidTableError, LeakageError
-from covidx.evaluate.operating_point import FIXED, OperatingPoint, Rule, choose_operating_point
+from covidx.evaluate.operating_point import (
+    FIXED,
+    HONEST_ROLES,
+    OperatingPoint,
+    Rule,
+    choose_operating_point,
+)
+from covidx.evaluate.positive import positive_class
 from covidx.evaluate.rows import SHOWN, Rows
-from covidx.tables import ROLES, probability_columns
+from covidx.tables import OUT_OF_FOLD, ROLES, probability_columns
 
-__all__ = ["Study", "ThresholdRule", "arms_of", "make_study", "need_two_classes"]
-
-USUAL_POSITIVE = "covid-19"
+__all__ = [
+    "Study",
+    "ThresholdRule",
+    "arms_of",
+    "make_study",
+    "need_two_classes",
+]
 
 
 @dataclass(frozen=True)
@@ -89,6 +101,12 @@ class Study:
     test, validation : DataFrame
         Rows of a predictions table; validation may be empty.
     point : OperatingPoint, optional
+        None too where each fold has its own.
+    fold_points : mapping
+        Fold -> operating point, where several folds have validation rows; `validation` is empty
+        then, as no rows are for all folds.
+    by_group_alone : bool
+        The user states that patients divided by ``group_id`` are independent.
     """
 
     arm: str
@@ -96,16 +114,23 @@ class Study:
     test: pd.DataFrame
     validation: pd.DataFrame
     point: OperatingPoint | None
+    fold_points: Mapping[int, OperatingPoint] = field(default_factory=dict)
+    by_group_alone: bool = False
 
     @cached_property
     def rows(self) -> Rows:
         """The test rows, checked."""
-        return Rows.of(self.test, self.positive).only_test()
+        return Rows.of(self.test, self.positive, by_group_alone=self.by_group_alone).only_test()
 
     @cached_property
     def validation_rows(self) -> Rows | None:
         """The validation rows, checked; None where there are none."""
         return None if self.validation.empty else Rows.of(self.validation, self.positive)
+
+    @property
+    def folds(self) -> list[int]:
+        """Folds of the test rows."""
+        return sorted(set(self.rows.folds.tolist()))
 
 
 def arms_of(table: pd.DataFrame) -> list[str]:
@@ -120,44 +145,49 @@ def make_study(
     arm: str | None = None,
     positive: str | None = None,
     fold: int | None = None,
+    by_group_alone: bool = False,
 ) -> Study:
-    """Select an arm's rows and find its threshold.
+    """Select an arm's rows and find its threshold, or one for each fold of its test rows.
 
     Parameters
     ----------
     table : DataFrame
         A predictions table, its columns complete.
     how : ThresholdRule
+        How a threshold is found.
     arm : str, optional
         Must be named where the table has several.
     positive : str, optional
-        ``covid-19`` where that is a class, else the first probability column's.
+        By its name (`positive_class`) unless given.
     fold : int, optional
-        Must be named where several folds have validation rows: each has its own threshold.
+        Only this one. Must be named where patients have test rows in several folds.
+    by_group_alone : bool
+        The user states that ``group_id`` is all that is not independent.
 
     Raises
     ------
+    InvalidInputError
+        ``POSITIVE_UNKNOWN``.
     InvalidTableError
         ``ROLE_UNKNOWN``, ``ARM_UNKNOWN``, ``FOLD_UNKNOWN``, ``NO_TEST_ROWS``, ``ONE_CLASS``, or
         what `Rows.of` refuses.
     LeakageError
         ``GROUP_IN_TWO_ROLES``, or ``THRESHOLD_ON_TEST``.
     """
-    unknown = sorted(set(table["role"].astype(str)) - set(ROLES))
+    known = (*ROLES, OUT_OF_FOLD)
+    unknown = sorted(set(table["role"].astype(str)) - set(known))
     if unknown:
         raise InvalidTableError(
             "ROLE_UNKNOWN",
             "Rows have a role that is not known.",
-            expected=", ".join(ROLES),
+            expected=", ".join(known),
             actual=", ".join(unknown),
         )
     arm = _one("ARM_UNKNOWN", "arm", arms_of(table), arm)
     rows = table[table["arm"].astype(str) == arm]
-    if fold is not None or rows[rows["role"] == "validation"]["fold"].nunique() > 1:
-        folds = [str(f) for f in sorted(rows["fold"].unique())]
-        fold = int(_one("FOLD_UNKNOWN", "fold", folds, None if fold is None else str(fold)))
-        rows = rows[rows["fold"] == fold]
-    test, validation = (rows[rows["role"] == role] for role in ("test", "validation"))
+    if fold is not None:
+        rows = rows[rows["fold"].astype(str) == _fold_of(rows, str(fold))]
+    test = rows[rows["role"] == "test"]
     if test.empty:
         raise InvalidTableError(
             "NO_TEST_ROWS",
@@ -165,12 +195,32 @@ def make_study(
             actual=", ".join(sorted(map(str, rows["role"].unique()))),
             hint="Metrics are reported on test rows only.",
         )
-    _need_apart(validation, test)
-    classes = list(probability_columns(rows))
-    positive = positive or (USUAL_POSITIVE if USUAL_POSITIVE in classes else classes[0])
-    study = Study(arm, positive, test, validation, how.point(validation, positive))
+    if any((test.groupby(key)["fold"].nunique() > 1).any() for key in ("unit_id", "patient_id")):
+        _fold_of(rows, None)  # a patient tested in several folds: these are not independent
+    positive = positive or positive_class(list(probability_columns(rows)))
+    chosen = {role: rows[rows["role"] == role] for role in HONEST_ROLES}
+    validation = next((one for one in chosen.values() if not one.empty), rows.iloc[:0])
+    folds = sorted(test["fold"].unique().tolist())
+    own = len(folds) > 1 and set(folds) <= set(validation["fold"]) and how.threshold is None
+    for part in [rows[rows["fold"] == k] for k in folds] if own else [rows]:
+        _need_apart(part)
+    points = {k: how.point(validation[validation["fold"] == k], positive) for k in folds if own}
+    study = Study(
+        arm,
+        positive,
+        test,
+        validation.iloc[:0] if own else validation,
+        None if own else how.point(validation, positive),
+        {k: point for k, point in points.items() if point is not None},
+        by_group_alone,
+    )
     need_two_classes(study.rows)
     return study
+
+
+def _fold_of(rows: pd.DataFrame, wanted: str | None) -> str:
+    folds = [str(f) for f in sorted(rows["fold"].unique())]
+    return _one("FOLD_UNKNOWN", "fold", folds, wanted)
 
 
 def _one(code: str, what: str, names: list[str], wanted: str | None) -> str:
@@ -188,18 +238,27 @@ def _one(code: str, what: str, names: list[str], wanted: str | None) -> str:
     )
 
 
-def _need_apart(validation: pd.DataFrame, test: pd.DataFrame) -> None:
-    """Refuse groups that the threshold would have seen before the test."""
-    both = sorted(set(validation["group_id"].astype(str)) & set(test["group_id"].astype(str)))
-    if both:
-        more = f" and {len(both) - SHOWN} more" if len(both) > SHOWN else ""
-        raise LeakageError(
-            "GROUP_IN_TWO_ROLES",
-            "Groups have validation rows and test rows: thresholds and calibrations would leak.",
-            expected="each group_id in one role",
-            actual=f"{', '.join(both[:SHOWN])}{more}",
-            hint="Divide by patient; where the rows are of several folds, name one with --fold.",
-        )
+def _need_apart(rows: pd.DataFrame) -> None:
+    """Refuse patients, and groups, whose rows have several roles: what is fitted would leak.
+
+    A training row may have an out-of-fold score of a model that had not seen it.
+    """
+    role = rows["role"].astype(str).replace(OUT_OF_FOLD, "train")
+    for key, what in (("patient_id", "Patients"), ("group_id", "Groups")):
+        several = role.groupby(rows[key].astype(str)).nunique() > 1
+        both = sorted(several.index[several])
+        if both:
+            roles = sorted(set(role[rows[key].astype(str).isin(both)]))
+            more = f" and {len(both) - SHOWN} more" if len(both) > SHOWN else ""
+            raise LeakageError(
+                "GROUP_IN_TWO_ROLES",
+                f"{what} have rows of several roles ({', '.join(roles)}): thresholds, calibrations "
+                "and figures would leak.",
+                expected=f"each {key} in one role",
+                actual=f"{', '.join(both[:SHOWN])}{more}",
+                hint="Divide by patient; where the rows are of several folds, name one with "
+                "--fold.",
+            )
 
 
 def need_two_classes(rows: Rows) -> None:

@@ -29,16 +29,16 @@ __all__ = [
 ]
 
 FEWEST = 10
-"""Rows below which a stratum is held back altogether, its count too: too few to say anything, and
-few enough to point at a person."""
+"""Patients (or groups) below whom a stratum is held back altogether, its count too: too few to say
+anything, and few enough to point at a person. Ten images of one patient are one."""
 FEWEST_OF_CLASS = 5
-"""Rows of a class below which a figure that rests on that class is held back."""
+"""Patients of a class below whom a figure that rests on that class is held back."""
 NEARLY_THE_LABEL = 0.7
 """Cramér's V with the label from which a variable can stand in for it. Modelling choice; 0.5 is a
 large association (Cohen, Statistical Power Analysis, 1988, w)."""
 RULE = (
-    f"strata with fewer than {FEWEST} rows are not shown; a figure needs at least "
-    f"{FEWEST_OF_CLASS} rows of each class that it rests on"
+    f"strata with fewer than {FEWEST} patients are not shown; a figure needs at least "
+    f"{FEWEST_OF_CLASS} patients of each class that it rests on"
 )
 UNKNOWN = "unknown"
 METRICS = {
@@ -164,10 +164,10 @@ def cramers_v(strata: npt.NDArray[np.str_], truth: npt.NDArray[np.bool_]) -> flo
 def _stratum(
     name: str, rows: Rows, point: OperatingPoint | None, seed: int, resamples: int
 ) -> Stratum:
-    if len(rows) < FEWEST:
-        return Stratum(name, None, None, {})
     truth, clusters = rows.truth, rows.clusters
-    counts = {"positive": int(truth.sum()), "negative": int((~truth).sum())}
+    if clusters.n_groups < FEWEST:
+        return Stratum(name, None, None, {})
+    counts = {"positive": clusters.count(truth), "negative": clusters.count(~truth)}
     counts["both"] = min(counts.values())
     found = rank_family(rows, rows.positive)
     if point is not None:
@@ -176,8 +176,8 @@ def _stratum(
     estimates = settle(shown, clusters, seed=seed, resamples=resamples)
     for metric in METRICS:
         if metric in found and metric not in estimates:
-            few = f"fewer than {FEWEST_OF_CLASS} rows of a class it rests on"
+            few = f"fewer than {FEWEST_OF_CLASS} patients of a class it rests on"
             estimates[metric] = undefined(len(rows), "held back", few)
     return Stratum(
-        name, len(rows), counts["positive"], {m: estimates[m] for m in METRICS if m in estimates}
+        name, len(rows), int(truth.sum()), {m: estimates[m] for m in METRICS if m in estimates}
     )

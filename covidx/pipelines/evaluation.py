@@ -7,7 +7,7 @@ rows, draw, write. No network library is needed.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from covidx.evaluate import (
     Asked,
     Comparison,
     Evaluation,
+    Predictions,
     Study,
     System,
     Tables,
@@ -53,6 +54,8 @@ class Input:
         As in `make_study`.
     manifest, readers : Path, optional
     clinical : sequence of Path
+    trust_groups : bool
+        The user states that ``group_id`` is all that is not independent.
     """
 
     predictions: Path
@@ -62,6 +65,7 @@ class Input:
     manifest: Path | None = None
     clinical: Sequence[Path] = ()
     readers: Path | None = None
+    trust_groups: bool = False
 
 
 def evaluate_table(
@@ -87,10 +91,9 @@ def evaluate_table(
     make_folder(out)
     make_folder(out / "figures")
     read = read_predictions(source.predictions)
-    selection: dict[str, Any] = {"positive": source.positive, "fold": source.fold}
-    study = make_study(read.table, how, arm=source.arm, **selection)
+    study, assumed = _study(read, how, source)
     others = [
-        make_study(read.table, how, arm=arm, **selection)
+        _study(read, how, replace(source, arm=arm))[0]
         for arm in arms_of(read.table)
         if arm != study.arm
     ]
@@ -99,9 +102,25 @@ def evaluate_table(
         read_clinical(source.clinical),
         None if source.readers is None else read_reads(source.readers),
     )
-    found = evaluate_study(study, asked, tables, others=others, assumed=read.assumed)
+    found = evaluate_study(study, asked, tables, others=others, assumed=assumed)
     _write(found, source, out, withheld)
     return found
+
+
+def _study(read: Predictions, how: ThresholdRule, source: Input) -> tuple[Study, list[str]]:
+    """One arm of a table, and what was assumed to read it."""
+    positive, said = (source.positive, []) if source.positive else read.positive()
+    study = make_study(
+        read.table,
+        how,
+        arm=source.arm,
+        positive=positive,
+        fold=source.fold,
+        by_group_alone=source.trust_groups,
+    )
+    if source.trust_groups:
+        said = [*said, "Intervals go by group_id alone, as --trust-groups states."]
+    return study, [*read.assumed, *said]
 
 
 def _write(found: Evaluation, source: Input, out: Path, withheld: float) -> None:
@@ -145,6 +164,7 @@ def _record(found: Evaluation, source: Input) -> dict[str, Any]:
         "assumed": found.assumed,
         "left_out": found.left_out,
         "warnings": found.warnings,
+        "calibration_test": found.calibration.to_json(),
         "seed": found.asked.seed,
         "resamples": found.asked.resamples,
     }
@@ -182,15 +202,17 @@ def compare_tables(
     studies: list[Study] = []
     said: dict[str, list[str]] = {}  # sentence -> tables
     for source in sources:
-        read = read_predictions(source.predictions)
-        for line in read.assumed:
+        study, lines = _study(read_predictions(source.predictions), how, source)
+        for line in lines:
             said.setdefault(line, []).append(source.predictions.name)
-        studies.append(
-            make_study(read.table, how, arm=source.arm, positive=source.positive, fold=source.fold)
-        )
+        studies.append(study)
     assumed = [f"{', '.join(tables)}: {line}" for line, tables in said.items()]
     names = _names(sources, studies)
-    systems = [System(n, s.rows, s.point) for n, s in zip(names, studies, strict=True)]
+    if len(studies[0].folds) > 1:
+        assumed.append("The tables have folds: differences are means of the folds' differences.")
+    systems = [
+        System(n, s.rows, s.point, s.fold_points) for n, s in zip(names, studies, strict=True)
+    ]
     aligned = align(systems)
     found = compare_systems(aligned, seed=seed, resamples=resamples)
     figures = draw_comparison(aligned, found, out / "figures")

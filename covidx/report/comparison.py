@@ -77,10 +77,7 @@ def write_comparison(
         "positives": int(rows.truth.sum()),
         "groups": rows.clusters.n_groups,
         "clustered": rows.clusters.several_rows,
-        "thresholds": {
-            s.name: None if s.point is None else (s.point.threshold, origin_text(s.point))
-            for s in systems
-        },
+        "thresholds": {system.name: _threshold(system) for system in systems},
         "comparisons": comparisons,
         "figures": figures,
         "metric_name": metric_name,
@@ -90,6 +87,16 @@ def write_comparison(
     body = Section(template="comparison.html", values=values)
     title = f"{' and '.join(s.name for s in systems)}: {rows.positive} against the rest"
     Page(title, [*parts.assumptions(assumed), body]).write(path)
+
+
+def _threshold(system: System) -> str:
+    """A system's threshold with its origin, or each fold's; empty where it has none."""
+    if system.fold_points:
+        own = [f"{one.threshold:.3f} in fold {k}" for k, one in system.fold_points.items()]
+        return f"{', '.join(own)}, each chosen on the fold's validation rows"
+    if system.point is None:
+        return ""
+    return f"{system.point.threshold:.3f}, chosen {origin_text(system.point)}"
 
 
 def roc_curves_figure(systems: Sequence[System]) -> Figure:

@@ -111,7 +111,7 @@ def write_severity_report(
     }
     procedure = Section(
         note="Each patient was left out in turn: view, model and control come from the others "
-        "alone, chosen on inner folds of theirs. Intervals are of a bootstrap over patients."
+        "alone, chosen on inner folds of theirs. Intervals are of a jackknife over patients."
     )
     tables = [
         parts.estimates(

@@ -13,7 +13,9 @@ lesion sensitivity     NaN         NaN                    0
 false positives        0           all that were found    0
 =====================  ==========  =====================  =======================
 
-A Hausdorff distance to nothing is not a number; that the mask was missed shows in Dice and NSD.
+A Hausdorff distance to nothing is not a number, so that a mean over scans would improve as more
+masks are missed: the share of scans that are missed stands beside it (`summary`), and shows in
+Dice and NSD.
 """
 
 from __future__ import annotations

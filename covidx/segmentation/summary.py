@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
 
 from covidx.errors import InvalidTableError
-from covidx.evaluate import Clusters, Estimate, bootstrap_estimate
-from covidx.evaluate.bootstrap import bootstrap
+from covidx.evaluate import Clusters, Estimate
+from covidx.evaluate.pending import Found, Pending, settle
 from covidx.evaluate.weighted import ratio_statistic
 from covidx.segmentation.metrics import MaskScores
 
@@ -40,14 +41,16 @@ def summarise(
         Each patient counts once: means over patients of the means over their scans; n counts
         patients. Lesions are shares of all lesions either way.
     seed, resamples : int
-        Of the bootstrap.
+        As in `settle`.
 
     Returns
     -------
     dict of Estimate
         ``dice``, ``nsd``, ``hd95_mm``, ``volume_error_ml``, ``volume_error_pct`` and
         ``false_positives`` (a scan): means over the scans in which they are a number, which n
-        counts; ``lesion_sensitivity``: found lesions over all, n lesions.
+        counts; ``missed``: the share of scans of which nothing was found, of those that have the
+        structure, to be read beside ``hd95_mm``, which has no number for them;
+        ``lesion_sensitivity``: found lesions over all, n lesions.
 
     Raises
     ------
@@ -56,6 +59,7 @@ def summarise(
     """
     clusters = _checked(scores, patients)
     columns = {name: np.array([getattr(scan, name) for scan in scores], float) for name in MEANS}
+    columns["missed"] = np.array([_missed(scan) for scan in scores])
     parts = {}
     for name, values in columns.items():
         known = np.isfinite(values).astype(float)
@@ -68,26 +72,29 @@ def summarise(
         np.array([scan.lesions_found for scan in scores], float),
         np.array([scan.lesions for scan in scores], float),
     )
-    drawn = bootstrap(
-        {name: ratio_statistic(top, below, clusters) for name, (top, below) in parts.items()},
-        clusters,
-        seed=seed,
-        resamples=resamples,
-    )
-    bounded = {**MEANS, "lesion_sensitivity": True}
-    return {
-        name: bootstrap_estimate(
-            drawn[name],
-            clusters,
-            round(below.sum()),
-            bound_n=clusters.count(below > 0) if bounded[name] else 0,
-            empty="no lesion in any scan"
-            if name == "lesion_sensitivity"
-            else "in no scan a number",
-            note=f", tolerance {scores[0].tolerance_mm:g} mm" if name == "nsd" else "",
-        )
-        for name, (_, below) in parts.items()
+    bounded = {**MEANS, "missed": True, "lesion_sensitivity": True}
+    empty = {"lesion_sensitivity": "no lesion in any scan"}
+    without = int(np.isnan(columns["hd95_mm"]).sum())
+    notes = {
+        "nsd": f", tolerance {scores[0].tolerance_mm:g} mm",
+        "hd95_mm": f", {without} of {len(scores)} scans left out, as one of their masks is empty",
     }
+    found: Found = {
+        name: Pending(
+            ratio_statistic(top, below, clusters),
+            round(below.sum()),
+            clusters.count(below > 0) if bounded[name] else 0,
+            empty.get(name, "in no scan a number"),
+            notes.get(name, ""),
+        )
+        for name, (top, below) in parts.items()
+    }
+    return settle(found, clusters, seed=seed, resamples=resamples)
+
+
+def _missed(scores: MaskScores) -> float:
+    """1 where nothing was found of a structure that is there, 0 of one that is; else NaN."""
+    return float(scores.volume_ml == 0) if scores.truth_ml > 0 else math.nan
 
 
 def _checked(scores: Sequence[MaskScores], patients: npt.ArrayLike) -> Clusters:

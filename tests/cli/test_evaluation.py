@@ -11,8 +11,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import typer
 from PIL import Image
 
+from covidx.cli import app
 from covidx.constants import RESEARCH_NOTICE
 from covidx.tables import PREDICTIONS, write_table
 from tests.cli.conftest import Call
@@ -161,7 +163,7 @@ def test_three_classes(covidx: Call, tmp_path: Path) -> None:
     answer = covidx("evaluate", tmp_path / "t.parquet", "--out", tmp_path / "out", *QUICK)
     assert answer.code == 0, answer.err
     metrics = json.loads((tmp_path / "out" / "metrics.json").read_text())
-    assert "cluster bootstrap" in metrics["auroc"]["method"]
+    assert "cluster jackknife" in metrics["auroc"]["method"]
     assert metrics["f1_normal"]["prevalence"] == pytest.approx(1 / 3)
     assert metrics["f1_macro"]["prevalence"] is None
     text = _page(tmp_path / "out" / "evaluation.html")
@@ -278,3 +280,33 @@ def test_the_truth_of_the_first_table_is_that_of_all(covidx: Call, tables: Path)
     write_table(predictions(ref.SCORES_A, ref.TRUTH), tables / "d.parquet", PREDICTIONS)
     answer = covidx("compare", tables / "d.parquet", tables / "c.parquet", "--out", tables / "o")
     assert "[UNEQUAL_TRUTH]" in answer.err
+
+
+def test_the_positive_class_is_named_or_asked_for(covidx: Call, tables: Path) -> None:
+    table = pd.read_csv(tables / "a.csv").rename(columns={"prob_ill": "prob_1"})
+    table["label"] = (table["label"] == "ill").astype(int)
+    table.assign(prob_0=1 - table["prob_1"]).to_csv(tables / "n.csv", index=False)
+    answer = covidx("evaluate", tables / "n.csv", "--out", tables / "out", *QUICK)
+    assert "1 against the rest, 60 test patients" in answer.out
+    assert "Positive is 1, by its name" in answer.out
+    table["label"] = table["label"].map({0: "x", 1: "z"})
+    both = table.assign(prob_x=1 - table["prob_1"], prob_z=table["prob_1"]).drop(columns="prob_1")
+    both.to_csv(tables / "n.csv", index=False)
+    answer = covidx("evaluate", tables / "n.csv", "--out", tables / "out", *QUICK)
+    assert answer.code == 2 and "POSITIVE_UNKNOWN" in answer.err
+    assert covidx(
+        "evaluate", tables / "n.csv", "--positive", "z", "--out", tables / "out", *QUICK
+    ).code == 0  # fmt: skip
+    answer = covidx("compare", tables / "a.csv", tables / "b.csv", "--out", tables / "c", *QUICK)
+    assert answer.out.startswith("ill against the rest, 60 test patients")
+
+
+@pytest.mark.parametrize("verb", ["evaluate", "compare"])
+def test_no_help_is_eaten_as_markup(covidx: Call, verb: str) -> None:
+    answer = covidx(verb, "--help")
+    lines = [line.strip("│ ") for line in answer.out.splitlines()]
+    assert answer.code == 0 and "--positive" in answer.out
+    assert not [line for line in lines if line.startswith("--") and line.endswith(" .")]
+    command = typer.main.get_command(app).commands[verb]  # type: ignore[attr-defined]
+    helps = [getattr(one, "help", None) or "" for one in command.params]
+    assert not [text for text in helps if "[" in text]  # rich takes what they hold for markup

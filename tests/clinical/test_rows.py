@@ -308,3 +308,21 @@ def test_einstein_as_its_card_says() -> None:
     counted = rows.table["Leukocytes"].notna()
     assert (int(counted.sum()), int(rows.truth[counted].sum())) == (602, 83)
     assert rows.notes == []  # every column of the file is described
+
+
+@pytest.mark.parametrize(
+    "days",
+    [
+        ("2020-03-01T00:00:00Z", "2020-03-02T00:00:00Z", "2020-03-09T00:00:00Z"),
+        ("2020-03-01 00:00:00+01:00", "2020-03-02 00:00+0200", "2020-03-09"),  # clocks changed
+    ],
+)
+def test_a_day_is_the_one_that_is_written_whatever_its_offset(
+    card: DataCard, tmp_path: Path, days: tuple[str, ...]
+) -> None:
+    text = GOOD.replace("212", "95.0")
+    for plain, written in zip(("2020-03-01", "2020-03-02", "2020-03-09"), days, strict=True):
+        text = text.replace(plain, written)
+    table = read_rows(_write(tmp_path, text), card).table
+    assert table["date"].dt.day.tolist() == [1, 2, 9]
+    assert table["date"].dt.tz is None

@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 import pytest
+from scipy import stats
 from sklearn.metrics import roc_auc_score
 
 from covidx.evaluate import auroc_estimate, delong, wilson
@@ -70,3 +71,25 @@ def test_a_single_positive_has_a_wide_interval() -> None:
     estimate = auroc_estimate(np.array([0.5, 0.4, 0.6]), np.array([True, False, False]))
     assert estimate.value == 0.5
     assert estimate.high - estimate.low > 0.8
+
+
+def test_few_rows_have_newcombes_interval() -> None:
+    """Its bounds lie z standard errors away, by Hanley and McNeil's Q1 and Q2 at the bound."""
+    rng = np.random.default_rng(0)
+    truth = np.arange(60) < 5
+    one = auroc_estimate(rng.normal(size=60) + 1.5 * truth, truth)
+    assert "Newcombe" in one.method
+    for a in (one.low, one.high):
+        q1, q2, more = a / (2 - a), 2 * a**2 / (1 + a), 60 / 2 - 1
+        variance = (a * (1 - a) + more * (q1 - a**2) + more * (q2 - a**2)) / (5 * 55)
+        assert abs(one.value - a) == pytest.approx(1.959963984540054 * math.sqrt(variance))
+
+
+def test_five_positives_are_covered() -> None:
+    """DeLong's interval on the logit scale covers 0.86 here."""
+    rng, truth = np.random.default_rng(1), np.arange(100) < 5
+    area, held = stats.norm.cdf(1.5 / math.sqrt(2)), 0
+    for _ in range(400):
+        one = auroc_estimate(rng.normal(size=100) + 1.5 * truth, truth)
+        held += one.low <= area <= one.high
+    assert held >= 366

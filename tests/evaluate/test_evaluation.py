@@ -3,6 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.metrics import roc_auc_score
 
 from covidx.errors import InvalidInputError, InvalidTableError
 from covidx.evaluate import (
@@ -140,3 +141,52 @@ def test_a_normal_ct_must_be_said_by_a_table() -> None:
     with pytest.raises(InvalidInputError) as caught:
         _evaluated(two_roles(ref.SCORES_A), Asked(normal_ct="finding=normal", resamples=100))
     assert caught.value.code == "NORMAL_CT_NO_TABLE"
+
+
+def test_folds_are_not_ranked_together() -> None:
+    """The second fold's model gives scores ten times smaller: each ranks its own rows as before."""
+    folds = np.arange(60) % 2
+    table = predictions(
+        np.where(folds == 1, ref.SCORES_A / 10, ref.SCORES_A), ref.TRUTH, folds=folds
+    )
+    found = _evaluated(table)
+    areas = [roc_auc_score(ref.TRUTH[folds == k], ref.SCORES_A[folds == k]) for k in (0, 1)]
+    auroc = found.metrics["auroc"]
+    assert auroc.value == pytest.approx(np.mean(areas))
+    assert auroc.low < auroc.value < auroc.high and "mean of 2 folds" in auroc.method
+    assert "means of the folds" in found.warnings[0]
+    assert found.metrics.confusion.sum() == found.metrics.n == 60
+
+
+def test_folds_at_their_own_thresholds() -> None:
+    test = predictions(ref.SCORES_A, ref.TRUTH, folds=np.arange(60) // 30)
+    table = pd.concat([test, test.assign(fold=1 - test["fold"], role="validation")])
+    found = _evaluated(table)
+    points = found.study.fold_points
+    called = np.where(np.arange(60) < 30, points[0].threshold, points[1].threshold) <= ref.SCORES_A
+    shares = [called[ref.TRUTH & (np.arange(60) // 30 == k)].mean() for k in (0, 1)]
+    assert found.metrics["sensitivity"].value == pytest.approx(np.mean(shares))
+    assert "--fold" in found.left_out["abstention"]
+    assert found.metrics.point is None and found.metrics["sensitivity"].threshold is None
+
+
+def test_few_patients_are_warned_of() -> None:
+    few = predictions(ref.SCORES_A[:39], ref.TRUTH[:39])
+    assert "Few patients: 39 independent patients or groups, 13 of" in _evaluated(few).warnings[0]
+    assert _evaluated(predictions(ref.SCORES_A, ref.TRUTH)).warnings == []
+
+
+def test_the_user_may_state_that_groups_are_all_that_is_not_independent() -> None:
+    table = predictions(ref.SCORES_A, ref.TRUTH).assign(
+        patient_id=[f"p{i // 4}" for i in range(60)]
+    )
+    asked = [make_study(table, YOUDEN, by_group_alone=alone) for alone in (False, True)]
+    assert [study.rows.clusters.n_groups for study in asked] == [15, 60]
+
+
+def test_reads_of_nobody_are_said_to_be_left_out() -> None:
+    reads = pd.DataFrame(
+        {"key": "patient_id", "id": ["p1", "x9"], "reader": "A", "read": 1, "rated": False}
+    )
+    found = _evaluated(two_roles(ref.SCORES_A), reads=reads)
+    assert found.left_out["reads"] == "1 belong to no test row: x9"

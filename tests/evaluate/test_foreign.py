@@ -8,7 +8,7 @@ import pyarrow as arrow
 import pyarrow.parquet as pq
 import pytest
 
-from covidx.errors import InvalidTableError
+from covidx.errors import InvalidInputError, InvalidTableError
 from covidx.evaluate import Rows, read_predictions
 from covidx.tables import PREDICTIONS, write_table
 from tests.evaluate import reference as ref
@@ -116,3 +116,63 @@ def test_what_is_no_table_is_refused(tmp_path: Path) -> None:
         with pytest.raises(InvalidTableError) as caught:
             read_predictions(tmp_path / name)
         assert caught.value.code == "TABLE_UNREADABLE"
+
+
+def test_blanks_are_taken_from_ids_and_said(tmp_path: Path) -> None:
+    text = "patient_id,label,prob_covid-19,group_id\n p0 ,covid-19,0.9,g\np1,rest,0.2,\n"
+    read = read_predictions(_csv(tmp_path, text))
+    assert read.table["patient_id"].tolist() == ["p0", "p1"]
+    assert read.table["group_id"].tolist() == ["g", "p1"]  # a row without a group is its patient's
+    said = " ".join(read.assumed)
+    assert "Blanks around patient_id" in said and "1 rows have no group" in said
+
+
+def test_ids_that_read_like_empty_cells_are_ids(tmp_path: Path) -> None:
+    read = read_predictions(_csv(tmp_path, "patient_id,label,prob_x\nNA,x,0.9\nnull,y,0.2\n"))
+    assert read.table["patient_id"].tolist() == ["NA", "null"]
+
+
+def test_empty_ids_are_refused_by_line(tmp_path: Path) -> None:
+    path = _csv(tmp_path, "patient_id,label,prob_x\na,x,0.9\n ,y,0.2\n,y,0.1\n")
+    with pytest.raises(InvalidTableError, match="line 3, 4") as caught:
+        read_predictions(path)
+    assert caught.value.code == "ID_MISSING"
+
+
+@pytest.mark.parametrize(
+    ("name", "divider", "decimal"), [("t.CSV", ",", "."), ("t.tsv", "\t", "."), ("t.csv", ";", ",")]
+)
+def test_other_names_and_dividers(tmp_path: Path, name: str, divider: str, decimal: str) -> None:
+    table = pd.DataFrame({"patient_id": ["a", "b"], "label": ["x", "y"], "prob_x": [0.5, 0.25]})
+    table.to_csv(tmp_path / name, sep=divider, decimal=decimal, index=False)
+    assert read_predictions(tmp_path / name).table["prob_x"].tolist() == [0.5, 0.25]
+
+
+def test_a_workbook_is_refused_as_one(tmp_path: Path) -> None:
+    (tmp_path / "t.xlsx").write_bytes(b"PK")
+    with pytest.raises(InvalidTableError, match="XLSX") as caught:
+        read_predictions(tmp_path / "t.xlsx")
+    assert caught.value.code == "TABLE_UNREADABLE"
+
+
+def test_a_single_precision_score_is_what_it_says(tmp_path: Path) -> None:
+    """0.7 as a 32-bit number is 0.69999999 as a double, below a threshold of 0.7."""
+    table = pd.DataFrame({"patient_id": ["a", "b"], "label": ["x", "y"], "prob_x": [0.7, 0.2]})
+    table.astype({"prob_x": "float32"}).to_parquet(tmp_path / "t.parquet")
+    assert read_predictions(tmp_path / "t.parquet").table["prob_x"].tolist() == [0.7, 0.2]
+
+
+def test_the_only_score_is_of_the_positive_class_where_names_do_not_say(tmp_path: Path) -> None:
+    read = read_predictions(_csv(tmp_path, "unit_id,label,prob_b\n1,a,0.1\n2,b,0.9\n"))
+    positive, said = read.positive()
+    assert positive == "b" and "the only probability" in said[0]
+    both = read_predictions(
+        _csv(tmp_path, "unit_id,label,prob_a,prob_b\n1,a,0.9,0.1\n2,b,0.1,0.9\n")
+    )
+    with pytest.raises(InvalidInputError) as caught:
+        both.positive()
+    assert caught.value.code == "POSITIVE_UNKNOWN"
+    usual = read_predictions(
+        _csv(tmp_path, "unit_id,label,prob_covid-19\n1,covid-19,0.1\n2,b,0.9\n")
+    )
+    assert usual.positive() == ("covid-19", [])

@@ -177,7 +177,7 @@ def test_a_group_that_one_arm_knows_holds_for_all() -> None:
     asked = Asked(resamples=100)
     done = evaluate_study(first, asked, Tables(), others=[replace(others[0], test=pairs)])
     assert done.incremental is not None
-    assert "cluster bootstrap over 12 groups" in done.incremental.arms["p3"]["sensitivity"].method
+    assert "cluster jackknife over 12 groups" in done.incremental.arms["p3"]["sensitivity"].method
 
 
 def test_arms_of_other_patients_are_not_put_side_by_side() -> None:

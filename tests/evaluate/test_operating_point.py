@@ -146,3 +146,37 @@ def test_a_pcr_test_is_not_a_test_row() -> None:
     point = OperatingPoint(0.4, "fixed", "the maker's leaflet, patients with a PCR test")
     assert point.text.startswith("fixed beforehand: the maker's leaflet")
     assert point.short == "fixed beforehand"
+
+
+@pytest.mark.parametrize(
+    "origin",
+    [
+        "PCR-test patients of 2020",
+        "Test centre Bonn, 2020",
+        "rapid test cases of spring",
+        "antigen-test data of the maker",
+        "the validation holdout",
+        "out-of-fold, n = 90 (30 positive)",
+        "patients of the same hospital, 2019",
+    ],
+)
+def test_honest_origins_are_taken(origin: str) -> None:
+    assert OperatingPoint(0.4, "fixed", origin).origin == origin
+
+
+@pytest.mark.parametrize(
+    "origin",
+    ["the holdout", "hold-out set", "held out rows", "Test, n = 60", "these very patients",
+     "our evaluation set", "the same patients", "test images of spring"],
+)  # fmt: skip
+def test_the_rows_under_test_by_other_names_are_refused(origin: str) -> None:
+    with pytest.raises(LeakageError) as caught:
+        OperatingPoint(0.4, "fixed", origin)
+    assert caught.value.code == "THRESHOLD_ON_TEST"
+
+
+def test_out_of_fold_rows_may_choose() -> None:
+    table = predictions(ref.SCORES_A, ref.TRUTH, role="out-of-fold")
+    point = choose_operating_point(table, "covid-19")
+    assert point.origin == "out-of-fold, n = 60 (20 positive)"
+    assert point.threshold == pytest.approx(ref.PROC_AT[0])

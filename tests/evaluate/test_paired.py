@@ -125,3 +125,52 @@ def test_unequal_labels_are_named() -> None:
     with pytest.raises(InvalidTableError, match="u7") as caught:
         align([A, other])
     assert caught.value.code == "UNEQUAL_TRUTH"
+
+
+def test_rows_of_folds_are_compared_within_their_fold() -> None:
+    folds = np.arange(60) % 2
+    a, b = (_system(n, s, folds=folds) for n, s in (("a", ref.SCORES_A), ("b", ref.SCORES_B)))
+    (found,) = compare_systems(align([a, b]), resamples=100)
+    areas = [
+        sk.roc_auc_score(ref.TRUTH[folds == k], s[folds == k])
+        for s in (ref.SCORES_A, ref.SCORES_B)
+        for k in (0, 1)
+    ]
+    auroc = found.differences["auroc"]
+    assert auroc.value == pytest.approx(np.mean(areas[:2]) - np.mean(areas[2:]))
+    assert "mean of 2 folds" in auroc.method and auroc.low < auroc.value < auroc.high
+    assert "mean of 2 folds" in found.tests["auroc"].method
+    one_model = align([a, _system("b", ref.SCORES_B)])  # that scored the rows of both folds
+    assert compare_systems(one_model, resamples=100)[0].differences["auroc"].value == auroc.value
+
+
+def test_unequal_folds_are_named() -> None:
+    a, b = (_system(n, ref.SCORES_A, folds=np.arange(60) % k) for n, k in (("a", 2), ("b", 3)))
+    with pytest.raises(InvalidTableError, match="differ on folds") as caught:
+        align([a, b])
+    assert caught.value.code == "UNEQUAL_FOLDS"
+
+
+def test_each_fold_is_called_at_its_own_threshold() -> None:
+    points = {k: OperatingPoint(0.4 + k / 5, "youden", "validation") for k in (0, 1)}
+    rows = Rows.of(predictions(ref.SCORES_A, ref.TRUTH, folds=np.arange(60) % 2), "covid-19")
+    system = System("a", rows, None, points)
+    assert system.decides
+    assert (system.called == (np.where(np.arange(60) % 2 == 0, 0.4, 0.6) <= ref.SCORES_A)).all()
+    assert system.in_fold(1).point == points[1]
+
+
+@pytest.mark.parametrize("per_group", [1, 3])
+def test_three_discordant_pairs_of_24_hold_0(per_group: int) -> None:
+    """Copies of a patient's image add nothing: the interval is about that of 24 patients."""
+    right = np.repeat(np.arange(40) < 24, per_group)
+    groups = np.arange(40 * per_group) // per_group
+    systems = [
+        System(name, Rows.of(predictions(
+            np.where(right & (groups < reached), 0.8, 0.2), right, groups=groups
+        ), "covid-19"), POINT)
+        for name, reached in (("a", 21), ("b", 18))
+    ]  # fmt: skip
+    one = compare_systems(align(systems), resamples=100)[0].differences["sensitivity"]
+    assert one.value == pytest.approx(3 / 24)
+    assert (one.low, one.high) == pytest.approx((-0.038, 0.297), abs=0.02)

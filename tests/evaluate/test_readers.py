@@ -9,7 +9,7 @@ import pytest
 
 from covidx.errors import InvalidTableError
 from covidx.evaluate import OperatingPoint, Rows, read_reads, wilson
-from covidx.evaluate.readers import compare_readers
+from covidx.evaluate.readers import compare_readers, unmatched_reads
 from covidx.evaluate.significance import mcnemar
 from tests.evaluate import reference as ref
 from tests.evaluate.reference import predictions
@@ -114,3 +114,14 @@ def test_reads_of_other_patients_are_refused(tmp_path: Path) -> None:
     with pytest.raises(InvalidTableError, match="x1, x2") as caught:
         compare_readers(ROWS, read_reads(tmp_path / "reads.csv"), POINT)
     assert caught.value.code == "READS_UNMATCHED"
+
+
+def test_blanks_around_ids_are_no_other_ids_and_strangers_are_named(tmp_path: Path) -> None:
+    path = tmp_path / "reads.csv"
+    ids = [f"p{i} " if i % 3 == 0 else f"p{i}" for i in range(60)] + ["stranger", "NA"]
+    pd.DataFrame({"patient_id": ids, "reader": "Ada ", "read": [1] * 62}).to_csv(path, index=False)
+    reads = read_reads(path)
+    (one,) = compare_readers(ROWS, reads, POINT, resamples=100)
+    assert (one.name, one.n) == ("Ada", 60)
+    assert unmatched_reads(ROWS, reads) == "2 belong to no test row: stranger, NA"
+    assert unmatched_reads(ROWS, reads.iloc[:60]) is None

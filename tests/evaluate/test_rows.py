@@ -8,6 +8,7 @@ import pytest
 
 from covidx.errors import InvalidTableError
 from covidx.evaluate import Rows
+from covidx.evaluate.rows import joined
 from tests.evaluate.reference import predictions, three_classes
 
 Change = Callable[[pd.DataFrame], pd.DataFrame]
@@ -69,3 +70,18 @@ def test_long_lists_of_ids_are_cut() -> None:
     table = predictions(np.full(30, 0.5), np.arange(30) > 3).assign(label=None)
     with pytest.raises(InvalidTableError, match="and 20 more"):
         Rows.of(table, "covid-19")
+
+
+def test_rows_of_a_patient_stay_together_whatever_the_group_says() -> None:
+    table = predictions(np.linspace(0.1, 0.9, 8), np.arange(8) > 3)
+    table["patient_id"] = [f"p{i // 2}" for i in range(8)]
+    assert Rows.of(table, "covid-19").clusters.n_groups == 4
+    assert Rows.of(table, "covid-19", by_group_alone=True).clusters.n_groups == 8
+    coarse = table.assign(group_id=["a"] * 4 + ["b"] * 4)
+    assert Rows.of(coarse, "covid-19").groups.tolist() == ["a"] * 4 + ["b"] * 4
+
+
+def test_a_chain_of_groups_and_patients_is_one_group() -> None:
+    one, two = np.array(["a", "a", "b", "c"]), np.array(["x", "y", "y", "z"])
+    assert len(set(joined([one, two])[:3])) == 1
+    assert len(set(joined([one, two]))) == 2

@@ -92,3 +92,27 @@ def test_json_of_a_p_value() -> None:
 def test_nan_needs_a_reason() -> None:
     with pytest.raises(ValueError, match="reason"):
         PValue(math.nan, 3, "t")
+
+
+def test_few_positives_take_students_t() -> None:
+    """With 5 positives of 100 the normal interval covers 0.91; Satterthwaite's df are 4.4."""
+    rng, truth = np.random.default_rng(0), np.arange(100) < 5
+    one, two = rng.normal(size=(2, 100)) + truth
+    test, found = delong_test(one, two, truth), delong_difference(one, two, truth)
+    assert "t with 4 degrees of freedom" in test.method and "t with 4" in found.method
+    assert (test.p < 0.05) == (found.low > 0 or found.high < 0)
+
+
+def test_delong_on_folds_is_the_mean_of_their_differences() -> None:
+    folds = np.arange(60) % 2
+    parts = [
+        delong_difference(ref.SCORES_A[folds == k], ref.SCORES_B[folds == k], ref.TRUTH[folds == k])
+        for k in (0, 1)
+    ]
+    test = delong_test(ref.SCORES_A, ref.SCORES_B, ref.TRUTH, folds)
+    assert "mean of 2 folds" in test.method
+    shift = delong_test(ref.SCORES_A + 5 * folds, ref.SCORES_B + 9 * folds, ref.TRUTH, folds)
+    assert shift.p == test.p  # models of different scales are not ranked together
+    assert 0 < test.p < 1 and len(parts) == 2
+    one_class = delong_test(ref.SCORES_A, ref.SCORES_B, ref.TRUTH, np.where(ref.TRUTH, 0, 1))
+    assert math.isnan(one_class.p)

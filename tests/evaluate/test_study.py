@@ -6,6 +6,7 @@ import pytest
 
 from covidx.errors import InvalidInputError, InvalidTableError, LeakageError
 from covidx.evaluate import ThresholdRule, make_study
+from covidx.evaluate.positive import positive_class
 from tests.evaluate import reference as ref
 from tests.evaluate.reference import predictions
 
@@ -116,3 +117,66 @@ def test_a_group_on_both_sides_is_a_leak() -> None:
     with pytest.raises(LeakageError, match="g3") as caught:
         make_study(table, YOUDEN)
     assert caught.value.code == "GROUP_IN_TWO_ROLES"
+
+
+@pytest.mark.parametrize(
+    "roles", [("validation", "test"), ("train", "test"), ("train", "validation")]
+)
+def test_a_patient_of_two_roles_is_a_leak_whatever_its_groups(roles: tuple[str, str]) -> None:
+    table = predictions(ref.SCORES_A, ref.TRUTH)
+    parts = [table.assign(role="test", patient_id="x" + table["patient_id"])]
+    for role in roles:
+        part = table.iloc[:10].assign(role=role, group_id=role + table["group_id"])
+        parts.append(part.assign(unit_id=role + table["unit_id"]))
+    with pytest.raises(LeakageError, match=r"patient_id|p0") as caught:
+        make_study(pd.concat(parts), YOUDEN)
+    assert caught.value.code == "GROUP_IN_TWO_ROLES"
+
+
+def test_a_training_row_may_have_an_out_of_fold_score() -> None:
+    """A later training scores its own patients by models that had not seen them."""
+    table = _both().replace({"role": {"validation": "out-of-fold"}})
+    trained = table[table["role"] == "out-of-fold"].assign(role="train")
+    study = make_study(pd.concat([table, trained]), YOUDEN)
+    assert study.point is not None and study.point.origin.startswith("out-of-fold, n = 30")
+    with pytest.raises(LeakageError):
+        make_study(pd.concat([table, table.assign(role="train")]), YOUDEN)
+
+
+def _in_folds() -> pd.DataFrame:
+    """Patients 0 to 29 are tested in fold 0 and validate fold 1, the others the other way round."""
+    test = predictions(ref.SCORES_A, ref.TRUTH, folds=np.arange(60) // 30)
+    return pd.concat([test, test.assign(fold=1 - test["fold"], role="validation")])
+
+
+def test_each_fold_has_the_threshold_of_its_own_validation_rows() -> None:
+    study = make_study(_in_folds(), YOUDEN)
+    assert study.point is None and study.validation_rows is None
+    assert study.folds == [0, 1]
+    for fold, point in study.fold_points.items():
+        assert point == make_study(_in_folds(), YOUDEN, fold=fold).point
+    fixed = make_study(
+        _in_folds()[lambda t: t["role"] == "test"], ThresholdRule(threshold=0.5, origin="maker")
+    )
+    assert fixed.point is not None and not fixed.fold_points
+
+
+@pytest.mark.parametrize(
+    ("classes", "positive"),
+    [
+        (["0", "1"], "1"), (["negative", "positive"], "positive"),
+        (["COVID", "Non-COVID"], "COVID"),
+        (["normal", "tb"], "tb"), (["normal", "pneumonia", "covid-19"], "covid-19"),
+        (["No Finding", "Pneumonia"], "Pneumonia"), (["covid_neg", "covid_pos"], "covid_pos"),
+    ],
+)  # fmt: skip
+def test_names_say_which_class_is_positive(classes: list[str], positive: str) -> None:
+    for order in (classes, classes[::-1]):
+        assert positive_class(order) == positive
+
+
+@pytest.mark.parametrize("classes", [["x", "y"], ["1", "2"], ["viral", "bacterial", "normal"]])
+def test_the_order_of_columns_decides_nothing(classes: list[str]) -> None:
+    with pytest.raises(InvalidInputError, match="--positive") as caught:
+        positive_class(classes)
+    assert caught.value.code == "POSITIVE_UNKNOWN"

@@ -80,3 +80,12 @@ def test_unknown_is_a_stratum_of_its_own_and_not_in_v() -> None:
     assert [s.name for s in variable.strata] == ["F", "M", "unknown"]
     assert variable.missing == 20
     assert set(variable.strata[0].estimates) == {"auroc"}
+
+
+def test_images_of_one_patient_are_no_stratum() -> None:
+    """Twelve images of one patient would show that patient's results."""
+    groups = np.where(ref.INDEX < 12, 0, ref.INDEX)
+    rows = Rows.of(predictions(ref.SCORES_A, ref.TRUTH, groups=groups), "covid-19")
+    site = pd.Series(np.where(ref.INDEX < 12, "small", "large")).astype(object)
+    large, small = subgroups(rows, {"site": site}, POINT, resamples=100)[0].strata
+    assert small.held_back and not large.held_back

@@ -29,6 +29,7 @@ MISSED = replace(
     dice=0.0,
     nsd=0.0,
     hd95_mm=math.nan,
+    volume_ml=0.0,
     volume_error_ml=-10.0,
     volume_error_pct=-100.0,
     lesions=1,
@@ -104,3 +105,12 @@ def test_a_patient_counts_once_however_many_scans_there_are() -> None:
     assert result["dice"].n == 2
     assert result["hd95_mm"].value == pytest.approx((2.0 + 4.0) / 2)
     assert result["lesion_sensitivity"].n == 12
+
+
+def test_missed_scans_stand_beside_the_distance_that_lacks_them() -> None:
+    """HD95 has no number for a missed mask, so that its mean falls as more are missed."""
+    result = summarise([ONE, MISSED, CLEAN], ["a", "b", "c"], resamples=200)
+    assert "1 of 3 scans left out" in result["hd95_mm"].method
+    assert (result["missed"].value, result["missed"].n) == (pytest.approx(1 / 3), 3)
+    nothing = replace(CLEAN, truth_ml=0.0, volume_ml=0.0)  # to miss
+    assert summarise([ONE, MISSED, nothing], ["a", "b", "c"])["missed"].value == 0.5

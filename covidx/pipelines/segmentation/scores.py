@@ -25,7 +25,15 @@ CONTROL = "opacity by threshold"
 """In the lungs as they truly are: more than a method without a network would know."""
 WHOLE = {"lung": "lungs", "opacity": "opacity"}
 """Kind of mask -> what all its classes together are called."""
-TOLD = ("dice", "nsd", "hd95_mm", "volume_error_pct", "lesion_sensitivity", "false_positives")
+TOLD = (
+    "dice",
+    "nsd",
+    "hd95_mm",
+    "missed",
+    "volume_error_pct",
+    "lesion_sensitivity",
+    "false_positives",
+)
 Row = dict[str, Any]
 
 
