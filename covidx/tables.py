@@ -22,6 +22,7 @@ __all__ = [
     "MANIFEST",
     "MASKS",
     "MASK_SCORES",
+    "OUT_OF_FOLD",
     "PREDICTIONS",
     "PROBABILITY_PREFIX",
     "QUARANTINE",
@@ -42,7 +43,9 @@ __all__ = [
 PROBABILITY_PREFIX = "prob_"
 ROLES = ("train", "validation", "test")
 OUT_OF_FOLD = "out-of-fold"
-"""Role of training rows in a table of predictions, scored by a model that had not seen them."""
+"""Role of cross-fitted rows: in a fold of a split, groups that its model does not learn from; of
+predictions, training rows scored by a model that did not learn from them. Such rows may choose a
+threshold."""
 
 
 def _text(nullable: bool = False, unique: bool = False, values: Sequence[str] = ()) -> pa.Column:
@@ -129,7 +132,7 @@ SPLITS = pa.DataFrameSchema(
         "group_id": _text(),
         "patient_id": _text(),
         "fold": _count(),
-        "role": _text(values=ROLES),
+        "role": _text(values=(*ROLES, OUT_OF_FOLD)),
     },
     name="splits",
     strict=True,

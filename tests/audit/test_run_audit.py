@@ -14,11 +14,16 @@ import pytest
 from typer.testing import CliRunner
 
 from covidx.audit.run import Places, RunParts, audit_run, read_run
-from covidx.audit.run.division import duplicate_finding
+from covidx.audit.run.division import duplicate_finding, rows_finding
+from covidx.audit.run.figures import threshold_finding
+from covidx.audit.run.scores import scores_finding
 from covidx.cli import app
 from covidx.errors import CovidxError
+from covidx.evaluate import OperatingPoint
 from covidx.files import read_json, sha256_json, write_json
-from covidx.inference import ImageBundle
+from covidx.imaging import build_cache
+from covidx.inference import ImageBundle, load
+from covidx.tables import OUT_OF_FOLD, PREDICTIONS, SPLITS, write_table
 from tests.conftest import Run
 
 
@@ -356,3 +361,47 @@ def test_every_audit_at_once(trained: Run, copy: Path) -> None:
 def test_a_copy_of_the_run_in_another_folder_is_the_same_run(copy: Path) -> None:
     parts: RunParts = read_run(copy)
     assert parts.record.run_id == copy.name
+
+
+def _cross_fitted(run: Path, role: str) -> RunParts:
+    """The run as if its validation rows had the role "out-of-fold"; in the split, `role`."""
+
+    def rename(name: str, new: str) -> None:
+        rows = pd.read_parquet(run / name)
+        rows["role"] = rows["role"].replace("validation", new)
+        write_table(rows, run / name, PREDICTIONS if name == "predictions.parquet" else SPLITS)
+
+    rename("predictions.parquet", OUT_OF_FOLD)
+    rename("splits.parquet", role)
+    old = read_json(run / "bundle" / "bundle.json")["threshold"]
+    point = OperatingPoint(
+        old["value"], old["rule"], old["origin"].replace("validation", OUT_OF_FOLD)
+    )
+    values(run, "bundle/bundle.json", lambda b: b["threshold"].update(origin=point.origin))
+    values(run, "metrics.json", lambda m: m["sensitivity"].update(threshold_origin=point.text))
+    return read_run(run)
+
+
+@pytest.mark.parametrize("role", ["train", OUT_OF_FOLD])
+def test_out_of_fold_rows_may_choose_the_threshold(copy: Path, role: str) -> None:
+    run = _cross_fitted(copy, role)
+    assert threshold_finding(run).verdict == rows_finding(run).verdict == "pass"
+    assert "out-of-fold rows" in threshold_finding(run).title
+
+
+def test_out_of_fold_rows_of_test_patients_are_found(copy: Path) -> None:
+    found = rows_finding(_cross_fitted(copy, "test"))
+    assert found.verdict == "fail" and {row["what"] for row in found.rows} == {"role"}
+
+
+def test_out_of_fold_rows_are_not_scored_by_the_final_model(copy: Path, trained: Run) -> None:
+    """Their models are not kept: wrong scores of theirs are not this bundle's."""
+    run = _cross_fitted(copy, "train")
+    run.predictions.loc[run.predictions["role"] == OUT_OF_FOLD, "prob_covid-19"] = 0.123
+    predictor = load(trained.folder / "bundle")
+    preprocessing = predictor.bundle.recipe.preprocessing
+    cache = build_cache(
+        trained.phantom / "store", run.manifest, preprocessing, trained.work / "cache"
+    )
+    found = scores_finding(run, predictor, cache)
+    assert found.verdict == "pass" and "out-of-fold rows" in found.found

@@ -10,6 +10,7 @@ from covidx.audit.finding import Finding
 from covidx.audit.run.folder import RunParts
 from covidx.errors import CovidxError
 from covidx.evaluate import OperatingPoint, OperatingRule, evaluate
+from covidx.evaluate.operating_point import HONEST_ROLES
 
 __all__ = ["metrics_finding", "threshold_finding"]
 
@@ -19,9 +20,10 @@ COPY = "Take an unchanged copy of the run, or evaluate again (covidx evaluate)."
 
 
 def threshold_finding(run: RunParts) -> Finding:
-    """Did the threshold come from validation rows, and does it come out of them again?"""
+    """Did the threshold of `run` come from rows that may choose it, and does it again?"""
     value, rule, origin = run.threshold
-    validation = run.main[run.main["role"] == "validation"]
+    role = origin.split(",")[0]
+    chosen = role if role in HONEST_ROLES else "validation"
     rows: list[dict[str, Any]] = []
 
     def compare(what: str, recorded: object, found: object) -> None:
@@ -29,7 +31,7 @@ def threshold_finding(run: RunParts) -> Finding:
             rows.append({"what": what, "recorded": recorded, "found": found})
 
     try:
-        again = _rule(run).choose(validation, run.positive)
+        again = _rule(run).choose(run.main[run.main["role"] == chosen], run.positive)
     except CovidxError as error:
         rows.append({"what": "choice", "recorded": rule, "found": f"{error.code}: {error.message}"})
     else:
@@ -40,14 +42,15 @@ def threshold_finding(run: RunParts) -> Finding:
         compare("metrics.json: threshold", said_of.get("threshold"), again.threshold)
         compare("metrics.json: origin", said_of.get("threshold_origin"), again.text)
         compare("confusion.json: threshold", run.confusion.get("threshold"), again.threshold)
-    if not origin.startswith("validation"):
-        rows.append({"what": "bundle.json: origin", "recorded": origin, "found": "not validation"})
+    if role not in HONEST_ROLES:
+        found = f"not {' or '.join(HONEST_ROLES)}"
+        rows.append({"what": "bundle.json: origin", "recorded": origin, "found": found})
     return Finding(
         "threshold",
-        "Threshold from validation rows",
+        f"Threshold from {chosen} rows",
         "fail" if rows else "pass",
-        "the rows that the threshold came from; the same choice made again on the validation rows",
-        "The threshold is not what its rule gives on the validation rows."
+        f"the rows that the threshold came from; the same choice made again on the {chosen} rows",
+        f"The threshold is not what its rule gives on the {chosen} rows."
         if rows
         else f"{value:.6g}, by {rule} on {origin}; chosen again it is the same.",
         "Certain: the same rule on the same rows.",

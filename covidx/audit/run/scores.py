@@ -14,7 +14,8 @@ from covidx.errors import CovidxError
 from covidx.imaging import BagCache
 from covidx.inference import PARITY_TOLERANCE, Predictor, load
 from covidx.kinds import resolve
-from covidx.tables import probability_columns
+from covidx.tables import OUT_OF_FOLD, probability_columns
+from covidx.wording import counted
 
 __all__ = ["bundle_finding", "scores_finding"]
 
@@ -90,6 +91,8 @@ def _compared(run: RunParts, again: pd.DataFrame, named: tuple[str, str, str]) -
     key = ["arm", "unit_id"]
     table = run.predictions.reset_index(drop=True)
     table["line"] = table.index + 1
+    others = int((table["role"] == OUT_OF_FOLD).sum())
+    table = table[table["role"] != OUT_OF_FOLD]
     both = table.merge(again, on=key, how="left", suffixes=("", "_again"))
     then = both[columns].to_numpy(np.float64)
     now = both[[f"{column}_again" for column in columns]].to_numpy(np.float64)
@@ -106,6 +109,8 @@ def _compared(run: RunParts, again: pd.DataFrame, named: tuple[str, str, str]) -
     name, title, looked = named
     largest = f"{off.max():.3g}" if np.isfinite(off).all() else "unbounded"
     found = f"{len(both)} predictions scored again; largest difference {largest}."
+    if others:
+        found += f" {counted(others, 'out-of-fold row')} of models of other folds not looked at."
     if rows:
         found = f"{len(rows)} of {found}"
     return Finding(
