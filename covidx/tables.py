@@ -12,7 +12,7 @@ import pandera.pandas as pa
 import pyarrow as arrow
 import pyarrow.parquet as pq
 
-from covidx.constants import SCHEMA_VERSION
+from covidx.constants import PROBABILITY_PREFIX, SCHEMA_VERSION
 from covidx.errors import InvalidTableError
 from covidx.files import replacing, sha256_bytes
 
@@ -33,7 +33,6 @@ __all__ = [
     "write_table",
 ]
 
-PROBABILITY_PREFIX = "prob_"
 ROLES = ("train", "validation", "test")
 
 
