@@ -102,12 +102,26 @@ class BundleFile(Config):
         return self.digest_of(self.model_dump(mode="json"))
 
     @classmethod
-    def digest_of(cls, said: Mapping[str, Any]) -> str:
-        """The same of values as ``bundle.json`` has them."""
-        return sha256_json({key: value for key, value in said.items() if key not in cls.NOT_HASHED})
+    def digest_of(cls, fields: Mapping[str, Any]) -> str:
+        """The same of fields as ``bundle.json`` has them.
+
+        Parameters
+        ----------
+        fields : mapping
+            As `read_fields`.
+        """
+        return sha256_json(
+            {key: value for key, value in fields.items() if key not in cls.NOT_HASHED}
+        )
 
     def write(self, folder: Path) -> Self:
-        """Write ``bundle.json`` beside its files; itself, with digests, time and versions."""
+        """Write ``bundle.json`` beside its files; itself, with digests, time and versions.
+
+        Parameters
+        ----------
+        folder : Path
+            Where the files of `FILES` lie already.
+        """
         known: dict[str, Any] = {
             field: sha256_file(folder / name)
             for name, field in self.FILES.items()
@@ -143,7 +157,7 @@ class BundleFile(Config):
         if not difference <= tolerance:  # NaN is lost parity, too
             raise BundleError(
                 "PARITY_LOST",
-                "The bundle no longer gives the answers that it gave when it was saved.",
+                "The bundle no longer gives the results that it gave when it was saved.",
                 path=folder,
                 expected=f"a difference of at most {tolerance}",
                 actual=difference,
@@ -155,7 +169,7 @@ Kind = TypeVar("Kind", bound=BundleFile)
 
 
 def need_kind(folder: Path, kinds: Collection[str]) -> str:
-    """What the bundle in a folder is of, by its own word.
+    """The kind of the bundle in a folder.
 
     Parameters
     ----------
@@ -174,6 +188,12 @@ def need_kind(folder: Path, kinds: Collection[str]) -> str:
 def parse_bundle(folder: Path, kind: type[Kind]) -> Kind:
     """Read ``bundle.json``, without a look at the digests.
 
+    Parameters
+    ----------
+    folder : Path
+    kind : type of BundleFile
+        Which kind it must be.
+
     Raises
     ------
     BundleError
@@ -182,10 +202,10 @@ def parse_bundle(folder: Path, kind: type[Kind]) -> Kind:
     return _parsed(read_fields(folder), folder, kind)
 
 
-def _parsed(said: dict[str, Any], folder: Path, kind: type[Kind]) -> Kind:
-    fields = kind.model_fields
-    _kind_of(said, folder, [fields["kind"].default])
-    version, wanted = said.get("schema_version"), fields["schema_version"].default
+def _parsed(fields: dict[str, Any], folder: Path, kind: type[Kind]) -> Kind:
+    declared = kind.model_fields
+    _kind_of(fields, folder, [declared["kind"].default])
+    version, wanted = fields.get("schema_version"), declared["schema_version"].default
     if version != wanted:
         raise BundleError(
             "BUNDLE_VERSION",
@@ -196,7 +216,7 @@ def _parsed(said: dict[str, Any], folder: Path, kind: type[Kind]) -> Kind:
             hint="Try covidx bundle upgrade OLD NEW; else train it again.",
         )
     try:
-        return kind.model_validate(said)
+        return kind.model_validate(fields)
     except ValidationError as error:
         raise _invalid(folder, error) from error
 
@@ -204,15 +224,21 @@ def _parsed(said: dict[str, Any], folder: Path, kind: type[Kind]) -> Kind:
 def read_bundle(folder: Path, kind: type[Kind]) -> Kind:
     """Read ``bundle.json``, and check every digest.
 
+    Parameters
+    ----------
+    folder : Path
+    kind : type of BundleFile
+        Which kind it must be.
+
     Raises
     ------
     BundleError
         As `parse_bundle` and `need_unchanged`.
     """
-    said = read_fields(folder)
-    bundle = _parsed(said, folder, kind)
+    fields = read_fields(folder)
+    bundle = _parsed(fields, folder, kind)
     # Of what is written there: a field that a later version added has its default in `bundle`.
-    found = {"bundle.json": (bundle.sha256, bundle.digest_of(said))}
+    found = {"bundle.json": (bundle.sha256, bundle.digest_of(fields))}
     for name, field in bundle.FILES.items():
         path, recorded = folder / name, getattr(bundle, field)
         if recorded is not None:
@@ -286,8 +312,8 @@ def kind_in(fields: Mapping[str, Any]) -> str:
     return str(fields.get("kind", "image"))  # those of images had no kind before version 2
 
 
-def _kind_of(said: Mapping[str, Any], folder: Path, kinds: Collection[str]) -> str:
-    kind = kind_in(said)
+def _kind_of(fields: Mapping[str, Any], folder: Path, kinds: Collection[str]) -> str:
+    kind = kind_in(fields)
     if kind not in kinds:
         known = kind_named(kind)
         raise BundleError(

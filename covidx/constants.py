@@ -25,6 +25,7 @@ __all__ = [
     "MIN_LUNG_ML",
     "MIN_VOLUME_SLICES",
     "POSITION_TOLERANCE_MM",
+    "PROBABILITY_PREFIX",
     "RESEARCH_NOTICE",
     "ROUNDING",
     "SCHEMA_VERSION",
@@ -38,6 +39,8 @@ RESEARCH_NOTICE = (
     "Research use only. Not a medical device; not for diagnosis or any decision about a patient."
 )
 
+PROBABILITY_PREFIX = "prob_"
+"""Before the name of a class: its column of probabilities."""
 SCHEMA_VERSION = 1
 """Version of the hand-over tables and of the bundle; raised when a column changes meaning."""
 

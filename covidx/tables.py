@@ -12,7 +12,7 @@ import pandera.pandas as pa
 import pyarrow as arrow
 import pyarrow.parquet as pq
 
-from covidx.constants import SCHEMA_VERSION
+from covidx.constants import PROBABILITY_PREFIX, SCHEMA_VERSION
 from covidx.errors import InvalidTableError
 from covidx.files import replacing, sha256_bytes
 
@@ -40,7 +40,6 @@ __all__ = [
     "write_table",
 ]
 
-PROBABILITY_PREFIX = "prob_"
 ROLES = ("train", "validation", "test")
 OUT_OF_FOLD = "out-of-fold"
 """Role of cross-fitted rows: in a fold of a split, groups that its model does not learn from; of

@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from covidx.constants import PROBABILITY_PREFIX
 from covidx.imaging.bags import Bag, prepare
 from covidx.inference.image_bundle import ImageBundle, parity_bags
 from covidx.inference.network_bundle import read_network, write_network
@@ -19,7 +20,6 @@ from covidx.inference.prediction import Prediction
 from covidx.inference.predictor import ImageInputPredictor, choose_device, decided, device_of
 from covidx.inference.slices import ImagePayload, slice_payload
 from covidx.models.bag import BagClassifier
-from covidx.tables import PROBABILITY_PREFIX
 from covidx.volume import Volume
 
 if TYPE_CHECKING:

@@ -6,8 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from covidx.constants import RESEARCH_NOTICE
-from covidx.tables import PROBABILITY_PREFIX
+from covidx.constants import PROBABILITY_PREFIX, RESEARCH_NOTICE
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -110,6 +109,8 @@ class Prediction:
         How each image came about.
     payload : Payload
         What this kind of model adds.
+    complete : bool
+        Whether there is a result; `problem` says why not, or which part does not count.
     """
 
     source: InputSource

@@ -9,8 +9,8 @@ import mlflow.models
 import pandas as pd
 from mlflow.pyfunc.model import PythonModel
 
+from covidx.constants import PROBABILITY_PREFIX
 from covidx.inference import Prediction, load
-from covidx.tables import PROBABILITY_PREFIX
 
 
 class BundleModel(PythonModel):

@@ -11,7 +11,6 @@ import pandas as pd
 from covidx.cards import DataCard, ImageTable
 from covidx.errors import InvalidTableError
 from covidx.ingest.dicom.series import Outcome
-from covidx.tables import read_csv
 
 __all__ = ["TableRow", "read_image_table"]
 
@@ -63,6 +62,8 @@ def read_image_table(root: Path, card: DataCard) -> tuple[list[TableRow], list[O
         ``TABLE_UNREADABLE``.
     """
     assert card.images is not None
+    from covidx.tables import read_csv  # and pandera: where there is a table
+
     table = read_csv(root / card.images.table)
     _check_columns(table, card.images, root)
     rows: list[TableRow] = []
