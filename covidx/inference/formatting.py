@@ -74,7 +74,7 @@ def _result(one: Prediction, bundle: BundleFile | None) -> list[str]:
     lines, why = _identity(one.source), "; ".join(one.outside)
     if not one.complete:
         lines.append(f"no result: {one.problem}")
-        return lines + ([f"besides: {why}"] if why else [])
+        return lines + ([f"besides: {why}"] if why else []) + _origins(one)
     lines += [f"{NOT_INTERPRETABLE}: {why}"] if why else []
     if one.score is not None and bundle is not None:
         would = "would be predicted" if why else "predicted"
@@ -83,6 +83,12 @@ def _result(one: Prediction, bundle: BundleFile | None) -> list[str]:
         lines.append(f"every class: {', '.join(shares)}")
     lines += one.payload.lines()
     lines += [f"an image does not count: {one.problem}"] if one.problem else []
+    return lines + _origins(one)
+
+
+def _origins(one: Prediction) -> list[str]:
+    """How each image came about: the series, its units, and what was done to its voxels."""
+    lines = []
     for receipt in one.receipts:
         lines.append(f"chosen: {receipt['series']}")
         lines.append(f"values: {receipt['units_from']}")

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import torch
-from tests.clinical.made_up import made_up
+from tests.clinical.synthetic import synthetic_rows
 
 from covidx.bundles import BundleFile
 from covidx.errors import BundleError, StoreError
@@ -114,7 +114,7 @@ def test_a_clinical_bundle_gives_the_same_score(tmp_path: Path) -> None:
     rewrite(folder, {**values, **old, "schema_version": 1}, {"pipeline_sha256"})
     upgrade_bundle(folder, tmp_path / "new")
     new = ClinicalPredictor.load(tmp_path / "new")
-    rows = made_up(50, 2).table
+    rows = synthetic_rows(50, 2).table
     assert (new.fitted.score(rows) == fitted.score(rows)).all()
     assert new.bundle.trained_on.columns == {} and new.bundle.threshold.value == point["value"]
 

@@ -139,7 +139,7 @@ def test_models_stand_beside_each_other_on_the_same_rows(phantom: Phantom) -> No
     assert set(table["arm"]) == {f"p2-{one['name']}" for one in models[1:]}
     page = (phantom.folder / "report.html").read_text()
     assert "are simulated" in page and "Research use only" in page
-    assert "knows which values are missing" in page
+    assert "which values are missing" in page
     for name in re.findall(r'src="(figures/[^"]+)"', page):
         assert (phantom.folder / name).is_file()
     assert "logistic" in phantom.output and "missingness" in phantom.output

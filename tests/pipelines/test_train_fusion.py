@@ -138,7 +138,7 @@ def test_one_rule_for_the_threshold_of_every_arm(fused: Fused) -> None:
     (clinical,) = (fused.bundle / "clinical").glob("*/bundle.json")
     assert predictor.bundle.threshold.rule == "sensitivity >= 0.9"
     assert predictor.image.bundle.threshold.rule == "sensitivity >= 0.9"
-    assert json.loads(clinical.read_text())["threshold_rule"] == "sensitivity >= 0.9"
+    assert json.loads(clinical.read_text())["threshold"]["rule"] == "sensitivity >= 0.9"
     for name, arm in (("p1", predictor.image.bundle), ("p3", predictor.bundle)):
         table = read_table(fused.run / "predictions.parquet", PREDICTIONS)
         mine = table[(table["arm"] == name) & (table["role"] == "validation")]
