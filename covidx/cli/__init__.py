@@ -35,6 +35,7 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",  # rich would take words in square brackets for markup
 )
 app.command()(information.info)
 app.command()(data.phantom)
