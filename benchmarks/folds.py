@@ -17,7 +17,7 @@ from benchmarks.results import commit_now
 from covidx.cohort import Splits, make_splits
 from covidx.evaluate import OperatingPoint, OperatingRule
 from covidx.files import make_folder, read_json, sha256_json, write_json
-from covidx.imaging import BagCache
+from covidx.imaging import BagCache, thumbnails
 from covidx.inference import predict_cache
 from covidx.pipelines.cohort import Cohort
 from covidx.pipelines.grouping import group_prepared
@@ -107,7 +107,8 @@ def make_study(
     cohort: Cohort, cache: BagCache, recipe: ImageRecipe, seed: int, *, leaky: bool = False
 ) -> Study:
     """Cut the folds: by group, or by image to show what that leak is worth."""
-    manifest = group_prepared(cohort.manifest, cache, cohort.store)
+    pictures = thumbnails(cache, cache.index)
+    manifest = group_prepared(cohort.manifest, pictures, cache.refused, cohort.store)
     cut = _by_image(manifest) if leaky else manifest
     splits = make_splits(cut, seed=seed, parts=FOLDS, folds=FOLDS)
     return Study(cohort, cache, manifest, splits, recipe, seed, leaky)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from importlib import import_module
-from typing import Any
+from typing import Any, Literal
 
 import typer
 from typer.core import TyperGroup
@@ -38,6 +38,8 @@ VERBS = {
     "card": "cards:card_app",
 }
 """Verb -> the module of this room and the function or group there; a verb loads its own alone."""
+MARKUP: Literal["markdown"] = "markdown"
+"""Of help texts: rich would take words in square brackets for markup."""
 HIDDEN = ("severity",)
 """Former names."""
 
@@ -58,13 +60,18 @@ class _Verbs(TyperGroup):
         if not isinstance(verb, typer.Typer):
             function, verb = verb, typer.Typer(add_completion=False)
             verb.command()(function)
+        verb.rich_markup_mode = MARKUP
         command = typer.main.get_command(verb)
         command.name = cmd_name
         return command
 
 
 app = typer.Typer(
-    cls=_Verbs, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False
+    cls=_Verbs,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=MARKUP,
 )
 
 

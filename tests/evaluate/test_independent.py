@@ -45,4 +45,4 @@ def test_what_a_part_lacks_the_whole_lacks() -> None:
 def test_tiny_folds_leave_no_interval() -> None:
     part = {"x": Estimate(0.5, *wilson(2, 4), 4, "m")}
     mean = fold_means([part, part], 4)["x"]
-    assert mean.value == 0.5 and np.isnan(mean.low) and "fewer than 5" in str(mean.reason)
+    assert mean.value == 0.5 and np.isnan(mean.low) and "fewer than 8" in str(mean.reason)

@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 import torch
-from tests.clinical.synthetic import synthetic_rows
 
 from covidx.bundles import BundleFile
 from covidx.errors import BundleError, StoreError
@@ -17,6 +16,7 @@ from covidx.inference.clinical import ClinicalPredictor
 from covidx.inference.segmentation_bundle import build_network
 from covidx.inference.segmenter import Segmenter
 from covidx.inference.upgrade import upgrade_bundle
+from tests.clinical.synthetic import synthetic_rows
 from tests.clinical.test_bundle import _fitted, save
 
 from .conftest import make_predictor

@@ -68,14 +68,16 @@ def test_the_model_is_logged_with_a_signature_and_no_pickle(trained: Run) -> Non
 
 def test_a_failed_run_says_so(tmp_path: Path) -> None:
     config = load_config(TRAIN_CT, TrainCT)
-    data = tmp_path / "data"
+    data, labels, runs = tmp_path / "data", tmp_path / "labels.csv", tmp_path / "runs"
     data.mkdir()
-    runs = tmp_path / "runs"
-    with pytest.raises(InvalidInputError, match="SOURCE_EMPTY"):
-        train_image(config, Source(data, None, None), work=tmp_path / "work", runs=runs)
+    (data / "letter.txt").write_text("no image")
+    rows = [f"p{k},{label}" for k, label in enumerate(["covid-19", "normal"] * 5)]
+    labels.write_text("\n".join(["patient_id,label", *rows]))
+    with pytest.raises(InvalidInputError, match="NO_IMAGES"):
+        train_image(config, Source(data, labels, None), work=tmp_path / "work", runs=runs)
     (record,) = (json.loads(p.read_text()) for p in runs.glob("train_ct/*/run.json"))
     assert record["state"] == "failed"
-    assert "SOURCE_EMPTY" in record["error"]
+    assert "NO_IMAGES" in record["error"]
     assert not (runs / "train_ct" / "latest").exists()
     run = mlflow.MlflowClient(tracking_uri(runs)).get_run(record["mlflow_run_id"])
     assert run.info.status == "FAILED"
