@@ -19,7 +19,7 @@ COPY = "Take an unchanged copy of the run, or evaluate again (covidx evaluate)."
 
 
 def threshold_finding(run: RunParts) -> Finding:
-    """Did the threshold come from validation rows, and does it come out of them again?"""
+    """Did the threshold of the `run` come from validation rows, and does it come out again?"""
     value, rule, origin = run.threshold
     validation = run.main[run.main["role"] == "validation"]
     rows: list[dict[str, Any]] = []
@@ -63,7 +63,7 @@ def _rule(run: RunParts) -> OperatingRule:
 
 
 def metrics_finding(run: RunParts) -> Finding:
-    """Do ``metrics.json`` and ``confusion.json`` come out of the test rows again?"""
+    """Do ``metrics.json`` and ``confusion.json`` of the `run` come out of its test rows again?"""
     name, title = "metrics_recompute", "Metrics from the predictions"
     looked = "every metric with its interval, and every count, worked out again from the test rows"
     test = run.main[run.main["role"] == "test"]
