@@ -45,16 +45,7 @@ class Threshold(Config):
 
     @classmethod
     def of(cls, point: OperatingPoint) -> Threshold:
-        """A threshold that evaluation chose.
-
-        Parameters
-        ----------
-        point : OperatingPoint
-
-        Returns
-        -------
-        Threshold
-        """
+        """The threshold at `point`, which evaluation chose."""
         return cls(value=point.threshold, rule=point.rule, origin=point.origin)
 
     @property
@@ -103,25 +94,11 @@ class BundleFile(Config):
 
     @classmethod
     def digest_of(cls, fields: Mapping[str, Any]) -> str:
-        """The same of fields as ``bundle.json`` has them.
-
-        Parameters
-        ----------
-        fields : mapping
-            As `read_fields`.
-        """
-        return sha256_json(
-            {key: value for key, value in fields.items() if key not in cls.NOT_HASHED}
-        )
+        """Hash of `fields`, as ``bundle.json`` has them, but for `NOT_HASHED`."""
+        return sha256_json({k: value for k, value in fields.items() if k not in cls.NOT_HASHED})
 
     def write(self, folder: Path) -> Self:
-        """Write ``bundle.json`` beside its files; itself, with digests, time and versions.
-
-        Parameters
-        ----------
-        folder : Path
-            Where the files of `FILES` lie already.
-        """
+        """Write ``bundle.json`` into `folder`, beside its files; returns it with their digests."""
         known: dict[str, Any] = {
             field: sha256_file(folder / name)
             for name, field in self.FILES.items()
@@ -169,13 +146,7 @@ Kind = TypeVar("Kind", bound=BundleFile)
 
 
 def need_kind(folder: Path, kinds: Collection[str]) -> str:
-    """The kind of the bundle in a folder.
-
-    Parameters
-    ----------
-    folder : Path
-    kinds : collection of str
-        Those that will do, as `covidx.kinds` names them.
+    """The kind of the bundle in `folder`, by its own word; it must be one of `kinds`.
 
     Raises
     ------
@@ -186,13 +157,7 @@ def need_kind(folder: Path, kinds: Collection[str]) -> str:
 
 
 def parse_bundle(folder: Path, kind: type[Kind]) -> Kind:
-    """Read ``bundle.json``, without a look at the digests.
-
-    Parameters
-    ----------
-    folder : Path
-    kind : type of BundleFile
-        Which kind it must be.
+    """Read ``bundle.json`` of `folder` as a `kind`, without a look at the digests.
 
     Raises
     ------
@@ -222,13 +187,7 @@ def _parsed(fields: dict[str, Any], folder: Path, kind: type[Kind]) -> Kind:
 
 
 def read_bundle(folder: Path, kind: type[Kind]) -> Kind:
-    """Read ``bundle.json``, and check every digest.
-
-    Parameters
-    ----------
-    folder : Path
-    kind : type of BundleFile
-        Which kind it must be.
+    """Read ``bundle.json`` of `folder` as a `kind`, and check every digest.
 
     Raises
     ------
@@ -253,6 +212,7 @@ def need_unchanged(folder: Path, found: Mapping[str, tuple[str, str]]) -> None:
     Parameters
     ----------
     folder : Path
+        Of the bundle, for the error.
     found : mapping
         Part -> (recorded, actual) digest.
 
@@ -274,11 +234,7 @@ def need_unchanged(folder: Path, found: Mapping[str, tuple[str, str]]) -> None:
 
 
 def read_fields(folder: Path) -> dict[str, Any]:
-    """``bundle.json`` as it is written, of any kind and version.
-
-    Parameters
-    ----------
-    folder : Path
+    """``bundle.json`` of `folder` as it is written, of any kind and version.
 
     Raises
     ------
@@ -302,13 +258,7 @@ def read_fields(folder: Path) -> dict[str, Any]:
 
 
 def kind_in(fields: Mapping[str, Any]) -> str:
-    """The kind that the fields of a bundle name.
-
-    Parameters
-    ----------
-    fields : mapping
-        As `read_fields`.
-    """
+    """The kind that the `fields` of a bundle name, as `read_fields` gives them."""
     return str(fields.get("kind", "image"))  # those of images had no kind before version 2
 
 

@@ -105,7 +105,7 @@ def need_disk(folder: Path, size: int, what: str) -> None:
 
 
 def size_text(size: float) -> str:
-    """Bytes as a person reads them, such as ``1.4 GB``."""
+    """A `size` in bytes as a person reads it, in powers of 1000, such as ``1.4 GB``."""
     for unit in ("B", "kB", "MB"):
         if size < 1000:
             return f"{size:.0f} {unit}"

@@ -149,6 +149,8 @@ def estimates_of(metrics: Mapping[str, Any], prefix: str = "") -> dict[str, dict
     prefix : str
         The dotted name of that part.
 
+    Examples
+    --------
     >>> estimates_of({"extent": {"mae": {"value": 1.0}}})
     {'extent.mae': {'value': 1.0}}
     """
@@ -161,13 +163,7 @@ def estimates_of(metrics: Mapping[str, Any], prefix: str = "") -> dict[str, dict
 
 
 def resolve(part: str) -> Any:
-    """Import what an import string ``"module:name"`` names.
-
-    Parameters
-    ----------
-    part : str
-        Such as ``"covidx.pipelines.image.train:train_image"``.
-    """
+    """Import what `part` names, such as ``"covidx.pipelines.image.train:train_image"``."""
     module, _, name = part.partition(":")
     return getattr(import_module(module), name)
 
@@ -229,7 +225,7 @@ def kind_of_pipeline(pipeline: str) -> ModelKind | None:
 
 
 def training_named(pipeline: str) -> Training:
-    """The training whose runs lie in ``runs/<pipeline>``.
+    """The training whose runs lie in ``runs/<pipeline>``, by the name of the `pipeline`.
 
     Raises
     ------

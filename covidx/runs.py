@@ -191,6 +191,7 @@ def provenance(record: RunRecord, bundle_sha256: str) -> list[tuple[str, str]]:
     Parameters
     ----------
     record : RunRecord
+        For commit, lock and ids of the run.
     bundle_sha256 : str
         Digest of the run's bundle.
     """

@@ -216,7 +216,7 @@ RADIOGRAPH_SCORES = pa.DataFrameSchema(
 
 
 def probability_columns(predictions: pd.DataFrame) -> dict[str, str]:
-    """Class name -> its probability column, in the order of the table."""
+    """Class name -> its probability column in `predictions`, in the order of the table."""
     prefix = PROBABILITY_PREFIX
     return {c.removeprefix(prefix): c for c in predictions.columns if c.startswith(prefix)}
 
@@ -229,7 +229,16 @@ def empty(schema: pa.DataFrameSchema) -> pd.DataFrame:
 def check(
     table: pd.DataFrame, schema: pa.DataFrameSchema, path: Path | None = None
 ) -> pd.DataFrame:
-    """Return `table` with its columns coerced, or name every row that is wrong.
+    """Return a table with its columns coerced, or name every row that is wrong.
+
+    Parameters
+    ----------
+    table : DataFrame
+        It is not changed; its index does not matter.
+    schema : DataFrameSchema
+        One of those above.
+    path : Path, optional
+        Where the table lies, for the error.
 
     Raises
     ------
@@ -268,7 +277,13 @@ def _fault(case: Any, schema: pa.DataFrameSchema, place: str) -> str:
 
 
 def write_table(table: pd.DataFrame, path: Path, schema: pa.DataFrameSchema) -> pd.DataFrame:
-    """Check `table`, then write it as parquet with its schema's name and version, atomically."""
+    """Check a table, then write it as parquet with its schema's name and version, atomically.
+
+    Parameters
+    ----------
+    table, path, schema
+        As in `check`; the file is replaced, its index is not written.
+    """
     checked = check(table, schema, path)
     stamp = json.dumps({"schema": schema.name, "version": SCHEMA_VERSION}).encode()
     data = arrow.Table.from_pandas(checked, preserve_index=False)
@@ -280,9 +295,12 @@ def write_table(table: pd.DataFrame, path: Path, schema: pa.DataFrameSchema) -> 
 
 
 def write_csv(table: pd.DataFrame, path: Path, schema: pa.DataFrameSchema) -> pd.DataFrame:
-    """Check `table` against `schema`, then write it to `path` as CSV, atomically.
+    """Check a table, then write it as CSV, atomically; numbers have six significant digits.
 
-    Numbers have six significant digits.
+    Parameters
+    ----------
+    table, path, schema
+        As in `write_table`.
     """
     checked = check(table, schema, path)
     with replacing(path) as temporary:
@@ -291,7 +309,7 @@ def write_csv(table: pd.DataFrame, path: Path, schema: pa.DataFrameSchema) -> pd
 
 
 def read_table(path: Path, schema: pa.DataFrameSchema) -> pd.DataFrame:
-    """Read a parquet (or CSV) table and check it.
+    """Read a table from `path`, parquet or CSV, and check it against `schema`.
 
     Raises
     ------
@@ -322,7 +340,7 @@ def read_table(path: Path, schema: pa.DataFrameSchema) -> pd.DataFrame:
 
 
 def is_text(path: Path) -> bool:
-    """Whether a table is text by its name: CSV, or TSV.
+    """Whether the table at `path` is text by its name: CSV, or TSV.
 
     Raises
     ------
@@ -349,6 +367,7 @@ def read_csv(path: Path, *, words_for_empty: bool = True) -> pd.DataFrame:
     Parameters
     ----------
     path : Path
+        Of the table, in UTF-8.
     words_for_empty : bool
         Whether NA, null, None and the like stand for an empty cell.
 
@@ -396,7 +415,7 @@ def _separator(path: Path) -> str:
 
 
 def table_digest(table: pd.DataFrame) -> str:
-    """SHA-256 of a table's content, whatever the order of its rows and columns."""
+    """SHA-256 of the content of a `table`, whatever the order of its rows and columns."""
     columns = sorted(table.columns)
     ordered = table[columns].sort_values(columns, ignore_index=True)
     text = ordered.to_csv(index=False, float_format="%.9g", lineterminator="\n", na_rep="")

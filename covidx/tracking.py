@@ -39,7 +39,7 @@ TALKERS = ("mlflow.store.db.utils", "alembic")
 
 
 def tracking_uri(runs: Path) -> str:
-    """The server of ``MLFLOW_TRACKING_URI``, else an SQLite file in the folder of runs."""
+    """The server of ``MLFLOW_TRACKING_URI``, else an SQLite file in the folder `runs`."""
     return os.environ.get(URI_VARIABLE) or f"sqlite:///{runs.resolve() / 'mlflow.db'}"
 
 
@@ -50,28 +50,40 @@ class Tracker:
     run_id: str
 
     def config(self, values: Mapping[str, Any]) -> None:
-        """Log a nested configuration as parameters with dotted names."""
+        """Log a nested configuration, `values`, as parameters with dotted names."""
         mlflow.log_params(dict(_flat(values)))
 
     def tags(self, values: Mapping[str, str]) -> None:
-        """Log facts such as the git commit and data digests."""
+        """Log `values`, facts such as the git commit and data digests, as tags."""
         mlflow.set_tags(dict(values))
 
     def dataset(self, table: pd.DataFrame, name: str, digest: str, role: str) -> None:
-        """Log which data a role used: name, digest and columns, not the rows."""
+        """Log which data a role used, without its rows.
+
+        Parameters
+        ----------
+        table : DataFrame
+            Its columns and number of rows are logged.
+        name : str
+            Of the data set.
+        digest : str
+            Of the table; the first 36 characters are logged, which is all that MLflow takes.
+        role : str
+            train, validation or test.
+        """
         with _quiet():
             data = mlflow.data.pandas_dataset.from_pandas(table, name=name, digest=digest[:36])
             mlflow.log_input(data, context=role)
 
     def curves(self, curves: pd.DataFrame) -> None:
-        """Log one figure an epoch and column; column ``epoch`` is the step."""
+        """Log `curves`, one figure a row and column; the column ``epoch`` is the step."""
         for row in curves.to_dict("records"):
             step = int(row.pop("epoch"))
             values = {str(k): float(v) for k, v in row.items() if pd.notna(v)}
             mlflow.log_metrics(values, step=step)
 
     def estimates(self, estimates: Mapping[str, Estimate]) -> None:
-        """Log each metric beside the ends of its interval and its n."""
+        """Log each of `estimates` with the ends of its interval and its n; NaN is left out."""
         values: dict[str, float] = {}
         for name, found in estimates.items():
             ends = {"": found.value, ".low": found.low, ".high": found.high, ".n": found.n}
@@ -79,16 +91,16 @@ class Tracker:
         mlflow.log_metrics(values)
 
     def figures(self, values: Mapping[str, float]) -> None:
-        """Log plain numbers that have no interval."""
+        """Log `values`, plain numbers by name that have no interval."""
         mlflow.log_metrics(dict(values))
 
     def files(self, folder: Path, place: str) -> None:
-        """Log a folder's files below `place`."""
+        """Log the files of a `folder` below `place`."""
         with _quiet():
             mlflow.log_artifacts(str(folder), place)
 
     def file(self, path: Path, place: str | None = None) -> None:
-        """Log one file."""
+        """Log the file at `path` below `place`, by default at the top."""
         mlflow.log_artifact(str(path), place)
 
     def model(
@@ -99,10 +111,23 @@ class Tracker:
         columns: Mapping[str, Literal["double", "string"]] | None = None,
         told: Sequence[str] = (),
     ) -> None:
-        """Log a bundle as a pyfunc: code (`script`) around the bundle's files, no pickle.
+        """Log a bundle as a pyfunc: code around the bundle's files, no pickle.
 
-        It takes a table with a column ``path``, or with `columns` (name -> type), and gives the
-        probability of each class, decision and problem, and what else is `told` in words.
+        It takes a table and gives the probability of each class, decision and problem.
+
+        Parameters
+        ----------
+        bundle : Path
+            Folder of the bundle.
+        script : Path
+            The Python file that serves it.
+        classes : list of str
+            Names, in the order of the probabilities.
+        columns : mapping, optional
+            Columns of the table that it takes: name -> ``double`` or ``string``; by default
+            ``path`` alone, which is returned, too.
+        told : sequence of str
+            Further columns of text in its answer.
         """
         inputs: list[ColSpec | TensorSpec] = [
             ColSpec(kind, name) for name, kind in (columns or {"path": "string"}).items()
@@ -127,6 +152,20 @@ def tracked(experiment: str, name: str, runs: Path) -> Iterator[Tracker]:
 
     A process that is killed outright cannot say so; the next run of the same machine marks what
     such a one left open.
+
+    Parameters
+    ----------
+    experiment : str
+        Name of the experiment, which is made where it is not there: the pipeline.
+    name : str
+        Of the run.
+    runs : Path
+        Folder of runs; holds the database and artifacts unless there is a server.
+
+    Yields
+    ------
+    Tracker
+        Of the open run.
     """
     make_folder(runs)
     with _connected(runs) as artifacts:

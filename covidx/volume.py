@@ -37,7 +37,9 @@ class Volume:
     modality : str
         DICOM modality (``CT``, ``MR``, ``CR``, ``DX``), or ``OT`` where unknown.
     units : {"hu", "unproven", "display"}
+        As `Units`: HU, CT values of unknown scale, or greys from 0 to 255.
     geometry : {"proven", "spacing_only", "none"}
+        As `Geometry`: whether place, or distances alone, or neither are known.
     affine : ndarray, shape (4, 4), optional
         Maps (column, row, slice) indices to mm in RAS+ (NIfTI's convention: x grows to the
         patient's right, y to the front, z to the head).
@@ -121,7 +123,7 @@ class Volume:
 
 
 def check_ct(volume: Volume) -> None:
-    """Refuse what is not a CT volume in proven HU with a proven geometry.
+    """Refuse a `volume` that is not CT in proven HU with a proven geometry.
 
     Raises
     ------

@@ -11,6 +11,7 @@ def counted(number: int, noun: str) -> str:
     Parameters
     ----------
     number : int
+        How many; 1 takes the singular, all others, 0 among them, the plural.
     noun : str
         In the singular; its plural ends in s.
 

@@ -44,6 +44,7 @@ class Cohort:
     Parameters
     ----------
     source : Source
+        What the user named.
     store : Path
         Folder of the ingested images.
     ingested : IngestResult
@@ -104,25 +105,17 @@ class Cohort:
         return volume if self.truth is None else self.truth.in_hu(volume, str(row["image_id"]))
 
     def mask_labels(self, image_id: str, volume: Volume) -> dict[str, NDArray[Any]]:
-        """True class numbers of each kind of mask, as `TrueMasks.labels` gives them.
+        """True class numbers of each kind of mask of `image_id`, as `TrueMasks.labels`.
 
-        Parameters
-        ----------
-        image_id : str
-        volume : Volume
-            The image, in reading order.
+        The `volume` is the image in reading order.
         """
         return self.true_masks.labels(self.masks[self.masks["image_id"] == image_id], volume)
 
 
 def check_source(source: Source, parts: int) -> None:
-    """Find mistakes in what a user named before anything is ingested or written.
+    """Find mistakes in `source` before anything is ingested or written.
 
-    Parameters
-    ----------
-    source : Source
-    parts : int
-        How many parts the groups of a class are split into.
+    The groups of each class must do for a split into `parts`.
 
     Raises
     ------
@@ -166,6 +159,7 @@ def ingest_source(
     Parameters
     ----------
     source : Source
+        What the user named.
     work : Path
         Folder of stores.
     bars : callable
@@ -205,8 +199,9 @@ def link_labels(
     Parameters
     ----------
     source : Source
-    store : Path
-    ingested : IngestResult
+        What the user named.
+    store, ingested : Path, IngestResult
+        As `ingest_source` gives them.
     unmatched : {"refuse", "exclude"}
         What to do with images without a label, and labels without an image.
     classes : Classes, optional

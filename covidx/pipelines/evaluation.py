@@ -49,11 +49,15 @@ class Input:
     Parameters
     ----------
     predictions : Path
+        The table, parquet or CSV, of covidx or of any other system.
     arm, positive : str, optional
+        As in `make_study`.
     fold : int, optional
         As in `make_study`.
     manifest, readers : Path, optional
+        Tables of the images, as `tables.MANIFEST`, and of readers' ratings.
     clinical : sequence of Path
+        Tables of patients, with patient_id; may be none.
     trust_groups : bool
         The user states that ``group_id`` is all that is not independent.
     """
@@ -76,8 +80,11 @@ def evaluate_table(
     Parameters
     ----------
     source : Input
+        Which table, arm and fold, and what else is known of its rows.
     how : ThresholdRule
+        Rule that chooses the threshold on validation rows, or a fixed threshold.
     asked : Asked
+        Which parts of an evaluation are wanted, and the seed and size of the bootstrap.
     out : Path
         Folder; files of these names are replaced.
     withheld : float
@@ -185,6 +192,17 @@ def compare_tables(
     """Compare systems on the same test rows and write ``comparison.html`` and its tables.
 
     Each system's threshold comes from its own validation rows; a given one goes for all.
+
+    Parameters
+    ----------
+    sources : sequence of Input
+        Two or more, of the same patients with the same truth.
+    how : ThresholdRule
+        Rule that chooses each threshold, or one threshold for all.
+    out : Path
+        Folder; files of these names are replaced.
+    seed, resamples : int
+        Of the bootstrap over patients.
 
     Raises
     ------

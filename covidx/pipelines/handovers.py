@@ -19,7 +19,7 @@ __all__ = ["card_digest_of", "hand_over", "source_warnings", "trained_on"]
 
 
 def card_digest_of(source: Source) -> str:
-    """The digest of a source's card; ``none`` without one."""
+    """The digest of the card of `source`; ``none`` without one."""
     return "none" if source.card is None else card_digest(source.card)
 
 
@@ -36,12 +36,15 @@ def hand_over(
     Parameters
     ----------
     run : TrainingRun
+        Whose folder takes the tables.
     cohort : Cohort
+        Its masks, clinical rows and quarantined files are written, too.
     refused : mapping
         image_id -> code and reason of what could not be prepared.
     rows : DataFrame
         Manifest rows with fold and role.
     splits : Splits
+        The roles of `rows`.
     more
         Further digests, by name.
     """
@@ -81,6 +84,7 @@ def trained_on(
     Parameters
     ----------
     source : Source
+        Its name, card and domain are recorded.
     rows : DataFrame
         Manifest rows with role.
     splits : Splits, optional
@@ -120,6 +124,7 @@ def source_warnings(source: Source, tested: int, notes: Sequence[str]) -> list[s
     Parameters
     ----------
     source : Source
+        Its card, if any, says whether it is simulated, and lists known biases.
     tested : int
         Test patients.
     notes : sequence of str

@@ -64,7 +64,7 @@ def map_labels(
 
 
 def as_rest(predictions: pd.DataFrame, positive: str) -> pd.DataFrame:
-    """Predictions of two classes: the positive one and the rest."""
+    """The `predictions` with two classes alone: `positive`, and the sum of the others as `REST`."""
     columns = list(probability_columns(predictions).values())
     score = predictions[f"{PROBABILITY_PREFIX}{positive}"]
     label = predictions["label"].where(predictions["label"] == positive, REST)

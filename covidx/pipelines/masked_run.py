@@ -50,7 +50,7 @@ class PatchRecipe(Protocol):
         """Of the network."""
 
     def model_dump(self, *, mode: str) -> dict[str, Any]:
-        """As plain values."""
+        """As plain values; `mode` is pydantic's, such as ``json``."""
 
 
 Recipe = TypeVar("Recipe", bound=PatchRecipe)
@@ -71,11 +71,15 @@ class Prepared(Generic[Recipe]):
     Parameters
     ----------
     cohort : Cohort
+        Images and masks that were selected.
     cache : PairCache
+        Images and label maps on the working grid.
     rows : DataFrame
         Manifest rows with fold and role.
     splits : Splits
+        The roles of `rows`.
     recipe : PatchRecipe
+        Framing, network and learning.
     """
 
     cohort: Cohort
@@ -126,6 +130,7 @@ def check_masks(source: Source) -> None:
     Parameters
     ----------
     source : Source
+        What the user named.
 
     Raises
     ------
@@ -149,6 +154,7 @@ def prepare(
     run : TrainingRun
         Whose source is learnt from; the phantom with distractors where it has none.
     config : MaskedTraining
+        Seed, parts of the split, and the phantom cohort.
     select : callable
         A cohort -> the images that are learnt from, and the recipe for them.
     """
@@ -182,7 +188,9 @@ def fit_patches(
     prepared : Prepared
         Its recipe has ``learning``, a `PatchLearning`.
     learner : Learner
+        The network with its loss; it is trained in place.
     seed : int
+        Of the patches that are drawn.
     folder : Path
         Of its checkpoints.
     """

@@ -64,7 +64,7 @@ class TrueMasks:
 
     @classmethod
     def of(cls, source: Source) -> tuple[TrueMasks, Path]:
-        """The masks of a source, and the folder of its images.
+        """The masks of a `source`, and the folder of its images.
 
         Raises
         ------
@@ -111,7 +111,13 @@ class TrueMasks:
         return next((window for pattern, window in windows if fnmatch(stem, pattern)), None)
 
     def in_hu(self, volume: Volume, image_id: str) -> Volume:
-        """The image `image_id`; greys that the card knows the window of, in HU."""
+        """The `volume` of `image_id`; greys that the card knows the window of, as float32 HU.
+
+        Raises
+        ------
+        InvalidInputError
+            ``GREYS_RANGE``: the card knows a window, but values lie outside of 0 to 255.
+        """
         window = self._window(image_id)
         return volume if window is None else _in_hu(volume, *window)
 

@@ -48,7 +48,9 @@ def write_model_card(folder: Path, bundle: BundleFile, name: str, **content: obj
     Parameters
     ----------
     folder : Path
+        The bundle's; takes the file, which is replaced.
     bundle : BundleFile
+        As it was saved.
     name : str
         What the model is called.
     content

@@ -15,7 +15,7 @@ Bars = Callable[[str], AbstractContextManager[Bar]]
 
 @contextmanager
 def silent(name: str) -> Iterator[Bar]:
-    """No bar at all."""
+    """No bar at all, whatever `name` says; what it yields may be called and does nothing."""
 
     def nothing(done: int, total: int) -> None:
         return None

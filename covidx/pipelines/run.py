@@ -69,6 +69,7 @@ class TrainingRun:
     work : Path
         Takes phantom cohorts, stores, caches and checkpoints, which later runs reuse.
     folder : RunFolder
+        Its folder and record, which are open.
     tracker : Tracker
         The open MLflow run.
     bars : callable
@@ -213,8 +214,8 @@ class TrainingRun:
 
         Parameters
         ----------
-        recipe : Config
-        seed : int
+        recipe, seed
+            Of the training.
         rows : DataFrame
             image_id and role.
         depends
@@ -233,13 +234,13 @@ class TrainingRun:
         return folder
 
     def write_predictions(self, predictions: pd.DataFrame, metrics: Metrics) -> None:
-        """Write the scores of a classifier, and what the test rows of `predictions` give."""
+        """Write the `predictions` of a classifier, and the `metrics` of its test rows."""
         write_table(predictions, self.path / "predictions.parquet", PREDICTIONS)
         write_json(self.path / "metrics.json", metrics.to_json())
         write_json(self.path / "confusion.json", metrics.confusion_json())
 
     def write_estimates(self, estimates: Mapping[str, Estimate]) -> None:
-        """Write ``metrics.json`` of a model that classifies nothing."""
+        """Write the `estimates` of a model that classifies nothing as ``metrics.json``."""
         write_json(self.path / "metrics.json", {k: v.to_json() for k, v in estimates.items()})
 
     def finish(

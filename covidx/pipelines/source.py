@@ -154,6 +154,7 @@ def phantom_folder(work: Path, cohort: str, phantom: PhantomCohort) -> Path:
     cohort : str
         ct, cxr, distracted or clinical.
     phantom : PhantomCohort
+        Number of patients, and seed.
     """
     return work / f"phantom-{cohort}-{phantom.patients}-seed{phantom.seed}"
 
@@ -167,6 +168,7 @@ def phantom_source(cohort: str, phantom: PhantomCohort, work: Path, bars: Bars) 
         ``ct``, ``cxr``, ``distracted`` (CT with what is mistaken for an opacity) or ``clinical``
         (rows without images).
     phantom : PhantomCohort
+        Number of patients, and seed.
     work : Path
         Folder of stores and caches.
     bars : callable

@@ -56,7 +56,17 @@ def _digest(path: Path | None) -> str | None:
 
 
 def keep_paths(source: Source, work: Path, run_id: str) -> None:
-    """Note on this machine, in `work`, where the source of the run `run_id` lies."""
+    """Note on this machine where the source of a run lies, in a file for its owner alone.
+
+    Parameters
+    ----------
+    source : Source
+        As the user named it; its card is kept whole.
+    work : Path
+        Folder of stores, which stays on this machine.
+    run_id : str
+        Of the run that was trained on it.
+    """
     paths = {name: getattr(source, name) for name in PLACES}
     value = {name: None if path is None else str(path.resolve()) for name, path in paths.items()}
     card = None if source.card is None else source.card.model_dump(mode="json")
@@ -77,6 +87,7 @@ def recall_source(record: RunRecord, work: Path, again: Source | None = None) ->
     Parameters
     ----------
     record : RunRecord
+        Of the run.
     work : Path
         Folder of stores that the run was trained with.
     again : Source, optional
@@ -149,7 +160,7 @@ def _not_found(name: str, path: Path | None) -> InvalidInputError:
 
 
 def store_of(record: RunRecord, work: Path) -> Path | None:
-    """The store that a run's images came from, where the folder `work` has it."""
+    """The store that the run of `record` took its images from, where the folder `work` has it."""
     if not training_named(record.pipeline).images:
         return None
     kind = None if record.source is None else record.source.kind
@@ -162,7 +173,10 @@ def store_of(record: RunRecord, work: Path) -> Path | None:
 
 
 def table_of(record: RunRecord, work: Path) -> Path | None:
-    """The table, clinical or of readers' scores, that a run read, where this machine has it."""
+    """The table, clinical or of readers' scores, that a run read, where this machine has it.
+
+    The `record` is the run's, and `work` the folder of stores that it was trained with.
+    """
     if "table_sha256" not in record.data:
         return None
     if record.source is not None and record.source.kind == "given":

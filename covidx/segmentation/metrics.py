@@ -47,9 +47,11 @@ class MaskScores:
         Normalised surface Dice: share of both surfaces that lies within `tolerance_mm` of the
         other (Nikolov et al., arXiv:1809.04430), a surface being the voxels at a mask's border.
     tolerance_mm : float
+        Of `nsd`.
     hd95_mm : float
         The greater of the two 95th percentiles of the distances from surface to surface.
     volume_ml, truth_ml : float
+        Of the found mask, and of the truth.
     volume_error_ml, volume_error_pct : float
         Found minus truth; in % of the truth.
     lesions, lesions_found : int
@@ -79,6 +81,7 @@ def compare_masks(
     Parameters
     ----------
     found, truth : ndarray of bool, shape (slices, rows, columns)
+        On one grid; either may be empty, by the rules above.
     spacing_mm : tuple of float
         Of (slices, rows, columns).
     tolerance_mm : float
@@ -112,7 +115,7 @@ def compare_masks(
 
 
 def dice(found: Mask, truth: Mask) -> float:
-    """Twice the common voxels over the sum of both; 1 where both masks are empty.
+    """Twice the voxels that `found` and `truth` share over the sum of both; 1 where both are empty.
 
     Examples
     --------

@@ -10,7 +10,7 @@ import pytest
 from covidx.audit.finding import Finding
 from covidx.audit.run import CHECKLISTS, read_run, write_checklists
 from covidx.audit.run.checklist import NOT_EVIDENCED, fill, read_checklist
-from covidx.audit.run.evidence import Evidence
+from covidx.audit.run.evidence_kinds import ImageEvidence
 from tests.conftest import Run
 
 CHECKS = (
@@ -58,7 +58,7 @@ def test_links_lead_to_what_the_run_has(trained: Run, tmp_path: Path) -> None:
 
 def test_what_the_run_shows_is_said(trained: Run) -> None:
     run = read_run(trained.folder)
-    text = fill(read_checklist("claim_2024"), Evidence(run, findings("pass"), "."), True)
+    text = fill(read_checklist("claim_2024"), ImageEvidence(run, findings("pass"), "."), True)
     found = rows(text)
     assert len(found) == 44
     assert "18 train, 6 validation, 6 test groups" in found["19"][3]
@@ -75,8 +75,8 @@ def test_a_check_that_failed_is_no_evidence(trained: Run) -> None:
         "tripod_ai": ("12g", "15", "22", "23a"),
         "probast": ("4.8", "4.9"),
     }.items():
-        one = rows(fill(read_checklist(name), Evidence(run, findings("pass"), "."), True))
-        two = rows(fill(read_checklist(name), Evidence(run, findings("fail"), "."), True))
+        one = rows(fill(read_checklist(name), ImageEvidence(run, findings("pass"), "."), True))
+        two = rows(fill(read_checklist(name), ImageEvidence(run, findings("fail"), "."), True))
         assert all(one[item][3] != NOT_EVIDENCED for item in items)
         assert all(two[item][3] == NOT_EVIDENCED for item in items)
     assert one["4.8"][4] == "yes" and two["4.8"][4] == "no information"

@@ -43,7 +43,7 @@ class Checklist(Config):
 
 
 def read_checklist(name: str) -> Checklist:
-    """One of `CHECKLISTS`."""
+    """The checklist `name`, one of `CHECKLISTS`, from the YAML beside this file."""
     return load_config(Path(__file__).with_name(f"{name}.yaml"), Checklist)
 
 
@@ -53,9 +53,11 @@ def fill(checklist: Checklist, evidence: Evidence, simulated: bool) -> str:
     Parameters
     ----------
     checklist : Checklist
+        The items, and what may answer each.
     evidence : Evidence
+        Called with a key of an item; gives Markdown, or nothing where the run shows none.
     simulated : bool
-        Whether the patients are.
+        Whether the patients are; the text says so then.
     """
     questions = any(item.answer for item in checklist.items)
     rows = []
@@ -97,6 +99,7 @@ def write_checklists(run: RunParts, findings: Sequence[Finding], out: Path) -> l
     Parameters
     ----------
     run : RunParts
+        A run of a classifier.
     findings : sequence of Finding
         Of the run's audit.
     out : Path

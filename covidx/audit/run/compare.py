@@ -48,6 +48,7 @@ class RunComparison:
     claimed, replayed : dict
         That figure as ``metrics.json`` has it.
     findings : list of Finding
+        Place, data, tables, bundle and metrics, in this order.
     """
 
     run: str

@@ -25,7 +25,10 @@ NEW_SPLIT = "Divide by group (covidx.cohort.make_splits) and train again: the fi
 
 
 def divided_finding(run: AnyRun) -> Finding:
-    """Does a group or patient play two roles in one fold?"""
+    """Does a group or patient play two roles in one fold of the `run`?
+
+    Looks at the split and, of a classifier, at the predictions.
+    """
     name, title = "groups_and_patients", "Groups and patients across roles"
     looked = "groups and patients with two roles in one fold, in the split and in the predictions"
     if run.splits is None:
@@ -64,7 +67,7 @@ def divided_finding(run: AnyRun) -> Finding:
 
 
 def rows_finding(run: RunParts) -> Finding:
-    """Do the predictions have the roles of the split, and the labels of the manifest?"""
+    """Do the predictions of the `run` have the roles of its split and its manifest's labels?"""
     table = run.predictions.reset_index(drop=True)
     faults = pd.DataFrame({"line": table.index + 1})
     roles = run.splits.drop_duplicates(["group_id", "fold"]).set_index(["group_id", "fold"])["role"]
@@ -125,6 +128,7 @@ def duplicate_finding(
     Parameters
     ----------
     run : RunParts
+        Must have a manifest.
     pictures : mapping
         image_id -> thumbnail, of all images, or of those that the run kept.
     whole : bool

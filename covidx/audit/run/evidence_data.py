@@ -22,6 +22,7 @@ class DataEvidence:
     Parameters
     ----------
     run : RunParts
+        A run of a classifier.
     findings : sequence of Finding
         Of its audit: what failed there is no evidence.
     link : str

@@ -66,7 +66,7 @@ def _rule(run: RunParts) -> OperatingRule:
 
 
 def metrics_finding(run: RunParts) -> Finding:
-    """Do ``metrics.json`` and ``confusion.json`` come out of the test rows again?"""
+    """Do ``metrics.json`` and ``confusion.json`` of the `run` come out of its test rows again?"""
     name, title = "metrics_recompute", "Metrics from the predictions"
     looked = "every metric with its interval, and every count, worked out again from the test rows"
     test = run.main[run.main["role"] == "test"]

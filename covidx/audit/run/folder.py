@@ -27,6 +27,7 @@ class AnyRun:
     Parameters
     ----------
     folder : Path
+        ``runs/<pipeline>/<id>``, resolved.
     record : RunRecord
         ``run.json``.
     known : ModelKind
@@ -36,6 +37,7 @@ class AnyRun:
     splits : DataFrame, optional
         None for a run of severity, which leaves each patient out in turn.
     metrics : dict
+        ``metrics.json``; has the headline figure of the kind.
     bundle : BundleFile
         ``bundle.json``, checked for form; its hashes are not checked here.
     """
@@ -66,7 +68,7 @@ class AnyRun:
         return name
 
     def figure(self, name: str) -> dict[str, Any]:
-        """An estimate of its metrics, as ``metrics.json`` has it; a reason where it does not."""
+        """The estimate `name` as ``metrics.json`` has it; without a value if it is not there."""
         none = {"value": None, "low": None, "high": None, "reason": "not in metrics.json"}
         return estimates_of(self.metrics).get(name, none)
 
@@ -78,6 +80,7 @@ class RunParts(AnyRun):
     Parameters
     ----------
     predictions, splits : DataFrame
+        As `tables.PREDICTIONS` and `tables.SPLITS`; neither is missing.
     clinical : DataFrame, optional
         Clinical values by patient; None where the run has none.
     confusion : dict
@@ -115,7 +118,7 @@ class RunParts(AnyRun):
 
 
 def need_run(folder: Path) -> RunRecord:
-    """The record of a finished run.
+    """The record of the finished run in `folder`.
 
     Raises
     ------

@@ -66,6 +66,7 @@ class Originals(NamedTuple):
     ids : frozenset of str
         Patient ids, and names of folders of one patient alone.
     uids : frozenset of str
+        Of studies, series and instances.
     apart : pattern, optional
         Finds those of `ids` that running text cannot be cut into words by.
     """
@@ -76,7 +77,7 @@ class Originals(NamedTuple):
 
 
 def originals_of(store: Path | None) -> Originals | None:
-    """The originals behind a store's pseudonyms; None where nothing links them here."""
+    """The originals behind the pseudonyms of a `store`; None where nothing links them here."""
     if store is None:
         return None
     try:
@@ -105,6 +106,7 @@ def identity_finding(run: AnyRun, originals: Originals | None) -> Finding:
     Parameters
     ----------
     run : AnyRun
+        Whose every file is read, but for audits of it.
     originals : Originals, optional
         Of a store with pseudonyms; None where ids are public or the linkage is not here.
     """

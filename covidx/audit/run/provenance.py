@@ -27,6 +27,7 @@ def data_finding(run: AnyRun, store: Path | None, table: Path | None) -> Finding
     Parameters
     ----------
     run : AnyRun
+        Whose record and manifest have the digests.
     store : Path, optional
         Of the run's images.
     table : Path, optional
@@ -77,7 +78,7 @@ def _changed_images(manifest: pd.DataFrame, store: Path) -> list[dict[str, Any]]
 
 
 def code_finding(run: AnyRun) -> Finding:
-    """Is this the code that trained?"""
+    """Is this the code that trained the `run`?"""
     name, title = "code", "Code"
     looked = "the Python files of covidx that shape a result, by one digest over all; git commit"
     recorded, here = run.record.code_sha256, code_digest()
@@ -108,7 +109,7 @@ def _check_out(commit: str | None) -> str:
 
 
 def lock_finding(run: AnyRun) -> Finding:
-    """Are these the locked versions that trained?"""
+    """Are these the locked versions that trained the `run`?"""
     name, title = "lock", "Lock and versions"
     looked = "requirements.lock by digest, and the installed versions of what shapes a result"
     then, now = run.record.versions, versions()
@@ -133,7 +134,7 @@ def lock_finding(run: AnyRun) -> Finding:
 
 
 def hashes_finding(run: AnyRun) -> Finding:
-    """Do all parts of the run name the same split, bundle, manifest and run?"""
+    """Do all parts of the `run` name the same split, bundle, manifest and run?"""
     rows = [
         {"what": what, **{"recorded in": place, "recorded": value, "found": actual}}
         for what, place, value, actual in _pairs(run)

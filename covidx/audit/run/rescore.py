@@ -22,7 +22,9 @@ def rescore_images(run: RunParts, predictor: ImagePredictor, cache: BagCache) ->
     Parameters
     ----------
     run : RunParts
+        Must have a manifest.
     predictor : ImagePredictor
+        The run's bundle, loaded.
     cache : BagCache
         The run's images, prepared.
 
@@ -39,14 +41,44 @@ def rescore_images(run: RunParts, predictor: ImagePredictor, cache: BagCache) ->
 
 
 def rescore_clinical(run: RunParts, predictor: ClinicalPredictor, cache: None) -> pd.DataFrame:
-    """Score the clinical rows of a run again, as `rescore_images` does images."""
+    """Score the clinical rows of a run again.
+
+    Parameters
+    ----------
+    run : RunParts
+        Must have clinical values.
+    predictor : ClinicalPredictor
+        The run's bundle, loaded.
+    cache : None
+        Rows need no prepared images.
+
+    Returns
+    -------
+    DataFrame
+        As `rescore_images`; the only arm is p2.
+    """
     assert run.clinical is not None
     scores = pd.Series(predictor.fitted.score(run.clinical), index=run.clinical["patient_id"])
     return _two_classes(run, {"p2": scores})
 
 
 def rescore_fusion(run: RunParts, predictor: FusionPredictor, cache: BagCache) -> pd.DataFrame:
-    """Score P3 and both of its arms again, by patient, as `rescore_images` does images."""
+    """Score P3 and both of its arms again, by patient.
+
+    Parameters
+    ----------
+    run : RunParts
+        Must have a manifest and clinical values.
+    predictor : FusionPredictor
+        The run's bundle, loaded.
+    cache : BagCache
+        The run's images, prepared.
+
+    Returns
+    -------
+    DataFrame
+        As `rescore_images`; the arms are p3, p1 and p2.
+    """
     assert run.manifest is not None and run.clinical is not None
     patients = run.predictions[["patient_id"]].drop_duplicates(ignore_index=True)
     images = run.manifest[run.manifest["patient_id"].isin(patients["patient_id"])]

@@ -21,7 +21,7 @@ __all__ = ["bundle_finding", "scores_finding"]
 
 
 def bundle_finding(run: AnyRun) -> tuple[Finding, Predictor | None]:
-    """Is the bundle as it was saved, and does it still give its parity cases?
+    """Is the bundle of the `run` as it was saved, and does it still give its parity cases?
 
     Returns
     -------
@@ -57,6 +57,7 @@ def scores_finding(
     Parameters
     ----------
     run : RunParts
+        A run of a classifier.
     predictor : Predictor, optional
         None where the bundle cannot be used.
     cache : BagCache, optional

@@ -114,7 +114,9 @@ class TableComparison:
 
 
 def read_found(path: Path) -> pd.DataFrame:
-    """A table of results, as the pipeline wrote it; of a CSV the columns of numbers as numbers.
+    """A table of results, as a pipeline wrote it to `path`, parquet or CSV.
+
+    Columns of a CSV in which every cell is a number are float64; the others are text.
 
     Raises
     ------
@@ -141,8 +143,9 @@ def compare_tables(
     Parameters
     ----------
     name : str
-        For the evidence.
+        File name of the table, for the evidence.
     one, two : DataFrame
+        Of the run, and of its replay.
     keys : sequence of str
         Columns that name a row: both must have the same, in any order. Without any, the rows are
         what was found: they are compared in their order, and another number is a difference.

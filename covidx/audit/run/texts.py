@@ -29,6 +29,7 @@ def texts_of(folder: Path, leave_out: frozenset[str] = frozenset()) -> Iterator[
     Parameters
     ----------
     folder : Path
+        Of the run.
     leave_out : frozenset of str
         Names of folders directly below it that are not read.
     """

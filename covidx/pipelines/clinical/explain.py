@@ -19,7 +19,7 @@ EXPLAINED = 5000
 
 
 def some_of(rows: ClinicalRows, seed: int) -> ClinicalRows:
-    """At most `EXPLAINED` of the rows."""
+    """At most `EXPLAINED` of the `rows`, drawn by `seed` without replacement, in their order."""
     n = len(rows.table)
     if n <= EXPLAINED:
         return rows
@@ -34,7 +34,27 @@ def unseen_weeks(
     train: ClinicalRows,
     best: Fitted,
 ) -> list[Week]:
-    """Drift on rows that the model has not seen: after training by date, else the test rows."""
+    """Drift on rows that the model has not seen: after training by date, else the test rows.
+
+    Parameters
+    ----------
+    config : TrainClinical
+        Its `division` says whether training ends on a date.
+    whole : ClinicalRows
+        All rows of the table, those outside of the division's windows included.
+    rows : ClinicalRows
+        The divided rows, with role.
+    train : ClinicalRows
+        Those of role train: the reference of the columns, and the groups that are left out of the
+        later rows.
+    best : Fitted
+        P2, which is not fitted again.
+
+    Returns
+    -------
+    list of Week
+        In order of time; empty where no row has a date.
+    """
     unseen = rows.only(rows.table["role"] == "test")
     if config.division.train is not None:
         last = pd.Timestamp(config.division.train[1]) + pd.Timedelta(days=1)
@@ -50,7 +70,21 @@ def unseen_weeks(
 def write_explanations(
     folder: Path, importance: Any, odds: Any, curves: dict[str, pd.DataFrame], weeks: list[Week]
 ) -> None:
-    """Write importance, odds ratios, dependence and drift as JSON."""
+    """Write importance, odds ratios, dependence and drift as JSON.
+
+    Parameters
+    ----------
+    folder : Path
+        The run's; takes ``importance.json``, ``odds_ratios.json``, ``partial_dependence.json`` and,
+        where there are weeks, ``drift.json``.
+    importance, odds : mapping
+        Column -> `Estimate`: loss of AUROC, as `permutation_importance`; odds ratio, as
+        `odds_ratios`.
+    curves : dict
+        Column -> DataFrame of value and score, as `partial_dependence`; NaN is written as null.
+    weeks : list of Week
+        As `unseen_weeks`; may be empty.
+    """
     estimates = {name: one.to_json() for name, one in importance.items()}
     write_json(folder / "importance.json", estimates)
     write_json(folder / "odds_ratios.json", {name: one.to_json() for name, one in odds.items()})

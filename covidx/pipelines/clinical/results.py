@@ -48,7 +48,7 @@ __all__ = [
 
 
 def require(rows: ClinicalRows, columns: Sequence[str]) -> ClinicalRows:
-    """The rows in which all of `columns` are known; the others are counted.
+    """The `rows` in which all of `columns` are known; their notes count those left out.
 
     Raises
     ------
@@ -80,6 +80,26 @@ def compare_models(
     """Every model on the same test rows, P2 first; writes ``models.json`` and ``.parquet``.
 
     The table has the validation rows too, so that each arm can be given a threshold of its own.
+
+    Parameters
+    ----------
+    run : TrainingRun
+        Whose folder takes both files.
+    best : Fitted
+        P2.
+    others : sequence of Fitted
+        The recipes that were not chosen.
+    control : Fitted, optional
+        On the pattern of missing values alone; None where no value is missing.
+    rows : ClinicalRows
+        The divided rows, with role; those of role train are not scored.
+    split_sha256 : str
+        Digest of the split, for the table.
+
+    Returns
+    -------
+    list of ModelLine
+        Each on the test rows that both it and P2 have a score of.
     """
     unseen = rows.only(rows.table["role"] != "train")
     test = unseen.only(unseen.table["role"] == "test")
@@ -120,7 +140,7 @@ def compare_models(
 
 
 def what_it_is(one: Fitted) -> str:
-    """A model in a few words."""
+    """The model `one` in a few words: its kind, penalty, gaps, calibration and hyper-parameters."""
     recipe = one.recipe
     if recipe.kind == "menni":
         return "fixed formula of Menni et al., where all of its inputs are known"
@@ -153,7 +173,21 @@ def draw_clinical_figures(
     weeks: Sequence[Week],
     features: Sequence[Column],
 ) -> list[tuple[str, str]]:
-    """Draw all figures of a run; returns each one's file name and a text for it."""
+    """Draw all figures of a run; returns each one's file name and a text for it.
+
+    Parameters
+    ----------
+    folder : Path
+        Takes the PNG files.
+    test : DataFrame
+        Predictions of the test rows, as `tables.PREDICTIONS`.
+    metrics : Metrics
+        Of those rows, with the operating point.
+    importance, curves, weeks
+        As `write_explanations` takes them; without weeks there is no drift figure.
+    features : sequence of Column
+        Columns of the model, for the units of the axes.
+    """
     seen = Rows.of(test, metrics.positive)
     units = {c.name: f" ({c.unit})" for c in features if c.unit}
     drawn = {
@@ -181,6 +215,7 @@ def warnings_of(
     Parameters
     ----------
     source : Source
+        What the user named; its card, if any, lists known biases.
     rows : ClinicalRows
         With role.
     lines : sequence of ModelLine
@@ -208,7 +243,24 @@ def facts_of(
     best: Fitted,
     bundle: ClinicalBundle,
 ) -> list[tuple[str, str]]:
-    """The method section of the report."""
+    """The method section of the report.
+
+    Parameters
+    ----------
+    record : RunRecord
+        Of the run, with its configuration.
+    source : Source
+        Must have a card.
+    rows : ClinicalRows
+        The divided rows, with role.
+    best, bundle : Fitted, ClinicalBundle
+        P2 as it was saved and read back.
+
+    Returns
+    -------
+    list of (str, str)
+        Name and text of each fact, in the order of the page.
+    """
     roles = rows.table["role"].value_counts()
     counts = ", ".join(f"{roles[role]} {role}" for role in ("train", "validation", "test"))
     labels = ", ".join(f"{n} {name}" for name, n in rows.table["label"].value_counts().items())

@@ -21,7 +21,7 @@ class TrainDetection(MaskedTraining):
     volume: DetectionRecipe
 
     def select(self, cohort: Cohort) -> tuple[Cohort, DetectionRecipe]:
-        """The CT volumes, with a note on what is left out.
+        """The CT volumes of `cohort` with a note on what is left out, and the recipe for them.
 
         Raises
         ------

@@ -27,7 +27,21 @@ Scan = tuple[str, str, Volume, NDArray[Any]]
 
 
 def opaque_of(cache: PairCache, cohort: Cohort, image_id: str) -> NDArray[np.bool_]:
-    """The true opacities of an image on the working grid."""
+    """The true opacities of an image on the working grid.
+
+    Parameters
+    ----------
+    cache : PairCache
+        Prepared images with their label maps.
+    cohort : Cohort
+        Must have masks of kind opacity; its groups give the order of the label maps.
+    image_id : str
+        Of the manifest.
+
+    Returns
+    -------
+    ndarray of bool, shape (slices, rows, columns)
+    """
     question = list(cohort.groups).index("opacity")
     opaque: NDArray[np.bool_] = cache.labels(image_id)[question] > 0
     return opaque
@@ -36,7 +50,21 @@ def opaque_of(cache: PairCache, cohort: Cohort, image_id: str) -> NDArray[np.boo
 def training_edges(
     cache: PairCache, cohort: Cohort, train: pd.DataFrame, smallest: int
 ) -> NDArray[np.float64]:
-    """Width and height of each true box of these images, shape (boxes, 2)."""
+    """Width and height of each true box of images, in pixels of the working grid.
+
+    Parameters
+    ----------
+    cache, cohort
+        As in `opaque_of`.
+    train : DataFrame
+        Manifest rows of the training images.
+    smallest : int
+        Pixels below which a piece of a slice is no box.
+
+    Returns
+    -------
+    ndarray of float64, shape (boxes, 2)
+    """
     edges = [np.zeros((0, 2))]
     for image_id in sorted(train["image_id"]):
         boxes = lesion_boxes(opaque_of(cache, cohort, image_id), smallest)[0][list(BOX)].to_numpy()
@@ -47,7 +75,19 @@ def training_edges(
 def detect_rows(
     detector: Detector, cohort: Cohort, rows: pd.DataFrame, bar: Bar
 ) -> tuple[Detections, Detections | None]:
-    """`compare_scans` on images of a manifest."""
+    """`compare_scans` on images of a manifest.
+
+    Parameters
+    ----------
+    detector : Detector
+        Whose boxes are compared.
+    cohort : Cohort
+        Loads the images and their true masks.
+    rows : DataFrame
+        Manifest rows; they are read in the order of image_id.
+    bar : callable
+        Called with (done, total) after each image.
+    """
     ordered = rows.sort_values("image_id").to_dict("records")
 
     def scans() -> Iterable[Scan]:
@@ -64,6 +104,14 @@ def compare_scans(
     detector: Detector, scans: Iterable[Scan]
 ) -> tuple[Detections, Detections | None]:
     """Boxes of each scan beside the true ones, on the working grid.
+
+    Parameters
+    ----------
+    detector : Detector
+        Whose boxes are compared; its recipe says how small a true box may be.
+    scans : iterable of (str, str, Volume, ndarray)
+        image_id, patient_id, image, and its true opacities (above 0) on the image's grid in reading
+        order, shape (slices, rows, columns).
 
     Returns
     -------

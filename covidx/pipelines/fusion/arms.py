@@ -42,10 +42,15 @@ class ImageTrainer:
     Parameters
     ----------
     cohort : Cohort
+        Images with their classes.
     cache : BagCache
+        Prepared slices of every image.
     recipe : ImageRecipe
+        Of P1; must have its learning.
     joined : FusionCohort
+        Patients and images with role.
     seed : int
+        Of the training and of the folds.
     run : TrainingRun
         Whose checkpoints let an interrupted training be taken up again.
     """
@@ -69,7 +74,20 @@ class ImageTrainer:
         return self._on(self.joined.images)
 
     def unseen(self, folds: int, bars: Bars) -> OutOfFold:
-        """Scores of each of them by a network that was trained without their fold."""
+        """Out-of-fold scores of them, each by a network trained without the patient's fold.
+
+        Parameters
+        ----------
+        folds : int
+            How many networks are trained.
+        bars : callable
+            Opens a progress bar by name.
+
+        Returns
+        -------
+        OutOfFold
+            Log odds of the positive class, calibrated on validation patients.
+        """
         train, images, classes = self.patients, self.joined.images, self.cohort.labels
         place = classes.names.index(classes.positive)
         done = 0
@@ -93,7 +111,7 @@ class ImageTrainer:
             return cross_fit(train, cut, score, also=stopped_on)
 
     def scale(self, scored: ImageArm) -> Line:
-        """A network's calibration, on validation patients."""
+        """Calibration of the network that gave `scored`: a line, fitted on validation patients."""
         patients = self.joined.patients
         chosen = patients[
             (patients["role"] == "validation") & patients["patient_id"].isin(scored.logits.index)
@@ -113,8 +131,9 @@ class ClinicalArm:
     Parameters
     ----------
     models : dict
+        Name of the recipe -> the model fitted on all training patients.
     unseen : dict
-        Their scores of training patients, each by a model that had not seen the patient.
+        Name of the recipe -> out-of-fold log odds of the training patients.
     control : Fitted, optional
         On the pattern of missing values alone; None where nothing is missing.
     """
@@ -132,7 +151,19 @@ class ClinicalArm:
 def train_clinical_arm(
     config: TrainClinical, joined: FusionCohort, folds: int, bars: Bars
 ) -> ClinicalArm:
-    """Fit the recipes on training patients; the formula is left to ``train clinical``."""
+    """Fit the recipes on training patients; the formula is left to ``train clinical``.
+
+    Parameters
+    ----------
+    config : TrainClinical
+        Recipes, seed and inner folds.
+    joined : FusionCohort
+        Clinical rows with role; those of role train are fitted on.
+    folds : int
+        Folds of the out-of-fold scores.
+    bars : callable
+        Opens a progress bar by name.
+    """
     train = joined.rows.only(joined.rows.table["role"] == "train")
     how = {"seed": config.seed, "folds": config.inner_folds}
     recipes = [recipe for recipe in config.recipes if recipe.kind != FORMULA]

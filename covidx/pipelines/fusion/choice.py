@@ -68,16 +68,20 @@ def fit_candidate(
     Parameters
     ----------
     recipe : FusionRecipe
+        Late, stacking, or a network (one with learning).
     arms : Arms
         All patients, with role.
     positive : str
+        The positive class.
     unseen : (OutOfFold, ClinicalArm)
-        What the arms said of training patients that they had not seen: for late and stacking.
+        Out-of-fold scores of the training patients by either arm, which late fusion and stacking
+        are fitted on.
     image : ImageTraining
-        For networks.
+        What a network needs of P1.
     seed : int
+        Of a network.
     folder : Path
-        For checkpoints.
+        For checkpoints of a network.
     """
     patients = arms.patients
     truth = patients["label"] == positive
@@ -109,6 +113,7 @@ def choose(candidates: Sequence[Candidate], positive: str) -> tuple[Candidate, d
     candidates : sequence of Candidate
         Of the same patients, from simple to complex.
     positive : str
+        The positive class.
 
     Returns
     -------
@@ -144,10 +149,13 @@ def save_p3(
     folder : Path
         The bundle's, with P1's in ``image``.
     chosen : Candidate
+        The fusion that becomes P3.
     clinic : ClinicalArm
+        The clinical models; those that P3 reads are saved with it.
     p1 : (ImagePredictor, Line)
         P1, and what calibrates it.
     joined : FusionCohort
+        Patients and clinical rows with role.
     facts : mapping
         run_id, dataset, domain, the digests, and patient_column of the clinical table, or None.
     rule : OperatingRule

@@ -34,6 +34,7 @@ class FusionCohort:
     rows : ClinicalRows
         The clinical rows, likewise; only those with a value that is known.
     splits : Splits
+        Of the patients; images and rows follow it.
     notes : list of str
         Who lacks an arm, what was left out.
     """
@@ -46,7 +47,15 @@ class FusionCohort:
 
 
 def labelled(ingested: IngestResult, rows: ClinicalRows) -> IngestResult:
-    """Images of which nothing says the label take that of their patient's clinical row."""
+    """Images of which nothing says the label take that of their patient's clinical row.
+
+    Parameters
+    ----------
+    ingested : IngestResult
+        Returned as it is where any of its images has a label.
+    rows : ClinicalRows
+        Labels by patient_id.
+    """
     manifest = ingested.manifest
     if manifest["label"].notna().any():
         return ingested
@@ -62,6 +71,7 @@ def join_arms(manifest: pd.DataFrame, rows: ClinicalRows, *, seed: int, parts: i
     manifest : DataFrame
         Labelled images, grouped.
     rows : ClinicalRows
+        Labelled clinical rows, one a patient; those without a known value are left out.
     seed, parts : int
         As in `make_splits`.
 
@@ -132,6 +142,7 @@ def need_both(joined: FusionCohort, recipes: Iterable[FusionRecipe]) -> None:
     Parameters
     ----------
     joined : FusionCohort
+        Patients with role, and which of them have an image and a row.
     recipes : iterable of FusionRecipe
         Networks are calibrated on validation patients; lines are fitted on training patients alone.
 

@@ -29,6 +29,7 @@ def draw_fusion_figures(
     Parameters
     ----------
     folder : Path
+        Takes the PNG files.
     lines : sequence of ArmLine
         P3 first.
     moved : DataFrame
@@ -53,7 +54,19 @@ def draw_fusion_figures(
 def warnings_of(
     cohort: Cohort, joined: FusionCohort, lines: Sequence[ArmLine], complete: bool
 ) -> list[str]:
-    """What a reader must know before any figure; the control on missing values leads."""
+    """What a reader must know before any figure; the control on missing values leads.
+
+    Parameters
+    ----------
+    cohort : Cohort
+        Images, with notes on those that were left out.
+    joined : FusionCohort
+        Patients of both arms, with notes likewise.
+    lines : sequence of ArmLine
+        P3 first.
+    complete : bool
+        Whether no clinical value is missing, so that there is no control.
+    """
     found, p3 = [], lines[0].metrics["auroc"]
     for line in lines:
         if line.name == CONTROL and line.against is not None:
@@ -72,7 +85,24 @@ def facts_of(
     bundle: FusionBundle,
     validation: Mapping[str, float],
 ) -> list[tuple[str, str]]:
-    """The method section of the report."""
+    """The method section of the report.
+
+    Parameters
+    ----------
+    record : RunRecord
+        Of the run, with its configuration.
+    joined : FusionCohort
+        Patients and clinical rows, with role.
+    bundle : FusionBundle
+        P3 as it was saved.
+    validation : mapping
+        Name of each fusion -> its AUROC on validation patients, as `choose` gives it.
+
+    Returns
+    -------
+    list of (str, str)
+        Name and text of each fact, in the order of the page.
+    """
     roles = joined.patients["role"].value_counts()
     labels = joined.patients["label"].value_counts()
     gaps = joined.rows.table[joined.rows.names].isna().mean()

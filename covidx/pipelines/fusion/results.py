@@ -91,11 +91,13 @@ def scores_by_arm(
     Parameters
     ----------
     predictor : FusionPredictor
+        P3 as it was saved.
     arms : Arms
         All patients, with the features that P3 reads.
     others : sequence of Candidate
         The fusions that were not chosen.
     clinic : ClinicalArm
+        The clinical models and the control.
     by_image : ImageArm
         P1's own log odds, not calibrated.
     """
@@ -128,6 +130,7 @@ def judge(
     Parameters
     ----------
     run : TrainingRun
+        Whose folder takes the results.
     predictor : FusionPredictor
         As it was saved.
     arms : Arms
@@ -135,6 +138,7 @@ def judge(
     scored : mapping
         As `scores_by_arm`.
     joined : FusionCohort
+        For the digest of the split, and the strata of the evaluation.
     rule : OperatingRule
         Of every arm's threshold.
     """

@@ -36,7 +36,7 @@ class TrainImage(Config):
     operating_point: OperatingRule
 
     def select(self, manifest: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
-        """The images that the pipeline is for, and a line for each kind that is left out.
+        """The rows of `manifest` that the pipeline is for, and a line for each kind left out.
 
         Raises
         ------
@@ -76,7 +76,7 @@ class TrainCT(TrainImage):
     slice: ImageRecipe
 
     def recipe(self, manifest: pd.DataFrame) -> ImageRecipe:
-        """For volumes where there are any, else for single slices."""
+        """For volumes where `manifest` has any, else for single slices."""
         return self.volume if (manifest["kind"] == "volume").any() else self.slice
 
 
@@ -90,5 +90,5 @@ class TrainCXR(TrainImage):
     radiograph: ImageRecipe
 
     def recipe(self, manifest: pd.DataFrame) -> ImageRecipe:
-        """There is one."""
+        """The one for radiographs, whatever is in `manifest`."""
         return self.radiograph

@@ -27,11 +27,15 @@ def fit_image(
     Parameters
     ----------
     cache : BagCache
+        Prepared slices of every image.
     rows : DataFrame
-        Manifest rows with role.
+        Manifest rows with role; those of role test are not looked at.
     classes : Classes
+        Class names, the reference first, and the positive one.
     recipe : ImageRecipe
+        Architecture and learning; must have the latter.
     seed : int
+        Of weights, order and augmentation.
     folder : Path
         Of its checkpoints; the caller removes it once the result is safe.
     """

@@ -53,6 +53,7 @@ def make_bundle(
     rows : DataFrame
         Manifest rows with fold and role.
     run_id : str
+        The run that trained it.
     """
     bundle = ImageBundle(
         recipe=recipe,
@@ -68,7 +69,19 @@ def make_bundle(
 def with_threshold(
     draft: ImagePredictor, cache: BagCache, rows: pd.DataFrame, rule: OperatingRule
 ) -> ImagePredictor:
-    """The same bundle with its threshold, chosen on the validation rows of `rows`."""
+    """The same bundle with its threshold, chosen on the validation rows.
+
+    Parameters
+    ----------
+    draft : ImagePredictor
+        As `make_bundle` gives it; it is not changed.
+    cache : BagCache
+        Prepared slices of every image.
+    rows : DataFrame
+        Manifest rows with fold and role; those of role validation are scored.
+    rule : OperatingRule
+        How the threshold is chosen.
+    """
     bundle = draft.bundle
     validation = rows[rows["role"] == "validation"]
     scored = predict_cache(draft, cache, validation, bundle.run_id)
@@ -93,7 +106,21 @@ def preprocessing_lines(bundle: ImageBundle) -> list[str]:
 def draw_figures(
     test: pd.DataFrame, metrics: Metrics, fitted: Fit, rows: pd.DataFrame, folder: Path
 ) -> list[tuple[str, str]]:
-    """Draw all figures of a run; returns each one's file name and a text for it."""
+    """Draw all figures of a run; returns each one's file name and a text for it.
+
+    Parameters
+    ----------
+    test : DataFrame
+        Predictions of the test rows, as `tables.PREDICTIONS`.
+    metrics : Metrics
+        Of those rows, with the operating point.
+    fitted : Fit
+        The training, with its curves by epoch.
+    rows : DataFrame
+        Manifest rows with role, to count those of training and validation.
+    folder : Path
+        Takes the PNG files.
+    """
     seen = Rows.of(test, metrics.positive)
     counts = rows["role"].value_counts()
     training = training_figure(
@@ -112,7 +139,26 @@ def draw_figures(
 def report_facts(
     record: RunRecord, cohort: Cohort, rows: pd.DataFrame, bundle: ImageBundle, fitted: Fit
 ) -> list[tuple[str, str]]:
-    """The method section of the report."""
+    """The method section of the report.
+
+    Parameters
+    ----------
+    record : RunRecord
+        Of the run, with its configuration.
+    cohort : Cohort
+        What was ingested, and what became of every file.
+    rows : DataFrame
+        Manifest rows with role that could be prepared.
+    bundle : ImageBundle
+        As it was saved.
+    fitted : Fit
+        The training: its epochs, and the one whose weights were kept.
+
+    Returns
+    -------
+    list of (str, str)
+        Name and text of each fact, in the order of the page.
+    """
     files = cohort.ingested
     shares = rows.groupby("role")["group_id"].nunique()
     classes = rows.groupby("label")["patient_id"].nunique()

@@ -65,6 +65,7 @@ def readers_table(source: Source) -> ReadersTable:
     Parameters
     ----------
     source : Source
+        What the user named.
 
     Raises
     ------
@@ -125,6 +126,7 @@ def phantom_with_scores(phantom: PhantomCohort, work: Path, bars: Bars) -> Sourc
     Parameters
     ----------
     phantom : PhantomCohort
+        Number of patients, and seed.
     work : Path
         Folder of phantom cohorts.
     bars : callable
@@ -139,7 +141,11 @@ def phantom_with_scores(phantom: PhantomCohort, work: Path, bars: Bars) -> Sourc
 
 
 def phantom_scores(masks: Path) -> pd.DataFrame:
-    """The extent of every second patient, by the truth: 0 to 4 points a lung."""
+    """Extent of every second patient of the phantom, by the truth: 0 to 4 points a lung.
+
+    The folder `masks` has ``<patient>_lung.png`` (1 right, 2 left) and ``<patient>_lesion.png`` (1
+    is opaque) of each patient. The table has patient_id and extent, 0 to 8.
+    """
     rows = []
     for path in sorted(masks.glob("*_lung.png"))[::2]:
         patient = path.name.removesuffix("_lung.png")
@@ -167,7 +173,9 @@ def score_digests(
     Parameters
     ----------
     source : Source
+        What the user named.
     table : ReadersTable
+        Where the readers' scores lie.
     manifest : DataFrame
         Radiographs, with scores.
     boxes : dict
@@ -184,7 +192,7 @@ def score_digests(
 
 
 def frontal_radiographs(manifest: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
-    """The radiographs that are not lateral, and a line for what is left out.
+    """The radiographs of `manifest` that are not lateral, and a line for what is left out.
 
     Raises
     ------
@@ -207,7 +215,22 @@ def frontal_radiographs(manifest: pd.DataFrame) -> tuple[pd.DataFrame, list[str]
 
 
 def annotated_boxes(manifest: pd.DataFrame, sources: dict[str, str], masks: Path) -> dict[str, Box]:
-    """image_id -> the box of its annotated lungs, where a mask that is not empty bears its name."""
+    """Boxes of the annotated lungs, where a mask that is not empty bears the image's name.
+
+    Parameters
+    ----------
+    manifest : DataFrame
+        Radiographs, with image_id and patient_id.
+    sources : dict
+        image_id -> path of the file that it was made of.
+    masks : Path
+        Folder of PNG masks: ``<stem>.png``, ``<stem>_mask.png`` or ``<patient>_lung.png``.
+
+    Returns
+    -------
+    dict
+        image_id -> box, as `box_of_mask` gives it; an image without a mask is not in it.
+    """
     boxes = {}
     for image, patient in zip(manifest["image_id"], manifest["patient_id"], strict=True):
         stem = stem_of(sources.get(image, ""))

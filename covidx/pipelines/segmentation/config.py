@@ -32,7 +32,7 @@ class TrainSegmentation(MaskedTraining):
         return self
 
     def select(self, cohort: Cohort) -> tuple[Cohort, SegmentationRecipe]:
-        """The images to segment, with a note on each kind that is left out, and how.
+        """The images of `cohort` to segment, with a note on each kind left out, and the recipe.
 
         Volumes where there are any, else frontal radiographs.
 

@@ -38,7 +38,7 @@ Row = dict[str, Any]
 
 
 def structures_of(groups: Groups) -> dict[str, tuple[str, tuple[int, ...]]]:
-    """What is scored: name -> question, and the class numbers that count."""
+    """What is scored of `groups`: name -> kind of mask, and the class numbers that count."""
     found: dict[str, tuple[str, tuple[int, ...]]] = {}
     for kind, names in groups.items():
         numbers = tuple(range(1, len(names)))
@@ -61,14 +61,17 @@ def score_images(
     Parameters
     ----------
     segmenter : Segmenter
+        Whose masks are scored.
     cohort : Cohort
+        Loads the images and their true masks.
     rows : DataFrame
-        Of the manifest.
+        Manifest rows; they are read in the order of image_id.
     tolerance : float
-        Of the NSD.
+        Of the NSD, in mm; in pixels where there is no spacing.
     threshold : float, optional
         HU of the control; None where there is none.
     bar : callable
+        Called with (done, total) after each image.
 
     Returns
     -------
@@ -97,7 +100,7 @@ def score_images(
 
 
 def in_reading_order(labels: NDArray[np.uint8], volume: Volume) -> NDArray[Any]:
-    """Labels on the grid of `volume`, in reading order."""
+    """The `labels` on the grid of `volume`, (slices, rows, columns), in reading order."""
     if volume.geometry != "proven":
         return labels
     return on_grid(Volume(labels, "SEG", "unproven", "proven", volume.affine), volume, "network")
@@ -115,8 +118,9 @@ def _pairs(
 def estimates_of(scores: pd.DataFrame, seed: int) -> dict[str, Estimate]:
     """Means by patient with intervals: ``lungs.dice``, ``opacity.nsd`` and so on.
 
-    Opacities are scored in scans that truly have them; for the others ``…false_ml`` is the mean
-    volume of what was found in them.
+    Of `scores`, as `score_images` gives them; `seed` is the bootstrap's. Opacities are scored in
+    scans that truly have them; for the others ``…false_ml`` is the mean volume of what was found in
+    them.
     """
     found: dict[str, Estimate] = {}
     for name, part in scores.groupby("structure", sort=False):
@@ -138,7 +142,7 @@ def _summary(part: pd.DataFrame, seed: int) -> dict[str, Estimate]:
 
 
 def tune_threshold(cohort: Cohort, rows: pd.DataFrame) -> float:
-    """The control's threshold, by the training patients."""
+    """The control's threshold in HU, by `rows` of the manifest of `cohort`: training patients."""
     load: Callable[[Row], Volume] = cohort.load
 
     def scans() -> Any:
