@@ -78,7 +78,7 @@ class Detector(ImageInputPredictor):
 
     @classmethod
     def load(cls, folder: Path, device: str = "auto") -> Detector:
-        """Read a bundle and make sure that it answers its synthetic patches as when it was saved.
+        """Read a bundle and make sure that it gives for synthetic patches what it gave.
 
         Parameters
         ----------

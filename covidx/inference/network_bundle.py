@@ -69,7 +69,7 @@ def write_network(
     model : Module
         Its state is written as safetensors, on whichever device it lies.
     expected : mapping of ndarray
-        The parity cases: the answers to what is made up.
+        The parity cases: what the network gives for synthetic inputs.
     """
     with replacing_folder(folder) as new:
         # Cloned: two names of one tensor would not be written.

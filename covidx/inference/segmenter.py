@@ -77,7 +77,7 @@ class Segmenter(ImageInputPredictor):
 
     @classmethod
     def load(cls, folder: Path, device: str = "auto") -> Segmenter:
-        """Read a bundle and make sure that it answers its parity patches as when it was saved.
+        """Read a bundle and make sure that it segments its parity patches as when saved.
 
         Parameters
         ----------
