@@ -22,6 +22,7 @@ def read_for(bundle: ClinicalBundle, path: Path, identities: Identities) -> pd.D
     Parameters
     ----------
     bundle : ClinicalBundle
+        Gives the columns that are read, their units and codes, and the column of patients.
     path : Path
         CSV, zipped CSV, XLSX or parquet, with the columns, codes and units of the training table.
     identities : Identities
@@ -53,6 +54,7 @@ def numbers_for(bundle: ClinicalBundle, cells: pd.DataFrame, path: Path | None) 
     Parameters
     ----------
     bundle : ClinicalBundle
+        Gives the columns that are read, their units and codes.
     cells : DataFrame
         Text; missing is unknown.
     path : Path, optional

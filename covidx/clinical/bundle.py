@@ -76,6 +76,7 @@ class ClinicalBundle(BundleFile):
         Parameters
         ----------
         fitted : Fitted
+            Gives the recipe, the hyper-parameters that inner folds chose, and the columns.
         **facts
             trained_on, classes, positive, threshold, patient_column and run_id.
         """
@@ -108,6 +109,7 @@ def parity_scores(fitted: Fitted) -> list[float]:
     Parameters
     ----------
     fitted : Fitted
+        Scores the three rows; each score is rounded to nine digits.
     """
     scores = fitted.score(parity_rows(fitted.features))
     return [-1.0 if np.isnan(p) else round(float(p), 9) for p in scores]
@@ -151,6 +153,7 @@ def write_bundle(folder: Path, bundle: ClinicalBundle, fitted: Fitted) -> Clinic
     bundle : ClinicalBundle
         As `ClinicalBundle.of`.
     fitted : Fitted
+        Its pipeline is written by skops, without pickle.
     """
     make_folder(folder)
     with replacing(folder / PIPELINE) as temporary:
@@ -164,6 +167,7 @@ def load_bundle(folder: Path) -> tuple[ClinicalBundle, Fitted]:
     Parameters
     ----------
     folder : Path
+        With ``bundle.json`` and ``pipeline.skops``.
 
     Raises
     ------

@@ -61,7 +61,7 @@ class ColumnDrift:
 
 @dataclass(frozen=True)
 class Week:
-    """A week's rows: how many, how the model did, how the columns moved.
+    """A week's rows: how many, how the model did, how the columns drifted.
 
     Parameters
     ----------

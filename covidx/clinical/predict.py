@@ -32,8 +32,14 @@ def predictions_of(
     ----------
     rows : ClinicalRows
         With columns fold and role.
-    scores : array, shape (rows,)
+    scores : ndarray of float64, shape (rows,)
         Probability of the positive class.
+    run_id : str
+        Written in each row.
+    arm : str
+        Name of the model in the table.
+    split_sha256, bundle_sha256 : str, optional
+        Digests of the split and of the bundle, written in each row; None where there is none.
     """
     return score_rows(
         rows.table,
@@ -61,15 +67,16 @@ def score_rows(
     ----------
     patients : DataFrame
         patient_id, group_id, label, fold and role.
-    scores : array, shape (rows,)
+    scores : ndarray of float64, shape (rows,)
         Probability of the positive class.
     classes : sequence of str
         The other, and the positive class.
     arm : str
+        Name of the model in the table, such as ``p2``.
     arms_used : array, shape (rows,), optional
-        Which arms spoke; the arm itself unless given.
-    hashes
-        run_id, split_sha256, bundle_sha256.
+        Which modalities were available; the arm itself unless given.
+    **hashes
+        run_id, and where they are known split_sha256 and bundle_sha256.
     """
     known = ~np.isnan(scores)
     table, yes = patients[known], scores[known]
@@ -95,7 +102,7 @@ def score_rows(
 
 
 def auroc_by_group(rows: ClinicalRows, scores: npt.NDArray[np.float64]) -> Estimate:
-    """AUROC of the rows that have a score, with an interval over groups."""
+    """AUROC of the `rows` that have one of the `scores` (not NaN), with an interval over groups."""
     known = ~np.isnan(scores)
     truth, groups = rows.truth[known], rows.table["group_id"][known]
     if groups.is_unique:

@@ -71,6 +71,7 @@ class FusionParts:
     Parameters
     ----------
     bundle : FusionBundle
+        Recipe, lines, threshold and digests of the parts.
     image : ImagePredictor
         P1.
     rows : ClinicalBundle
@@ -78,6 +79,7 @@ class FusionParts:
     clinical : dict
         Clinical models by name, P2 first.
     fuser : LateFusion or JointFusion
+        Makes log odds of the outputs of both arms.
     """
 
     bundle: FusionBundle
@@ -98,6 +100,7 @@ class FusionParts:
         Parameters
         ----------
         arms : Arms
+            Outputs and inputs of both arms, n patients; NaN where an arm is missing.
         """
         return score(self.fuser, arms)
 
@@ -108,6 +111,8 @@ def read_parts(folder: Path, device: str = "auto") -> FusionParts:
     Parameters
     ----------
     folder : Path
+        P3's ``bundle.json``, P1's bundle in ``image``, and each clinical one in
+        ``clinical/<name>``.
     device : str
         Of P1's network.
 
@@ -138,7 +143,9 @@ def score(fuser: Fuser, arms: Arms) -> FloatArray:
     Parameters
     ----------
     fuser : LateFusion or JointFusion
+        Makes log odds of the outputs of both arms.
     arms : Arms
+        Outputs and inputs of both arms, n patients; NaN where an arm is missing.
     """
     return fuser.contributions(arms).scores(arms.available)
 
@@ -159,6 +166,7 @@ def write_parts(
     draft : FusionBundle
         Without hash of network, parity, time and versions.
     fuser : LateFusion or JointFusion
+        Of a `JointFusion`, the network's weights are written too.
     image : ImagePredictor
         As it was saved.
     clinical : mapping

@@ -56,7 +56,9 @@ def read_patients(
     Parameters
     ----------
     parts : FusionParts
+        Its P1 prepares and scores the images; its `reader` gives their features.
     inputs : Inputs
+        Images of one or several patients; its table is not read.
 
     Returns
     -------
@@ -100,6 +102,7 @@ def image_arm(parts: FusionParts, patients: dict[str, PatientImages]) -> ImageAr
     Parameters
     ----------
     parts : FusionParts
+        Gives the width of the features, and the line that calibrates P1's log odds.
     patients : dict
         As `read_patients`.
     """

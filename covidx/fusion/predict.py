@@ -86,6 +86,7 @@ class FusionPredictor(FusionParts, Predictor):
         Parameters
         ----------
         folder : Path
+            As `read_parts`.
         device : str
             As `Predictor.load`.
 

@@ -43,10 +43,25 @@ class MaskedImages(Protocol):
         """All that shapes what `load` and `mask_labels` give, besides the files."""
 
     def load(self, row: Mapping[Any, Any]) -> Volume:
-        """The image of a manifest row."""
+        """The image of a manifest `row`, in any orientation; a CT in HU.
+
+        Raises
+        ------
+        StoreError, InvalidSeriesError, InvalidInputError
+            It is missing, changed, or of another form.
+        """
 
     def mask_labels(self, image_id: str, volume: Volume) -> Mapping[str, NDArray[Any]]:
-        """Class numbers of each kind of mask, on the grid of a volume in reading order."""
+        """Class numbers of the masks of the image `image_id`, on the grid of `volume`.
+
+        `volume` is in reading order (``canonical()``). Kind of mask -> integers of its shape
+        (slices, rows, columns), each the place of a class in `groups`.
+
+        Raises
+        ------
+        InvalidInputError
+            A mask does not fit the image.
+        """
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,6 +109,7 @@ def build_pairs(
     Parameters
     ----------
     images : MaskedImages
+        Gives the images, their masks, and what identifies a cache of them.
     framing : VolumeFraming or RadiographFraming
         The working grid.
     dimensions : int

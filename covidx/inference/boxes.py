@@ -73,6 +73,7 @@ def detection_payload(boxes: pd.DataFrame, frame: Frame, image_id: str) -> Detec
     frame : Frame
         Their working grid.
     image_id : str
+        Written in each row of the payload's table.
     """
     names = {"score": "box_score", "find": "detection", "find_score": "score"}
     table = placed(boxes, frame).rename(columns=names).assign(image_id=image_id)[COLUMNS]
@@ -103,6 +104,7 @@ def write_boxes(
     out : Path
         A folder, made if need be.
     bundle : DetectionBundle
+        Of the detector: its digest and threshold are written beside the boxes.
     """
     make_folder(out)
     written, tables = [], [pd.DataFrame(columns=COLUMNS)]
@@ -129,6 +131,7 @@ def placed(boxes: pd.DataFrame, frame: Frame) -> pd.DataFrame:
     boxes : DataFrame
         slice, left, top, right, bottom in working pixels.
     frame : Frame
+        Their working grid; the affine of its volume (voxel to RAS mm) must be known.
 
     Returns
     -------

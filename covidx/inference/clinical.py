@@ -47,7 +47,9 @@ class ClinicalPredictor(Predictor):
     Parameters
     ----------
     bundle : ClinicalBundle
+        Columns, classes, threshold, and the ranges that were trained on.
     fitted : Fitted
+        Scores rows: probability of the positive class, NaN for none.
     """
 
     bundle: ClinicalBundle
@@ -60,6 +62,7 @@ class ClinicalPredictor(Predictor):
         Parameters
         ----------
         folder : Path
+            As `clinical.bundle.load_bundle`.
         device : str
             Not used: the model has no network.
 
@@ -76,6 +79,7 @@ class ClinicalPredictor(Predictor):
         Parameters
         ----------
         folder : Path
+            Made if need be; a bundle that it holds is replaced.
         """
         write_bundle(folder, self.bundle, self.fitted)
         return ClinicalPredictor.load(folder)

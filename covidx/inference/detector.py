@@ -61,6 +61,7 @@ class Detector(ImageInputPredictor):
     Parameters
     ----------
     bundle : DetectionBundle
+        Recipe, anchors, and the threshold of a detection's score.
     model : FasterRCNN
         In evaluation mode.
     """
@@ -77,11 +78,12 @@ class Detector(ImageInputPredictor):
 
     @classmethod
     def load(cls, folder: Path, device: str = "auto") -> Detector:
-        """Read a bundle and make sure that it answers its synthetic patches as when it was saved.
+        """Read a bundle and make sure that it gives for synthetic patches what it gave.
 
         Parameters
         ----------
         folder : Path
+            With ``bundle.json``, ``weights.safetensors`` and ``parity.safetensors``.
         device : str
             As `Predictor.load`.
 
@@ -122,7 +124,9 @@ class Detector(ImageInputPredictor):
         Parameters
         ----------
         image : ReadImage
+            Decoded CT, in HU, with its manifest fields; its orientation does not matter.
         draft : Prediction
+            With source, threshold, receipt and what speaks against the result.
         """
         found = self.detect(image.volume)
         kept = found.boxes[found.boxes["find_score"] >= self.bundle.threshold.value]
@@ -135,6 +139,7 @@ class Detector(ImageInputPredictor):
         Parameters
         ----------
         predictions : iterable of Prediction
+            With a `DetectionPayload`, or a problem.
         out : Path
             A folder, made if need be.
         """

@@ -25,6 +25,7 @@ def format_predictions(found: Predictions, form: Format, *, terminal: bool = Fal
     Parameters
     ----------
     found : Predictions
+        Of one model; a table names its threshold and what it was trained on.
     form : {"table", "csv", "json"}
         JSON is strict: what is not a number is null.
     terminal : bool

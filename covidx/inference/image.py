@@ -47,7 +47,9 @@ class Scores:
     Parameters
     ----------
     probabilities : ndarray of float64, shape (classes,)
+        In the order of the bundle's classes; they sum to 1.
     slice_probabilities : ndarray of float64, shape (n, classes)
+        The same by each slice of the bag alone.
     weights : ndarray of float64, shape (n,)
         Share of each slice of the bag in the decision; they sum to 1.
     """
@@ -64,6 +66,7 @@ class ImagePredictor(ImageInputPredictor):
     Parameters
     ----------
     bundle : ImageBundle
+        Preprocessing, architecture, classes and threshold.
     model : BagClassifier
         In evaluation mode.
     """
@@ -83,6 +86,7 @@ class ImagePredictor(ImageInputPredictor):
         Parameters
         ----------
         folder : Path
+            With ``bundle.json``, ``weights.safetensors`` and ``parity.safetensors``.
         device : str
             As `Predictor.load`.
 
@@ -122,6 +126,7 @@ class ImagePredictor(ImageInputPredictor):
         Parameters
         ----------
         bag : Bag
+            Prepared by the bundle's preprocessing; n slices.
         """
         slices = to_tensor(bag.pixels).to(self.device)
         output = self.model(slices, [len(slices)])
@@ -154,6 +159,7 @@ class ImagePredictor(ImageInputPredictor):
         Parameters
         ----------
         scores : Scores
+            As `score` gives them: in the order of the bundle's classes.
         """
         return float(scores.probabilities[self.bundle.classes.index(self.bundle.positive)])
 
@@ -167,7 +173,9 @@ class ImagePredictor(ImageInputPredictor):
         Parameters
         ----------
         image : ReadImage
+            Decoded image of the modality that the bundle takes.
         draft : Prediction
+            With source, threshold, receipt and what speaks against the result.
         """
         bag, scores = self.score_volume(image.volume)
         values = map(float, scores.probabilities)
@@ -182,7 +190,7 @@ def _build(bundle: ImageBundle) -> BagClassifier:
 
 
 def to_tensor(pixels: NDArray[np.uint8]) -> Tensor:
-    """Bytes of shape (n, rows, columns) -> floats 0..1 of shape (n, 1, rows, columns).
+    """Bytes `pixels`, (n, rows, columns), as floats from 0 to 1, (n, 1, rows, columns).
 
     Channels last in memory: convolutions on a CPU are several times faster so.
     """
@@ -202,10 +210,13 @@ def predict_cache(
     Parameters
     ----------
     predictor : ImagePredictor
+        Its bundle gives the classes and the digests that the table names.
     cache : BagCache
+        Bags by image_id, prepared by the bundle's preprocessing.
     rows : DataFrame
         Manifest rows with fold and role.
     run_id : str
+        Written in each row.
     progress : callable, optional
         Called with (done, total).
 

@@ -42,6 +42,7 @@ class LungThreshold:
         Parameters
         ----------
         inputs : Inputs
+            CTs, in any orientation.
         """
         return image_predictions(self, inputs)
 
@@ -55,7 +56,9 @@ class LungThreshold:
         Parameters
         ----------
         image : ReadImage
+            Decoded CT, in HU, with its manifest fields; its orientation does not matter.
         draft : Prediction
+            With source, receipt and no threshold.
 
         Raises
         ------
@@ -81,6 +84,7 @@ class LungThreshold:
         Parameters
         ----------
         predictions : iterable of Prediction
+            With a `SegmentationPayload`, or a problem.
         out : Path
             A folder, made if need be.
         """

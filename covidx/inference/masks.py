@@ -96,9 +96,11 @@ def segmentation_payload(
     Parameters
     ----------
     maps : LabelMaps
+        On the grid of `volume`; ``lung`` is among the structures.
     groups : mapping
         Structure -> names of its values from 0.
     volume : Volume
+        A CT, whose classes are measured in ml, or a radiograph: in % of the picture.
 
     Raises
     ------
@@ -129,6 +131,7 @@ def write_masks(
     maker : str
         Of the masks, for the table.
     bundle : SegmentationBundle, optional
+        Of the segmenter; None of a method that was not trained.
 
     Returns
     -------

@@ -67,8 +67,9 @@ def write_network(
     bundle : NetworkBundle
         Without hashes; they are filled in.
     model : Module
+        Its state is written as safetensors, on whichever device it lies.
     expected : mapping of ndarray
-        The parity cases: the answers to what is made up.
+        The parity cases: what the network gives for synthetic inputs.
     """
     with replacing_folder(folder) as new:
         # Cloned: two names of one tensor would not be written.
@@ -88,7 +89,9 @@ def read_network(
     Parameters
     ----------
     folder : Path
+        With ``bundle.json``, ``weights.safetensors`` and ``parity.safetensors``.
     kind : type of NetworkBundle
+        The bundle's class: its fields are validated, and its files looked for.
     build : callable
         A bundle -> its network, whose weights are then read.
     device : torch.device

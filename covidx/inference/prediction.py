@@ -41,6 +41,7 @@ class InputSource:
     image_id, study_uid, series_uid : str, optional
         Pseudonymous unless public.
     series_number : int, optional
+        SeriesNumber of DICOM; None of other formats, or where it is not known.
     series_description : str, optional
         None where a pseudonymous header may not be shown as written.
     """
@@ -92,6 +93,7 @@ class Prediction:
     Parameters
     ----------
     source : InputSource
+        Which image, row or patient it is of.
     score : float, optional
         Probability of the positive class, 0 to 1; None where there is none, or of a model that
         does not classify.
@@ -184,6 +186,7 @@ class Predictions(Sequence[Prediction]):
     Parameters
     ----------
     found : list of Prediction
+        In the order of the inputs.
     bundle : BundleFile, optional
         Of the model; None of a method without one.
     """

@@ -57,6 +57,7 @@ class Predictor(Protocol):
         Parameters
         ----------
         folder : Path
+            The bundle: ``bundle.json`` with the files that it names.
         device : str
             Of torch; ``auto``: a GPU where there is one.
 
@@ -73,6 +74,7 @@ class Predictor(Protocol):
         Parameters
         ----------
         folder : Path
+            Where the bundle goes; kinds with a network of their own refuse one that exists.
         """
 
     @abstractmethod
@@ -82,6 +84,7 @@ class Predictor(Protocol):
         Parameters
         ----------
         inputs : Inputs
+            Images, tables of clinical rows, or both, as the kind of model takes them.
         """
 
     @abstractmethod
@@ -104,6 +107,7 @@ class Predictor(Protocol):
         Parameters
         ----------
         paths : Path, str, or a sequence of them
+            DICOM folders or files, NIfTI, PNG or JPEG; of a clinical model tables.
         **options
             As `Inputs.of` takes them: table, card, identities, progress.
         """
@@ -115,6 +119,7 @@ class Predictor(Protocol):
         Parameters
         ----------
         paths : Path, str, or a sequence of them
+            DICOM folders or files, NIfTI, PNG or JPEG; of a clinical model tables.
         **options
             As `Inputs.of` takes them: table, card, identities, progress.
         """
@@ -131,6 +136,7 @@ class ImageInputPredictor(Predictor, Protocol):
         Parameters
         ----------
         image : ReadImage
+            Decoded image, in whichever orientation it was stored.
         draft : Prediction
             With source, threshold, receipt and what speaks against the result; to be completed
             by `dataclasses.replace`.
@@ -147,6 +153,7 @@ class ImageInputPredictor(Predictor, Protocol):
         Parameters
         ----------
         inputs : Inputs
+            Images; its table is not read.
         """
         return image_predictions(self, inputs)
 
@@ -173,7 +180,7 @@ class OfImages(Protocol):
         """As `Predictor.empty_payload`."""
 
     def of_image(self, image: ReadImage, draft: Prediction) -> Prediction:
-        """As `ImageInputPredictor.of_image`."""
+        """Completes the `draft` of a decoded `image`, as `ImageInputPredictor.of_image`."""
 
 
 def image_predictions(predictor: OfImages, inputs: Inputs) -> Iterator[Prediction]:
@@ -182,7 +189,9 @@ def image_predictions(predictor: OfImages, inputs: Inputs) -> Iterator[Predictio
     Parameters
     ----------
     predictor : OfImages
+        Its `of_image` is called once an image that could be read.
     inputs : Inputs
+        Images; its table is not read.
     """
     bundle, empty = predictor.bundle, predictor.empty_payload()
     point = None if bundle is None else bundle.threshold
@@ -210,6 +219,7 @@ def decided(bundle: BundleFile, draft: Prediction, probabilities: dict[str, floa
     bundle : BundleFile
         With positive class and threshold.
     draft : Prediction
+        Without score, probabilities and decision.
     probabilities : dict
         Class -> probability.
     """
@@ -226,6 +236,7 @@ def device_of(model: torch.nn.Module) -> torch.device:
     Parameters
     ----------
     model : Module
+        Its first parameter tells: all lie on one device.
     """
     import torch
 

@@ -30,7 +30,9 @@ class InputImage(NamedTuple):
     Parameters
     ----------
     source : InputSource
+        The image, or where there is none the path that was named.
     image : ReadImage, optional
+        Decoded, with its manifest fields; None where nothing could be read.
     problem : str, optional
         Exactly where there is no image: begins with a code.
     """
@@ -79,6 +81,7 @@ class Inputs:
         Parameters
         ----------
         paths : Path, str, or a sequence of them
+            DICOM folders or files, NIfTI, PNG or JPEG; of a clinical model tables.
         table, card, progress
             As in `Inputs`.
         identities : Identities, optional

@@ -100,6 +100,7 @@ def build_network(recipe: SegmentationRecipe, groups: Groups) -> nn.Module:
     Parameters
     ----------
     recipe : SegmentationRecipe
+        Gives the architecture, the edges of a patch, and the spacing of the working grid.
     groups : Groups
         Structure -> classes.
     """
@@ -113,7 +114,9 @@ def probabilities_of(logits: torch.Tensor, groups: Groups) -> torch.Tensor:
     Parameters
     ----------
     logits : Tensor, shape (n, classes of all structures, *edges)
+        Classes in the order of `groups`; edges are rows and columns, in 3D after slices.
     groups : Groups
+        Structure -> classes: those of one structure exclude each other.
     """
     return torch.cat([part.softmax(dim=1) for part in split_groups(logits, groups)], dim=1)
 
@@ -126,6 +129,8 @@ def split_groups(values: torch.Tensor, groups: Groups, dim: int = 1) -> tuple[to
     values : Tensor
         All classes along `dim`.
     groups : Groups
+        Structure -> classes, in the order in which they lie along `dim`.
     dim : int
+        Axis of the classes: 1 of a batch, 0 of a single image.
     """
     return torch.split(values, [len(names) for names in groups.values()], dim)

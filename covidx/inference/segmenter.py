@@ -57,6 +57,7 @@ class Segmenter(ImageInputPredictor):
     Parameters
     ----------
     bundle : SegmentationBundle
+        Recipe, and the classes of each structure.
     model : Module
         In evaluation mode.
     probabilities : bool
@@ -76,11 +77,12 @@ class Segmenter(ImageInputPredictor):
 
     @classmethod
     def load(cls, folder: Path, device: str = "auto") -> Segmenter:
-        """Read a bundle and make sure that it answers its parity patches as when it was saved.
+        """Read a bundle and make sure that it segments its parity patches as when saved.
 
         Parameters
         ----------
         folder : Path
+            With ``bundle.json``, ``weights.safetensors`` and ``parity.safetensors``.
         device : str
             As `Predictor.load`.
 
@@ -132,7 +134,9 @@ class Segmenter(ImageInputPredictor):
         Parameters
         ----------
         image : ReadImage
+            Decoded image of the modality that the bundle takes.
         draft : Prediction
+            With source, threshold, receipt and what speaks against the result.
         """
         maps = self.label_maps(image.volume, [OPACITY] if self.probabilities else [])
         payload = segmentation_payload(maps, self.bundle.groups, image.volume)
@@ -144,6 +148,7 @@ class Segmenter(ImageInputPredictor):
         Parameters
         ----------
         predictions : iterable of Prediction
+            With a `SegmentationPayload`, or a problem.
         out : Path
             A folder, made if need be.
         """

@@ -17,11 +17,28 @@ class BundleModel(PythonModel):
     """Column ``path``, those of a clinical table, or both in; a row a prediction out."""
 
     def load_context(self, context: Any) -> None:
-        """Read the bundle."""
+        """Read the bundle that the `context` of MLflow names among its artifacts."""
         self.predictor = load(Path(context.artifacts["bundle"]))
 
     def predict(self, context: Any, model_input: pd.DataFrame, params: Any = None) -> pd.DataFrame:
-        """Probabilities, decision and problem; the path of images, the arms that were used."""
+        """Score rows as MLflow calls a served model.
+
+        Parameters
+        ----------
+        context : PythonModelContext
+            Not used: `load_context` has read the bundle.
+        model_input : DataFrame
+            Column ``path`` of images, or the columns of a clinical model's training table, or
+            both.
+        params : dict, optional
+            Not used.
+
+        Returns
+        -------
+        DataFrame
+            A row a prediction: a probability a class, decision and problem; the path of images,
+            or the modalities that a fusion model used.
+        """
         table = model_input.reset_index(drop=True)
         images_alone = list(table.columns) == ["path"]
         rows = []

@@ -95,6 +95,7 @@ def slice_payload(
     Parameters
     ----------
     image : ReadImage
+        Gives the number of slices, and the InstanceNumber of each.
     bag : Bag
         Prepared from it.
     scores, weights : ndarray of float64, shape (n,)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from itertools import product
 from pathlib import Path
 from typing import Any, Literal
 
@@ -21,20 +20,16 @@ from covidx.cohort import (
     read_labels,
 )
 from covidx.errors import InvalidInputError, InvalidTableError
-from covidx.files import sha256_file
 from covidx.imaging.pairs import Groups
 from covidx.ingest import Identities, IngestResult, find_files, ingest, load_image
-from covidx.pipelines.masks import TrueMasks
+from covidx.pipelines.masks import TrueMasks, phantom_masks
 from covidx.pipelines.progress import Bars
 from covidx.pipelines.source import Source, store_folder
-from covidx.tables import MASKS, empty, read_csv
+from covidx.tables import read_csv
 from covidx.volume import Volume
 from covidx.wording import counted
 
 __all__ = ["Cohort", "check_source", "ingest_source", "link_labels", "link_masks"]
-
-MASK_SUFFIXES = (".nii.gz", ".png")
-"""Of volumes, and of radiographs."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -235,7 +230,7 @@ def link_labels(
     else:
         manifest = manifest.dropna(subset="label").reset_index(drop=True)
     classes = classes or _classes(manifest, source)
-    masks = _phantom_masks(source, manifest)
+    masks = phantom_masks(source, manifest)
     return Cohort(source, store, ingested, manifest, masks, notes, classes, clinical)
 
 
@@ -260,20 +255,6 @@ def _where_to_look(store: Path, ingested: IngestResult, identities: Identities) 
     if linkage is not None and linkage.is_file():
         lines.append(f"Which original lies behind a pseudonym: {linkage}.")
     return lines
-
-
-def _phantom_masks(source: Source, manifest: pd.DataFrame) -> pd.DataFrame:
-    """The phantom's true masks by patient."""
-    if source.masks is None:
-        return empty(MASKS)
-    rows = []
-    for image_id, patient in zip(manifest["image_id"], manifest["patient_id"], strict=True):
-        for kind, suffix in product(("lung", "lesion"), MASK_SUFFIXES):
-            path = source.masks / f"{patient}_{kind}{suffix}"
-            if path.is_file():
-                row = {"image_id": image_id, "kind": kind, "path": path.name, "maker": "truth"}
-                rows.append({**row, "sha256": sha256_file(path)})
-    return pd.DataFrame(rows, columns=list(MASKS.columns))
 
 
 def link_masks(source: Source, work: Path, bars: Bars) -> Cohort:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatch
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -21,12 +22,14 @@ from covidx.ingest import nifti
 from covidx.ingest.nifti import read_nifti
 from covidx.pipelines.source import Source
 from covidx.segmentation import check_values, grid, on_grid
-from covidx.tables import MASKS
+from covidx.tables import MASKS, empty
 from covidx.volume import Volume
 from covidx.wording import counted
 
-__all__ = ["TrueMasks"]
+__all__ = ["TrueMasks", "phantom_masks"]
 
+MASK_SUFFIXES = (".nii.gz", ".png")
+"""Of volumes, and of radiographs."""
 PHANTOM_MASKS = MaskSet(
     files=[
         MaskFiles(
@@ -262,3 +265,17 @@ def _in_hu(volume: Volume, low: float, high: float) -> Volume:
         )
     hu = (greys.astype(np.float32) / 255 * (high - low) + low).astype(np.float32)
     return replace(volume, array=hu, modality="CT", units="hu")
+
+
+def phantom_masks(source: Source, manifest: pd.DataFrame) -> pd.DataFrame:
+    """The true masks of the phantom `source`, by the patients of `manifest`, as `tables.MASKS`."""
+    if source.masks is None:
+        return empty(MASKS)
+    rows = []
+    for image_id, patient in zip(manifest["image_id"], manifest["patient_id"], strict=True):
+        for kind, suffix in product(("lung", "lesion"), MASK_SUFFIXES):
+            path = source.masks / f"{patient}_{kind}{suffix}"
+            if path.is_file():
+                row = {"image_id": image_id, "kind": kind, "path": path.name, "maker": "truth"}
+                rows.append({**row, "sha256": sha256_file(path)})
+    return pd.DataFrame(rows, columns=list(MASKS.columns))

@@ -89,7 +89,9 @@ class Models:
     Parameters
     ----------
     scores : list of Linear
+        In the order of the bundle's scores: features of a view to points.
     finder : LungFinder, optional
+        None where too few lungs were annotated: every score takes the complete radiograph.
     """
 
     scores: list[Linear]
@@ -106,7 +108,9 @@ def write_bundle(
     folder : Path
         Must not exist.
     bundle : RadiographSeverityBundle
+        Without hashes; they are filled in.
     models : Models
+        In the order of the bundle's scores.
     """
     arrays: dict[str, NDArray[Any]] = {}
     named = {one.name: model for one, model in zip(bundle.scores, models.scores, strict=True)}
@@ -126,6 +130,7 @@ def load_bundle(folder: Path) -> tuple[RadiographSeverityBundle, Models]:
     Parameters
     ----------
     folder : Path
+        With ``bundle.json`` and ``weights.safetensors``.
 
     Raises
     ------

@@ -104,8 +104,11 @@ def image_features(
     Parameters
     ----------
     network : RadiographNetwork
+        Frozen; its features are the same on every call.
     finder : LungFinder, optional
+        None: the complete radiograph is the one view.
     picture : ndarray of float32, shape (rows, columns)
+        Greys in any unit: each part is stretched between its own percentiles.
     """
     views = {FILM: network.look(picture, WHOLE)}
     if finder is None:
@@ -121,6 +124,7 @@ def synthetic_image(seed: int) -> Picture:
     Parameters
     ----------
     seed : int
+        Of the noise: one image a seed, 240 by 260 pixels.
     """
     from scipy.ndimage import gaussian_filter
 
@@ -136,8 +140,11 @@ class RadiographSeverityPredictor(ImageInputPredictor):
     Parameters
     ----------
     bundle : RadiographSeverityBundle
+        Scores with their views and intervals, and the domain of validity.
     models : Models
+        A linear model a score, in the order of the bundle's scores.
     network : RadiographNetwork
+        The frozen backbone, on the CPU.
     """
 
     bundle: RadiographSeverityBundle
@@ -151,6 +158,7 @@ class RadiographSeverityPredictor(ImageInputPredictor):
         Parameters
         ----------
         folder : Path
+            As `load_bundle`.
         device : str
             Not used: the frozen network is small, and lies on the CPU.
 
@@ -201,6 +209,7 @@ class RadiographSeverityPredictor(ImageInputPredictor):
         Parameters
         ----------
         picture : ndarray of float32, shape (rows, columns)
+            As `picture_of` gives it.
         """
         views, box, doubt = image_features(self.network, self.models.finder, picture)
         scores = {}
@@ -224,7 +233,9 @@ class RadiographSeverityPredictor(ImageInputPredictor):
         Parameters
         ----------
         image : ReadImage
+            Decoded radiograph, or picture of one.
         draft : Prediction
+            With source, threshold, receipt and what speaks against the result.
         """
         scores, box, doubt = self.score(picture_of(image.volume))
         outside = (*draft.outside, *([doubt] if doubt else []))

@@ -150,7 +150,7 @@ def confusion_figure(metrics: Metrics) -> Figure:
         panels.append((metrics.confusion, metrics.classes, "most probable class"))
     figure = Figure(figsize=(4.6 * len(panels) + 0.6, 4.9), layout="constrained", dpi=DPI)
     figure.suptitle(
-        f"Confusion matrix, n = {metrics.n} {_unit(metrics)}\ncount, and share of the true class",
+        f"Confusion matrix, n = {metrics.n} {metrics.level}s\ncount, and share of the true class",
         fontsize=10,
     )
     for number, (counts, names, title) in enumerate(panels, start=1):
@@ -288,13 +288,9 @@ def _counts(rows: Rows, metrics: Metrics) -> str:
     positive = int(rows.truth.sum())
     groups = f", {metrics.n_groups} groups" if metrics.n_groups < len(rows) else ""
     return (
-        f"{rows.role} rows, n = {len(rows)} {_unit(metrics)}{groups} "
+        f"{rows.role} rows, n = {len(rows)} {metrics.level}s{groups} "
         f"({positive} {metrics.positive}, {len(rows) - positive} rest)"
     )
-
-
-def _unit(metrics: Metrics) -> str:
-    return f"{metrics.level}s"
 
 
 def _other(metrics: Metrics) -> str:

@@ -94,7 +94,7 @@ def aligned(first: Grey, second: Grey, start: Transform) -> Aligned:
     except cv2.error:  # it did not converge: the points' own transform stays
         pass
     size = (second.shape[1], second.shape[0])
-    moved = cv2.warpAffine(first, back, size, flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP)
+    warped = cv2.warpAffine(first, back, size, flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP)
     there = cv2.warpAffine(
         np.ones_like(first), back, size, flags=cv2.INTER_NEAREST | cv2.WARP_INVERSE_MAP
     )
@@ -103,7 +103,7 @@ def aligned(first: Grey, second: Grey, start: Transform) -> Aligned:
     overlap = max(float(there.mean()), float(there.sum()) * area / first.size)
     if inner.sum() < 1000:
         return Aligned(0.0, overlap)
-    return Aligned(_correlation(_detail(moved)[inner], _detail(second)[inner]), min(overlap, 1.0))
+    return Aligned(_correlation(_detail(warped)[inner], _detail(second)[inner]), min(overlap, 1.0))
 
 
 def _detail(picture: NDArray[np.generic]) -> NDArray[np.float32]:

@@ -102,18 +102,18 @@ def score_all(
             features[place] = read_bag(predictor.model, bag, positive)[1]
             view, unmasked = _view(predictor, bag, row, volume, masker)
             seen = _conditions(view, masker is not None)
-            answers = {
+            outputs = {
                 name: predictor.score(Bag(pixels, bag.slices, bag.box))
                 for name, pixels in seen.items()
             }
-            scores = {name: predictor.positive_score(one) for name, one in answers.items()}
+            scores = {name: predictor.positive_score(one) for name, one in outputs.items()}
             looked = "border only" in seen
             if looked:
                 borders[place] = border_features(view)
             text = looked and bool((seen["text masked"] != view.pixels).any())
             outcomes.append({"prepared": "", "masked": unmasked, "text": text, **scores})
             if row["truth"] and scores["unchanged"] > _best(example) and looked:
-                slice_ = int(answers["unchanged"].weights.argmax())
+                slice_ = int(outputs["unchanged"].weights.argmax())
                 example = {name: (seen[name][slice_], score) for name, score in scores.items()}
         if progress is not None:
             progress(place + 1, len(rows))
