@@ -99,7 +99,7 @@ def _not_a_job(file: Found, table: str | None, lone: bool) -> tuple[str, str, st
         return ("set_aside", *NESTED)
     if file.path == table:
         return "set_aside", "IMAGE_TABLE", "This is the table that the card describes."
-    if file.format == "none":
+    if file.format in ("binary", "empty", "none"):
         return ("set_aside", *NOT_AN_IMAGE)
     if file.format == "raster" and not lone:
         why = "beside other images" if table is None else "not named in the card's table"

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 from numpy.typing import NDArray
-from pydicom import dcmread
 from pydicom.dataset import Dataset
 from pydicom.pixels.decoders.base import (
     JPEGExtended12BitDecoder,
@@ -33,6 +31,7 @@ from pydicom.uid import (
 
 from covidx.constants import MAX_PLANE_PIXELS
 from covidx.errors import InvalidSeriesError
+from covidx.ingest.dicom.file import read_dicom
 from covidx.ingest.quiet import quiet
 
 __all__ = ["decode", "is_lossy", "read_dataset", "unreadable", "without_unused_bits"]
@@ -69,7 +68,7 @@ def read_dataset(path: str) -> Dataset:
     """
     try:
         with quiet():
-            ds = dcmread(Path(path), force=True)
+            ds = read_dicom(path)
         if "TransferSyntaxUID" not in ds.file_meta:
             # Without a meta header the syntax is what the data set could be parsed as.
             ds.file_meta.TransferSyntaxUID = _plain_syntax(ds)

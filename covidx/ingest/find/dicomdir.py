@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection
 from pathlib import Path
 
-from pydicom import dcmread
 from pydicom.dataset import Dataset
 
 from covidx.ingest.dicom.attributes import text_of, values
+from covidx.ingest.dicom.file import read_dicom
 
 __all__ = ["MEDIA_DIRECTORY", "Named", "named_files", "why_incomplete"]
 
@@ -21,7 +21,7 @@ Named = tuple[str, str]
 
 def named_files(path: Path) -> tuple[Named, ...]:
     """Every file that a DICOMDIR names (ReferencedFileID, PS3.3 F.3.2.2)."""
-    records = dcmread(path, specific_tags=[RECORDS]).get(RECORDS) or []
+    records = read_dicom(path, specific_tags=[RECORDS]).get(RECORDS) or []
     return tuple(_named(record) for record in records if "ReferencedFileID" in record)
 
 
