@@ -68,6 +68,10 @@ class Header:
         As written, to tell times apart; never to be shown.
     stack_id : str
         StackID of a frame (PS3.3 C.7.6.16.2.2), or empty.
+    frame_of_reference : str
+        FrameOfReferenceUID, shared by images whose positions may be compared (PS3.3 C.7.4.1).
+    patient_name : str
+        In lower case, to tell patients without PatientID apart; never to be shown.
     names : tuple of str
         Of persons; never to be shown.
     """
@@ -113,6 +117,8 @@ class Header:
     time_point: int | None
     trigger_time: float | None
     stack_id: str
+    frame_of_reference: str = ""
+    patient_name: str = field(default="", repr=False)
     names: tuple[str, ...] = field(default=(), repr=False)
 
     @property
@@ -182,6 +188,8 @@ def headers_of(ds: Dataset, path: Path) -> list[Header]:
         time_point=integer_of(ds, "TemporalPositionIdentifier"),
         trigger_time=number_of(ds, "TriggerTime"),
         stack_id="",
+        frame_of_reference=text_of(ds, "FrameOfReferenceUID"),
+        patient_name=text_of(ds, "PatientName").strip("^").casefold(),
         names=tuple(name for attribute in NAMES for name in values(ds, attribute)),
         **_plane(ds),
     )

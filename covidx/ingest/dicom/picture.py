@@ -94,15 +94,26 @@ def read_stack(stack: Stack) -> Picture:
     geometry, geometry_from = _proof(stack.geometry)
     placed = _placed(array, stack.geometry, AIR_HU if units == "hu" else float(array.min()))
     volume = Volume(placed.array, stack.head.modality, units, geometry, placed.affine, placed.how)
-    notes = sorted(set(remarks))
+    notes = sorted(set(remarks)) + _remarks_on_planes(stack, chosen)
     if padded:
         notes.append(f"{padded} padded pixels were set to air")
-    if chosen[0].frames > len(chosen) and chosen[0].is_enhanced:
-        notes.append(f"{len(chosen)} of the {chosen[0].frames} frames of its file")
     image_id = content_id([header.plane_id for header in chosen], placed.array)
     return Picture(
         volume, image_id, tuple(chosen), units_from, geometry_from, tuple(dropped), tuple(notes)
     )
+
+
+def _remarks_on_planes(stack: Stack, planes: list[Header]) -> list[str]:
+    """What a reader of the receipt should know of where the slices come from."""
+    notes = []
+    if planes[0].frames > len(planes) and planes[0].is_enhanced:
+        notes.append(f"{len(planes)} of the {planes[0].frames} frames of its file")
+    if stack.derived:
+        notes.append("ImageType says DERIVED: computed from other images, such as a reformat")
+    uids = len({plane.series_uid for plane in planes})
+    if uids > 1:
+        notes.append(f"{uids} series of one image each were read as one")
+    return notes
 
 
 def _with_slice(
