@@ -27,7 +27,7 @@ from covidx.ingest import Identities, read_images, read_series
 from covidx.ingest.dicom.decode import read_dataset
 from covidx.ingest.dicom.header import headers_of
 from covidx.ingest.dicom.pixels import measured, padding_of, read_plane
-from covidx.ingest.dicom.units import compact, looks_like_hu
+from covidx.ingest.dicom.units import compact, ct_units, looks_like_hu
 
 from .conftest import chest_values, plane, save, write_series
 
@@ -118,6 +118,43 @@ def test_padding_of_signed_pixels_written_as_unsigned(written: int, stored: int)
     ds.add_new("PixelPaddingValue", "US", written)
     mask = padding_of(ds, values)
     assert mask is not None and mask.tolist() == [[True, False, False]]
+
+
+@pytest.mark.parametrize("declared", [True, False])
+def test_padding_of_unsigned_pixels_written_as_signed(tmp_path: Path, declared: bool) -> None:
+    """-2000 as 16 bits is 63536: after an intercept of -1024 it would be 62,512 HU."""
+    values = chest_values(8)
+    for index in range(8):
+        stored = values[index].copy()
+        stored[:, 0] = 63536
+        ds = plane(index, BitsStored=16, HighBit=15)
+        if declared:
+            ds.add_new("PixelPaddingValue", "SS", -2000)
+        save(ds, tmp_path / str(index), stored)
+    [image] = read_images(tmp_path, identities=Identities.public())
+    expected = values.astype(int) - 1024
+    expected[..., 0] = -1000
+    np.testing.assert_array_equal(image.volume.array, expected)
+    assert image.volume.units == "hu"
+    assert "96 padded pixels were set to air" in image.receipt.notes
+    assert any("not declared" in note for note in image.receipt.notes) is not declared
+
+
+@pytest.mark.parametrize(
+    ("change", "units", "why"),
+    [
+        (lambda hu: hu, "hu", "RescaleType is HU"),
+        (lambda hu: hu - 1024, "unproven", "no soft tissue lies where HU puts it"),  # twice
+        (lambda hu: np.where(hu < -500, 30, hu), "hu", "no air is in view"),
+        (lambda hu: np.where(hu < -500, -1500, hu), "unproven", "70% of the values lie below air"),
+        (lambda hu: np.where(hu < -500, 40_000 + hu, hu), "unproven", "but values reach 39,00"),
+        (lambda hu: hu % 65536, "unproven", "but values reach 64,5"),  # signed read as unsigned
+    ],
+)
+def test_what_is_called_hu_must_look_like_it(change: Any, units: str, why: str) -> None:
+    hu = chest_values(8).astype(np.int32) - 1024
+    found, reason = ct_units(compact(change(hu)), "HU")
+    assert (found, why in reason) == (units, True)
 
 
 def test_padding_of_an_mr_is_left(tmp_path: Path) -> None:
