@@ -18,6 +18,7 @@ from pydicom.uid import (
     DeflatedExplicitVRLittleEndian,
     ExplicitVRBigEndian,
     ImplicitVRLittleEndian,
+    JPEG2000Lossless,
     JPEGLSLossless,
     RLELossless,
 )
@@ -279,6 +280,39 @@ def test_high_bit_and_the_bits_beside_it(
     ds.HighBit, ds.PixelRepresentation = high, signed
     save(ds, tmp_path / "f", words.astype(np.uint16))
     np.testing.assert_array_equal(read_series(tmp_path).array[0], samples)
+
+
+def test_values_with_more_bits_than_bits_stored_says(tmp_path: Path) -> None:
+    """Metal of 20,000 HU in 12 bits would be -480 HU; an overlay's bits are none of the value."""
+    values = chest_values(3)
+    values[:, 5, 5] = 21_024
+    for index in range(3):
+        save(plane(index), tmp_path / "in" / str(index), values[index])
+        overlay = plane(index)
+        overlay.add_new(0x60000102, "US", 14)
+        save(overlay, tmp_path / "overlay" / str(index), values[index])
+    [image] = read_images(tmp_path / "in", identities=Identities.public())
+    np.testing.assert_array_equal(image.volume.array, values.astype(int) - 1024)
+    assert image.volume.array[0, 5, 5] == 20_000
+    assert "values have more bits than BitsStored says, and were kept" in image.receipt.notes
+    [image] = read_images(tmp_path / "overlay", identities=Identities.public())
+    assert image.volume.array[0, 5, 5] == (21_024 & 4095) - 1024
+    assert not image.receipt.notes
+
+
+@pytest.mark.parametrize("bits", [12, 16])
+def test_a_signed_stream_under_an_unsigned_header(tmp_path: Path, bits: int) -> None:
+    """JPEG 2000 keeps the sign in its stream: -1000 is not 64,536."""
+    hu = np.kron(chest_values(1)[0].astype(np.int16) - 1024, np.ones((4, 4), np.int16))
+    ds = plane(0, RescaleIntercept=0, PixelRepresentation=1, BitsStored=bits, HighBit=bits - 1)
+    path = save(ds, tmp_path / "f", hu)
+    ds = dcmread(path)
+    ds.compress(JPEG2000Lossless, generate_instance_uid=False)
+    ds.PixelRepresentation = 0
+    ds.save_as(path)
+    [image] = read_images(tmp_path, identities=Identities.public())
+    np.testing.assert_array_equal(image.volume.array[0], hu)
+    assert any("stream is signed" in note for note in image.receipt.notes)
 
 
 def test_samples_of_one_bit(tmp_path: Path) -> None:

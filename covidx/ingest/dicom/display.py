@@ -40,7 +40,7 @@ def read_radiograph(header: Header) -> Plane:
     """
     ds = read_dataset(header.path)
     words = decode(ds, header.path, None)
-    notes = list(remarks_on(ds))
+    notes = list(remarks_on(ds, words))
     if words.ndim == 3 or header.photometric == "PALETTE COLOR":
         grey = _grey_of_colour(words, ds, header)
         _check_not_blank(grey, header)

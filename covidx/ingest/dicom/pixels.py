@@ -11,7 +11,14 @@ from pydicom.dataset import Dataset
 
 from covidx.constants import AIR_HU, HU_RANGE, MOST_HU, TISSUE_BAND_HU
 from covidx.errors import InvalidSeriesError
-from covidx.ingest.dicom.decode import decode, is_lossy, unreadable, without_unused_bits
+from covidx.ingest.dicom.decode import (
+    decode,
+    exceeds_bits_stored,
+    is_lossy,
+    sign_contradicts,
+    unreadable,
+    without_unused_bits,
+)
 from covidx.ingest.dicom.header import Header
 from covidx.ingest.dicom.lut import looked_up
 
@@ -55,7 +62,7 @@ def read_plane(header: Header, ds: Dataset) -> Plane:
             "NOT_GREYSCALE", "The image has colour, and so no measured values.", path=header.path
         )
     padding = padding_of(ds, stored) if header.modality == "CT" else None
-    values, notes = measured(without_unused_bits(ds, stored), ds, header), remarks_on(ds)
+    values, notes = measured(without_unused_bits(ds, stored), ds, header), remarks_on(ds, stored)
     if padding is not None and padding.any():
         level = float(measured(stored[padding], ds, header).max())  # with bits not stored, if set
         if TISSUE_BAND_HU[0] - 800 < level < HU_RANGE[1]:
@@ -81,9 +88,13 @@ def _impossible(values: NDArray[Any]) -> NDArray[np.bool_] | None:
     return beyond if (level == level[0]).all() else None
 
 
-def remarks_on(ds: Dataset) -> tuple[str, ...]:
-    """What a reader of the receipt should know of the pixels."""
+def remarks_on(ds: Dataset, stored: NDArray[Any]) -> tuple[str, ...]:
+    """What a reader of the receipt should know of the pixels, by their data set and words."""
     remarks = []
+    if exceeds_bits_stored(ds, stored):
+        remarks.append("values have more bits than BitsStored says, and were kept")
+    if sign_contradicts(ds):
+        remarks.append("the JPEG 2000 stream is signed, though PixelRepresentation says unsigned")
     if ds.get("BurnedInAnnotation") == "YES":
         remarks.append("BurnedInAnnotation is YES: the pixels may show who the patient is")
     if is_lossy(ds):
