@@ -24,12 +24,17 @@ __all__ = ["MODALITY_OF_CLASS", "Header", "headers_of"]
 
 NAMES = (
     "PatientName",
+    "PatientBirthName",
+    "PatientMotherBirthName",
+    "ResponsiblePerson",
     "OtherPatientNames",
     "OtherPatientIDs",
     "AccessionNumber",
     "ReferringPhysicianName",
     "OperatorsName",
     "PerformingPhysicianName",
+    "RequestingPhysician",
+    "NameOfPhysiciansReadingStudy",
 )
 """Whose words must not come out by another attribute."""
 
