@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from covidx.errors import InvalidInputError
 from covidx.files import sha256_bytes
 from covidx.ingest.context import Context, known_path, relative_to_root, source_place
 from covidx.ingest.dicom.header import Header
@@ -130,6 +131,8 @@ def from_nifti(path: Path, context: Context) -> ReadImage:
 
 def from_row(row: TableRow, context: Context) -> ReadImage:
     volume, mode, note = read_picture(row.path, row.modality)
+    if volume.array.min() == volume.array.max():
+        raise InvalidInputError("IMAGE_BLANK", "Every pixel has the same value.", path=row.path)
     # The patient is part of the id, since one picture may stand under two patients.
     digest = sha256_bytes(row.path.read_bytes() + row.patient.encode())[:ID_DIGITS]
     original = row.patient or _without_suffixes(row.name)

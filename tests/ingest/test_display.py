@@ -9,7 +9,11 @@ import numpy as np
 import pytest
 from pydicom import dcmread
 from pydicom.dataset import Dataset
-from pydicom.uid import ImplicitVRLittleEndian, SecondaryCaptureImageStorage
+from pydicom.uid import (
+    DigitalXRayImageStorageForProcessing,
+    ImplicitVRLittleEndian,
+    SecondaryCaptureImageStorage,
+)
 
 from covidx.errors import CovidxError
 from covidx.ingest import Identities, read_images, read_series
@@ -262,3 +266,21 @@ def test_a_coloured_radiograph_of_one_grey_is_blank(tmp_path: Path) -> None:
     with pytest.raises(CovidxError) as caught:
         coloured(tmp_path, rgb, PhotometricInterpretation="RGB", PlanarConfiguration=0)
     assert caught.value.code == "IMAGE_BLANK"
+
+
+@pytest.mark.parametrize(
+    ("changes", "note"),
+    [
+        ({"PresentationIntentType": "FOR PROCESSING"}, "FOR PROCESSING"),
+        ({"SOPClassUID": DigitalXRayImageStorageForProcessing}, "FOR PROCESSING"),
+        ({"PixelAspectRatio": [2, 1], "PixelSpacing": None}, "its pixels are 2 high and 1 wide"),
+        ({"PresentationIntentType": "FOR PRESENTATION", "PixelAspectRatio": [1, 1]}, None),
+    ],
+)
+def test_what_a_radiograph_was_made_for(
+    tmp_path: Path, changes: dict[str, Any], note: str | None
+) -> None:
+    values = np.array([[0, 1000], [2000, 4000]], dtype=np.uint16)
+    radiograph(tmp_path, values, **changes)
+    [image] = read_images(tmp_path, identities=Identities.public())
+    assert [n.split(":")[0].split(",")[0] for n in image.receipt.notes] == [note] * bool(note)

@@ -8,9 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 from pydicom.pixels.processing import apply_color_lut, apply_windowing
+from pydicom.uid import DigitalXRayImageStorageForProcessing
 
 from covidx.constants import COLOUR_TOLERANCE, DISPLAY_MAX
 from covidx.errors import InvalidSeriesError
+from covidx.ingest.dicom.attributes import numbers_of
 from covidx.ingest.dicom.decode import decode, read_dataset, unreadable, without_unused_bits
 from covidx.ingest.dicom.header import Header
 from covidx.ingest.dicom.lut import looked_up, table_of
@@ -40,7 +42,7 @@ def read_radiograph(header: Header) -> Plane:
     """
     ds = read_dataset(header.path)
     words = decode(ds, header.path, None)
-    notes = list(remarks_on(ds, words))
+    notes = [*remarks_on(ds, words), *_remarks_on_use(ds)]
     if words.ndim == 3 or header.photometric == "PALETTE COLOR":
         grey = _grey_of_colour(words, ds, header)
         _check_not_blank(grey, header)
@@ -65,6 +67,19 @@ def read_radiograph(header: Header) -> Plane:
         greys[padding] = 0
         notes.append(f"{int(padding.sum())} padded pixels were set to black")
     return Plane(greys, 0, tuple(notes))
+
+
+def _remarks_on_use(ds: Dataset) -> list[str]:
+    """What tells a radiograph from one that is made for looking at."""
+    remarks = []
+    raw = ds.get("SOPClassUID") == DigitalXRayImageStorageForProcessing
+    if raw or ds.get("PresentationIntentType") == "FOR PROCESSING":
+        remarks.append("FOR PROCESSING: values of the detector, not made for looking at")
+    # It is there where no spacing is, and pixels are not square (PS3.3 C.7.6.3.1.7).
+    ratio = numbers_of(ds, "PixelAspectRatio", 2)
+    if ratio is not None and ratio[0] != ratio[1]:
+        remarks.append(f"its pixels are {ratio[0]:g} high and {ratio[1]:g} wide, and were left so")
+    return remarks
 
 
 def _as_wished(values: Array, ds: Dataset, header: Header) -> tuple[Array | None, list[str]]:
