@@ -89,7 +89,10 @@ def _choose(study: Study, context: Context) -> Iterator[ReadImage | Outcome]:
             said = "A series that ranked higher was refused; see the quarantine table. "
             continue
         rivals = any(alike(best.stack, other.stack) for other in others)
-        if rivals and best.stack not in lungless and _lacks_lungs(picture, best.stack):
+        # Beside a series in proven HU, one whose lungs cannot be told is no better.
+        unknown = bool(lungless) and picture.volume.units != "hu"
+        lacks = unknown or _lacks_lungs(picture, best.stack)
+        if rivals and best.stack not in lungless and lacks:
             lungless.append(best.stack)
             continue
         yield _image(picture, said + best.why, study, context)

@@ -119,7 +119,8 @@ def _array(image: Any) -> NDArray[Any]:
     if len(shape) < 2 or any(n != 1 for n in shape[3:]) or 0 in shape:
         raise InvalidInputError(
             "NIFTI_4D",
-            "The NIfTI image is no single volume.",
+            f"The NIfTI image is no single volume, but of {' x '.join(map(str, shape))}, as time"
+            " points or channels are.",
             expected="three dimensions",
             actual=shape,
             hint="Split a time series into volumes first.",

@@ -69,6 +69,18 @@ def test_a_medium_copied_in_lower_case_or_into_one_folder(medium: Path, tmp_path
     assert list(account(lower)) == list(account(flat)) == ["DICOMDIR"]
 
 
+def test_a_directory_below_the_root_of_its_medium(medium: Path) -> None:
+    """It names files from the medium's root, and no instance UIDs (PS3.10 8.2)."""
+    ds = pydicom.dcmread(medium / "DICOMDIR")
+    for record in ds.DirectoryRecordSequence:
+        if "ReferencedSOPInstanceUIDInFile" in record:
+            del record.ReferencedSOPInstanceUIDInFile
+    (medium / "INDEX").mkdir()
+    (medium / "DICOMDIR").unlink()
+    ds.save_as(medium / "INDEX" / "DICOMDIR")
+    assert list(account(medium)) == ["DICOMDIR"]
+
+
 def test_files_that_a_directory_names_and_that_are_not_there(medium: Path) -> None:
     files = sorted(p for p in medium.rglob("*") if p.is_file() and p.name != "DICOMDIR")
     gone = [p for p in files if pydicom.dcmread(p).InstanceNumber in (1, 2)]

@@ -162,3 +162,28 @@ def test_projections(tmp_path: Path, image_type: list[str], projection: bool) ->
     assert len(images) == (0 if projection else 1)
     for image in images:
         assert any("DERIVED" in n for n in image.receipt.notes) is (image_type[0] == "DERIVED")
+
+
+def test_a_mosaic_is_no_slice(tmp_path: Path) -> None:
+    write_series(tmp_path, 1, Modality="MR", ImageType=["ORIGINAL", "PRIMARY", "M", "MOSAIC"])
+    images, reader = read(tmp_path)
+    assert not images and reader.quarantine["code"].tolist() == ["MOSAIC"]
+
+
+def test_time_points_that_nothing_tells_apart_are_named(tmp_path: Path) -> None:
+    values = chest_values(6)
+    for index in range(6):
+        ds = plane(index, ImagePositionPatient=[-10, -20, 100 + 5 * (index % 3)])
+        save(ds, tmp_path / str(index), values[index])
+    _, reader = read(tmp_path)
+    assert "SLICE_DUPLICATE" in set(reader.quarantine["code"])
+    reasons = " ".join(reader.quarantine["reason"])
+    assert "at slice 1 of 3, as at every other: 2 time points or scans" in reasons
+
+
+def test_an_unproven_series_does_not_win_for_lungs_that_nobody_sees(tmp_path: Path) -> None:
+    """Neither shows lungs; the thinner one is in proven HU, the other in unknown units."""
+    write_series(tmp_path, SeriesInstanceUID="1.2.1", SliceThickness=5)
+    write_series(tmp_path, SeriesInstanceUID="1.2.2", SliceThickness=8, RescaleType="US")
+    [image], _ = read(tmp_path, Rules())
+    assert (image.fields["series_uid"], image.volume.units) == ("1.2.1", "hu")

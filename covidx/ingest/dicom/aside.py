@@ -12,7 +12,12 @@ __all__ = ["RADIOGRAPHS", "VOLUMES", "why_set_aside"]
 RADIOGRAPHS = ("CR", "DX")
 VOLUMES = ("CT", "MR")
 LOCALIZER_WORDS = {"LOCALIZER", "SCOUT", "TOPOGRAM", "SURVIEW", "REF_SURVIEW"}
-DOSE_WORDS = {"DOSE_INFO", "DOSE"}
+WORDS = (
+    (LOCALIZER_WORDS, "LOCALIZER", "a localizer (scout)"),
+    ({"DOSE_INFO", "DOSE"}, "DOSE_REPORT", "a picture of a dose report"),
+    ({"MOSAIC"}, "MOSAIC", "a mosaic of many slices (Siemens), which is not taken apart"),
+)
+"""Values of ImageType, by which an image is no slice."""
 SCREEN_WORDS = {"SCREEN SAVE", "SCREENSHOT", "RESULTS", "PATIENT_INFO"}
 PROJECTION_WORDS = {
     *("MIP", "MAXIP", "MAXIMUM", "MINIP", "MINIMUM", "PROJECTION", "PROJECTIONIMAGE"),
@@ -45,10 +50,9 @@ def why_set_aside(header: Header) -> tuple[str, str] | None:
             return code, f"This is {what}."
     if header.rows == 0 or header.columns == 0:
         return "NOT_AN_IMAGE", "This DICOM object holds no image."
-    if words & LOCALIZER_WORDS:
-        return "LOCALIZER", "This is a localizer (scout)."
-    if words & DOSE_WORDS:
-        return "DOSE_REPORT", "This is a picture of a dose report."
+    for values, code, what in WORDS:
+        if words & values:
+            return code, f"This is {what}."
     coloured = header.samples != 1 or header.photometric == "PALETTE COLOR"
     capture = header.sop_class.startswith(SECONDARY_CAPTURE)
     if words & SCREEN_WORDS or (capture and (coloured or header.modality not in RADIOGRAPHS)):

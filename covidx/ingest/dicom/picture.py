@@ -79,7 +79,7 @@ def read_stack(stack: Stack) -> Picture:
                 raise InvalidSeriesError(
                     "SLICE_DUPLICATE",
                     f"{len(decoded)} different images lie at slice {place + 1} of"
-                    f" {len(stack.geometry.places)}.",
+                    f" {len(stack.geometry.places)}{_of_times(stack)}.",
                     path=other.path,
                     expected="one image a place",
                 )
@@ -101,6 +101,14 @@ def read_stack(stack: Stack) -> Picture:
     return Picture(
         volume, image_id, tuple(chosen), units_from, geometry_from, tuple(dropped), tuple(notes)
     )
+
+
+def _of_times(stack: Stack) -> str:
+    """What the images at one place are, where every place has as many."""
+    counts = {len(place) for place in stack.geometry.places}
+    if len(counts) > 1 or len(stack.geometry.places) == 1:
+        return ""
+    return f", as at every other: {counts.pop()} time points or scans that no attribute tells apart"
 
 
 def _remarks_on_planes(stack: Stack, planes: list[Header]) -> list[str]:

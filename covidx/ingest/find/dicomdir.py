@@ -49,11 +49,13 @@ def why_incomplete(
     uids : collection of str
         SOP Instance UID of every instance found.
     """
-    folder = str(Path(directory).parent)
+    # Paths are from the medium's root (PS3.10 8.2): it may lie above the directory's own folder.
+    roots = [str(parent).casefold() for parent in Path(directory).parents]
     gone = [
         place
         for place, uid in named
-        if (not uid or uid not in uids) and f"{folder}/{place}".casefold() not in paths
+        if (not uid or uid not in uids)
+        and not any(f"{root}/{place.casefold()}" in paths for root in roots)
     ]
     if not gone:
         return None
