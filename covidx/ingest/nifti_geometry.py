@@ -13,7 +13,7 @@ from covidx.constants import FORM_TOLERANCE_MM, TILT_TOLERANCE_DEG, VOXEL_MM
 from covidx.errors import InvalidInputError
 from covidx.volume import Geometry
 
-__all__ = ["placed"]
+__all__ = ["judged", "placed"]
 
 FloatArray = NDArray[np.float64]
 
@@ -59,25 +59,45 @@ def placed(image: Any) -> tuple[Geometry, FloatArray | None, str]:
         return "spacing_only", affine, f"spacing from pixdim{said}{made_up}"
     name = next(iter(known))
     form = known[name]
-    affine = np.diag([to_mm, to_mm, to_mm, 1.0]) @ form
-    affine = affine.astype(np.float32).astype(np.float64)
-    if not np.isfinite(affine).all() or abs(np.linalg.det(affine[:3, :3])) < 1e-9 * to_mm**3:
-        raise _bad_affine(f"The {name} of the NIfTI image is no affine.", affine.tolist())
     said += _check_sizes(name, form, steps)
     if len(known) > 1:
         apart = _apart(known["sform"], known["qform"], image.shape) * to_mm
         if apart > FORM_TOLERANCE_MM:
             said += f", not from the qform, which lies up to {apart:.1f} mm away"
+    said += ", in the space of a template" if forms[name][1] in TEMPLATES else ""
+    return judged(np.diag([to_mm, to_mm, to_mm, 1.0]) @ form, f"the {name}", said)
+
+
+def judged(affine: FloatArray, name: str, said: str) -> tuple[Geometry, FloatArray, str]:
+    """Geometry and affine by a header, as 32-bit floats have it, with all doubts in words.
+
+    Parameters
+    ----------
+    affine : ndarray, shape (4, 4)
+        Indices to RAS+ mm.
+    name : str
+        What it is from.
+    said : str
+        What is known of it already.
+
+    Raises
+    ------
+    InvalidInputError
+        ``NIFTI_AFFINE``.
+    """
+    affine = affine.astype(np.float32).astype(np.float64)
     sizes = np.linalg.norm(affine[:3, :3], axis=0)
+    if not np.isfinite(affine).all() or np.linalg.matrix_rank(affine[:3, :3]) < 3:
+        raise _bad_affine(f"{name.capitalize()} gives no affine.", affine.tolist())
     if not VOXEL_MM[0] <= sizes.min() <= sizes.max() <= VOXEL_MM[1]:
         said += f", voxels of {sizes.min():.3g} to {sizes.max():.3g} mm, as no scanner makes them"
-        return "spacing_only", affine, f"affine from the {name}{said}"
-    return "proven", affine, f"affine from the {name}{said}{_remarks(affine, forms[name][1])}"
+        return "spacing_only", affine, f"affine from {name}{said}"
+    return "proven", affine, f"affine from {name}{said}{_remarks(affine)}"
 
 
-def _remarks(affine: FloatArray, code: int) -> str:
+def _remarks(affine: FloatArray) -> str:
     """What a reader of the receipt should know of an affine that is followed."""
-    said = ", in the space of a template" if code in TEMPLATES else ""
+    said = ""
     directions = affine[:3, :3] / np.linalg.norm(affine[:3, :3], axis=0)
     cosines = np.abs(directions.T @ directions - np.eye(3)).max()
     skew = float(np.degrees(np.arcsin(min(1.0, cosines))))

@@ -28,7 +28,7 @@ NESTED = (
 FREE_TEXT = ("modality", "photometric", "rescale_type", "kernel", "manufacturer", "view", "sex")
 """Of a header: what is written as it is."""
 WITH_TERMS = ("modality", "rescale_type", "view")
-NOT_AN_IMAGE = ("NOT_AN_IMAGE", "This file is no DICOM, NIfTI, PNG, JPEG or archive.")
+NOT_AN_IMAGE = ("NOT_AN_IMAGE", "This file is none of the images and archives that are read.")
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,7 +56,7 @@ def make_plan(found: Sequence[Found], context: Context, card: DataCard | None) -
         rows, outcomes = read_image_table(context.root, card)
         rows = [replace(row, modality=card.images.modality, kind=card.images.kind) for row in rows]
     found = _check_directories(found)
-    others = [file for file in found if file.format in ("dicom", "nifti")]
+    others = [file for file in found if file.format in ("dicom", "nifti", "itk")]
     lone = not others and table is None
     named = {str(row.path) for row in rows} | {outcome.path for outcome in outcomes}
     jobs: list[Job] = list(rows)

@@ -220,8 +220,7 @@ def test_damaged_files_are_not_sound(
         (b"7z\xbc\xaf\x27\x1c\0\4", "7z"),
         (b"Rar!\x1a\x07\x01\0", "RAR"),
         (b"II*\0\x08\0\0\0", "TIFF"),
-        (b"NRRD0004\ntype: short\n", "NRRD"),
-        (b"ObjectType = Image\nNDims = 3\n", "MetaImage"),
+        (b"\x5c\x01\0\0", "Analyze"),
     ],
 )
 def test_formats_that_are_not_read_are_named(tmp_path: Path, start: bytes, word: str) -> None:

@@ -9,10 +9,11 @@ from typing import Literal
 
 from covidx.ingest.compressed import decompressor_of
 from covidx.ingest.dicom.file import PREFIX, START_BYTES, has_preamble, may_be_bare
+from covidx.ingest.itk import NAMES as ITK_NAMES
 
 __all__ = ["START_BYTES", "Format", "format_of", "is_zip", "why_not_read"]
 
-Format = Literal["dicom", "nifti", "raster", "archive", "binary", "empty", "none"]
+Format = Literal["dicom", "nifti", "itk", "raster", "archive", "binary", "empty", "none"]
 """``binary``: bytes of no format known here; ``none``: text, and formats that hold no image."""
 
 RASTER_STARTS = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff")
@@ -31,9 +32,6 @@ UNREAD = (
     (0, b"\0\0\0\x0cjP  ", "a JPEG 2000 picture", "save it as PNG"),
     (0, b"GIF8", "a GIF picture", "save it as PNG"),
     (8, b"WEBP", "a WebP picture", "save it as PNG"),
-    (0, b"NRRD000", "an NRRD image", "save it as NIfTI"),
-    (0, b"ObjectType", "a MetaImage", "save it as NIfTI"),
-    (0, b"NDims", "a MetaImage", "save it as NIfTI"),
     (0, b"\x5c\x01\0\0", "an Analyze 7.5 or raw header", "save the image as NIfTI"),
 )
 """Place and first bytes of formats that hold images and are not read, and what to do."""
@@ -57,6 +55,8 @@ def format_of(start: bytes, path: Path) -> Format:
         return "raster"
     if _is_nifti(start):
         return "nifti"
+    if start.startswith(tuple(ITK_NAMES)):
+        return "itk"
     if is_zip(start) or _is_tar(start):
         return "archive"
     if decompressor_of(start) is not None:
