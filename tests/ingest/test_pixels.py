@@ -313,6 +313,7 @@ def test_a_signed_stream_under_an_unsigned_header(tmp_path: Path, bits: int) -> 
     [image] = read_images(tmp_path, identities=Identities.public())
     np.testing.assert_array_equal(image.volume.array[0], hu)
     assert any("stream is signed" in note for note in image.receipt.notes)
+    assert image.volume.units == "unproven"  # a header that is wrong about one thing
 
 
 def test_samples_of_one_bit(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from covidx.ingest.dicom.decode import read_dataset
 from covidx.ingest.dicom.display import read_radiograph
 from covidx.ingest.dicom.geometry import LPS_TO_RAS, StackGeometry
 from covidx.ingest.dicom.header import Header
-from covidx.ingest.dicom.pixels import Plane, read_plane
+from covidx.ingest.dicom.pixels import SIGN_CONTRADICTED, Plane, read_plane
 from covidx.ingest.dicom.resample import evenly, unsheared
 from covidx.ingest.dicom.series import Stack
 from covidx.ingest.dicom.units import compact, ct_units
@@ -91,6 +91,8 @@ def read_stack(stack: Stack) -> Picture:
     assert slices is not None  # a stack has planes
     array = compact(slices)  # (slices, rows, columns)
     units, units_from = _units(array, chosen)
+    if SIGN_CONTRADICTED in remarks and units == "hu":
+        units, units_from = "unproven", SIGN_CONTRADICTED  # its rescale may be wrong as well
     geometry, geometry_from = _proof(stack.geometry)
     placed = _placed(array, stack.geometry, AIR_HU if units == "hu" else float(array.min()))
     volume = Volume(placed.array, stack.head.modality, units, geometry, placed.affine, placed.how)

@@ -22,7 +22,18 @@ from covidx.ingest.dicom.decode import (
 from covidx.ingest.dicom.header import Header
 from covidx.ingest.dicom.lut import looked_up
 
-__all__ = ["Plane", "may_be_negative", "measured", "padding_of", "read_plane", "remarks_on"]
+__all__ = [
+    "SIGN_CONTRADICTED",
+    "Plane",
+    "may_be_negative",
+    "measured",
+    "padding_of",
+    "read_plane",
+    "remarks_on",
+]
+
+
+SIGN_CONTRADICTED = "the JPEG 2000 stream is signed, though PixelRepresentation says unsigned"
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,7 +105,7 @@ def remarks_on(ds: Dataset, stored: NDArray[Any]) -> tuple[str, ...]:
     if exceeds_bits_stored(ds, stored):
         remarks.append("values have more bits than BitsStored says, and were kept")
     if sign_contradicts(ds):
-        remarks.append("the JPEG 2000 stream is signed, though PixelRepresentation says unsigned")
+        remarks.append(SIGN_CONTRADICTED)
     if ds.get("BurnedInAnnotation") == "YES":
         remarks.append("BurnedInAnnotation is YES: the pixels may show who the patient is")
     if is_lossy(ds):
