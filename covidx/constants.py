@@ -24,6 +24,7 @@ __all__ = [
     "MAX_TILT_DEG",
     "MIN_LUNG_ML",
     "MIN_VOLUME_SLICES",
+    "MOST_HU",
     "POSITION_TOLERANCE_MM",
     "PROBABILITY_PREFIX",
     "RESEARCH_NOTICE",
@@ -33,6 +34,7 @@ __all__ = [
     "TILT_TOLERANCE_DEG",
     "TISSUE_BAND_HU",
     "TISSUE_SHARE",
+    "VOXEL_MM",
 ]
 
 RESEARCH_NOTICE = (
@@ -46,6 +48,9 @@ SCHEMA_VERSION = 1
 
 HU_RANGE = (-1024, 3071)
 """HU, the range of a 12-bit CT scale (value 0..4095, intercept -1024); PS3.3 C.8.2.1.1.2."""
+
+MOST_HU = 32767.0
+"""HU above which no CT measures: extended scales for metal end at 30,710. Modelling choice."""
 
 LATERAL_VIEWS = ("LL", "RL", "L", "LATERAL")
 """ViewPosition of a radiograph taken from the side (PS3.3 C.8.1.1), and what tables call it. Where
@@ -139,3 +144,7 @@ bits. So segmenting a longer scan takes no more memory. Modelling choice."""
 FORM_TOLERANCE_MM = 0.1
 """mm at a corner of the volume beyond which a NIfTI file's qform and sform are said to disagree: a
 quaternion of 32-bit floats keeps about a tenth of this. Modelling choice."""
+
+VOXEL_MM = (0.02, 100.0)
+"""mm of a voxel's edge that scanners can make, of specimens and thick slabs too: where a unit is
+named wrongly, it is wrong by a thousand. Modelling choice."""

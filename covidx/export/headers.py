@@ -14,8 +14,8 @@ from pydicom.tag import BaseTag
 from pydicom.valuerep import validate_value
 
 from covidx.errors import InvalidSeriesError
+from covidx.ingest.dicom.aside import RADIOGRAPHS
 from covidx.ingest.dicom.attributes import text_of
-from covidx.ingest.dicom.series import RADIOGRAPHS
 from covidx.ingest.quiet import quiet
 
 __all__ = ["prepare_header", "unify_geometry"]

@@ -25,10 +25,10 @@ from covidx.export.locate import (
 )
 from covidx.ingest import DEFAULT_RETAIN, Identities
 from covidx.ingest.deid.dataset import deidentify_dataset
+from covidx.ingest.dicom.aside import RADIOGRAPHS
 from covidx.ingest.dicom.geometry import stack_geometry
 from covidx.ingest.dicom.header import Header, headers_of
 from covidx.ingest.dicom.resample import straight_grid
-from covidx.ingest.dicom.series import RADIOGRAPHS
 from covidx.ingest.quiet import quiet
 from covidx.volume import Volume
 

@@ -19,7 +19,10 @@ __all__ = ["Identities", "default_key_path", "original_patient"]
 
 KEY_VARIABLE = "COVIDX_KEY"
 KEY_BYTES = 32
-KEPT_SUFFIXES = (".dcm", ".ima", ".nii", ".gz", ".png", ".jpg", ".jpeg", ".csv", ".txt")
+KEPT_SUFFIXES = (
+    *(".dcm", ".ima", ".nii", ".gz", ".nrrd", ".mha", ".mhd", ".raw"),
+    *(".png", ".jpg", ".jpeg", ".csv", ".txt"),
+)
 """File extensions that say nothing about a person."""
 LONGEST_SHIFT_DAYS = 3650
 OLDEST = 90

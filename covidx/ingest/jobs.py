@@ -49,7 +49,7 @@ def _refusal(path: str, error: Exception) -> Outcome:
 def _read_study(study: Study, context: Context) -> Iterator[ReadImage | Outcome]:
     for header in study.radiographs:
         try:
-            yield from_picture(read_radiograph_file(header), "A single image.", context)
+            yield _image(read_radiograph_file(header), "A single image.", study, context)
         except Exception as error:  # a broken file never stops a batch
             yield _refusal(header.path, error)
     if not context.rules.all_series and any(s.head.modality == "CT" for s in study.stacks):
@@ -66,8 +66,13 @@ def _read_study(study: Study, context: Context) -> Iterator[ReadImage | Outcome]
         except Exception as error:  # a broken file never stops a batch
             yield from _refused_series(ranked.stack, error)
             continue
-        yield from_picture(picture, f"{part}{KEPT}", context)
+        yield _image(picture, f"{part}{KEPT}", study, context)
         yield from _dropped(picture)
+
+
+def _image(picture: Picture, why: str, study: Study, context: Context) -> ReadImage:
+    picture = replace(picture, notes=(*picture.notes, *study.notes))
+    return from_picture(picture, why, context)
 
 
 def _choose(study: Study, context: Context) -> Iterator[ReadImage | Outcome]:
@@ -84,10 +89,13 @@ def _choose(study: Study, context: Context) -> Iterator[ReadImage | Outcome]:
             said = "A series that ranked higher was refused; see the quarantine table. "
             continue
         rivals = any(alike(best.stack, other.stack) for other in others)
-        if rivals and best.stack not in lungless and _lacks_lungs(picture, best.stack):
+        # Beside a series in proven HU, one whose lungs cannot be told is no better.
+        unknown = bool(lungless) and picture.volume.units != "hu"
+        lacks = unknown or _lacks_lungs(picture, best.stack)
+        if rivals and best.stack not in lungless and lacks:
             lungless.append(best.stack)
             continue
-        yield from_picture(picture, said + best.why, context)
+        yield _image(picture, said + best.why, study, context)
         yield from _dropped(picture)
         yield from _not_chosen([(other.stack, other.why) for other in others])
         return

@@ -6,9 +6,9 @@ affine.
 
 from __future__ import annotations
 
+import gzip
 import math
-from contextlib import nullcontext
-from itertools import product
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +21,12 @@ from nibabel.spatialimages import HeaderDataError
 from nibabel.wrapstruct import WrapStructError
 from numpy.typing import NDArray
 
-from covidx.constants import FORM_TOLERANCE_MM, MAX_IMAGE_BYTES
+from covidx.constants import MAX_IMAGE_BYTES
 from covidx.errors import InvalidInputError
 from covidx.files import replacing
 from covidx.ingest.dicom.units import compact, found_units
+from covidx.ingest.nifti_geometry import placed
+from covidx.ingest.quiet import quiet
 from covidx.volume import Geometry, Units, Volume
 
 __all__ = ["from_nibabel", "read_nifti", "to_nibabel", "write_nifti"]
@@ -41,11 +43,10 @@ DAMAGED: tuple[type[Exception], ...] = (
     ImageFileError,
     HeaderDataError,
     WrapStructError,
+    zlib.error,
     IsalError,  # type: ignore[assignment]  # its stub takes the class for an instance
 )
 """What a broken file makes nibabel and ISA-L raise."""
-MM = {"meter": 1000.0, "mm": 1.0, "micron": 0.001}
-"""mm in a spatial unit of NIfTI; one that is not said is taken for mm, as everyone does."""
 RESAMPLED = "covidx: "
 """Before `Volume.resampled` in the header's description."""
 SCANNER = 1
@@ -97,12 +98,11 @@ def from_nibabel(
 
     Notes
     -----
-    The sform is followed where its code is above 0, else the qform. Where both are set and lie
-    apart, what is said of the geometry tells so. The orientation is kept: `Volume.canonical`
+    The geometry is that of `nifti_geometry.placed`. The orientation is kept: `Volume.canonical`
     turns it.
     """
     array = _array(image)
-    geometry, affine, note = _placed(image)
+    geometry, affine, note = placed(image)
     modality, units, how = found_units(array, modality, units)
     volume = Volume(array, modality, units, geometry, affine, _resampled(image))
     return volume, f"{how}; {note}"
@@ -119,7 +119,8 @@ def _array(image: Any) -> NDArray[Any]:
     if len(shape) < 2 or any(n != 1 for n in shape[3:]) or 0 in shape:
         raise InvalidInputError(
             "NIFTI_4D",
-            "The NIfTI image is no single volume.",
+            f"The NIfTI image is no single volume, but of {' x '.join(map(str, shape))}, as time"
+            " points or channels are.",
             expected="three dimensions",
             actual=shape,
             hint="Split a time series into volumes first.",
@@ -135,46 +136,6 @@ def _array(image: Any) -> NDArray[Any]:
     if xyz.dtype.kind == "f" and not np.isfinite(xyz).all():
         raise InvalidInputError("NIFTI_VALUES", "The NIfTI image holds NaN or infinity.")
     return compact(np.ascontiguousarray(xyz.transpose(2, 1, 0)))  # (slices, rows, columns)
-
-
-def _placed(image: Any) -> tuple[Geometry, NDArray[np.float64] | None, str]:
-    """The sform if its code is above 0, else the qform (nifti1.h, METHOD 3 and 2)."""
-    try:
-        sform, qform = image.get_sform(coded=True)[0], image.get_qform(coded=True)[0]
-    except (ValueError, HeaderDataError) as error:  # a quaternion longer than 1
-        raise _bad_affine("qform", None) from error
-    unit = image.header.get_xyzt_units()[0]
-    to_mm = MM.get(unit, 1.0)
-    said = "" if to_mm == 1 else f", in {unit}"
-    if sform is None and qform is None:
-        steps = np.array(image.header.get_zooms()[:3], dtype=float) * to_mm
-        if len(steps) < 3 or not (steps > 0).all():
-            return "none", None, "it has neither place nor spacing"
-        # METHOD 1: distances alone; nothing says where the axes point.
-        return "spacing_only", np.diag([*steps, 1.0]), f"spacing from pixdim{said}, no orientation"
-    name, form = ("sform", sform) if sform is not None else ("qform", qform)
-    affine = np.diag([to_mm, to_mm, to_mm, 1.0]) @ form
-    affine = affine.astype(np.float32).astype(np.float64)
-    if not np.isfinite(affine).all() or abs(np.linalg.det(affine[:3, :3])) < 1e-9:
-        raise _bad_affine(name, affine.tolist())
-    if sform is not None and qform is not None:
-        apart = _apart(sform, qform, image.shape) * to_mm
-        if apart > FORM_TOLERANCE_MM:
-            said += f", not from the qform, which lies up to {apart:.1f} mm away"
-    return "proven", affine, f"affine from the {name}{said}"
-
-
-def _apart(one: NDArray[Any], other: NDArray[Any], shape: tuple[int, ...]) -> float:
-    """The greatest distance between a corner's places by two affines."""
-    ends = [(0, n - 1) for n in (*shape, 1, 1)[:3]]
-    corners = np.array([(*corner, 1) for corner in product(*ends)], dtype=float)
-    return float(np.linalg.norm(corners @ (one - other).T, axis=1).max())
-
-
-def _bad_affine(name: str, actual: object) -> InvalidInputError:
-    return InvalidInputError(
-        "NIFTI_AFFINE", f"The {name} of the NIfTI image is no affine.", actual=actual
-    )
 
 
 def read_nifti(path: Path) -> tuple[Volume, str]:
@@ -194,8 +155,14 @@ def _load(path: Path) -> Any:
         with path.open("rb") as plain:
             packed = plain.read(2) == GZIP_START
             plain.seek(0)
-            with igzip.IGzipFile(fileobj=plain) if packed else nullcontext(plain) as stream:
-                return _read(stream, path)
+            if not packed:
+                return _read(plain, path)
+            try:
+                with igzip.IGzipFile(fileobj=plain) as stream:
+                    return _read(stream, path)
+            except (EOFError, gzip.BadGzipFile):  # or something stands behind its end
+                plain.seek(0)
+                return _read_first(plain.read(), path)
     except InvalidInputError:
         raise
     except DAMAGED as error:
@@ -204,6 +171,27 @@ def _load(path: Path) -> Any:
             f"The NIfTI file cannot be read ({type(error).__name__}); it may be truncated.",
             path=path,
         ) from error
+
+
+class _FirstMember:
+    """What a gzip file holds up to the end of its first member."""
+
+    def __init__(self, data: bytes) -> None:
+        self.unpacking = zlib.decompressobj(wbits=31)  # of a gzip header and trailer
+        self._left = data
+
+    def read(self, size: int) -> bytes:
+        data = self.unpacking.decompress(self._left, size)
+        self._left = self.unpacking.unconsumed_tail
+        return data
+
+
+def _read_first(data: bytes, path: Path) -> Any:
+    member = _FirstMember(data)
+    image = _read(member, path)
+    if not member.unpacking.eof:
+        raise EOFError
+    return image
 
 
 def _read(stream: Any, path: Path) -> Any:
@@ -218,7 +206,15 @@ def _read(stream: Any, path: Path) -> Any:
             hint="Convert the pair to one .nii or .nii.gz file.",
         )
     kind: Any = nib.Nifti2Image if second else nib.Nifti1Image
-    header = kind.header_class(start[: kind.header_class.sizeof_hdr])
+    size = kind.header_class.sizeof_hdr
+    header = kind.header_class(start[:size], check=False)
+    named = float(header["vox_offset"])
+    least = kind.header_class.single_vox_offset
+    if named < least:  # equivalent to the least (nifti1.h, on vox_offset)
+        header["vox_offset"] = least
+        start = header.binaryblock + start[size:]
+    with quiet():
+        header = kind.header_class(start[:size])
     needed = header.get_data_offset() + header.get_data_dtype().itemsize * math.prod(
         header.get_data_shape()
     )
@@ -233,8 +229,20 @@ def _read(stream: Any, path: Path) -> Any:
     # One byte beyond the image makes gzip check its sum.
     data = start + stream.read(max(needed - len(start), 0) + 1)
     if len(data) < needed:
-        raise EOFError
-    return kind.from_bytes(data)
+        raise _too_short(path, needed, len(data), named, least)
+    with quiet():
+        return kind.from_bytes(data)
+
+
+def _too_short(path: Path, needed: int, found: int, named: float, least: int) -> InvalidInputError:
+    said = f", whose vox_offset of {named:g} counts as {least}" if named < least else ""
+    return InvalidInputError(
+        "NIFTI_UNREADABLE",
+        f"The NIfTI file is shorter than its header says{said}; it may be truncated.",
+        path=path,
+        expected=f"{needed:,} bytes",
+        actual=f"{found:,}",
+    )
 
 
 def read_stored(path: Path, modality: str, units: Units, geometry: Geometry) -> Volume:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from covidx.ingest.identity import Identities
 from covidx.ingest.jobs import Job
 from covidx.ingest.rules import Rules
 from covidx.ingest.table import TableRow, read_image_table
-from covidx.ingest.words import holds_any, words_of, words_of_places
+from covidx.ingest.words import DEFINED_TERMS, holds_any, words_of, words_of_places
 
 __all__ = ["Plan", "make_context", "make_plan", "quarantine_path", "quarantine_rows"]
 
@@ -27,7 +27,8 @@ NESTED = (
 )
 FREE_TEXT = ("modality", "photometric", "rescale_type", "kernel", "manufacturer", "view", "sex")
 """Of a header: what is written as it is."""
-NOT_AN_IMAGE = ("NOT_AN_IMAGE", "This file is no DICOM, NIfTI, PNG, JPEG or archive.")
+WITH_TERMS = ("modality", "rescale_type", "view")
+NOT_AN_IMAGE = ("NOT_AN_IMAGE", "This file is none of the images and archives that are read.")
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,7 +56,7 @@ def make_plan(found: Sequence[Found], context: Context, card: DataCard | None) -
         rows, outcomes = read_image_table(context.root, card)
         rows = [replace(row, modality=card.images.modality, kind=card.images.kind) for row in rows]
     found = _check_directories(found)
-    others = [file for file in found if file.format in ("dicom", "nifti")]
+    others = [file for file in found if file.format in ("dicom", "nifti", "itk")]
     lone = not others and table is None
     named = {str(row.path) for row in rows} | {outcome.path for outcome in outcomes}
     jobs: list[Job] = list(rows)
@@ -99,7 +100,7 @@ def _not_a_job(file: Found, table: str | None, lone: bool) -> tuple[str, str, st
         return ("set_aside", *NESTED)
     if file.path == table:
         return "set_aside", "IMAGE_TABLE", "This is the table that the card describes."
-    if file.format == "none":
+    if file.format in ("binary", "empty", "none"):
         return ("set_aside", *NOT_AN_IMAGE)
     if file.format == "raster" and not lone:
         why = "beside other images" if table is None else "not named in the card's table"
@@ -120,9 +121,14 @@ def _nameless(headers: Iterable[Header], identities: Identities) -> Iterable[Hea
         named: dict[str, Any] = {
             name: "US" if name == "rescale_type" else ""
             for name in FREE_TEXT
-            if holds_any(getattr(header, name), words)
+            if _is_named(name, getattr(header, name), words)
         }
         yield replace(header, **named) if named else header
+
+
+def _is_named(attribute: str, value: str, words: Set[str]) -> bool:
+    defined = attribute in WITH_TERMS and value in DEFINED_TERMS
+    return not defined and holds_any(value, words)
 
 
 def _lone_picture(file: Found, context: Context) -> TableRow:

@@ -20,14 +20,29 @@ __all__ = ["read_picture", "read_stored_picture", "write_picture"]
 FORMATS = ("PNG", "JPEG")
 SIXTEEN_BIT = 65535
 DEEP_MODES = ("I", "I;16", "I;16B", "I;16L")
+FEWER_BITS = (255, 4095)
+WITHIN = {255: ", of which 8 are used", 4095: ", of which 12 are used", SIXTEEN_BIT: ""}
+DARK = 64
+"""Of 255: a greatest grey below it shows that a picture was made for fewer bits than it has."""
 COMPRESSION = 6
 EXIF_ORIENTATION = 0x0112
 
 
-def read_picture(path: Path, modality: str = "OT") -> tuple[Volume, str, str]:
+def read_picture(
+    path: Path, modality: str = "OT", *, fewer_bits: bool = True
+) -> tuple[Volume, str, str]:
     """Read a picture as greys of 0 to 255 (32-bit float where it has 16 bits).
 
     The EXIF rotation is applied, alpha is laid over black, colour becomes luma (ITU-R BT.601).
+
+    Parameters
+    ----------
+    path : Path
+    modality : str
+        Of the volume.
+    fewer_bits : bool
+        Take greys of 16 bits for such of 12 or 8 where they have no more, as detectors' have; else
+        white is 65,535.
 
     Returns
     -------
@@ -54,7 +69,7 @@ def read_picture(path: Path, modality: str = "OT") -> tuple[Volume, str, str]:
                 turned = ImageOps.exif_transpose(image)
                 if image.getexif().get(EXIF_ORIENTATION, 1) != 1:
                     notes.append("EXIF rotation applied")
-                array, said = _greys(turned)
+                array, said = _greys(turned, fewer_bits)
     except InvalidInputError:
         raise
     except Image.DecompressionBombError as error:
@@ -91,11 +106,17 @@ def _too_large(path: Path, actual: str) -> InvalidInputError:
     )
 
 
-def _greys(image: Image.Image) -> tuple[NDArray[Any], list[str]]:
+def _greys(image: Image.Image, fewer_bits: bool) -> tuple[NDArray[Any], list[str]]:
     """Greys of shape (rows, columns)."""
     if image.mode in DEEP_MODES:
         deep = np.clip(np.asarray(image, dtype=np.int64), 0, SIXTEEN_BIT).astype(np.float32)
-        return deep * np.float32(DISPLAY_MAX / SIXTEEN_BIT), ["16-bit greys scaled to 255"]
+        whites = (*FEWER_BITS, SIXTEEN_BIT) if fewer_bits else (SIXTEEN_BIT,)
+        white = next(white for white in whites if deep.max() <= white)
+        told = [f"16-bit greys scaled to 255{WITHIN[white]}"]
+        greys = deep * np.float32(DISPLAY_MAX / white)
+        if greys.max() < DARK:
+            told.append(f"nearly black: its greatest grey is {greys.max():.0f} of 255")
+        return greys, told
     notes = []
     if image.mode in ("LA", "La", "RGBA", "RGBa", "PA") or "transparency" in image.info:
         coloured = image.convert("RGBA")
@@ -121,4 +142,4 @@ def write_picture(volume: Volume, path: Path) -> None:
 
 def read_stored_picture(path: Path, modality: str) -> Volume:
     """Read back what `write_picture` wrote."""
-    return read_picture(path, modality)[0]
+    return read_picture(path, modality, fewer_bits=False)[0]

@@ -7,11 +7,14 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from covidx.errors import InvalidInputError
 from covidx.files import sha256_bytes
 from covidx.ingest.context import Context, known_path, relative_to_root, source_place
 from covidx.ingest.dicom.header import Header
 from covidx.ingest.dicom.picture import ID_DIGITS, Picture
 from covidx.ingest.identity import Identities, original_patient
+from covidx.ingest.itk import NAMES as ITK_NAMES
+from covidx.ingest.itk import read_itk
 from covidx.ingest.nifti import read_nifti
 from covidx.ingest.raster import read_picture
 from covidx.ingest.receipt import Receipt
@@ -24,6 +27,9 @@ __all__ = [
     "from_picture",
     "from_row",
 ]
+
+
+LONGEST_NAME = max(map(len, ITK_NAMES))
 
 
 @dataclass(frozen=True, eq=False)
@@ -143,26 +149,38 @@ def _patient(head: Header, image_id: str) -> tuple[str, str]:
 
 
 def from_nifti(path: Path, context: Context) -> ReadImage:
-    volume, units_from = read_nifti(path)
-    image_id = context.identities.image(sha256_bytes(path.read_bytes())[:ID_DIGITS])
+    """Of a NIfTI, NRRD or MetaImage file."""
+    with path.open("rb") as stream:
+        start = stream.read(LONGEST_NAME)
+    name = next((name for begin, name in ITK_NAMES.items() if start.startswith(begin)), "nifti")
+    files: tuple[Path, ...] = (path,)
+    if name == "nifti":
+        volume, how = read_nifti(path)
+    else:
+        volume, how, files = read_itk(path)
+    digest = sha256_bytes(b"".join(file.read_bytes() for file in files))
+    image_id = context.identities.image(digest[:ID_DIGITS])
     original = _without_suffixes(relative_to_root(str(path), context))
     fields = {
         **_common(volume, image_id, context.identities.patient(original), context),
         "kind": "volume" if len(volume.array) > 1 else "slice",
-        "source_format": "nifti",
+        "source_format": name,
+        "n_files": len(files),
     }
-    units_from, _, geometry_from = units_from.rpartition("; ")
+    units_from, _, geometry_from = how.rpartition("; ")
     receipt = replace(
-        _receipt(volume, image_id, "nifti", (units_from, geometry_from)),
-        series="A NIfTI file.",
-        patient_from="the file's path, since NIfTI names no patient",
+        _receipt(volume, image_id, name, (units_from, geometry_from)),
+        series="A file of one volume.",
+        patient_from="the file's path, since its format names no patient",
     )
     link = _link(image_id, str(path), original, context)
-    return ReadImage(volume, receipt, fields, (str(path),), link)
+    return ReadImage(volume, receipt, fields, tuple(map(str, files)), link)
 
 
 def from_row(row: TableRow, context: Context) -> ReadImage:
     volume, mode, note = read_picture(row.path, row.modality)
+    if volume.array.min() == volume.array.max():
+        raise InvalidInputError("IMAGE_BLANK", "Every pixel has the same value.", path=row.path)
     # The patient is part of the id, since one picture may stand under two patients.
     digest = sha256_bytes(row.path.read_bytes() + row.patient.encode())[:ID_DIGITS]
     original = row.patient or _without_suffixes(row.name)

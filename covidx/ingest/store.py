@@ -122,7 +122,7 @@ def _store_one(job: Job, context: Context, out: Path) -> list[Stored | Outcome]:
         if isinstance(result, Outcome):
             results.append(result)
             continue
-        picture = result.volume.geometry == "none" and result.fields["source_format"] != "dicom"
+        picture = result.fields["source_format"] in ("png", "jpeg")
         suffix, write = (".png", write_picture) if picture else (".nii.gz", write_nifti)
         path = out / "images" / f"{result.fields['image_id']}{suffix}"
         write(result.volume, path)

@@ -5,14 +5,19 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterable, Set
-from functools import cache
+from functools import cache, lru_cache
 
-__all__ = ["cleaned", "holds_any", "holds_bytes", "words_of", "words_of_places"]
+__all__ = ["DEFINED_TERMS", "cleaned", "holds_any", "holds_bytes", "words_of", "words_of_places"]
 
-SHORTEST_WORD = 3
+SHORTEST_WORD = 2
+SHORTEST_OF_PLACES = 3
 SHORTEST_NUMBER = 4
 SHORTEST_WITHIN = 5
 """Characters from which a word is also found inside a longer one."""
+SHORTEST_IDEOGRAPHS = 2
+"""Of them from which that holds for ideographs."""
+SHORTEST_FORM = 4
+"""Bytes from which a name that is not Latin does not turn up by chance."""
 SHORTEST_IN_BYTES = {False: 5, True: 8}
 """Of words and of numbers, from which they do not turn up by chance."""
 
@@ -30,9 +35,11 @@ OWN_VOCABULARY = """
 """
 NO_NAMES = """
     anon anonym anonymized anonymous deidentified none patient phantom pseudonym removed simulated
-    subject test unknown
+    subject test unknown dr mr mrs ms prof
 """
-"""What stands in the place of a name."""
+"""What stands in the place of a name, or before many."""
+DEFINED_TERMS = ("CT", "MR", "CR", "DX", "PA", "AP", "LL", "RL", "HU", "US")
+"""Values of the standard that are names as well, such as Hu; none where it asks for them."""
 WORDS_OF_PLACES = """
     and center centre clinic department hospital institute klinik klinikum medical of radiologie
     radiology road street the und universitaet university
@@ -41,64 +48,125 @@ KERNEL = re.compile(r"[bdhiqtu][a-z]?\d\d[a-z]?", re.IGNORECASE)
 """As Siemens names them: B30f, Br40d."""
 MEASURE = re.compile(r"\d{1,2}([.,]\d{1,2})?(mm|cm|ml|s|kv)|\d[.,]\d{1,2}", re.IGNORECASE)
 UMLAUTS = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "ß": "ss", "ø": "oe", "å": "aa"})
+STROKES = str.maketrans({"ø": "o", "ł": "l", "đ": "d", "ı": "i", "æ": "ae", "œ": "oe"})
+"""Letters of the Latin script that Unicode does not decompose."""
+KATAKANA = {code: code + 0x60 for code in range(0x3041, 0x3097)}
+"""Hiragana to katakana: a name may be spelt in either."""
+FIRST_IDEOGRAPH = "\u2e80"
+"""From here on a letter is a syllable or a word (Han, kana, Hangul)."""
 SPLIT = re.compile(r"[^0-9a-z]+")
+CHARSETS = (
+    *("utf-8", "utf-16-le", "utf-16-be", "gb18030", "shift_jis", "euc_jp", "euc_kr"),
+    *(f"iso8859-{part}" for part in (1, 2, 3, 4, 5, 6, 7, 8, 9, 11, 15)),
+)
+"""Of names that are not ASCII (PS3.3 C.12.1.1.2)."""
 
 
 def _plain(text: str) -> str:
-    """Lower case without accents."""
-    decomposed = unicodedata.normalize("NFKD", text.casefold())
-    return "".join(c for c in decomposed if not unicodedata.combining(c))
+    """Lower case without accents, in one spelling (Unicode NFKC)."""
+    decomposed = unicodedata.normalize("NFKD", text.casefold().translate(STROKES))
+    bare = "".join(c for c in decomposed if not unicodedata.combining(c))
+    return unicodedata.normalize("NFKC", bare).translate(KATAKANA)
 
 
-def _forms(text: str) -> set[str]:
-    return {_plain(text), _plain(text.casefold().translate(UMLAUTS))}
+@lru_cache(maxsize=4096)
+def _forms(text: str) -> tuple[tuple[str, ...], ...]:
+    """The words of a text in each form in which they are sought: letters, marks and digits."""
+    lower = text.casefold()
+    forms = {_plain(text), _plain(lower.translate(UMLAUTS))}
+    return tuple(_parts(form) for form in sorted(forms))
 
 
-def words_of(values: Iterable[str]) -> frozenset[str]:
+def _parts(form: str) -> tuple[str, ...]:
+    if form.isascii():
+        return tuple(part for part in SPLIT.split(form) if part)
+    kept = (c if unicodedata.category(c)[0] in "LNM" else " " for c in form)
+    return tuple("".join(kept).split())
+
+
+def _is_ideographic(word: str) -> bool:
+    return max(word) >= FIRST_IDEOGRAPH
+
+
+def words_of(values: Iterable[str], shortest: int = SHORTEST_WORD) -> frozenset[str]:
     """The words of names, identifiers and addresses, in the plain form in which they are sought.
 
-    Words of the vocabulary of descriptors count too: a patient may be called Chest.
+    Words of the vocabulary of descriptors count too: a patient may be called Chest. Of a name in
+    several scripts (PS3.5 6.2.1.1), those of each are sought.
+
+    Parameters
+    ----------
+    values : iterable of str
+    shortest : int
+        Letters from which a word counts; a single ideograph or syllable always does.
     """
+    return _words_of(tuple(values), shortest)
+
+
+@lru_cache(maxsize=1024)
+def _words_of(values: tuple[str, ...], shortest: int) -> frozenset[str]:
     words: set[str] = set()
-    for form in (form for value in values for form in _forms(value)):
-        parts = [part for part in SPLIT.split(form) if part]
-        words.update((*parts, "".join(parts)))
-    words -= set(NO_NAMES.split())
+    for group in (group for value in values for group in value.split("=")):
+        for parts in _forms(group):
+            words.update((*parts, "".join(parts)))
+        parts = _parts(unicodedata.normalize("NFC", group.lower()))
+        words.update((*parts, "".join(parts)))  # as bytes may have it, accents and all
+    words -= {"", *NO_NAMES.split()}
     return frozenset(
         word
         for word in words
-        if len(word) >= (SHORTEST_NUMBER if word.isdigit() else SHORTEST_WORD)
+        if _is_ideographic(word) or len(word) >= (SHORTEST_NUMBER if word.isdigit() else shortest)
     )
 
 
 def words_of_places(values: Iterable[str]) -> frozenset[str]:
     """The words that name a hospital, less those that say what it is."""
-    return words_of(values) - _vocabulary() - set(WORDS_OF_PLACES.split())
+    words = words_of(values, SHORTEST_OF_PLACES) - _vocabulary()
+    return words - set(WORDS_OF_PLACES.split())
 
 
 def holds_any(text: str, words: Set[str]) -> bool:
     """Whether a text holds one of the words: as a word, or the longer ones anywhere."""
-    if not words:
+    if not words or not text:
         return False
-    for form in _forms(text):
-        parts = [part for part in SPLIT.split(form) if part]
-        whole = "".join(parts)
+    for parts in _forms(text):
         if not words.isdisjoint(parts):
             return True
-        if any(len(word) >= SHORTEST_WITHIN and word in whole for word in words):
+        whole = "".join(parts)
+        if any(word in whole for word in words if len(word) >= _shortest_within(word)):
             return True
     return False
 
 
+def _shortest_within(word: str) -> int:
+    return SHORTEST_IDEOGRAPHS if _is_ideographic(word) else SHORTEST_WITHIN
+
+
 def holds_bytes(data: bytes, words: Set[str]) -> bool:
-    """Whether bytes hold one of the longer words in ASCII or UTF-16, in either case."""
+    """Whether bytes hold one of the longer words, in either case: Latin ones in ASCII or UTF-16,
+    others in the character sets that DICOM has for them."""
     lower = data.lower()  # of ASCII letters alone, whatever the encoding
-    return any(
-        form in lower
-        for word in words
-        if len(word) >= SHORTEST_IN_BYTES[word.isdigit()]
-        for form in (word.encode(), b"\0".join(c.encode() for c in word))
-    )
+    return any(form in lower for word in words for form in _encoded(word))
+
+
+@lru_cache(maxsize=4096)
+def _encoded(word: str) -> tuple[bytes, ...]:
+    if word.isascii():
+        if len(word) < SHORTEST_IN_BYTES[word.isdigit()]:
+            return ()
+        return word.encode(), b"\0".join(c.encode() for c in word)
+    if len(word) < (SHORTEST_IDEOGRAPHS if _is_ideographic(word) else SHORTEST_FORM):
+        return ()
+    spelt = {word, word.upper(), word.capitalize()}
+    found = {_in_charset(one, charset).lower() for one in spelt for charset in CHARSETS}
+    return tuple(form for form in found if len(form) >= SHORTEST_FORM)
+
+
+def _in_charset(word: str, charset: str) -> bytes:
+    try:
+        return word.encode(charset)
+    except UnicodeEncodeError:
+        return b""
 
 
 @cache
@@ -120,7 +188,12 @@ def cleaned(text: str, words: Set[str]) -> str:
     'Thorax 1.5mm B30f'
     """
     kept = [part.strip(".,") for part in re.split(r"[^0-9A-Za-z.,]+", text)]
-    return " ".join(part for part in kept if _may_stay(part) and not holds_any(part, words))
+    return " ".join(part for part in kept if _may_stay(part) and not _names(part, words))
+
+
+def _names(part: str, words: Set[str]) -> bool:
+    """Of the vocabulary, two letters such as AX are technique, whoever is called so."""
+    return len(part) > SHORTEST_WORD and holds_any(part, words)
 
 
 def _may_stay(part: str) -> bool:

@@ -7,8 +7,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from pydicom import dcmread
 from pydicom.dataset import Dataset
-from pydicom.uid import SecondaryCaptureImageStorage
+from pydicom.uid import (
+    DigitalXRayImageStorageForProcessing,
+    ImplicitVRLittleEndian,
+    SecondaryCaptureImageStorage,
+)
 
 from covidx.errors import CovidxError
 from covidx.ingest import Identities, read_images, read_series
@@ -210,3 +215,72 @@ def test_a_palette_of_greys_is_read(tmp_path: Path) -> None:
     values = np.array([[0, 1], [2, 0]], dtype=np.uint16)
     volume = radiograph(tmp_path, values, PhotometricInterpretation="PALETTE COLOR", **palette)
     np.testing.assert_allclose(volume.array[0], [[0, 255], [100, 0]])
+
+
+@pytest.mark.parametrize("implicit", [False, True])
+def test_the_first_value_of_a_voi_lut_below_0(tmp_path: Path, implicit: bool) -> None:
+    """After an intercept of -2048 the table begins there; implicit VR does not keep the sign."""
+    table = Dataset()
+    table.add_new("LUTDescriptor", "SS", [4096, -2048, 16])
+    table.add_new("LUTData", "OW", (np.arange(4096) * 16).astype("<u2").tobytes())
+    values = np.array([[0, 1024], [2048, 4095]], dtype=np.uint16)
+    rescale = {"RescaleSlope": 1, "RescaleIntercept": -2048}
+    radiograph(tmp_path, values, rescale, VOILUTSequence=[table])
+    if implicit:
+        ds = dcmread(tmp_path / "f")
+        ds.file_meta.TransferSyntaxUID = ImplicitVRLittleEndian
+        ds.save_as(tmp_path / "f", implicit_vr=True, little_endian=True)
+    greys = read_series(tmp_path).array[0]
+    np.testing.assert_allclose(greys, values * (16 * 255 / 65535), atol=0.01)
+
+
+@pytest.mark.parametrize(
+    "wish",
+    [
+        {"WindowCenter": 60000, "WindowWidth": 10},  # all black
+        {"WindowCenter": -500, "WindowWidth": 10},  # all white
+        {"VOILUTSequence": [900, 900]},
+    ],
+)
+def test_a_window_that_shows_nothing_is_not_used(tmp_path: Path, wish: dict[str, Any]) -> None:
+    """The greys run from the least to the greatest value, and the receipt says so."""
+    if "VOILUTSequence" in wish:
+        wish = {"VOILUTSequence": voi_lut(wish["VOILUTSequence"], 10)}
+    values = np.array([[0, 1000], [2000, 4000]], dtype=np.uint16)
+    radiograph(tmp_path, values, **wish)
+    [image] = read_images(tmp_path, identities=Identities.public())
+    np.testing.assert_allclose(image.volume.array[0], [[0, 63.75], [127.5, 255]])
+    assert image.receipt.notes == ("its window or VOI LUT shows nothing, and was not used",)
+
+
+@pytest.mark.parametrize("bits", [8, 12])
+def test_a_radiograph_of_one_grey_is_blank(tmp_path: Path, bits: int) -> None:
+    values = np.full((4, 5), 77, dtype=np.uint16)
+    with pytest.raises(CovidxError) as caught:
+        radiograph(tmp_path, values, BitsStored=bits, HighBit=bits - 1)
+    assert caught.value.code == "IMAGE_BLANK"
+
+
+def test_a_coloured_radiograph_of_one_grey_is_blank(tmp_path: Path) -> None:
+    rgb = np.full((3, 4, 3), 9, dtype=np.uint8)
+    with pytest.raises(CovidxError) as caught:
+        coloured(tmp_path, rgb, PhotometricInterpretation="RGB", PlanarConfiguration=0)
+    assert caught.value.code == "IMAGE_BLANK"
+
+
+@pytest.mark.parametrize(
+    ("changes", "note"),
+    [
+        ({"PresentationIntentType": "FOR PROCESSING"}, "FOR PROCESSING"),
+        ({"SOPClassUID": DigitalXRayImageStorageForProcessing}, "FOR PROCESSING"),
+        ({"PixelAspectRatio": [2, 1], "PixelSpacing": None}, "its pixels are 2 high and 1 wide"),
+        ({"PresentationIntentType": "FOR PRESENTATION", "PixelAspectRatio": [1, 1]}, None),
+    ],
+)
+def test_what_a_radiograph_was_made_for(
+    tmp_path: Path, changes: dict[str, Any], note: str | None
+) -> None:
+    values = np.array([[0, 1000], [2000, 4000]], dtype=np.uint16)
+    radiograph(tmp_path, values, **changes)
+    [image] = read_images(tmp_path, identities=Identities.public())
+    assert [n.split(":")[0].split(",")[0] for n in image.receipt.notes] == [note] * bool(note)

@@ -6,10 +6,11 @@ import stat
 from pathlib import Path
 
 import pandas as pd
+import pydicom
 import pytest
 
 from covidx.errors import InvalidInputError, StoreError
-from covidx.ingest import Identities, ingest, read_linkage
+from covidx.ingest import Identities, deidentify, ingest, read_linkage
 
 from .conftest import write_series
 
@@ -104,3 +105,51 @@ def test_linkage_missing(tmp_path: Path) -> None:
     with pytest.raises(StoreError) as caught:
         read_linkage(tmp_path)
     assert caught.value.code == "LINKAGE_MISSING"
+
+
+@pytest.mark.parametrize(
+    ("name", "charset"),
+    [
+        ("WU^LI", "ISO_IR 100"),
+        ("王^小明", "GB18030"),
+        ("Wang^XiaoMing=王^小明", "ISO_IR 192"),
+        ("Иванов^Иван", "ISO_IR 144"),
+        ("Παπαδόπουλος^Νίκος", "ISO_IR 126"),
+        ("김^철수", "ISO_IR 192"),
+    ],
+)
+def test_a_name_in_any_script_is_written_nowhere(
+    tmp_path: Path, key: Path, name: str, charset: str
+) -> None:
+    """In attributes that are kept as they are, in a file's name, and in what is said of it."""
+    spoken = name.split("=")[-1].replace("^", " ")
+    where = ("ConvolutionKernel", "Manufacturer", "RescaleType", "StationName")
+    write_series(
+        tmp_path / "in" / spoken,
+        SpecificCharacterSet=charset,
+        PatientName=name,
+        **dict.fromkeys(where, spoken),
+    )
+    (tmp_path / "in" / f"{spoken}.dcm").write_bytes(b"")
+    result = ingest(tmp_path / "in", tmp_path / "out")
+    assert (result.accepted_files, result.quarantined) == (8, 1)
+    deidentify(tmp_path / "in", tmp_path / "copies")
+    assert result.manifest[["manufacturer", "kernel"]].isna().all(axis=None)
+    said = result.manifest.to_json(force_ascii=False) + result.quarantine.to_json(force_ascii=False)
+    files = [p for top in ("out", "copies") for p in (tmp_path / top).rglob("*") if p.is_file()]
+    said += "".join(p.read_text() for p in files if p.suffix in (".json", ".csv"))
+    said += "".join(str(pydicom.dcmread(p)) for p in files if p.suffix == ".dcm")
+    said += "".join(str(p.relative_to(tmp_path)) for p in files)
+    assert len([p for p in files if p.suffix == ".dcm"]) == 8
+    for part in (*spoken.split(), *name.replace("=", "^").split("^")):
+        assert len(part) < 2 or part not in said, part
+
+
+def test_terms_of_the_standard_are_no_names(tmp_path: Path, key: Path) -> None:
+    """Hu is a name, and HU a unit; C. T. has the initials of a modality."""
+    write_series(tmp_path / "in", PatientName="HU^C T")
+    row = ingest(tmp_path / "in", tmp_path / "out").manifest.iloc[0]
+    assert (row["units"], row["modality"]) == ("hu", "CT")
+    deidentify(tmp_path / "in", tmp_path / "copies")
+    ds = pydicom.dcmread(next((tmp_path / "copies").rglob("*.dcm")))
+    assert (ds.RescaleType, ds.Modality) == ("HU", "CT")

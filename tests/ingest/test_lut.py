@@ -39,6 +39,14 @@ def test_no_entries_stand_for_65536() -> None:
     ]
 
 
+def test_the_first_value_has_the_sign_of_what_is_looked_up() -> None:
+    """63488 is -2048 as 16 bits, which is what implicit VR makes of it (PS3.3 C.11.2.1.1)."""
+    lut = item([3, 63488, 16], [7, 8, 9])
+    values = np.array([-2048, -2047, 0])
+    assert looked_up(values, lut, little=True, signed=True).tolist() == [7, 8, 9]
+    assert looked_up(values + 65536, lut, little=True).tolist() == [7, 8, 9]
+
+
 @pytest.mark.parametrize("little", [True, False])
 def test_words_in_both_orders(little: bool) -> None:
     words = np.array([1, 258], dtype="<u2" if little else ">u2").tobytes()

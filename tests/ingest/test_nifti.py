@@ -11,7 +11,15 @@ import numpy as np
 import pytest
 
 from covidx.errors import CovidxError
-from covidx.ingest import Identities, from_nibabel, read_images, read_series, to_nibabel
+from covidx.ingest import (
+    Identities,
+    from_nibabel,
+    ingest,
+    load_image,
+    read_images,
+    read_series,
+    to_nibabel,
+)
 from covidx.ingest.nifti import read_nifti, read_stored, write_nifti
 from covidx.volume import Volume
 
@@ -97,6 +105,112 @@ def test_forms_that_disagree_are_told(tmp_path: Path) -> None:
     nib.save(image, tmp_path / "a.nii")
     [read] = read_images(tmp_path / "a.nii", identities=Identities.public())
     assert read.receipt.geometry_from == "affine from the sform"
+
+
+def described(affine: np.ndarray, pixdim: tuple[float, ...] | None = None) -> tuple[str, str]:
+    """Geometry and what is said of it; of an empty image, its pixdim changed behind the affine."""
+    image = nifti(np.zeros((2, 2, 2), dtype=np.int16), affine)
+    data = bytearray(image.to_bytes())
+    if pixdim:
+        data[80:92] = np.float32(pixdim).tobytes()
+    volume, how = from_nibabel(nib.Nifti1Image.from_bytes(bytes(data)))
+    return volume.geometry, how.rpartition("; ")[2]
+
+
+def test_an_identity_is_no_affine() -> None:
+    """nibabel writes it by default: pixdim alone is followed, and nothing says where axes point."""
+    for pixdim in ((1.0, 1.0, 1.0), (0.75, 0.5, 5.0)):
+        geometry, how = described(np.eye(4), pixdim)
+        assert geometry == "spacing_only"
+        assert how == "spacing from pixdim, its affine is the identity, so made up"
+    image = nifti(np.zeros((2, 2, 2), dtype=np.int16), np.eye(4))
+    image.set_qform(AFFINE, 1, update_affine=False)
+    volume, how = from_nibabel(image)  # where the qform is none, it counts
+    assert volume.geometry == "proven" and "affine from the qform" in how
+    np.testing.assert_allclose(volume.affine, AFFINE, atol=1e-5)
+
+
+def test_an_affine_that_contradicts_pixdim() -> None:
+    """By the sform a voxel has 1.875 mm3, by pixdim 3.75."""
+    with pytest.raises(CovidxError) as caught:
+        described(AFFINE, (1.5, 0.5, 5.0))
+    assert caught.value.code == "NIFTI_AFFINE"
+    assert caught.value.actual == "[1.5, 0.5, 5.0] by pixdim"
+    assert described(AFFINE, (0.7501, 0.5, 5.0)) == ("proven", "affine from the sform")
+    assert "never set" in described(AFFINE, (1.0, 1.0, 1.0))[1]
+
+
+def test_axes_off_right_angles_and_other_doubts_are_told() -> None:
+    sheared = AFFINE.copy()
+    sheared[1, 2] = 5 * np.tan(np.radians(25))
+    steps = tuple(np.linalg.norm(sheared[:3, :3], axis=0))
+    geometry, how = described(sheared, steps)
+    assert (geometry, how) == (
+        "proven",
+        "affine from the sform, its axes 25.0 degrees off right angles",
+    )
+    assert described(np.diag([-0.5, -0.5, 2, 1.0]))[1].endswith("0 as where no place is known")
+    image = nifti(np.zeros((2, 2, 2), dtype=np.int16))
+    image.set_sform(AFFINE, 4)
+    assert from_nibabel(image)[1].endswith("in the space of a template")
+
+
+def test_a_unit_that_no_scanner_has() -> None:
+    image = nifti(np.zeros((2, 2, 2), dtype=np.int16))
+    image.header.set_xyzt_units("meter")
+    volume, how = from_nibabel(image)
+    assert volume.geometry == "spacing_only"
+    assert how.endswith("in meter, voxels of 500 to 5e+03 mm, as no scanner makes them")
+
+
+@pytest.mark.parametrize(
+    ("kind", "place", "zero"),
+    [(nib.Nifti1Image, 108, np.float32(0)), (nib.Nifti2Image, 168, np.int64(0))],
+)
+def test_an_offset_below_the_end_of_the_header(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], kind: Any, place: int, zero: Any
+) -> None:
+    """It is equivalent to 352, of NIfTI-2 to 544 (nifti1.h); nothing of the header is a voxel."""
+    array = np.arange(8, dtype=np.int16).reshape(2, 2, 2)
+    data = kind(array, AFFINE).to_bytes()
+    data = data[:place] + zero.tobytes() + data[place + zero.nbytes :]
+    (tmp_path / "a.nii").write_bytes(data)
+    np.testing.assert_array_equal(read_series(tmp_path / "a.nii").array, array.transpose(2, 1, 0))
+    (tmp_path / "a.nii").write_bytes(data[:-4])  # as if the image began four bytes earlier
+    with pytest.raises(CovidxError) as caught:
+        read_series(tmp_path / "a.nii")
+    assert caught.value.code == "NIFTI_UNREADABLE"
+    assert "vox_offset of 0 counts as" in caught.value.message
+    assert capfd.readouterr().err == ""
+
+
+def test_bytes_behind_the_end_of_gzip(tmp_path: Path) -> None:
+    """gzip itself ignores them (RFC 1952 does not say what they are); a broken sum is told."""
+    image = nifti(np.arange(8, dtype=np.int16).reshape(2, 2, 2))
+    data = gzip.compress(image.to_bytes())
+    (tmp_path / "a.nii.gz").write_bytes(data + b"\r\nEXTRA")
+    assert read_series(tmp_path / "a.nii.gz").array.reshape(-1).tolist() == [0, 4, 2, 6, 1, 5, 3, 7]
+    broken = bytearray(data)
+    broken[-8] ^= 1
+    (tmp_path / "a.nii.gz").write_bytes(broken + b"\r\nEXTRA")
+    with pytest.raises(CovidxError) as caught:
+        read_series(tmp_path / "a.nii.gz")
+    assert caught.value.code == "NIFTI_UNREADABLE"
+
+
+def test_a_volume_without_geometry_keeps_all_its_slices(tmp_path: Path) -> None:
+    """pixdim is not above 0: neither place nor spacing is known."""
+    array = np.arange(8, dtype=np.int16).reshape(2, 2, 2)
+    image = nifti(array, None)
+    image.set_sform(None, 0)
+    image.set_qform(None, 0)
+    data = bytearray(image.to_bytes())
+    data[80:92] = np.float32([np.nan] * 3).tobytes()
+    (tmp_path / "a.nii").write_bytes(data)
+    result = ingest(tmp_path / "a.nii", tmp_path / "out")
+    stored = load_image(tmp_path / "out", result.manifest.iloc[0].to_dict())
+    np.testing.assert_array_equal(stored.array, array.transpose(2, 1, 0))
+    assert stored.geometry == "none"
 
 
 def test_micrometres_become_mm() -> None:

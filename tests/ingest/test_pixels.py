@@ -18,6 +18,7 @@ from pydicom.uid import (
     DeflatedExplicitVRLittleEndian,
     ExplicitVRBigEndian,
     ImplicitVRLittleEndian,
+    JPEG2000Lossless,
     JPEGLSLossless,
     RLELossless,
 )
@@ -27,7 +28,7 @@ from covidx.ingest import Identities, read_images, read_series
 from covidx.ingest.dicom.decode import read_dataset
 from covidx.ingest.dicom.header import headers_of
 from covidx.ingest.dicom.pixels import measured, padding_of, read_plane
-from covidx.ingest.dicom.units import compact, looks_like_hu
+from covidx.ingest.dicom.units import compact, ct_units, looks_like_hu
 
 from .conftest import chest_values, plane, save, write_series
 
@@ -118,6 +119,43 @@ def test_padding_of_signed_pixels_written_as_unsigned(written: int, stored: int)
     ds.add_new("PixelPaddingValue", "US", written)
     mask = padding_of(ds, values)
     assert mask is not None and mask.tolist() == [[True, False, False]]
+
+
+@pytest.mark.parametrize("declared", [True, False])
+def test_padding_of_unsigned_pixels_written_as_signed(tmp_path: Path, declared: bool) -> None:
+    """-2000 as 16 bits is 63536: after an intercept of -1024 it would be 62,512 HU."""
+    values = chest_values(8)
+    for index in range(8):
+        stored = values[index].copy()
+        stored[:, 0] = 63536
+        ds = plane(index, BitsStored=16, HighBit=15)
+        if declared:
+            ds.add_new("PixelPaddingValue", "SS", -2000)
+        save(ds, tmp_path / str(index), stored)
+    [image] = read_images(tmp_path, identities=Identities.public())
+    expected = values.astype(int) - 1024
+    expected[..., 0] = -1000
+    np.testing.assert_array_equal(image.volume.array, expected)
+    assert image.volume.units == "hu"
+    assert "96 padded pixels were set to air" in image.receipt.notes
+    assert any("not declared" in note for note in image.receipt.notes) is not declared
+
+
+@pytest.mark.parametrize(
+    ("change", "units", "why"),
+    [
+        (lambda hu: hu, "hu", "RescaleType is HU"),
+        (lambda hu: hu - 1024, "unproven", "no soft tissue lies where HU puts it"),  # twice
+        (lambda hu: np.where(hu < -500, 30, hu), "hu", "no air is in view"),
+        (lambda hu: np.where(hu < -500, -1500, hu), "unproven", "70% of the values lie below air"),
+        (lambda hu: np.where(hu < -500, 40_000 + hu, hu), "unproven", "but values reach 39,00"),
+        (lambda hu: hu % 65536, "unproven", "but values reach 64,5"),  # signed read as unsigned
+    ],
+)
+def test_what_is_called_hu_must_look_like_it(change: Any, units: str, why: str) -> None:
+    hu = chest_values(8).astype(np.int32) - 1024
+    found, reason = ct_units(compact(change(hu)), "HU")
+    assert (found, why in reason) == (units, True)
 
 
 def test_padding_of_an_mr_is_left(tmp_path: Path) -> None:
@@ -242,6 +280,40 @@ def test_high_bit_and_the_bits_beside_it(
     ds.HighBit, ds.PixelRepresentation = high, signed
     save(ds, tmp_path / "f", words.astype(np.uint16))
     np.testing.assert_array_equal(read_series(tmp_path).array[0], samples)
+
+
+def test_values_with_more_bits_than_bits_stored_says(tmp_path: Path) -> None:
+    """Metal of 20,000 HU in 12 bits would be -480 HU; an overlay's bits are none of the value."""
+    values = chest_values(3)
+    values[:, 5, 5] = 21_024
+    for index in range(3):
+        save(plane(index), tmp_path / "in" / str(index), values[index])
+        overlay = plane(index)
+        overlay.add_new(0x60000102, "US", 14)
+        save(overlay, tmp_path / "overlay" / str(index), values[index])
+    [image] = read_images(tmp_path / "in", identities=Identities.public())
+    np.testing.assert_array_equal(image.volume.array, values.astype(int) - 1024)
+    assert image.volume.array[0, 5, 5] == 20_000
+    assert "values have more bits than BitsStored says, and were kept" in image.receipt.notes
+    [image] = read_images(tmp_path / "overlay", identities=Identities.public())
+    assert image.volume.array[0, 5, 5] == (21_024 & 4095) - 1024
+    assert not image.receipt.notes
+
+
+@pytest.mark.parametrize("bits", [12, 16])
+def test_a_signed_stream_under_an_unsigned_header(tmp_path: Path, bits: int) -> None:
+    """JPEG 2000 keeps the sign in its stream: -1000 is not 64,536."""
+    hu = np.kron(chest_values(1)[0].astype(np.int16) - 1024, np.ones((4, 4), np.int16))
+    ds = plane(0, RescaleIntercept=0, PixelRepresentation=1, BitsStored=bits, HighBit=bits - 1)
+    path = save(ds, tmp_path / "f", hu)
+    ds = dcmread(path)
+    ds.compress(JPEG2000Lossless, generate_instance_uid=False)
+    ds.PixelRepresentation = 0
+    ds.save_as(path)
+    [image] = read_images(tmp_path, identities=Identities.public())
+    np.testing.assert_array_equal(image.volume.array[0], hu)
+    assert any("stream is signed" in note for note in image.receipt.notes)
+    assert image.volume.units == "unproven"  # a header that is wrong about one thing
 
 
 def test_samples_of_one_bit(tmp_path: Path) -> None:

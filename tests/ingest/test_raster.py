@@ -77,6 +77,40 @@ def test_sixteen_bits_become_floats_of_255(tmp_path: Path) -> None:
     np.testing.assert_allclose(array[0], deep / 257.0, rtol=1e-6)
 
 
+@pytest.mark.parametrize(
+    ("greatest", "grey", "note"),
+    [
+        (255, 255, "16-bit greys scaled to 255, of which 8 are used"),
+        (4095, 255, "16-bit greys scaled to 255, of which 12 are used"),
+        (
+            4096,
+            4096 * 255 / 65535,
+            "16-bit greys scaled to 255; nearly black: its greatest grey is",
+        ),
+        (65535, 255, "16-bit greys scaled to 255"),
+    ],
+)
+def test_greys_of_fewer_bits_than_the_picture_has(
+    tmp_path: Path, greatest: int, grey: float, note: str
+) -> None:
+    """A detector of 12 bits; what the store holds comes back as it was."""
+    pixels = np.array([[0, 10], [20, greatest]], dtype=np.uint16)
+    Image.fromarray(pixels).save(tmp_path / "a.png")
+    volume, _, said = read_picture(tmp_path / "a.png")
+    assert volume.array.max() == pytest.approx(grey)
+    assert said.startswith(note)
+    result = ingest(tmp_path / "a.png", tmp_path / "out")
+    stored = load_image(tmp_path / "out", result.manifest.iloc[0].to_dict())
+    np.testing.assert_allclose(stored.array, volume.array, atol=0.003)
+
+
+def test_a_picture_of_one_grey_is_blank(tmp_path: Path) -> None:
+    Image.new("L", (5, 5)).save(tmp_path / "a.png")
+    reader = read_images(tmp_path / "a.png", identities=Identities.public())
+    assert not list(reader)
+    assert reader.quarantine["code"].tolist() == ["IMAGE_BLANK"]
+
+
 def test_colour_is_luma_and_alpha_lies_over_black(tmp_path: Path) -> None:
     """ITU-R BT.601: 0.299 R + 0.587 G + 0.114 B; half-transparent white is grey."""
     colours = np.array([[[255, 0, 0], [0, 255, 0], [0, 0, 255]]], dtype=np.uint8)

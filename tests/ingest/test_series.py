@@ -9,9 +9,9 @@ import pytest
 from pydicom.dataset import Dataset
 
 from covidx.ingest import Identities, ImageReader, Rules, read_images
+from covidx.ingest.dicom.aside import why_set_aside
 from covidx.ingest.dicom.choice import sharpness
 from covidx.ingest.dicom.header import headers_of
-from covidx.ingest.dicom.series import why_set_aside
 
 from .conftest import chest_values, plane, save, write_series
 

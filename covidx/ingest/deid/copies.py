@@ -17,7 +17,8 @@ from covidx.files import locked, remove_unfinished, replacing, write_json
 from covidx.ingest.context import Context, source_place
 from covidx.ingest.deid.confidentiality import DEFAULT_RETAIN, Retain, codes_of
 from covidx.ingest.deid.copying import Copied, copy_instance
-from covidx.ingest.dicom.series import Outcome, why_set_aside
+from covidx.ingest.dicom.aside import why_set_aside
+from covidx.ingest.dicom.series import Outcome
 from covidx.ingest.find.scan import Found, Progress, check_apart, find_files
 from covidx.ingest.find.search import searching
 from covidx.ingest.identity import Identities

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import Path
 
-from pydicom import dcmread
 from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
 from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
@@ -18,6 +17,7 @@ from covidx.ingest.deid.confidentiality import Retain
 from covidx.ingest.deid.dataset import deidentify_dataset
 from covidx.ingest.deid.treatment import is_registered
 from covidx.ingest.dicom.attributes import integer_of, text_of
+from covidx.ingest.dicom.file import read_dicom
 from covidx.ingest.dicom.series import Outcome
 from covidx.ingest.identity import original_patient
 from covidx.ingest.quiet import quiet
@@ -91,7 +91,7 @@ def _read(path: str) -> FileDataset:
         ``FILE_UNREADABLE``, ``UIDS_ABSENT``, ``CLASS_UNKNOWN`` or ``SYNTAX_UNSUPPORTED``.
     """
     try:
-        ds = dcmread(path, force=True)
+        ds = read_dicom(path)
     except OSError as error:
         raise InvalidInputError("FILE_UNREADABLE", "The file cannot be read.") from error
     if not getattr(ds, "file_meta", None):

@@ -18,7 +18,7 @@ from pydicom.uid import UID
 from covidx.ingest.deid.confidentiality import BYTES_VRS, KEPT_BYTES, Retain, action_on
 from covidx.ingest.dicom.attributes import text_of
 from covidx.ingest.identity import Identities
-from covidx.ingest.words import cleaned, holds_any, holds_bytes
+from covidx.ingest.words import DEFINED_TERMS, cleaned, holds_any, holds_bytes
 
 __all__ = ["PIXEL_GROUP", "Treatment", "is_registered", "listed", "readable"]
 
@@ -143,6 +143,9 @@ class Treatment:
         pattern = PATTERNS.get(element.VR)
         if pattern is not None and not all(pattern.fullmatch(str(v)) for v in values):
             return None
+        terms = element.VR == "CS" or element.keyword == "RescaleType"
+        if terms and all(value in DEFINED_TERMS for value in values):
+            return element.value
         if element.VR in TEXT_VRS and not self._harmless(values):
             return DUMMY_TEXT
         if isinstance(element.value, bytes) and holds_bytes(element.value, self.words):

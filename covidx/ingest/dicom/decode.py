@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
-from pydicom import dcmread
 from pydicom.dataset import Dataset
 from pydicom.pixels.decoders.base import (
     JPEGExtended12BitDecoder,
@@ -14,7 +13,7 @@ from pydicom.pixels.decoders.base import (
     JPEGLosslessSV1Decoder,
     get_decoder,
 )
-from pydicom.pixels.utils import pixel_array
+from pydicom.pixels.utils import get_j2k_parameters, pixel_array
 from pydicom.uid import (
     JPEG2000,
     UID,
@@ -33,9 +32,18 @@ from pydicom.uid import (
 
 from covidx.constants import MAX_PLANE_PIXELS
 from covidx.errors import InvalidSeriesError
+from covidx.ingest.dicom.file import read_dicom
 from covidx.ingest.quiet import quiet
 
-__all__ = ["decode", "is_lossy", "read_dataset", "unreadable", "without_unused_bits"]
+__all__ = [
+    "decode",
+    "exceeds_bits_stored",
+    "is_lossy",
+    "read_dataset",
+    "sign_contradicts",
+    "unreadable",
+    "without_unused_bits",
+]
 
 CHECKED = "covidx"
 """The plugin in `covidx.ingest.dicom.jpeg`."""
@@ -56,6 +64,13 @@ other library decodes, and to streams that were checked."""
 for decoder in (JPEGExtended12BitDecoder, JPEGLosslessDecoder, JPEGLosslessSV1Decoder):
     decoder.add_plugin(CHECKED, ("covidx.ingest.dicom.jpeg", "decode_frame"))
 
+STREAMS_WITH_SIGN = (JPEG2000Lossless, JPEG2000)
+JPEG2000_START = b"\xff\x4f\xff\x51"
+"""SOC and SIZ (ITU-T T.800 A.4.1, A.5.1)."""
+JPEG2000_HEADER = 64
+"""Bytes that hold what SIZ says of the first component."""
+OVERLAY_GROUPS = range(0x6000, 0x6020, 2)
+
 LOSSY = (JPEGBaseline8Bit, JPEGExtended12Bit, JPEGLSNearLossless)
 
 
@@ -69,7 +84,7 @@ def read_dataset(path: str) -> Dataset:
     """
     try:
         with quiet():
-            ds = dcmread(Path(path), force=True)
+            ds = read_dicom(path)
         if "TransferSyntaxUID" not in ds.file_meta:
             # Without a meta header the syntax is what the data set could be parsed as.
             ds.file_meta.TransferSyntaxUID = _plain_syntax(ds)
@@ -130,7 +145,30 @@ def decode(ds: Dataset, path: str, frame: int | None) -> NDArray[Any]:
             path=path,
             actual=values.shape,
         )
-    return values
+    return _signed(values, ds) if sign_contradicts(ds) else values
+
+
+def sign_contradicts(ds: Dataset) -> bool:
+    """Whether a JPEG 2000 stream has signed samples, and the header says that they are not.
+
+    The stream says what it holds (SIZ, ITU-T T.800 A.5.1).
+    """
+    if ds.get("PixelRepresentation") or ds.file_meta.TransferSyntaxUID not in STREAMS_WITH_SIGN:
+        return False
+    return bool(_stream_of(ds).get("is_signed"))
+
+
+def _stream_of(ds: Dataset) -> dict[str, Any]:
+    begin = max(ds.PixelData.find(JPEG2000_START), 0)
+    return get_j2k_parameters(ds.PixelData[begin : begin + JPEG2000_HEADER])
+
+
+def _signed(values: NDArray[Any], ds: Dataset) -> NDArray[Any]:
+    """The samples that pydicom took for unsigned ones, of the stream's precision."""
+    wide = values.astype(np.dtype(f"i{values.dtype.itemsize}"))
+    shift = 8 * values.dtype.itemsize - int(_stream_of(ds)["precision"])
+    result: NDArray[Any] = (wide << shift) >> shift
+    return result
 
 
 def _check_readable(ds: Dataset, path: str) -> None:
@@ -168,10 +206,13 @@ def _check_readable(ds: Dataset, path: str) -> None:
 def without_unused_bits(ds: Dataset, stored: NDArray[Any]) -> NDArray[Any]:
     """Bits outside of BitsStored are not pixel data (PS3.5 8.1.1); overlays once lay there.
 
-    HighBit counts where the words of the file are the samples; other encodings have none.
+    HighBit counts where the words of the file are the samples; other encodings have none. Values
+    that have more bits than that, and are no overlay, are kept.
     """
     allocated, used = 8 * stored.dtype.itemsize, ds.get("BitsStored")
     if stored.dtype.kind not in "iu" or not isinstance(used, int) or not 0 < used < allocated:
+        return stored
+    if exceeds_bits_stored(ds, stored):
         return stored
     syntax, top = ds.file_meta.TransferSyntaxUID, ds.get("HighBit")
     in_words = not syntax.is_encapsulated or syntax == RLELossless
@@ -180,6 +221,24 @@ def without_unused_bits(ds: Dataset, stored: NDArray[Any]) -> NDArray[Any]:
     # The shift to the right is arithmetic for signed types.
     result: NDArray[Any] = (stored << (allocated - 1 - top)) >> (allocated - used)
     return result
+
+
+def exceeds_bits_stored(ds: Dataset, stored: NDArray[Any]) -> bool:
+    """Whether values have more bits than BitsStored says, which then is wrong.
+
+    Bits that are set throughout, or in which an overlay was declared, are no values.
+    """
+    used, top = ds.get("BitsStored"), ds.get("HighBit")
+    if stored.dtype.kind not in "iu" or not isinstance(used, int) or top not in (None, used - 1):
+        return False
+    # The sign of a value may reach into the bits beyond, or not.
+    least = -(1 << used >> 1) if stored.dtype.kind == "i" else 0
+    if not used or (least <= stored.min() and stored.max() < 1 << used):
+        return False
+    if any((group, 0x0102) in ds and ds[group, 0x0102].value for group in OVERLAY_GROUPS):
+        return False
+    beyond = stored >> used
+    return bool(beyond.min() != beyond.max())
 
 
 def is_lossy(ds: Dataset) -> bool:

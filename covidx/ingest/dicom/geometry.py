@@ -138,6 +138,7 @@ def stack_geometry(planes: Sequence[Header], *, resample: bool = False) -> Stack
     normal = slice_normal(first.orientation)
     positions = np.array([plane.position for plane in planes], dtype=np.float64)  # (planes, 3)
     places = _places(positions @ normal)
+    _check_places(positions, places, min(first.pixel_spacing) / 2)
     points = positions[[place[0] for place in places]]  # (slices, 3)
     if len(places) == 1:
         spacing = first.slice_thickness
@@ -164,6 +165,20 @@ def _places(heights: FloatArray) -> tuple[tuple[int, ...], ...]:
         else:
             places.append([int(index)])
     return tuple(tuple(place) for place in places)
+
+
+def _check_places(
+    positions: FloatArray, places: tuple[tuple[int, ...], ...], tolerance: float
+) -> None:
+    """Refuse planes that lie at one height, but beside each other."""
+    others = [(i, place[0]) for place in places for i in place[1:]]
+    away = max((float(np.linalg.norm(positions[i] - positions[j])) for i, j in others), default=0)
+    if away > max(tolerance, 2 * POSITION_TOLERANCE_MM):
+        raise InvalidSeriesError(
+            "POSITION_UNEVEN",
+            f"Two planes at one height lie {away:.1f} mm beside each other.",
+            expected="one place a height",
+        )
 
 
 def _tilt(way: FloatArray, normal: FloatArray) -> float:

@@ -24,12 +24,17 @@ __all__ = ["MODALITY_OF_CLASS", "Header", "headers_of"]
 
 NAMES = (
     "PatientName",
+    "PatientBirthName",
+    "PatientMotherBirthName",
+    "ResponsiblePerson",
     "OtherPatientNames",
     "OtherPatientIDs",
     "AccessionNumber",
     "ReferringPhysicianName",
     "OperatorsName",
     "PerformingPhysicianName",
+    "RequestingPhysician",
+    "NameOfPhysiciansReadingStudy",
 )
 """Whose words must not come out by another attribute."""
 
@@ -70,6 +75,10 @@ class Header:
         StackID of a frame (PS3.3 C.7.6.16.2.2), or empty.
     series_description : str
         As written: it may name a person.
+    frame_of_reference : str
+        FrameOfReferenceUID, shared by images whose positions may be compared (PS3.3 C.7.4.1).
+    patient_name : str
+        In lower case, to tell patients without PatientID apart; never to be shown.
     names : tuple of str
         Of persons; never to be shown.
     """
@@ -116,6 +125,8 @@ class Header:
     trigger_time: float | None
     stack_id: str
     series_description: str = field(default="", repr=False)
+    frame_of_reference: str = ""
+    patient_name: str = field(default="", repr=False)
     names: tuple[str, ...] = field(default=(), repr=False)
 
     @property
@@ -186,6 +197,8 @@ def headers_of(ds: Dataset, path: Path) -> list[Header]:
         time_point=integer_of(ds, "TemporalPositionIdentifier"),
         trigger_time=number_of(ds, "TriggerTime"),
         stack_id="",
+        frame_of_reference=text_of(ds, "FrameOfReferenceUID"),
+        patient_name=text_of(ds, "PatientName").strip("^").casefold(),
         names=tuple(name for attribute in NAMES for name in values(ds, attribute)),
         **_plane(ds),
     )

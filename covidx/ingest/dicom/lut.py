@@ -11,7 +11,9 @@ from pydicom.dataset import Dataset
 __all__ = ["looked_up", "table_of"]
 
 
-def looked_up(values: NDArray[Any], item: Dataset, little: bool) -> NDArray[np.uint16]:
+def looked_up(
+    values: NDArray[Any], item: Dataset, little: bool, *, signed: bool = False
+) -> NDArray[np.uint16]:
     """Values through the table of a Modality or VOI LUT Sequence item.
 
     What lies below the first value mapped gets the first entry, what lies above the last, the last.
@@ -24,6 +26,8 @@ def looked_up(values: NDArray[Any], item: Dataset, little: bool) -> NDArray[np.u
     item : Dataset
     little : bool
         Whether the file is little endian.
+    signed : bool
+        Whether the values may lie below 0: the first value mapped has their sign, whatever its VR.
 
     Raises
     ------
@@ -31,6 +35,8 @@ def looked_up(values: NDArray[Any], item: Dataset, little: bool) -> NDArray[np.u
         Where the table has not as many entries as it says.
     """
     table, first, _ = table_of(item, little)
+    if signed and first >= 1 << 15:
+        first -= 1 << 16
     whole = values if values.dtype.kind in "iu" else np.rint(values)
     places = np.clip(whole.astype(np.int64) - first, 0, len(table) - 1)
     result: NDArray[np.uint16] = table[places]

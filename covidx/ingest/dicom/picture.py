@@ -17,7 +17,7 @@ from covidx.ingest.dicom.decode import read_dataset
 from covidx.ingest.dicom.display import read_radiograph
 from covidx.ingest.dicom.geometry import LPS_TO_RAS, StackGeometry
 from covidx.ingest.dicom.header import Header
-from covidx.ingest.dicom.pixels import Plane, read_plane
+from covidx.ingest.dicom.pixels import SIGN_CONTRADICTED, Plane, read_plane
 from covidx.ingest.dicom.resample import evenly, unsheared
 from covidx.ingest.dicom.series import Stack
 from covidx.ingest.dicom.units import compact, ct_units
@@ -79,7 +79,7 @@ def read_stack(stack: Stack) -> Picture:
                 raise InvalidSeriesError(
                     "SLICE_DUPLICATE",
                     f"{len(decoded)} different images lie at slice {place + 1} of"
-                    f" {len(stack.geometry.places)}.",
+                    f" {len(stack.geometry.places)}{_of_times(stack)}.",
                     path=other.path,
                     expected="one image a place",
                 )
@@ -91,18 +91,39 @@ def read_stack(stack: Stack) -> Picture:
     assert slices is not None  # a stack has planes
     array = compact(slices)  # (slices, rows, columns)
     units, units_from = _units(array, chosen)
+    if SIGN_CONTRADICTED in remarks and units == "hu":
+        units, units_from = "unproven", SIGN_CONTRADICTED  # its rescale may be wrong as well
     geometry, geometry_from = _proof(stack.geometry)
     placed = _placed(array, stack.geometry, AIR_HU if units == "hu" else float(array.min()))
     volume = Volume(placed.array, stack.head.modality, units, geometry, placed.affine, placed.how)
-    notes = sorted(set(remarks))
+    notes = sorted(set(remarks)) + _remarks_on_planes(stack, chosen)
     if padded:
         notes.append(f"{padded} padded pixels were set to air")
-    if chosen[0].frames > len(chosen) and chosen[0].is_enhanced:
-        notes.append(f"{len(chosen)} of the {chosen[0].frames} frames of its file")
     image_id = content_id([header.plane_id for header in chosen], placed.array)
     return Picture(
         volume, image_id, tuple(chosen), units_from, geometry_from, tuple(dropped), tuple(notes)
     )
+
+
+def _of_times(stack: Stack) -> str:
+    """What the images at one place are, where every place has as many."""
+    counts = {len(place) for place in stack.geometry.places}
+    if len(counts) > 1 or len(stack.geometry.places) == 1:
+        return ""
+    return f", as at every other: {counts.pop()} time points or scans that no attribute tells apart"
+
+
+def _remarks_on_planes(stack: Stack, planes: list[Header]) -> list[str]:
+    """What a reader of the receipt should know of where the slices come from."""
+    notes = []
+    if planes[0].frames > len(planes) and planes[0].is_enhanced:
+        notes.append(f"{len(planes)} of the {planes[0].frames} frames of its file")
+    if stack.derived:
+        notes.append("ImageType says DERIVED: computed from other images, such as a reformat")
+    uids = len({plane.series_uid for plane in planes})
+    if uids > 1:
+        notes.append(f"{uids} series of one image each were read as one")
+    return notes
 
 
 def _with_slice(

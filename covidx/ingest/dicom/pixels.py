@@ -9,13 +9,31 @@ import numpy as np
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 
-from covidx.constants import AIR_HU, HU_RANGE, TISSUE_BAND_HU
+from covidx.constants import AIR_HU, HU_RANGE, MOST_HU, TISSUE_BAND_HU
 from covidx.errors import InvalidSeriesError
-from covidx.ingest.dicom.decode import decode, is_lossy, unreadable, without_unused_bits
+from covidx.ingest.dicom.decode import (
+    decode,
+    exceeds_bits_stored,
+    is_lossy,
+    sign_contradicts,
+    unreadable,
+    without_unused_bits,
+)
 from covidx.ingest.dicom.header import Header
 from covidx.ingest.dicom.lut import looked_up
 
-__all__ = ["Plane", "measured", "padding_of", "read_plane", "remarks_on"]
+__all__ = [
+    "SIGN_CONTRADICTED",
+    "Plane",
+    "may_be_negative",
+    "measured",
+    "padding_of",
+    "read_plane",
+    "remarks_on",
+]
+
+
+SIGN_CONTRADICTED = "the JPEG 2000 stream is signed, though PixelRepresentation says unsigned"
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,7 +59,8 @@ def read_plane(header: Header, ds: Dataset) -> Plane:
     """Decode one plane of a CT or MR series and apply its own rescale (PS3.3 C.11.1.1.2).
 
     Padding of a CT (PS3.3 C.7.5.1.1.2) becomes air, unless it maps into the range of tissue, where
-    it cannot be told from a measurement. MONOCHROME1 says how values are shown, not what they are.
+    it cannot be told from a measurement; so does one value alone above what a CT measures, declared
+    or not. MONOCHROME1 says how values are shown, not what they are.
 
     Raises
     ------
@@ -54,20 +73,39 @@ def read_plane(header: Header, ds: Dataset) -> Plane:
             "NOT_GREYSCALE", "The image has colour, and so no measured values.", path=header.path
         )
     padding = padding_of(ds, stored) if header.modality == "CT" else None
-    values, notes = measured(without_unused_bits(ds, stored), ds, header), remarks_on(ds)
+    values, notes = measured(without_unused_bits(ds, stored), ds, header), remarks_on(ds, stored)
+    if padding is not None and padding.any():
+        level = float(measured(stored[padding], ds, header).max())  # with bits not stored, if set
+        if TISSUE_BAND_HU[0] - 800 < level < HU_RANGE[1]:
+            notes = (*notes, f"padding that maps to {level:g} was left as it is")
+            padding = None
+    elif header.modality == "CT":
+        padding = _impossible(values)
+        if padding is not None:
+            notes = (*notes, "padding that is not declared, of a value that no CT measures")
     if padding is None or not padding.any():
         return Plane(values, 0, notes)
-    level = float(measured(stored[padding], ds, header).max())  # with the bits not stored, if set
-    if TISSUE_BAND_HU[0] - 800 < level < HU_RANGE[1]:
-        return Plane(values, 0, (*notes, f"padding that maps to {level:g} was left as it is"))
     values = values.copy()
     values[padding] = AIR_HU
     return Plane(values, int(padding.sum()), notes)
 
 
-def remarks_on(ds: Dataset) -> tuple[str, ...]:
-    """What a reader of the receipt should know of the pixels."""
+def _impossible(values: NDArray[Any]) -> NDArray[np.bool_] | None:
+    """Pixels above what a CT measures, where all of them have one value; None where not."""
+    if values.max() <= MOST_HU:
+        return None
+    beyond: NDArray[np.bool_] = values > MOST_HU
+    level = values[beyond]
+    return beyond if (level == level[0]).all() else None
+
+
+def remarks_on(ds: Dataset, stored: NDArray[Any]) -> tuple[str, ...]:
+    """What a reader of the receipt should know of the pixels, by their data set and words."""
     remarks = []
+    if exceeds_bits_stored(ds, stored):
+        remarks.append("values have more bits than BitsStored says, and were kept")
+    if sign_contradicts(ds):
+        remarks.append(SIGN_CONTRADICTED)
     if ds.get("BurnedInAnnotation") == "YES":
         remarks.append("BurnedInAnnotation is YES: the pixels may show who the patient is")
     if is_lossy(ds):
@@ -83,9 +121,11 @@ def padding_of(ds: Dataset, stored: NDArray[Any]) -> NDArray[np.bool_] | None:
     bits = 8 * stored.dtype.itemsize
     limit = ds.get("PixelPaddingRangeLimit")
     limit = limit if isinstance(limit, int) else value
+    # Some scanners write the padding of signed pixels as unsigned, or the other way round.
     if stored.dtype.kind == "i":
-        # Some scanners write the padding of signed pixels as unsigned.
         value, limit = (v - (1 << bits) if v >= 1 << (bits - 1) else v for v in (value, limit))
+    else:
+        value, limit = (v + (1 << bits) if v < 0 else v for v in (value, limit))
     low, high = min(value, limit), max(value, limit)
     mask: NDArray[np.bool_] = (stored >= low) & (stored <= high)
     return mask
@@ -102,7 +142,8 @@ def measured(stored: NDArray[Any], ds: Dataset, header: Header) -> NDArray[Any]:
     sequence = ds.get("ModalityLUTSequence") if header.frame is None else None
     if sequence:  # the sequence and the rescale exclude each other (PS3.3 C.11.1)
         try:
-            return looked_up(stored, sequence[0], bool(ds.original_encoding[1]))
+            little, signed = bool(ds.original_encoding[1]), stored.dtype.kind == "i"
+            return looked_up(stored, sequence[0], little, signed=signed)
         except Exception as error:  # a damaged item makes pydicom raise nearly anything
             raise unreadable(header.path, error) from error
     slope = 1.0 if header.slope is None else header.slope
@@ -119,3 +160,18 @@ def measured(stored: NDArray[Any], ds: Dataset, header: Header) -> NDArray[Any]:
             wide = stored.astype(np.int32 if top < 1 << 31 else np.int64)
             return wide * int(slope) + int(intercept)
     return stored.astype(np.float64) * slope + intercept
+
+
+def may_be_negative(ds: Dataset, header: Header) -> bool:
+    """Whether what `measured` gives of a radiograph may lie below 0, by its header alone.
+
+    On it depends the sign of the first value that a VOI LUT maps (PS3.3 C.11.2.1.1), which implicit
+    VR cannot tell.
+    """
+    if ds.get("ModalityLUTSequence"):
+        return False
+    bits = header.bits_stored or 16
+    lowest = -(1 << (bits - 1)) if ds.get("PixelRepresentation") == 1 else 0
+    ends = (lowest, lowest + (1 << bits) - 1)
+    slope = 1.0 if header.slope is None else header.slope
+    return min(slope * end for end in ends) + (header.intercept or 0.0) < 0

@@ -8,34 +8,15 @@ from dataclasses import dataclass
 from pathlib import PurePath
 
 from covidx.errors import InvalidSeriesError
+from covidx.ingest.dicom.aside import RADIOGRAPHS, VOLUMES, why_set_aside
 from covidx.ingest.dicom.geometry import StackGeometry, stack_geometry
 from covidx.ingest.dicom.header import Header
 from covidx.ingest.dicom.split import GRID, Part, Piece, split
 
-__all__ = ["Outcome", "Sorted", "Stack", "Study", "sort_headers", "why_set_aside"]
+__all__ = ["Outcome", "Sorted", "Stack", "Study", "sort_headers"]
 
-LOCALIZER_WORDS = {"LOCALIZER", "SCOUT", "TOPOGRAM", "SURVIEW", "REF_SURVIEW"}
-DOSE_WORDS = {"DOSE_INFO", "DOSE"}
-PROJECTION_WORDS = {"MIP", "MINIP", "PROJECTION IMAGE", "VRT", "VOLUME", "SSD"}
-SCREEN_WORDS = {"SCREEN SAVE", "SCREENSHOT", "RESULTS", "PATIENT_INFO"}
-RADIOGRAPHS = ("CR", "DX")
-VOLUMES = ("CT", "MR")
-
-CLASSES_SET_ASIDE = (
-    ("1.2.840.10008.1.3.10", "DICOMDIR", "a directory of files, not an image"),
-    ("1.2.840.10008.5.1.4.1.1.88.67", "DOSE_REPORT", "a radiation dose report"),
-    ("1.2.840.10008.5.1.4.1.1.88.73", "DOSE_REPORT", "a patient radiation dose report"),
-    ("1.2.840.10008.5.1.4.1.1.88.59", "KEY_OBJECT", "a key object selection"),
-    ("1.2.840.10008.5.1.4.1.1.88.", "STRUCTURED_REPORT", "a structured report"),
-    ("1.2.840.10008.5.1.4.1.1.11.", "PRESENTATION_STATE", "a presentation state"),
-    ("1.2.840.10008.5.1.4.1.1.66", "NOT_AN_IMAGE", "a segmentation, registration or raw data"),
-    ("1.2.840.10008.5.1.4.1.1.481.", "NOT_AN_IMAGE", "a radiotherapy object"),
-    ("1.2.840.10008.5.1.4.1.1.104.", "DOCUMENT", "an encapsulated document"),
-    ("1.2.840.10008.5.1.4.1.1.30", "PARAMETRIC_MAP", "a parametric map"),
-)
-"""Storage classes (PS3.4 B.5), by how their UID starts, that hold no volume of the patient."""
-
-SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
+LEAST_SINGLES = 3
+"""Series of one image each from which it is likely that they are one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,10 +66,11 @@ class Stack:
 
 @dataclass(frozen=True, eq=False)
 class Study:
-    """Stacks and radiographs of one study of one patient."""
+    """Stacks and radiographs of one study of one patient, and what is unusual about it."""
 
     stacks: tuple[Stack, ...]
     radiographs: tuple[Header, ...]
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,31 +79,6 @@ class Sorted:
 
     studies: tuple[Study, ...]
     outcomes: tuple[Outcome, ...]
-
-
-def why_set_aside(header: Header) -> tuple[str, str] | None:
-    """Code and reason why a file is not part of a volume or a radiograph; None where it may be."""
-    words = set(header.image_type)
-    for start, code, what in CLASSES_SET_ASIDE:
-        if header.sop_class == start.rstrip(".") or header.sop_class.startswith(start):
-            return code, f"This is {what}."
-    if header.rows == 0 or header.columns == 0:
-        return "NOT_AN_IMAGE", "This DICOM object holds no image."
-    if words & LOCALIZER_WORDS:
-        return "LOCALIZER", "This is a localizer (scout)."
-    if words & DOSE_WORDS:
-        return "DOSE_REPORT", "This is a picture of a dose report."
-    coloured = header.samples != 1 or header.photometric == "PALETTE COLOR"
-    capture = header.sop_class.startswith(SECONDARY_CAPTURE)
-    if words & SCREEN_WORDS or (capture and (coloured or header.modality not in RADIOGRAPHS)):
-        return "SECONDARY_CAPTURE", "This is a secondary capture, such as a screenshot."
-    if words & PROJECTION_WORDS and header.modality == "CT" and "DERIVED" in words:
-        return "PROJECTION", "This is a projection (such as MIP), not slices of the patient."
-    if header.modality not in (*VOLUMES, *RADIOGRAPHS):
-        return "MODALITY_UNSUPPORTED", f"Modality {header.modality or 'absent'} is not read."
-    if coloured and header.modality not in RADIOGRAPHS:  # of those, the pixels tell
-        return "NOT_GREYSCALE", "The image has colour, and so no measured values."
-    return None
 
 
 def sort_headers(headers: Iterable[Header], *, resample: bool = False) -> Sorted:
@@ -143,21 +100,84 @@ def sort_headers(headers: Iterable[Header], *, resample: bool = False) -> Sorted
             kind = "quarantined" if why[0] == "MULTIFRAME_UNSUPPORTED" else "set_aside"
             outcomes[header.path] = Outcome(header.path, kind, *why)
     found = []
-    for study in studies.values():
-        planes = [header for series in study.values() for header in series]
-        radiographs = tuple(h for h in planes if h.modality in RADIOGRAPHS)
-        stacks: list[Stack] = []
-        for series in study.values():
-            made, refused = _stacks(_without(series, RADIOGRAPHS), resample)
-            stacks += made
+    for every in studies.values():
+        whole, refused = _without_conflicts(list(every.values()))
+        outcomes.update((outcome.path, outcome) for outcome in refused)
+        patients = _patients(whole)
+        note = f"its StudyInstanceUID is that of {len(patients)} patients"
+        for series in patients:
+            study, refused = _study(_joined(series), resample, (note,) if patients[1:] else ())
             outcomes.update((outcome.path, outcome) for outcome in refused)
-        if stacks or radiographs:
-            found.append(Study(tuple(stacks), radiographs))
+            if study.stacks or study.radiographs:
+                found.append(study)
     return Sorted(tuple(found), tuple(outcomes.values()))
 
 
-def _without(planes: Sequence[Header], modalities: Sequence[str]) -> list[Header]:
-    return [plane for plane in planes if plane.modality not in modalities]
+Series = list[Header]
+
+
+def _without_conflicts(every: Sequence[Series]) -> tuple[list[Series], list[Outcome]]:
+    """Series of one patient each; refusals of the others."""
+    whole, refused = [], []
+    for series in every:
+        patients = len(set(_persons(series)))
+        if patients == 1:
+            whole.append(series)
+            continue
+        reason = f"One series claims {patients} patients."
+        refused += [
+            Outcome(path, "quarantined", "PATIENT_CONFLICT", reason) for path in _paths(series)
+        ]
+    return whole, refused
+
+
+def _patients(every: Sequence[Series]) -> list[list[Series]]:
+    """The series of each patient of a study, whose UID may be that of several by mistake.
+
+    Series that name no patient are the only patient's, if there is but one.
+    """
+    groups: defaultdict[str, list[Series]] = defaultdict(list)
+    for series, person in zip(every, _persons([series[0] for series in every]), strict=True):
+        groups[person].append(series)
+    return list(groups.values()) if len(groups.keys() - {""}) > 1 else [list(every)]
+
+
+def _persons(planes: Sequence[Header]) -> list[str]:
+    """Whose each plane is: by PatientID, or by name where none has one."""
+    ids = [plane.patient_id for plane in planes]
+    return ids if any(ids) else [plane.patient_name for plane in planes]
+
+
+def _joined(every: Sequence[Series]) -> list[Series]:
+    """Series of one plane each are one where they differ in their UID alone."""
+    groups: defaultdict[object, Series] = defaultdict(list)
+    kept = []
+    for series in every:
+        head = series[0]
+        folder = _folder(head) if head.series_number is None else ""
+        kin = (head.series_number, head.frame_of_reference, folder, head.image_type, head.kernel)
+        if len(series) == 1 and head.modality in VOLUMES:
+            groups[kin] += series
+        else:
+            kept.append(series)
+    for group in groups.values():
+        kept += [group] if len(group) >= LEAST_SINGLES else [[plane] for plane in group]
+    return kept
+
+
+def _study(
+    every: Sequence[Series], resample: bool, notes: tuple[str, ...]
+) -> tuple[Study, list[Outcome]]:
+    """The stacks and radiographs of the series of one patient, and what was refused of them."""
+    stacks: list[Stack] = []
+    outcomes: list[Outcome] = []
+    for series in every:
+        if series[0].modality not in RADIOGRAPHS:
+            made, refused = _stacks(series, resample)
+            stacks += made
+            outcomes += refused
+    radiographs = tuple(h for series in every for h in series if h.modality in RADIOGRAPHS)
+    return Study(tuple(stacks), radiographs, notes), outcomes
 
 
 def _why_unusable(header: Header) -> tuple[str, str] | None:
@@ -175,7 +195,12 @@ def _study_key(header: Header) -> str:
 
 
 def _series_key(header: Header) -> str:
-    """Files that lost their SeriesInstanceUID belong together by folder and series number."""
+    """Files that lost their SeriesInstanceUID belong together by folder and series number.
+
+    A radiograph is an image of its own.
+    """
+    if header.modality in RADIOGRAPHS:
+        return header.path
     return header.series_uid or f"folder:{_folder(header)}:{header.series_number}"
 
 
@@ -183,12 +208,6 @@ def _stacks(series: Sequence[Header], resample: bool) -> tuple[list[Stack], list
     """Split a series into stacks, and prove the geometry of each."""
     stacks: list[Stack] = []
     outcomes: list[Outcome] = []
-    if not series:
-        return stacks, outcomes
-    patients = {plane.patient_id for plane in series}
-    if len(patients) > 1:
-        code, reason = "PATIENT_CONFLICT", f"One series claims {len(patients)} patients."
-        return stacks, [Outcome(path, "quarantined", code, reason) for path in _paths(series)]
     parts = split(series)
     largest = max(len(part.planes) for part in parts)
     for part in parts:

@@ -36,6 +36,15 @@ AT_NEED: tuple[tuple[str, Key], ...] = (
 """Planes may differ in one of these and be of one volume: step-and-shoot scanners give each turn
 its own acquisition. They tell volumes apart where the planes together are none."""
 
+TURNS: tuple[tuple[str, Key], ...] = (
+    ("time point", lambda plane: plane.time_point),
+    ("acquisition", lambda plane: plane.acquisition),
+    ("acquisition time", lambda plane: plane.acquisition_time),
+    ("contrast", lambda plane: plane.contrast),
+)
+"""Planes of a CT that differ in one of these and take turns are of several scans, even where they
+lie at even steps: the turns of a step-and-shoot scanner follow one another along the body."""
+
 GRID = "grid"
 """Orientation, size, pixel spacing and modality."""
 
@@ -124,7 +133,7 @@ def _by_time(part: Part, keys: tuple[tuple[str, Key], ...]) -> list[Part]:
     """Split a part that is no volume where that gives volumes; else leave it, to be refused."""
     whole = _shape(part)
     if isinstance(whole, StackGeometry) and _one_a_place(part, whole):
-        return [part]
+        return _taking_turns(part, whole) or [part]
     for place, (name, key) in enumerate(keys):
         pieces = _pieces(part, name, key)
         if len(pieces) == 1:
@@ -133,6 +142,25 @@ def _by_time(part: Part, keys: tuple[tuple[str, Key], ...]) -> list[Part]:
         if _explains(found, whole):
             return found
     return [part]
+
+
+def _taking_turns(part: Part, whole: StackGeometry) -> list[Part]:
+    """The scans of a CT whose slices lie between each other; none where it is one scan."""
+    if part.planes[0].modality != "CT":  # MR excites every other slice first
+        return []
+    for name, key in TURNS:
+        pieces = _pieces(part, name, key)
+        if not 1 < len(pieces) <= len(part.planes) // LEAST_SLICES:
+            continue
+        shapes = [_shape(piece) for piece in pieces]
+        if all(
+            isinstance(shape, StackGeometry)
+            and len(shape.places) >= LEAST_SLICES
+            and shape.extent_mm > whole.extent_mm / 2
+            for shape in shapes
+        ):
+            return pieces
+    return []
 
 
 def _shape(part: Part) -> StackGeometry | str:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from covidx.constants import AIR_BAND_HU, AIR_SHARE, TISSUE_BAND_HU, TISSUE_SHARE
+from covidx.constants import AIR_BAND_HU, AIR_SHARE, MOST_HU, TISSUE_BAND_HU, TISSUE_SHARE
 from covidx.scratch import planes
 from covidx.volume import Units
 
@@ -20,36 +21,75 @@ SAMPLE = 2_000_000
 """Voxels looked at; more say nothing new about two peaks."""
 
 
-def looks_like_hu(array: NDArray[Any]) -> bool:
-    """Whether both air (or aerated lung) and soft tissue show where HU puts them.
+@dataclass(frozen=True)
+class Peaks:
+    """Shares of a sample of voxels: of air, of soft tissue, below air; and the greatest of all."""
 
-    Stored values without their rescale, display greys and MR fail: they have no negative air.
+    air: float
+    tissue: float
+    below: float
+    greatest: float
+
+
+def peaks_of(array: NDArray[Any]) -> Peaks:
+    """Where the values of an image lie.
+
+    Parameters
+    ----------
+    array : ndarray, shape (slices, rows, columns)
     """
     step, size = max(1, array.size // SAMPLE), array[0].size
     each = [
         plane.reshape(-1)[-n * size % step :: step].copy() for n, plane in enumerate(planes(array))
     ]
     flat = np.concatenate(each)
-    air = np.mean((flat >= AIR_BAND_HU[0]) & (flat <= AIR_BAND_HU[1]))
-    tissue = np.mean((flat >= TISSUE_BAND_HU[0]) & (flat <= TISSUE_BAND_HU[1]))
-    return bool(air >= AIR_SHARE and tissue >= TISSUE_SHARE)
+    deep = array.dtype != np.int16
+    return Peaks(
+        air=float(np.mean((flat >= AIR_BAND_HU[0]) & (flat <= AIR_BAND_HU[1]))),
+        tissue=float(np.mean((flat >= TISSUE_BAND_HU[0]) & (flat <= TISSUE_BAND_HU[1]))),
+        below=float(np.mean(flat < AIR_BAND_HU[0])),
+        greatest=max(float(plane.max()) for plane in planes(array)) if deep else 0.0,
+    )
+
+
+def looks_like_hu(array: NDArray[Any]) -> bool:
+    """Whether both air (or aerated lung) and soft tissue show where HU puts them, and no more.
+
+    Stored values without their rescale, display greys and MR fail: they have no negative air.
+    """
+    peaks = peaks_of(array)
+    both = peaks.air >= AIR_SHARE and peaks.tissue >= TISSUE_SHARE
+    return both and peaks.greatest <= MOST_HU
 
 
 def ct_units(array: NDArray[Any], rescale_type: str) -> tuple[Units, str]:
     """Units of rescaled CT values, and what they rest on.
 
     RescaleType is required where the output is not HU (PS3.3 C.8.2.1, type 1C), so that its
-    absence means HU; since many files break that rule, the values must bear it out.
+    absence means HU; since many files break that rule, the values must bear it out. Where it says
+    HU, soft tissue alone may do so, as in a view without air.
     """
     name = rescale_type.strip().upper()
     if name == HU_NAMES[0]:
-        return "hu", "RescaleType is HU"
+        return _named_hu(peaks_of(array))
     if name and name not in HU_NAMES:
         return "unproven", f"RescaleType is not HU but {name[:16]}"
     said = "RescaleType is a name for HU" if name else "RescaleType is absent, which means HU"
     if looks_like_hu(array):
         return "hu", f"{said}, and air and soft tissue lie where HU puts them"
     return "unproven", f"{said}, but air or soft tissue do not lie where HU puts them"
+
+
+def _named_hu(peaks: Peaks) -> tuple[Units, str]:
+    if peaks.greatest > MOST_HU:
+        return "unproven", f"RescaleType is HU, but values reach {peaks.greatest:,.0f}"
+    if peaks.tissue < AIR_SHARE:
+        return "unproven", "RescaleType is HU, but no soft tissue lies where HU puts it"
+    if peaks.air >= AIR_SHARE:
+        return "hu", "RescaleType is HU"
+    if peaks.below >= AIR_SHARE:
+        return "unproven", f"RescaleType is HU, but {peaks.below:.0%} of the values lie below air"
+    return "hu", "RescaleType is HU; soft tissue lies where HU puts it, and no air is in view"
 
 
 def found_units(

@@ -18,7 +18,8 @@ from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO, cast
 
 from covidx.errors import InvalidInputError
-from covidx.ingest.find.formats import START_BYTES, decompressor_of, is_zip
+from covidx.ingest.compressed import decompressor_of
+from covidx.ingest.find.formats import START_BYTES, is_zip
 from covidx.ingest.find.scan import Found
 from covidx.ingest.find.scratch import is_full, scratch_full
 

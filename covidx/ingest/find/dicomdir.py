@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection
 from pathlib import Path
 
-from pydicom import dcmread
 from pydicom.dataset import Dataset
 
 from covidx.ingest.dicom.attributes import text_of, values
+from covidx.ingest.dicom.file import read_dicom
 
 __all__ = ["MEDIA_DIRECTORY", "Named", "named_files", "why_incomplete"]
 
@@ -21,7 +21,7 @@ Named = tuple[str, str]
 
 def named_files(path: Path) -> tuple[Named, ...]:
     """Every file that a DICOMDIR names (ReferencedFileID, PS3.3 F.3.2.2)."""
-    records = dcmread(path, specific_tags=[RECORDS]).get(RECORDS) or []
+    records = read_dicom(path, specific_tags=[RECORDS]).get(RECORDS) or []
     return tuple(_named(record) for record in records if "ReferencedFileID" in record)
 
 
@@ -49,11 +49,13 @@ def why_incomplete(
     uids : collection of str
         SOP Instance UID of every instance found.
     """
-    folder = str(Path(directory).parent)
+    # Paths are from the medium's root (PS3.10 8.2): it may lie above the directory's own folder.
+    roots = [str(parent).casefold() for parent in Path(directory).parents]
     gone = [
         place
         for place, uid in named
-        if (not uid or uid not in uids) and f"{folder}/{place}".casefold() not in paths
+        if (not uid or uid not in uids)
+        and not any(f"{root}/{place.casefold()}" in paths for root in roots)
     ]
     if not gone:
         return None

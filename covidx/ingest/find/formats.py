@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import zlib
-from bz2 import BZ2File
-from collections.abc import Callable
-from gzip import GzipFile
-from io import BufferedIOBase
-from lzma import LZMAError, LZMAFile
+from lzma import LZMAError
 from pathlib import Path
 from typing import Literal
 
-__all__ = ["START_BYTES", "Format", "decompressor_of", "format_of", "is_zip"]
+from covidx.ingest.compressed import decompressor_of
+from covidx.ingest.dicom.file import PREFIX, START_BYTES, has_preamble, may_be_bare
+from covidx.ingest.itk import NAMES as ITK_NAMES
 
-Format = Literal["dicom", "nifti", "raster", "archive", "none"]
+__all__ = ["START_BYTES", "Format", "format_of", "is_zip", "why_not_read"]
 
-START_BYTES = 512
-"""Of a file, that tell what it is; one block of a TAR archive."""
+Format = Literal["dicom", "nifti", "itk", "raster", "archive", "binary", "empty", "none"]
+"""``binary``: bytes of no format known here; ``none``: text, and formats that hold no image."""
 
 RASTER_STARTS = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff")
 """First bytes of PNG (ISO/IEC 15948) and JPEG (ISO/IEC 10918-1)."""
@@ -25,12 +23,20 @@ NIFTI_MAGICS = (b"n+1\0", b"ni1\0", b"n+2\0", b"ni2\0")
 ZIP_STARTS = (b"PK\x03\x04", b"PK\x05\x06")
 """A member, or the end of an archive without any (APPNOTE 4.3)."""
 
-Opener = Callable[[Path], BufferedIOBase]
-DECOMPRESSORS: dict[bytes, Opener] = {
-    b"\x1f\x8b\x08": GzipFile,  # RFC 1952
-    b"BZh": BZ2File,
-    b"\xfd7zXZ\0": LZMAFile,
-}
+UNREAD = (
+    (0, b"7z\xbc\xaf\x27\x1c", "a 7z archive", "unpack it first"),
+    (0, b"Rar!\x1a\x07", "a RAR archive", "unpack it first"),
+    (0, b"II*\0", "a TIFF image", "save it as PNG"),
+    (0, b"MM\0*", "a TIFF image", "save it as PNG"),
+    (0, b"II+\0", "a BigTIFF image", "save it as PNG"),
+    (0, b"\0\0\0\x0cjP  ", "a JPEG 2000 picture", "save it as PNG"),
+    (0, b"GIF8", "a GIF picture", "save it as PNG"),
+    (8, b"WEBP", "a WebP picture", "save it as PNG"),
+    (0, b"\x5c\x01\0\0", "an Analyze 7.5 or raw header", "save the image as NIfTI"),
+)
+"""Place and first bytes of formats that hold images and are not read, and what to do."""
+
+TEXT_BYTES = bytes({7, 8, 9, 10, 12, 13, 27, *range(0x20, 0x7F), *range(0x80, 0x100)})
 
 
 def format_of(start: bytes, path: Path) -> Format:
@@ -43,24 +49,30 @@ def format_of(start: bytes, path: Path) -> Format:
     path : Path
         Where more is read if it is compressed.
     """
-    if start[128:132] == b"DICM":
+    if has_preamble(start) or start.startswith(PREFIX):
         return "dicom"
     if start.startswith(RASTER_STARTS):
         return "raster"
     if _is_nifti(start):
         return "nifti"
+    if start.startswith(tuple(ITK_NAMES)):
+        return "itk"
     if is_zip(start) or _is_tar(start):
         return "archive"
     if decompressor_of(start) is not None:
         return _format_within(start, path)
-    return "dicom" if _may_lack_preamble(start) else "none"
+    if may_be_bare(start):
+        return "dicom"
+    if not start:
+        return "empty"
+    return "binary" if start.translate(None, TEXT_BYTES) else "none"
 
 
-def decompressor_of(start: bytes) -> Opener | None:
-    """What opens a compressed file for reading; None where it is not compressed."""
-    for magic, opener in DECOMPRESSORS.items():
-        if start.startswith(magic):
-            return opener
+def why_not_read(start: bytes) -> tuple[str, str] | None:
+    """Code and reason where a file is an image, or may hold some, in a format that is not read."""
+    for place, magic, what, remedy in UNREAD:
+        if start.startswith(magic, place):
+            return "FORMAT_UNSUPPORTED", f"This is {what}, which is not read; {remedy}."
     return None
 
 
@@ -70,7 +82,7 @@ def is_zip(start: bytes) -> bool:
 
 
 def _format_within(start: bytes, path: Path) -> Format:
-    """A compressed NIfTI or TAR.
+    """A compressed NIfTI, DICOM or TAR.
 
     Where what is within cannot be read, the name tells whether it would be a NIfTI; else it is
     handed on as an archive, to be refused as a damaged one.
@@ -85,6 +97,8 @@ def _format_within(start: bytes, path: Path) -> Format:
         return "nifti" if named else "archive"
     if _is_tar(within):
         return "archive"
+    if has_preamble(within):
+        return "dicom"
     return "nifti" if _is_nifti(within) or named else "none"
 
 
@@ -104,11 +118,3 @@ def _is_tar(start: bytes) -> bool:
     except ValueError:
         return False
     return stated == sum(start[:148]) + 8 * ord(" ") + sum(start[156:512])
-
-
-def _may_lack_preamble(start: bytes) -> bool:
-    """Whether a file starts like a data set: group 0002 or 0008, then a VR or a short length."""
-    if len(start) < 8 or start[:2] not in (b"\x02\x00", b"\x08\x00", b"\x00\x08"):
-        return False
-    explicit = start[4:6].isalpha() and start[4:6].isupper()
-    return explicit or int.from_bytes(start[4:8], "little") < 1024

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import os
+import stat
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Literal
@@ -12,9 +14,10 @@ from pydicom.dataset import Dataset
 from pydicom.uid import DeflatedExplicitVRLittleEndian
 
 from covidx.errors import CovidxError, InvalidInputError
+from covidx.ingest.dicom.file import PREFIX, dicom_stream, has_preamble
 from covidx.ingest.dicom.header import MODALITY_OF_CLASS, Header, headers_of
 from covidx.ingest.find.dicomdir import MEDIA_DIRECTORY, Named, named_files
-from covidx.ingest.find.formats import START_BYTES, Format, format_of
+from covidx.ingest.find.formats import START_BYTES, Format, format_of, why_not_read
 from covidx.ingest.quiet import quiet
 
 __all__ = ["Found", "Progress", "check_apart", "find_files", "look_at"]
@@ -23,6 +26,17 @@ Progress = Callable[[str, int, int], None]
 """Called with (what is being done, done, total)."""
 
 PIXEL_GROUP = 0x7FE0
+
+DANGLING = (
+    "LINK_BROKEN",
+    "This link leads to no file: what it names was moved, or never fetched (git-annex, DataLad).",
+)
+LINK = (
+    "LINK_NOT_FOLLOWED",
+    "A link to a folder outside of the source: give that folder as a source, or copy it.",
+)
+CLOSED = ("FOLDER_UNREADABLE", "This folder may not be opened: what it holds was not seen.")
+NO_FILE = ("NOT_A_FILE", "A pipe, a socket or a device, and no file.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +57,16 @@ class Found:
 
 
 def find_files(source: Path) -> list[Path]:
-    """Every file at or below `source`, at any depth, in a fixed order; links are not followed out.
+    """Every file at or below `source`, at any depth, in a fixed order.
+
+    Links to files are followed, links to folders are not. What keeps files from being seen is
+    listed as well, for `look_at` to refuse: a link that leads nowhere, a link to a folder outside
+    of the source, a folder that may not be opened.
 
     Raises
     ------
     InvalidInputError
-        ``SOURCE_MISSING`` or ``SOURCE_EMPTY``.
+        ``SOURCE_MISSING``, ``SOURCE_UNREADABLE`` or ``SOURCE_EMPTY``.
     """
     if source.is_file():
         return [source]
@@ -59,7 +77,14 @@ def find_files(source: Path) -> list[Path]:
             path=source,
             hint="Check the path.",
         )
-    files = sorted(path for path in source.rglob("*") if path.is_file())
+    files = sorted(_walk(source))
+    if source in files:
+        raise InvalidInputError(
+            "SOURCE_UNREADABLE",
+            "The folder may not be opened.",
+            path=source,
+            hint="Ask its owner for permission to read it.",
+        )
     if not files:
         raise InvalidInputError(
             "SOURCE_EMPTY",
@@ -70,6 +95,18 @@ def find_files(source: Path) -> list[Path]:
     return files
 
 
+def _walk(source: Path) -> Iterator[Path]:
+    """Files, links that are not followed, and folders that could not be opened."""
+    closed: list[OSError] = []
+    home = source.resolve()
+    for folder, folders, files in os.walk(source, onerror=closed.append):
+        yield from (Path(folder, name) for name in files)
+        links = (path for name in folders if (path := Path(folder, name)).is_symlink())
+        # What a link to a folder of the source leads to is seen there.
+        yield from (path for path in links if not path.resolve().is_relative_to(home))
+    yield from (Path(error.filename) for error in closed)
+
+
 def look_at(paths: Sequence[Path]) -> list[Found]:
     """Tell what each file is, reading no pixels. A broken file is an entry, never an exception."""
     with quiet():
@@ -78,18 +115,25 @@ def look_at(paths: Sequence[Path]) -> list[Found]:
 
 def _look_at_one(path: Path) -> Found:
     try:
+        mode = path.stat().st_mode  # of what a link leads to
+        if stat.S_ISDIR(mode):
+            return Found(str(path), "none", error=LINK if path.is_symlink() else CLOSED)
+        if not stat.S_ISREG(mode):
+            return Found(str(path), "none", aside=NO_FILE)
         with path.open("rb") as stream:
             start = stream.read(START_BYTES)
             kind = format_of(start, path)
             if kind != "dicom":
-                return Found(str(path), kind)
-            stream.seek(0)
-            return _read_headers(stream, path, preamble=start[128:132] == b"DICM")
+                unknown = kind in ("binary", "none")
+                return Found(str(path), kind, error=why_not_read(start) if unknown else None)
+            preamble = has_preamble(start) or start.startswith(PREFIX)
+            return _read_headers(dicom_stream(stream, start), path, preamble)
     except CovidxError as error:
         return Found(str(path), "dicom", error=(error.code, error.message))
     except OSError as error:
         reason = f"The file cannot be opened: {error.strerror or 'input or output error'}."
-        return Found(str(path), "none", error=("FILE_UNREADABLE", reason))
+        gone = isinstance(error, FileNotFoundError) and path.is_symlink()
+        return Found(str(path), "none", error=DANGLING if gone else ("FILE_UNREADABLE", reason))
 
 
 def _read_headers(stream: BinaryIO, path: Path, preamble: bool) -> Found:

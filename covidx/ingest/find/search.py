@@ -18,6 +18,11 @@ __all__ = ["Searched", "search", "searching"]
 
 SCAN_CHUNK = 256
 """Files looked at in one task."""
+IMAGE_SUFFIXES = {".dcm", ".dicom", ".dic", ".ima", ".nii", ".png", ".jpg", ".jpeg"}
+DAMAGED = (
+    "FILE_DAMAGED",
+    "Named as an image, but empty or of no known format: damaged or cut off; fetch it again.",
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,7 +76,7 @@ def search(
     found = _scan(files, team, progress)
     archives = [Path(file.path) for file in found if file.format == "archive"]
     if not archives:
-        return Searched(found, context)
+        return Searched(_with_damaged(found), context)
     scratch = Scratch()
     context = replace(context, scratch=scratch.path)
     found = [file for file in found if file.format != "archive"]
@@ -80,7 +85,38 @@ def search(
     except BaseException:
         scratch.close()
         raise
-    return Searched(found, context, scratch)
+    return Searched(_with_damaged(found), context, scratch)
+
+
+def _with_damaged(found: Sequence[Found]) -> list[Found]:
+    """Refuse files that are named as images are, and are none: empty, zeroed or cut off.
+
+    Files without a telling extension count as such where DICOM files are named alike: bytes in the
+    same source, empty files in the same folder.
+    """
+    images = [Path(file.path) for file in found if file.format == "dicom"]
+    kin = {_suffix(path) for path in images} | IMAGE_SUFFIXES
+    beside = {(path.parent, _suffix(path)) for path in images}
+
+    def is_damaged(file: Found) -> bool:
+        path, suffix = Path(file.path), _suffix(Path(file.path))
+        if file.error or file.aside or path.name.startswith("."):  # such as .DS_Store, ._name.dcm
+            return False
+        if file.format == "empty" and (path.parent, suffix) in beside:
+            return True
+        return suffix in (kin if file.format == "binary" else IMAGE_SUFFIXES)
+
+    unread = ("binary", "empty", "none")
+    return [
+        replace(file, error=DAMAGED) if file.format in unread and is_damaged(file) else file
+        for file in found
+    ]
+
+
+def _suffix(path: Path) -> str:
+    """The extension in lower case; numbers, as in names that are UIDs, are none."""
+    suffix = path.suffix.lower()
+    return "" if suffix[1:].isdigit() else suffix
 
 
 def _look_into(
