@@ -148,7 +148,7 @@ class BundleFile(Config):
                 path=folder,
                 expected=f"a difference of at most {tolerance}",
                 actual=difference,
-                hint=f"Install {', '.join(map(' '.join, self.versions.items()))}, or train it again.",
+                hint=f"Install {', '.join(map(' '.join, self.versions.items()))}, or train again.",
             )
 
 
