@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from covidx.evaluate import OperatingPoint
 
 __all__ = [
+    "AGAIN",
     "BundleFile",
     "Threshold",
     "kind_in",
@@ -138,7 +139,7 @@ class BundleFile(Config):
                 path=folder,
                 expected=f"a difference of at most {tolerance}",
                 actual=difference,
-                hint=f"It was saved with {', '.join(map(' '.join, self.versions.items()))}.",
+                hint=f"Install {', '.join(map(' '.join, self.versions.items()))}, or train again.",
             )
 
 
@@ -249,7 +250,7 @@ def read_fields(folder: Path) -> dict[str, Any]:
             path=folder,
             expected="a folder with bundle.json",
             actual="no such file" if folder.is_dir() else "no such folder",
-            hint="A run's bundle lies in runs/<pipeline>/latest/bundle.",
+            hint="Name the bundle of a run, such as runs/train_ct/latest/bundle.",
         )
     try:
         return TypeAdapter(dict[str, Any]).validate_json(path.read_bytes())
@@ -268,11 +269,11 @@ def _kind_of(fields: Mapping[str, Any], folder: Path, kinds: Collection[str]) ->
         known = kind_named(kind)
         raise BundleError(
             "BUNDLE_KIND",
-            "This bundle is for something else.",
+            "This bundle holds another kind of model.",
             path=folder,
             expected=f"a bundle of {' or '.join(map(_maker, kinds))}",
             actual=f"a bundle of {_maker(kind)}" if known else f"kind {kind}",
-            hint=f"covidx {known.verbs[0]} takes it." if known else "Use the covidx that wrote it.",
+            hint=f"Use covidx {known.verbs[0]}." if known else "Use the covidx that wrote it.",
         )
     return kind
 

@@ -35,7 +35,11 @@ def read_yaml(path: Path) -> dict[str, Any]:
         value = yaml.safe_load(path.read_text())
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise ConfigError(
-            "CONFIG_UNREADABLE", "The configuration cannot be read.", path=path, actual=error
+            "CONFIG_UNREADABLE",
+            "The configuration cannot be read.",
+            path=path,
+            actual=error,
+            hint="Check the path, and the file's YAML (indentation, colons, quotes).",
         ) from error
     if not isinstance(value, dict):
         raise ConfigError(
@@ -44,6 +48,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
             path=path,
             expected="key: value lines",
             actual=type(value).__name__,
+            hint="Begin the file with a key, not with a list or plain text.",
         )
     return value
 
@@ -82,6 +87,7 @@ def load_config(path: Path, model: type[C], changes: Sequence[str] = ()) -> C:
             path=path,
             expected=f"keys of {model.__name__}: {', '.join(model.model_fields)}",
             actual="; ".join(faults),
+            hint="Correct or remove these keys in the YAML file or in --set.",
         ) from error
 
 
@@ -90,15 +96,28 @@ def _apply(values: dict[str, Any], change: str) -> None:
     *parents, last = key.strip().split(".")
     if not equals or not last:
         raise ConfigError(
-            "CONFIG_INVALID", "A change must read key=value.", expected="a.b=1", actual=change
+            "CONFIG_INVALID",
+            "A change must have the form key=value.",
+            expected="a.b=1",
+            actual=change,
+            hint="Write it as in --set seed=1 (make: SET=seed=1).",
         )
     for parent in parents:
         values = values.setdefault(parent, {})
         if not isinstance(values, dict):
-            raise ConfigError("CONFIG_INVALID", f"{parent} holds no keys.", actual=change)
+            raise ConfigError(
+                "CONFIG_INVALID",
+                f"{parent} is a single value, and has no keys below it.",
+                actual=change,
+                hint="Correct the key to one that the pipeline's YAML has.",
+            )
     try:
         values[last] = yaml.safe_load(text)
     except yaml.YAMLError as error:
         raise ConfigError(
-            "CONFIG_INVALID", "The value of a change is not YAML.", expected="a.b=1", actual=change
+            "CONFIG_INVALID",
+            "The value of a change is not YAML.",
+            expected="a.b=1",
+            actual=change,
+            hint="Quote the whole change: --set 'key=[a, b]'.",
         ) from error

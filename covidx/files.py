@@ -150,7 +150,7 @@ def replacing_folder(path: Path) -> Iterator[Path]:
         except OSError as error:
             raise StoreError(
                 "FOLDER_TAKEN",
-                "There is something in this folder's place already.",
+                "This folder exists already.",
                 path=path,
                 actual=error.strerror,
                 hint="Choose another folder, or remove this one.",

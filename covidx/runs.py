@@ -126,6 +126,7 @@ def read_record(folder: Path) -> RunRecord:
             path=folder,
             expected="a folder with run.json, such as runs/train_ct/latest",
             actual=actual,
+            hint="Name one of those that covidx runs list shows.",
         ) from error
 
 
@@ -234,7 +235,10 @@ class RunFolder:
             self.path.mkdir()
         except FileExistsError as error:
             raise StoreError(
-                "IN_USE", "This run's folder is taken.", path=self.path, hint="Start it again."
+                "IN_USE",
+                "Another process has made the folder of this run.",
+                path=self.path,
+                hint="Start it again.",
             ) from error
         self.record = RunRecord(
             schema_version=2,

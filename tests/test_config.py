@@ -49,7 +49,7 @@ def test_changes_are_laid_over_in_order(tmp_path: Path) -> None:
         ("seed: 1", ["inner.rat=0"], "inner.rat: unknown key"),
         ("seed: 1", ["seed"], "key=value"),
         ("seed: 1", ["=3"], "key=value"),
-        ("seed: 1", ["seed.deeper=3"], "seed holds no keys"),
+        ("seed: 1", ["seed.deeper=3"], "seed is a single value"),
         ("seed: 1", ["inner.names=[a"], "not YAML"),
     ],
 )

@@ -101,5 +101,5 @@ def _disk_error(error: OSError) -> StoreError:
         "A file or folder cannot be read or written.",
         path=error.filename,
         actual=error.strerror or error,
-        hint="Is the place there, may you write to it, and has the disk room?",
+        hint="Check that the folder exists, that you may write to it, and that the disk has room.",
     )

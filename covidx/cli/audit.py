@@ -53,7 +53,10 @@ def data_command(
         ours, equals, theirs = text.partition("=")
         if not (ours and equals and theirs):
             raise InvalidInputError(
-                "COLUMN_OPTION", "A column is named as OURS=THEIRS.", actual=text
+                "COLUMN_OPTION",
+                "A column must have the form OURS=THEIRS.",
+                actual=text,
+                hint="Write it as in --column patient=subject.",
             )
         columns[ours] = theirs
     with terminal_bar("images") as bar:

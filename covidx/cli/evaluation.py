@@ -164,9 +164,10 @@ def compare_command(
     if arm and len(arm) != len(predictions):
         raise InvalidInputError(
             "ARMS_COUNT",
-            "There must be an arm for each table.",
+            "The number of arms differs from the number of tables.",
             expected=len(predictions),
             actual=len(arm),
+            hint="Repeat --arm for each table, or leave it out.",
         )
     arms: list[str | None] = [*arm] if arm else [None] * len(predictions)
     how = _how(rule, target, cost_prevalence, threshold, threshold_origin)

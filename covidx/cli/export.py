@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from covidx.errors import InvalidInputError
+from covidx.wording import counted
 
 if TYPE_CHECKING:
     from covidx.export import Algorithm
@@ -64,7 +65,7 @@ def seg(
     if fractional and list(named) != [1]:
         raise InvalidInputError(
             "SEGMENT_FORM",
-            "Probabilities are of one segment.",
+            "Probabilities belong to one segment alone.",
             expected="--segment 1=NAME",
             actual=", ".join(segment),
         )
@@ -74,7 +75,9 @@ def seg(
     else:
         made = binary_segmentation(volume, named, source, made_by)
     save(made, out)
-    typer.echo(f"{len(named)} segments of {source.own.shape[0]} slices, {mode}: {out}")
+    typer.echo(
+        f"{counted(len(named), 'segment')}, {counted(source.own.shape[0], 'slice')}, {mode}: {out}"
+    )
 
 
 @export_app.command(name="map")
@@ -94,7 +97,7 @@ def map_command(
     made_by = _algorithm(algorithm, version, family)
     source = read_source(series, mode)
     save(parametric_map(read_mask(probability), of, source, made_by), out)
-    typer.echo(f"map of {source.own.shape[0]} slices, {mode}: {out}")
+    typer.echo(f"map of {counted(source.own.shape[0], 'slice')}, {mode}: {out}")
 
 
 @export_app.command()
@@ -147,7 +150,7 @@ def _segments(given: list[str]) -> dict[int, str]:
     if len(set(labels)) != len(given) or 0 in labels:
         raise InvalidInputError(
             "SEGMENT_FORM",
-            "A segment is given as its label and its name, each label once.",
+            "Each segment needs a label above 0, named once.",
             expected="LABEL=NAME, such as 1=right-lung",
             actual=", ".join(given),
         )

@@ -46,6 +46,10 @@ def _pair(text: str) -> tuple[str, str]:
     label, equals, name = text.partition("=")
     if not (label and equals and name):
         raise InvalidInputError(
-            "MAP_INVALID", "A mapped label must read label=class.", expected="a=b", actual=text
+            "MAP_INVALID",
+            "A mapped label must have the form label=class.",
+            expected="a=b",
+            actual=text,
+            hint="Write it as in --map pneumonia=rest (make: MAP=pneumonia=rest).",
         )
     return label, name

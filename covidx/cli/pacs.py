@@ -11,6 +11,7 @@ import typer
 from covidx.cli.progress import terminal_bar
 from covidx.errors import InvalidInputError, InvalidTableError
 from covidx.files import make_folder, replacing
+from covidx.wording import counted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -58,7 +59,10 @@ def find(
 
     if out is not None and out.suffix not in (".csv", ".json"):
         raise InvalidInputError(
-            "OUT_SUFFIX", "The list is CSV or JSON.", path=out, expected="a name in .csv or .json"
+            "OUT_SUFFIX",
+            "The list is CSV or JSON.",
+            path=out,
+            expected="a name that ends in .csv or .json",
         )
     if out is not None:
         make_folder(out.absolute().parent)  # refuse before the work, not after it
@@ -146,7 +150,7 @@ def fetch(
         result = fetch_studies(Server.from_environment(url), uids, out, progress=bar)
     counts = result.counts
     typer.echo(
-        f"{len(result.rows)} instances = {counts['fetched']} fetched + "
+        f"{counted(len(result.rows), 'instance')} = {counts['fetched']} fetched + "
         f"{counts['present']} there already + {counts['failed']} failed"
     )
     for code, count in sorted(result.reasons.items()):
@@ -170,7 +174,9 @@ def send(
     with terminal_bar("send") as bar:
         rows = send_files(Server.from_environment(url), files, progress=bar)
     failed = [row for row in rows if row.code]
-    typer.echo(f"{len(rows)} files = {len(rows) - len(failed)} stored + {len(failed)} failed")
+    typer.echo(
+        f"{counted(len(rows), 'file')} = {len(rows) - len(failed)} stored + {len(failed)} failed"
+    )
     for row in failed:
         typer.echo(f"  {row.code}: {row.path}: {row.reason}")
     if failed:
@@ -191,8 +197,14 @@ def _column(path: Path | None, name: str) -> list[str]:
             path=path,
             expected=name,
             actual=", ".join(table.columns),
+            hint=f"Rename the column that holds it to {name}.",
         )
     cells = table[name].dropna().str.strip()
     if cells.empty:
-        raise InvalidTableError("TABLE_EMPTY", f"The table names no {name}.", path=path)
+        raise InvalidTableError(
+            "TABLE_EMPTY",
+            f"The table names no {name}.",
+            path=path,
+            hint=f"Fill in the column {name}.",
+        )
     return list(cells)

@@ -146,7 +146,7 @@ def _check_inputs(kind: str, paths: list[Path], clinical: Path | None) -> None:
     if not paths and (clinical is None or kind != "fusion"):
         raise InvalidInputError(
             "NOTHING_ASKED",
-            "There is nothing to predict from.",
+            "No input to predict from was named.",
             expected="studies, pictures or tables"
             + (", or --clinical" if kind == "fusion" else ""),
         )
@@ -156,7 +156,7 @@ def _check_inputs(kind: str, paths: list[Path], clinical: Path | None) -> None:
             f"A bundle of kind {kind} takes no clinical table beside images.",
             expected="a bundle of covidx train fusion",
             actual=clinical,
-            hint="A clinical bundle takes tables as its arguments.",
+            hint="Leave --clinical out; a clinical bundle takes tables as arguments.",
         )
 
 

@@ -61,7 +61,7 @@ def reproduce(
     if seeds and kind is not None and not kind.seeded:
         raise InvalidInputError(
             "SEEDS_WITHOUT_EFFECT",
-            f"The seed of {record.pipeline} moves intervals alone, and no figure.",
+            f"The seed of {record.pipeline} changes its intervals alone, not its estimates.",
             hint="Leave --seeds out.",
         )
     described = None if card is None else load_card(card)

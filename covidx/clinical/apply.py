@@ -71,7 +71,7 @@ def numbers_for(bundle: ClinicalBundle, cells: pd.DataFrame, path: Path | None) 
     if missing:
         raise InvalidTableError(
             "COLUMN_MISSING",
-            "The clinical table lacks columns that the model takes.",
+            "The clinical table lacks columns that the model needs.",
             path=path,
             expected=", ".join(missing),
             actual=", ".join(map(str, cells.columns)),

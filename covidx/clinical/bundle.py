@@ -186,14 +186,17 @@ def _pipeline(path: Path) -> Any:
     try:
         strange = sorted(set(skops.io.get_untrusted_types(file=path)) - set(TRUSTED))
         if strange:
-            raise BundleError(
-                "BUNDLE_UNTRUSTED",
-                "The pipeline holds types that are not trusted; it was not loaded.",
-                path=path,
-                actual=", ".join(strange),
-            )
+            raise _untrusted(path, ", ".join(strange))
         return skops.io.load(path, trusted=list(TRUSTED))
     except UntrustedTypesFoundException as error:
-        raise BundleError(
-            "BUNDLE_UNTRUSTED", "The pipeline was not loaded.", path=path, actual=error
-        ) from error
+        raise _untrusted(path, error) from error
+
+
+def _untrusted(path: Path, actual: object) -> BundleError:
+    return BundleError(
+        "BUNDLE_UNTRUSTED",
+        "The pipeline holds types that are not trusted; it was not loaded.",
+        path=path,
+        actual=actual,
+        hint="Use a bundle as covidx train clinical saved it, or train it again.",
+    )

@@ -47,20 +47,23 @@ def decode(cells: pd.Series, column: Column, path: Path | None) -> pd.Series:
         numbers = _by_code(cells, codes, column, path)
     else:
         numbers = pd.to_numeric(cells, errors="coerce").astype(float)
-        hint = "Numbers have a decimal point; what is unknown is an empty cell."
+        hint = "Write numbers with a decimal point, and leave unknown cells empty."
         wrong = numbers.isna() & cells.notna()
         if column.impossible == "refuse":
             wrong |= np.isinf(numbers)
-        _refuse("VALUE_INVALID", "is no number", cells[wrong], column, path, "a number", hint)
+        _refuse("VALUE_INVALID", "is not a number", cells[wrong], column, path, "a number", hint)
     if column.source_unit is not None and column.unit is not None:
         values = convert(numbers.to_numpy(float), column.source_unit, column.unit)
         numbers = pd.Series(values, index=numbers.index)
     if column.type == "flag":
         odd = numbers.notna() & ~numbers.isin((0, 1))
-        _refuse("CODE_UNKNOWN", "is neither yes nor no", cells[odd], column, path, "1 or 0")
+        hint = "Write 1 for yes and 0 for no, or give the column codes in the card."
+        _refuse("CODE_UNKNOWN", "is neither yes nor no", cells[odd], column, path, "1 or 0", hint)
     if column.type == "integer":
         odd = numbers.notna() & (numbers % 1 != 0)
-        _refuse("VALUE_INVALID", "is no whole number", cells[odd], column, path, "a whole number")
+        hint = "Correct the cells, or set type: number in the card."
+        what = "a whole number"
+        _refuse("VALUE_INVALID", f"is not {what}", cells[odd], column, path, what, hint)
     outside = _outside(numbers, column)
     if column.impossible == "unknown":
         return numbers.mask(outside)
@@ -88,7 +91,8 @@ def _by_code(
     texts = _plain(cells)
     unknown = texts.notna() & ~texts.isin(list(codes))
     expected = ", ".join(codes)
-    _refuse("CODE_UNKNOWN", "has no code in the card", cells[unknown], column, path, expected)
+    hint = "Correct the cells, or add them to the column's codes or values in the card."
+    _refuse("CODE_UNKNOWN", "has no code in the card", cells[unknown], column, path, expected, hint)
     numbers = {name: np.nan if code is None else code for name, code in codes.items()}
     return texts.map(numbers).astype(float)
 
@@ -108,7 +112,7 @@ def _refuse_impossible(
     cells: pd.Series, numbers: pd.Series, column: Column, path: Path | None
 ) -> None:
     low, high = _range(column)
-    hint = None
+    hint = "Correct the cells, or leave them empty if the value is unknown."
     if column.unit is not None:
         source = column.source_unit or column.unit
         raw = convert(numbers.to_numpy(float), column.unit, source)
@@ -116,8 +120,8 @@ def _refuse_impossible(
             values = convert(raw, unit, column.unit)
             if ((values >= low) & (values <= high)).all():
                 hint = (
-                    f"They would fit in {unit}, and not in {source}: convert them, or, if all are, "
-                    f"set source_unit: {unit} in the card."
+                    f"Convert these cells, which fit in {unit} but not in {source}, or, if all "
+                    f"of the column are in {unit}, set source_unit: {unit} in the card."
                 )
                 break
     expected = f"{low:g} to {high:g} {column.unit or ''}".strip()
@@ -131,7 +135,7 @@ def _refuse(
     column: Column,
     path: Path | None,
     expected: str,
-    hint: str | None = None,
+    hint: str,
 ) -> None:
     """Raise if there are wrong cells, naming the first by row and value."""
     if wrong.empty:

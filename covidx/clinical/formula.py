@@ -46,7 +46,7 @@ def formula_inputs(features: Sequence[Column]) -> dict[str, str]:
             "The symptom formula cannot be used: inputs are not among the features.",
             expected=", ".join(FORMULA),
             actual=f"missing: {', '.join(missing)}",
-            hint="Name the concept of each column in the card, or leave the formula out.",
+            hint="Name the concept of each column in the card, or leave the menni recipe out.",
         )
     return {concept: inputs[concept] for concept in FORMULA}
 

@@ -59,6 +59,7 @@ def one_row_each(
             "The card does not describe the column that orders a patient's rows.",
             expected=", ".join(columns),
             actual=layout.order,
+            hint="Describe that column under columns in the card.",
         )
     order = cells[layout.order]
     places = _dates(order, path) if column.type == "date" else decode(order, column, path)
@@ -128,9 +129,13 @@ def patients_of(
     if column is None:
         return pd.Series([f"row-{line + 2}" for line in cells.index], cells.index, dtype=object)
     nameless = cells.index[cells[column].isna()]
-    refuse_rows("PATIENT_MISSING", "Rows have no patient id.", nameless, path)
+    hint = "Fill in the patient id, or remove the rows."
+    refuse_rows("PATIENT_MISSING", "Rows have no patient id.", nameless, path, hint)
     again = cells.index[cells[column].duplicated()]
-    refuse_rows("PATIENT_TWICE", "Patients have several rows.", again, path)
+    hint = (
+        "Keep one row a patient, or name in the card the column that orders them (clinical: order)."
+    )
+    refuse_rows("PATIENT_TWICE", "Patients have several rows.", again, path, hint)
     return cells[column].map(identities.patient)
 
 
@@ -140,11 +145,13 @@ def _dates(cells: pd.Series, path: Path) -> pd.Series:
     written = cells.astype("string").str.replace(OFFSET, r"\1", regex=True)
     dates = pd.to_datetime(written, format="ISO8601", errors="coerce")
     wrong = cells.index[dates.isna() & cells.notna()]
-    refuse_rows("VALUE_INVALID", f"Column {cells.name}: no ISO date.", wrong, path)
+    message = f"Column {cells.name}: a value is not an ISO date."
+    hint = "Write dates as YYYY-MM-DD, and leave unknown ones empty."
+    refuse_rows("VALUE_INVALID", message, wrong, path, hint)
     return dates
 
 
-def refuse_rows(code: str, message: str, lines: pd.Index, path: Path) -> None:
+def refuse_rows(code: str, message: str, lines: pd.Index, path: Path, hint: str) -> None:
     """Raise if there are such rows, naming the first by line.
 
     Parameters
@@ -155,6 +162,8 @@ def refuse_rows(code: str, message: str, lines: pd.Index, path: Path) -> None:
         Of the rows: line in the file less 2.
     path : Path
         Of the table.
+    hint : str
+        What to do.
 
     Raises
     ------
@@ -163,4 +172,5 @@ def refuse_rows(code: str, message: str, lines: pd.Index, path: Path) -> None:
     """
     if len(lines):
         shown = ", ".join(str(line + 2) for line in lines[:10]) + (" …" if len(lines) > 10 else "")
-        raise InvalidTableError(code, message, path=path, actual=f"rows {shown}")
+        actual = f"{'row' if len(lines) == 1 else 'rows'} {shown}"
+        raise InvalidTableError(code, message, path=path, actual=actual, hint=hint)

@@ -103,7 +103,7 @@ def make_pipeline(recipe: ClinicalRecipe, features: Sequence[Column], seed: int)
     if strange:
         raise ConfigError(
             "RECIPE_INVALID",
-            f"The grid of {recipe.name} names what a {recipe.kind} model does not have.",
+            f"The grid of {recipe.name} has parameters that a {recipe.kind} model does not have.",
             expected=", ".join(sorted(model.get_params())),
             actual=", ".join(strange),
         )

@@ -11,6 +11,7 @@ import pyarrow as arrow
 
 from covidx.errors import InvalidTableError
 from covidx.tables import read_csv
+from covidx.wording import counted
 
 __all__ = ["SUFFIXES", "read_cells"]
 
@@ -48,11 +49,20 @@ def read_cells(path: Path) -> pd.DataFrame:
     twice = sorted(set(cells.columns[cells.columns.duplicated()]))
     if twice:
         raise InvalidTableError(
-            "COLUMN_TWICE", "Columns have the same name.", path=path, actual=", ".join(twice)
+            "COLUMN_TWICE",
+            "Several columns have the same name.",
+            path=path,
+            actual=", ".join(twice),
+            hint="Rename or remove the repeated columns.",
         )
     cells = cells.dropna(how="all")
     if cells.empty:
-        raise InvalidTableError("TABLE_EMPTY", "The clinical table has no rows.", path=path)
+        raise InvalidTableError(
+            "TABLE_EMPTY",
+            "The clinical table has no rows.",
+            path=path,
+            hint="Check that this is the right file, and that rows follow its header.",
+        )
     return cells
 
 
@@ -73,7 +83,11 @@ def _read(path: Path) -> pd.DataFrame:
         if isinstance(error, InvalidTableError):
             raise
         raise InvalidTableError(
-            "TABLE_UNREADABLE", "The clinical table cannot be read.", path=path, actual=error
+            "TABLE_UNREADABLE",
+            "The clinical table cannot be read.",
+            path=path,
+            actual=error,
+            hint="Check the path, or save the table again as CSV (UTF-8).",
         ) from error
     text: pd.DataFrame = cells.apply(lambda column: column.str.strip())
     return text.where(text != "")
@@ -89,5 +103,6 @@ def _check_archive(path: Path) -> None:
             "A zipped table must be one CSV.",
             path=path,
             expected=f"one file of at most {LARGEST_MEMBER} bytes",
-            actual=f"{len(members)} files, {sum(one.file_size for one in members)} bytes",
+            actual=f"{counted(len(members), 'file')}, {sum(m.file_size for m in members)} bytes",
+            hint="Zip the CSV alone, or name it unzipped.",
         )

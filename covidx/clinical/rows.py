@@ -106,7 +106,12 @@ def choose_features(card: DataCard, wanted: Sequence[str] | None = None) -> list
     names = list(layout.features if wanted is None else wanted)
     if not names or len(set(names)) < len(names):
         raise ConfigError(
-            "FEATURES_NONE", "Name at least one feature, and each once.", actual=names
+            "FEATURES_NONE",
+            "Name at least one feature, and each once.",
+            actual=names,
+            hint=(
+                "Correct features in the card or the configuration (--set 'features=[age, sex]')."
+            ),
         )
     unknown = [name for name in names if name not in columns]
     if unknown:
@@ -115,7 +120,7 @@ def choose_features(card: DataCard, wanted: Sequence[str] | None = None) -> list
             "The card does not describe a feature.",
             expected=", ".join(columns),
             actual=", ".join(unknown),
-            hint=f"Columns of {layout.table} name it in the card as their table.",
+            hint=f"Describe it under columns in the card, with table: {layout.table}.",
         )
     chosen = [columns[name] for name in names]
     leaks = [
@@ -133,9 +138,9 @@ def choose_features(card: DataCard, wanted: Sequence[str] | None = None) -> list
     if words:
         raise ConfigError(
             "FEATURE_TEXT",
-            "A feature is in words, and the card gives its words no codes.",
+            "A feature is text, and the card gives its values no codes.",
             actual=", ".join(words),
-            hint="Write codes for it into the card.",
+            hint="Give it codes in the card, or leave it out of the features.",
         )
     return chosen
 
@@ -147,6 +152,10 @@ def _clinical(card: DataCard) -> ClinicalTable:
             "The card describes no clinical table.",
             path=card.identifier,
             expected="a section clinical: table, label, features",
+            hint=(
+                "Add the section (see docs/clinical.md), or name another card with "
+                "--card (make: CARD=card.yaml)."
+            ),
         )
     return card.clinical
 
@@ -196,6 +205,7 @@ def read_rows(
             path=path,
             expected=", ".join(missing),
             actual=", ".join(cells.columns),
+            hint="Rename the table's columns, or correct their names in the card.",
         )
     unknown = [name for name in cells.columns if name not in card.clinical_columns()]
     notes = [f"columns that the card does not describe, not used: {', '.join(unknown)}"]
@@ -243,7 +253,10 @@ def _labels(
         table = read_labels(labels)
         if "patient_id" not in table:
             raise InvalidTableError(
-                "LABELS_COLUMNS", "Labels of clinical rows need patient_id.", path=labels
+                "LABELS_COLUMNS",
+                "Labels of clinical rows need patient_id.",
+                path=labels,
+                hint="Add a column patient_id with the ids of the clinical table.",
             )
         keys = table["patient_id"].map(identities.patient)
         return patients.map(table.set_index(keys)["label"])
@@ -266,10 +279,20 @@ def _classes_of_rows(
     if "*" in known:
         known |= {name: known["*"] for name in texts.dropna().unique() if name not in known}
     strange = texts.index[texts.notna() & ~texts.isin(list(known))]
-    refuse_rows("LABEL_UNKNOWN", f"Labels are none of {', '.join(known)}.", strange, path)
+    message = f"Rows have labels other than {', '.join(known)}."
+    hint = "Correct the labels, or map them to classes in the card (clinical: labels)."
+    refuse_rows("LABEL_UNKNOWN", message, strange, path, hint)
     mapped = texts.map(known)
     if not mapped.notna().any():
-        raise InvalidTableError("NOTHING_LABELLED", "No row has a class.", path=path)
+        raise InvalidTableError(
+            "NOTHING_LABELLED",
+            "No row has a class.",
+            path=path,
+            hint=(
+                "Check the labels, their patient ids, and the classes in the card "
+                "(clinical: labels)."
+            ),
+        )
     counts = texts[mapped.isna()].value_counts()
     notes = [f"{n} rows left out: label {name} is of no class" for name, n in counts.items()]
     blank = int(texts.isna().sum())

@@ -92,6 +92,10 @@ def _by_date(rows: ClinicalRows, division: Division) -> ClinicalRows:
             "DATE_MISSING",
             "A division by date needs the date of every row.",
             actual=f"{int(days.isna().sum())} of {len(days)} rows have none",
+            hint=(
+                "Fill in the column that the card names as clinical: date, or divide by"
+                " patient: --set 'division={by: patient}'."
+            ),
         )
     day = days.dt.normalize()
     train, test = (
@@ -108,14 +112,19 @@ def _by_site(rows: ClinicalRows, division: Division) -> ClinicalRows:
             "SITE_MISSING",
             "A division by site needs the site of every row.",
             actual=f"{int(sites.isna().sum())} of {len(sites)} rows have none",
+            hint=(
+                "Fill in the column that the card names as clinical: site, or divide by"
+                " patient: --set 'division={by: patient}'."
+            ),
         )
     strange = sorted(set(division.sites) - set(sites))
     if strange:
         raise InvalidTableError(
             "SITE_UNKNOWN",
-            "No row is of a site that was named.",
+            "No row of the table is from a site that is to test.",
             expected=", ".join(sorted(set(sites))),
             actual=", ".join(strange),
+            hint="Correct division.sites in the configuration.",
         )
     test = sites.isin(division.sites)
     return _mark(rows, ~test, test, "rows left out")
@@ -158,8 +167,12 @@ def _with_roles(rows: ClinicalRows, splits: Splits) -> ClinicalRows:
     if poor:
         raise InvalidTableError(
             "PART_EMPTY",
-            "A role lacks rows of a class.",
+            "Training, validation or test rows lack a class.",
             expected=f"rows of {' and '.join(rows.classes.names)} in each role",
             actual=", ".join(poor),
+            hint=(
+                "Change the division's days, sites or parts, or add patients of the "
+                "class that is missing."
+            ),
         )
     return ClinicalRows(table, rows.features, rows.classes, rows.notes)

@@ -63,6 +63,7 @@ def convert(values: FloatArray, source: str, unit: str) -> FloatArray:
             "There is no conversion between these units.",
             expected="; ".join(f"{a} to {b}" for a, b in LINES),
             actual=f"{source} to {unit}",
+            hint="Correct unit and source_unit in the card, or convert the column yourself.",
         )
     converted: FloatArray = values * line[0] + line[1]
     return converted

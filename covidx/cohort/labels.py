@@ -48,6 +48,10 @@ class Classes:
                 "ONE_CLASS",
                 "A classifier needs at least two classes, each named once.",
                 actual=", ".join(self.names) or "none",
+                hint=(
+                    "Add patients of a second class, or correct the classes in the labels "
+                    "or the card."
+                ),
             )
         if self.positive not in self.names or self.positive == self.reference:
             raise InvalidTableError(
@@ -114,25 +118,52 @@ def read_labels(path: Path) -> pd.DataFrame:
             path=path,
             expected="label, and either patient_id or path",
             actual=", ".join(table.columns),
+            hint=(
+                "Name each image by its patient_id (DICOM PatientID) or its path below "
+                "the data folder."
+            ),
         )
     if table.empty:
-        raise InvalidTableError("LABELS_EMPTY", "The label table has no rows.", path=path)
+        raise InvalidTableError(
+            "LABELS_EMPTY",
+            "The label table has no rows.",
+            path=path,
+            hint="Add a row for each patient or image, with its label.",
+        )
     key = keys[0]
     table = table.assign(row=table.index + 2)
     for column in (key, "label"):
         table[column] = table[column].str.strip()
         blank = table.loc[table[column].isna() | (table[column] == ""), "row"]
         if len(blank):
-            raise by_row("LABELS_VALUE", f"Rows of the label table have no {column}.", path, blank)
+            raise by_row(
+                "LABELS_VALUE",
+                f"Rows of the label table have no {column}.",
+                path,
+                blank,
+                hint="Fill in the cells, or remove the rows.",
+            )
     clashes = table.groupby(key)["label"].transform("nunique") > 1
     if clashes.any():
         message = f"One {key} has different labels."
-        raise by_row("LABELS_CONFLICT", message, path, table.loc[clashes, "row"])
+        raise by_row(
+            "LABELS_CONFLICT",
+            message,
+            path,
+            table.loc[clashes, "row"],
+            hint=f"Keep one label for each {key}.",
+        )
     once = table.drop_duplicates(table.columns.difference(["row"]), ignore_index=True)
     again = once[key].duplicated(keep=False)
     if again.any():
-        message = f"Rows of one {key} contradict each other."
-        raise by_row("LABELS_CONFLICT", message, path, once.loc[again, "row"])
+        message = f"Rows of one {key} differ in other columns."
+        raise by_row(
+            "LABELS_CONFLICT",
+            message,
+            path,
+            once.loc[again, "row"],
+            hint=f"Keep one row for each {key}.",
+        )
     return once
 
 
@@ -153,4 +184,5 @@ def by_row(
         What to do.
     """
     numbers = ", ".join(str(row) for row in rows.head(10)) + (" …" if len(rows) > 10 else "")
-    return InvalidTableError(code, message, path=path, actual=f"rows {numbers}", hint=hint)
+    actual = f"{'row' if len(rows) == 1 else 'rows'} {numbers}"
+    return InvalidTableError(code, message, path=path, actual=actual, hint=hint)

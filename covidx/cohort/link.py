@@ -137,7 +137,10 @@ def drop_unmatched(
             "NOTHING_LABELLED",
             "No label belongs to any image.",
             path=path,
-            hint="Does patient_id hold the DICOM PatientID, or path a folder below DATA?",
+            hint=(
+                "Write the DICOM PatientID into patient_id, or a path below the data folder "
+                "into path."
+            ),
         )
     hint = (
         "Correct the table, or leave them out with --set unmatched=exclude "
@@ -197,7 +200,16 @@ def clinical_of(labels: pd.DataFrame, path: Path) -> pd.DataFrame | None:
         wrong = rows.loc[numbers.isna() & rows[column].notna(), "row"]
         if len(wrong):
             message = f"The clinical column {column} mixes numbers and text."
-            raise by_row("CLINICAL_VALUE", message, path, wrong)
+            raise by_row(
+                "CLINICAL_VALUE",
+                message,
+                path,
+                wrong,
+                hint=(
+                    "Write numbers alone or text alone in the column, and leave unknown "
+                    "cells empty."
+                ),
+            )
         table[column] = numbers.to_numpy(dtype=float)
     return check(table, CLINICAL, path)
 

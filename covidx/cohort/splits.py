@@ -107,6 +107,9 @@ class Splits:
                 path=path,
                 expected=stamp["sha256"],
                 actual=splits.sha256,
+                hint=(
+                    "Restore the table and the .json beside it from a copy, or train the run again."
+                ),
             )
         return splits
 
@@ -132,9 +135,10 @@ def need_groups(groups: npt.NDArray[np.str_], positive: npt.NDArray[np.bool_], f
     if min(counts) < folds:
         raise InvalidTableError(
             "TOO_FEW_GROUPS",
-            "The training rows are too few for inner folds.",
+            "There are too few training rows for the inner folds.",
             expected=f"{folds} independent groups of each class, or more",
             actual=f"{counts[0]} positive, {counts[1]} others",
+            hint="Add patients, or set fewer inner folds (--set inner_folds=2).",
         )
 
 
@@ -160,6 +164,7 @@ def need_parts(rows: pd.DataFrame, parts: int) -> None:
             "A classifier needs patients of at least two classes.",
             expected="two labels or more",
             actual=", ".join(f"{name}: {n}" for name, n in counts.items()) or "none",
+            hint="Add patients of a second class, or correct the labels.",
         )
     if counts.min() < parts:
         raise InvalidTableError(

@@ -108,6 +108,7 @@ class Algorithm:
                 "An algorithm needs a name, a version and a family that DICOM can hold.",
                 expected=f"1 to 64 characters without backslash; {', '.join(FAMILIES)}",
                 actual=(self.name, self.version, self.family),
+                hint="Correct --algorithm, --algorithm-version or --family.",
             )
 
     @property
@@ -127,7 +128,7 @@ def finding(name: str) -> Finding:
     if name not in FINDINGS:
         raise InvalidInputError(
             "FINDING_UNKNOWN",
-            "There is no code for such a segment.",
+            "There is no DICOM code for a segment of this name.",
             expected=", ".join(FINDINGS),
             actual=name,
         )

@@ -69,9 +69,10 @@ def deriving() -> Iterator[None]:
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise InvalidSeriesError(
             "HEADER_UNFIT",
-            "No object can be derived from these headers: a value is none that DICOM allows.",
+            "No object can be derived from these headers: they hold a value that DICOM "
+            "does not allow.",
             actual=type(error).__name__,
-            hint="dciodvfy (dicom3tools) says what is wrong with a file of the series.",
+            hint="Run dciodvfy (dicom3tools) on a file of the series to see what is wrong.",
         ) from None
 
 

@@ -96,5 +96,8 @@ def no_grid(mask: Volume | NDArray[Any], grids: list[Grid]) -> InvalidInputError
         "The mask is not on the grid of its series.",
         expected=", or ".join(grid.describe() for grid in grids),
         actual=actual,
-        hint="Resample the mask to the series (nearest neighbour), or name the series it is of.",
+        hint=(
+            "Resample the mask to the series (nearest neighbour), or name the series "
+            "that it was made on."
+        ),
     )

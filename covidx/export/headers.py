@@ -48,14 +48,23 @@ def prepare_header(ds: Dataset) -> None:
     if not all(text_of(ds, name) for name in UIDS):
         raise InvalidSeriesError(
             "UIDS_ABSENT",
-            "The series lacks what it could be referred to by.",
+            "The series lacks identifiers that a derived object must refer to.",
             expected=", ".join(UIDS),
+            hint=(
+                "Get the original files of the series from the scanner or PACS, with "
+                "these elements kept."
+            ),
         )
     if not text_of(ds, "FrameOfReferenceUID") and text_of(ds, "Modality") not in RADIOGRAPHS:
         raise InvalidSeriesError(
             "FRAME_OF_REFERENCE_ABSENT",
-            "The series names no frame of reference, so nothing can be placed in it.",
+            "The series names no frame of reference, so a derived object cannot be "
+            "placed in space.",
             expected="FrameOfReferenceUID (PS3.3 C.7.4.1)",
+            hint=(
+                "Get the original files of the series from the scanner or PACS, with "
+                "this element kept."
+            ),
         )
     with quiet():
         for tag in list(ds.keys()):

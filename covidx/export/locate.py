@@ -69,7 +69,10 @@ def instances_of_folder(folder: Path) -> tuple[Instance, ...]:
         raise InvalidSeriesError(first.code, first.reason, path=folder)
     if links[0][0] != "dicom":
         raise InvalidInputError(
-            "SOURCE_NOT_DICOM", "Only of DICOM can an object be derived.", path=folder
+            "SOURCE_NOT_DICOM",
+            "DICOM objects can be derived from a DICOM series alone.",
+            path=folder,
+            hint="Name the folder of the DICOM series with --series.",
         )
     return _instances(links[0][1]["sources"], links[0][1]["instances"])
 
@@ -87,7 +90,13 @@ def instances_of_receipt(receipt: Path) -> tuple[Instance, ...]:
     record = read_json(receipt)
     if not isinstance(record, dict) or record.get("source_format") != "dicom":
         raise InvalidInputError(
-            "RECEIPT_INVALID", "This is no receipt of an image from DICOM.", path=receipt
+            "RECEIPT_INVALID",
+            "This is not the receipt of an image that was read from DICOM.",
+            path=receipt,
+            hint=(
+                "Name a receipt of a DICOM image in a store of covidx ingest, or the "
+                "series' folder."
+            ),
         )
     linkage = read_linkage(receipt.absolute().parent.parent)
     rows = linkage[linkage["image_id"] == record["image_id"]]

@@ -24,7 +24,12 @@ def read_mask(path: Path) -> Volume:
         ``MASK_MISSING``, or as `covidx.ingest.nifti.read_nifti`.
     """
     if not path.is_file():
-        raise InvalidInputError("MASK_MISSING", "There is no such mask.", path=path)
+        raise InvalidInputError(
+            "MASK_MISSING",
+            "There is no such mask.",
+            path=path,
+            hint="Check the path of the mask.",
+        )
     return read_nifti(path)[0]
 
 
@@ -56,7 +61,10 @@ def write_on_source_grid(mask: Volume, series: Path, out: Path) -> SourceSeries:
     """
     if not out.name.endswith(".nii.gz"):
         raise InvalidInputError(
-            "OUT_SUFFIX", "NIfTI is written packed.", path=out, expected="a name in .nii.gz"
+            "OUT_SUFFIX",
+            "NIfTI is written compressed.",
+            path=out,
+            expected="a name that ends in .nii.gz",
         )
     nameless = Identities(secrets.token_bytes(32))
     source = read_source(series, "pseudonymous", identities=nameless)

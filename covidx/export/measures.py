@@ -53,13 +53,21 @@ class Measure:
         if (self.code is None) != (self.name in MEASURES):
             raise InvalidInputError(
                 "MEASURE_UNKNOWN",
-                "A measure has either a name that is known here, or a code.",
+                "A measure needs either a name that covidx knows, or a code.",
                 expected=f"{', '.join(MEASURES)}, or another name with a code",
                 actual=self.name,
+                hint=(
+                    "Leave code empty for a listed name; give any other name a code "
+                    "(SCHEME:VALUE:MEANING)."
+                ),
             )
         if not math.isfinite(self.value):
             raise InvalidInputError(
-                "MEASURE_VALUE", "A measure is no number.", expected="finite", actual=self.value
+                "MEASURE_VALUE",
+                "A measure is not a finite number.",
+                expected="finite",
+                actual=self.value,
+                hint="Correct the value, or remove the row.",
             )
         unit = MEASURES[self.name][1] if self.name in MEASURES else self.unit
         if not unit or self.unit not in (None, unit):
@@ -68,6 +76,9 @@ class Measure:
                 f"The measure {self.name} has another unit, or none.",
                 expected=unit or "a unit of UCUM",
                 actual=self.unit,
+                hint=f"Convert the value to {unit}, or correct the unit."
+                if unit
+                else "Fill in the unit.",
             )
         object.__setattr__(self, "unit", unit)
 
@@ -101,6 +112,9 @@ def read_measures(path: Path) -> list[Measure]:
             path=path,
             expected=", ".join(COLUMNS),
             actual=", ".join(table.columns),
+            hint=(
+                "Rename or add the columns; covidx opacity-burden --format csv prints such a table."
+            ),
         )
     measures = []
     for line, row in enumerate(table.to_dict("records")):
@@ -110,9 +124,10 @@ def read_measures(path: Path) -> list[Measure]:
         except (KeyError, ValueError) as error:
             raise InvalidTableError(
                 "MEASURE_FORM",
-                "A row has no number as value, or a code of another form.",
+                "A row's value is not a number, or its code is malformed.",
                 path=f"{path}:{int(table.index[line]) + 2}",
                 expected="a number; SCHEME:VALUE:MEANING",
+                hint="Correct the row; leave code empty where the name is known to covidx.",
             ) from error
         name, unit = cells.get("name", ""), cells.get("unit")
         measures.append(Measure(name, value, cells.get("segment"), unit, code))
@@ -140,9 +155,10 @@ def read_segmentation(path: Path) -> Segmentation:
     except Exception as error:  # pydicom and highdicom raise what they like, and quote values
         raise InvalidInputError(
             "NOT_A_SEGMENTATION",
-            "This is no DICOM Segmentation that can be read.",
+            "This file cannot be read as a DICOM Segmentation.",
             path=path,
             actual=type(error).__name__,
+            hint="Name a file that covidx export seg wrote.",
         ) from None
 
 

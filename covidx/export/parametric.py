@@ -19,7 +19,7 @@ from covidx.volume import Volume
 
 __all__ = ["parametric_map"]
 
-RATHER = "Make a fractional segmentation: covidx export seg --fractional."
+RATHER = "Write a fractional segmentation instead: covidx export seg --fractional."
 PROBABILITY = Code("122157", "DCM", "Probability")
 
 
@@ -52,7 +52,9 @@ def parametric_map(
     label = finding(name).label
     if source.own.affine is None:
         raise InvalidInputError(
-            "MAP_OF_RADIOGRAPH", "highdicom makes no map of an image without a place.", hint=RATHER
+            "MAP_OF_RADIOGRAPH",
+            "A Parametric Map needs an image with a position in space.",
+            hint=RATHER,
         )
     frames = source.as_frames(array)
     if len(frames) != len(array):

@@ -77,9 +77,10 @@ def measurement_report(seg: Segmentation, measures: Sequence[Measure] = ()) -> C
     if unknown:
         raise InvalidInputError(
             "MEASURE_SEGMENT",
-            "A measure is of a segment that the segmentation lacks.",
+            "A measure names a segment that the segmentation does not have.",
             expected=", ".join(names),
             actual=", ".join(map(str, sorted(unknown))),
+            hint="Correct the measures' column segment, or leave it empty for the whole study.",
         )
     with deriving():
         volumes = volumes_ml(seg)

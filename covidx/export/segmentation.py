@@ -53,13 +53,15 @@ def binary_segmentation(
     """
     array = source.on_own_grid(mask)
     if array.dtype.kind not in "iub" or not segments:
-        raise _bad_values("whole numbers, each with a name", array.dtype)
+        hint = "Give whole numbers as labels, or use --fractional for probabilities."
+        raise _bad_values("whole numbers, each with a name", array.dtype, hint)
     if len(set(segments.values())) < len(segments):
         raise InvalidInputError(
             "SEGMENT_TWICE",
-            "Two labels have one name, so that their segments could not be distinguished.",
+            "Two labels have the same name, so that their segments could not be distinguished.",
             expected="a name for each label",
             actual=dict(segments),
+            hint="Name each label differently with --segment LABEL=NAME.",
         )
     labels = {int(label) for label in np.unique(array)} - {0}
     if not labels <= set(segments):
@@ -68,6 +70,7 @@ def binary_segmentation(
             "The mask has labels without a name.",
             expected=dict(segments),
             actual=sorted(labels - set(segments)),
+            hint="Name every label of the mask with --segment LABEL=NAME.",
         )
     # highdicom numbers segments from 1, in order.
     numbers = np.zeros(array.shape, np.uint8)
@@ -112,7 +115,10 @@ def checked_probability(array: NDArray[Any]) -> NDArray[np.float32]:
         ``MASK_VALUES``.
     """
     if not (array.min() >= 0 and array.max() <= 1):  # NaN neither
-        raise _bad_values("probabilities from 0 to 1", f"{array.min():g} to {array.max():g}")
+        actual = f"{array.min():g} to {array.max():g}"
+        raise _bad_values(
+            "probabilities from 0 to 1", actual, "Rescale the probabilities to 0 to 1."
+        )
     return array.astype(np.float32)
 
 
@@ -165,7 +171,11 @@ def _description(
     return made
 
 
-def _bad_values(expected: object, actual: object) -> InvalidInputError:
+def _bad_values(expected: object, actual: object, hint: str) -> InvalidInputError:
     return InvalidInputError(
-        "MASK_VALUES", "The values of the mask do not fit.", expected=expected, actual=actual
+        "MASK_VALUES",
+        "The values of the mask do not fit.",
+        expected=expected,
+        actual=actual,
+        hint=hint,
     )

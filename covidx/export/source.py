@@ -31,6 +31,7 @@ from covidx.ingest.dicom.header import Header, headers_of
 from covidx.ingest.dicom.resample import straight_grid
 from covidx.ingest.quiet import quiet
 from covidx.volume import Volume
+from covidx.wording import counted
 
 __all__ = ["Mode", "SourceSeries", "read_source"]
 
@@ -147,11 +148,17 @@ def read_source(series: Path, mode: Mode, *, identities: Identities | None = Non
             "FRAMES_SCATTERED",
             "The slices are frames of several files.",
             expected="one multi-frame file, or a file a slice",
-            actual=f"{len(instances)} slices in {len(files)} files",
+            actual=f"{counted(len(instances), 'slice')} in {counted(len(files), 'file')}",
         )
     images = [read_header(instance) for instance in (instances[:1] if frames else instances)]
     if mode == "original" and any(map(is_copy, images)):
-        raise InvalidInputError("ORIGINALS_MISSING", "The linkage leads to a copy.")
+        raise InvalidInputError(
+            "ORIGINALS_MISSING",
+            "The linkage points to a de-identified copy, not to an original.",
+            hint=(
+                "Ingest the originals again, or name the copies' folder with --mode pseudonymous."
+            ),
+        )
     planes = [headers_of(ds, Path())[0] for ds in images]
     if frames:
         every = headers_of(images[0], Path())
@@ -193,9 +200,12 @@ def _grids(planes: Sequence[Header]) -> tuple[Grid, Grid | None, NDArray[np.floa
     except InvalidSeriesError as error:
         raise InvalidSeriesError(
             "SERIES_UNEVEN",
-            "The slices do not lie at even steps: a mask on interpolated slices has no way back.",
+            "The slices are not evenly spaced: a mask on interpolated slices does not fit them.",
             expected="a series that ingest takes without --resample",
             actual=error.code,
+            hint=(
+                "Keep the mask as NIfTI, or use a series of the study with evenly spaced slices."
+            ),
         ) from error
     if geometry.places != tuple((index,) for index in range(len(planes))):
         raise InvalidSeriesError(

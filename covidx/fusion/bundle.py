@@ -14,7 +14,7 @@ from pydantic import Field
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
-from covidx.bundles import BundleFile, Threshold, need_unchanged, read_bundle
+from covidx.bundles import AGAIN, BundleFile, Threshold, need_unchanged, read_bundle
 from covidx.cards import Column
 from covidx.clinical import ClinicalBundle, Fitted, load_bundle, parity_rows
 from covidx.errors import BundleError
@@ -199,7 +199,11 @@ def _fuser(
         joint.load_state_dict(state, strict=True)
     except (RuntimeError, KeyError, SafetensorError) as error:
         raise BundleError(
-            "BUNDLE_INVALID", "The network does not fit its recipe.", path=folder, actual=error
+            "BUNDLE_INVALID",
+            "The network does not fit its recipe.",
+            path=folder,
+            actual=error,
+            hint=AGAIN,
         ) from error
     if own is not None:
         own.to(image.device).to(memory_format=torch.channels_last)

@@ -175,7 +175,7 @@ def need_patients(positive: Mask, pattern: str, role: str) -> None:
             f"Too few patients of role {role} have {pattern.replace('+', ' and ')}.",
             expected=f"{FEWEST} of each class, or more",
             actual=f"{counts[0]} positive, {counts[1]} others",
-            hint="P1 is the image, P2 the clinical row; are their patient ids the same?"
+            hint="Check that images (P1) and clinical rows (P2) have the same patient ids."
             + (WITHOUT_NETWORKS if role == "validation" else ""),
         )
 

@@ -21,6 +21,7 @@ from covidx.inference.prediction import InputSource, Payload, Prediction
 from covidx.inference.predictor import Predictor, decided
 from covidx.inference.reading import Inputs
 from covidx.ingest.identity import Identities
+from covidx.wording import counted
 
 __all__ = ["FusionPayload", "FusionPredictor"]
 
@@ -165,9 +166,10 @@ class FusionPredictor(FusionParts, Predictor):
             if len(patients) > 1:
                 raise InvalidInputError(
                     "SEVERAL_PATIENTS",
-                    "The images beside a clinical row are of several patients.",
+                    "The images of one clinical row belong to several patients.",
                     path=path,
                     actual=f"{len(patients)} patients",
+                    hint="Name the images of one patient in each row.",
                 )
             key = next(iter(patients), "row")
             (found,) = self._of_patients(patients, values.set_axis([key]), {}, inputs)
@@ -238,19 +240,23 @@ def _joined(
         if len(rows) > 1 or len(patients) > 1:
             raise InvalidTableError(
                 "PATIENT_COLUMN_MISSING",
-                "The clinical table does not say whose its rows are.",
+                "The clinical table does not name the patient of each row.",
                 path=table,
                 expected=f"a column {column or 'of patient ids'}, or one row for one patient",
-                actual=f"{len(rows)} rows, images of {len(patients)} patients",
+                actual=f"{counted(len(rows), 'row')}, images of {len(patients)}",
+                hint=(
+                    "Add that column with the PatientIDs of the images, or predict one "
+                    "patient at a time."
+                ),
             )
         return rows.assign(patient_id=list(patients))
     if patients and not set(rows["patient_id"]) & set(patients):
         raise InvalidInputError(
             "NOBODY_HAS_BOTH",
-            "No row of the clinical table is of a patient of the images.",
+            "No row of the clinical table belongs to a patient of the images.",
             path=table,
             expected=f"patient ids such as {next(iter(patients))}",
             actual=", ".join(rows["patient_id"].head(SHOWN)),
-            hint="Are the ids those of the DICOM files (PatientID)? Shown are pseudonyms.",
+            hint="Use the PatientIDs of the DICOM files in the table; shown here are pseudonyms.",
         )
     return rows

@@ -16,6 +16,7 @@ from covidx.constants import DISPLAY_MAX, LUNG_WINDOW, ROUNDING
 from covidx.errors import InvalidInputError
 from covidx.segmentation import segment_lungs
 from covidx.volume import Volume
+from covidx.wording import counted
 
 __all__ = ["Bag", "Preprocessing", "check_single", "prepare", "prepare_mask", "window"]
 
@@ -208,7 +209,7 @@ def check_single(volume: Volume, kind: str) -> None:
     """
     code, message, modalities = SINGLE[kind]
     if volume.modality not in modalities or len(volume.array) != 1:
-        actual = f"{volume.modality}, {len(volume.array)} slices"
+        actual = f"{volume.modality}, {counted(len(volume.array), 'slice')}"
         raise InvalidInputError(code, message, expected=" or ".join(modalities), actual=actual)
 
 

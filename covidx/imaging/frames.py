@@ -189,7 +189,7 @@ def make_frame(
             "The slices are larger than any patient.",
             expected=f"at most {MAX_FRAME_PIXELS} pixels of {framing.pixel_mm:g} mm",
             actual=f"{grid[0]} x {grid[1]}",
-            hint="Is the pixel spacing right?",
+            hint="Correct the pixel spacing, or leave this image out.",
         )
     if dimensions == 2:
         return Frame(volume, grid, np.arange(slices, dtype=np.float64), framing)

@@ -187,7 +187,11 @@ def _lung_flags(lungs: NDArray[np.uint8], volume: Volume) -> list[str]:
     """Flags for lungs that look unlike lungs."""
     pixels = sum(np.count_nonzero(plane) for plane in planes(lungs))
     if not pixels:
-        raise InvalidInputError("NO_LUNGS", "There are no lungs in view.")
+        raise InvalidInputError(
+            "NO_LUNGS",
+            "There are no lungs in view.",
+            hint="Use an image of the chest, of the modality that the bundle was trained on.",
+        )
     if volume.modality != "CT" or volume.voxel_ml is None:
         return radiograph_flags(lungs[0] > 0)
     mask = Volume(lungs, "OT", "unproven", volume.geometry, volume.affine)

@@ -15,7 +15,7 @@ from safetensors.numpy import save_file as save_arrays
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from covidx.bundles import BundleFile, read_bundle
+from covidx.bundles import AGAIN, BundleFile, read_bundle
 from covidx.errors import BundleError
 from covidx.files import replacing_folder
 
@@ -108,6 +108,10 @@ def read_network(
         model.load_state_dict(load_file(folder / WEIGHTS), strict=True)
     except (RuntimeError, SafetensorError) as error:
         raise BundleError(
-            "BUNDLE_INVALID", "The weights do not fit the network.", path=folder, actual=error
+            "BUNDLE_INVALID",
+            "The weights do not fit the network.",
+            path=folder,
+            actual=error,
+            hint=AGAIN,
         ) from error
     return bundle, model.eval().to(device), load_arrays(folder / PARITY)

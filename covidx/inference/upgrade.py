@@ -46,7 +46,7 @@ def upgrade_bundle(old: Path, new: Path) -> None:
             path=old,
             expected=" or ".join(f"{kind}, version {version}" for kind, version in UPGRADES),
             actual=f"{named[0]}, version {named[1]}",
-            hint="Train it again.",
+            hint="Train the model again with this version.",
         )
     upgraded = UPGRADES[named](fields, _recipe_of_run(old, fields))
     found = {"bundle.json": (fields["sha256"], upgraded.digest_of(fields))}

@@ -64,13 +64,18 @@ def _is_there(out: Path, description: Row) -> bool:
     if not out.exists():
         return False
     if not out.is_dir():
-        raise InvalidInputError("OUTPUT_NOT_A_FOLDER", "The output is not a folder.", path=out)
+        raise InvalidInputError(
+            "OUTPUT_NOT_A_FOLDER",
+            "The output is not a folder.",
+            path=out,
+            hint="Choose another folder, or remove this file.",
+        )
     if (out / "phantom.json").exists() and read_json(out / "phantom.json") == description:
         return True
     if any(out.iterdir()):
         raise InvalidInputError(
             "OUTPUT_NOT_EMPTY",
-            "The output folder holds something else than this phantom cohort.",
+            "The output folder holds something other than this phantom cohort.",
             path=out,
             expected=f"an empty folder, or {_in_words(description)}",
             hint="Choose another folder, or remove this one.",

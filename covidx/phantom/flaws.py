@@ -107,9 +107,10 @@ def check_flaws(flaws: Mapping[str, float]) -> dict[str, float]:
         if not 0 <= strength <= 1:
             raise InvalidInputError(
                 "FLAW_STRENGTH",
-                "The strength of a flaw is a share.",
+                "The strength of a flaw must lie between 0 and 1.",
                 expected=f"{name}=0 to {name}=1",
-                actual="no number" if np.isnan(strength) else strength,
+                actual="not a number" if np.isnan(strength) else strength,
+                hint=f"Write --flaw {name}=STRENGTH with a number in this range.",
             )
     return {name: float(flaws[name]) for name in FLAWS if flaws.get(name)}
 

@@ -288,5 +288,6 @@ def link_masks(source: Source, work: Path, bars: Bars) -> Cohort:
             path=truth.root,
             expected=", ".join(files.path for files in truth.described.files),
             actual="; ".join(notes),
+            hint="Correct the names of the mask files, or their paths in the card.",
         )
     return Cohort(source, store, ingested, complete, masks, notes, truth=truth)

@@ -213,7 +213,10 @@ def compare_tables(
     """
     if len(sources) < 2:
         raise InvalidInputError(
-            "ONE_SYSTEM", "A comparison needs two tables or more.", actual=len(sources)
+            "ONE_SYSTEM",
+            "A comparison needs two tables or more.",
+            actual=len(sources),
+            hint="Name another table of predictions, or use covidx evaluate for one alone.",
         )
     make_folder(out)
     make_folder(out / "figures")

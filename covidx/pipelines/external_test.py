@@ -131,9 +131,10 @@ def _own_test_rows(run: Path) -> pd.DataFrame:
     if not path.is_file():
         raise InvalidInputError(
             "RUN_INCOMPLETE",
-            "There is no finished run here.",
+            "There is no finished training run at this path.",
             path=run,
             expected="a folder with bundle/ and predictions.parquet, such as runs/train_cxr/latest",
+            hint="Name a finished run (see covidx runs list), or train it again.",
         )
     table = read_table(path, PREDICTIONS)
     return table[table["role"] == "test"].reset_index(drop=True)
@@ -152,6 +153,7 @@ def _without_seen(
             "NOTHING_NEW",
             "Every image of this set is a near-duplicate of one that the model was trained on.",
             actual=counted(len(again), "image"),
+            hint="Test on images that the run was not trained on.",
         )
     if not again:
         return kept, []

@@ -45,9 +45,13 @@ def group_prepared(
         reasons = pd.Series([code for code, _ in refused.values()]).value_counts()
         raise InvalidInputError(
             "NOTHING_USABLE",
-            "None of the images can be learnt from.",
+            "None of the images can be used for training.",
             path=store,
             expected="CT volumes that show the lungs, single slices or radiographs",
             actual=", ".join(f"{code}: {counted(n, 'image')}" for code, n in reasons.items()),
+            hint=(
+                "Add images that show the lungs, or name another folder with --data "
+                "(make: DATA=folder)."
+            ),
         )
     return group_images(usable, find_duplicates({n: pictures[n] for n in usable["image_id"]}))

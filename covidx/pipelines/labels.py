@@ -42,6 +42,7 @@ def map_labels(
             "A label is mapped to a class that the model does not have.",
             expected=", ".join(known),
             actual=", ".join(wrong),
+            hint="Map labels to these with --map label=class (make: MAP=label=class).",
         )
     to = {name: name for name in known} | mapping
     counts = manifest["label"].value_counts()

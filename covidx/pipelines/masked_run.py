@@ -139,7 +139,12 @@ def check_masks(source: Source) -> None:
     """
     _, folder = TrueMasks.of(source)
     if not folder.exists():
-        raise InvalidInputError("SOURCE_MISSING", "There is no such file or folder.", path=folder)
+        raise InvalidInputError(
+            "SOURCE_MISSING",
+            "There is no such file or folder.",
+            path=folder,
+            hint="Correct the path of --data (make: DATA=folder).",
+        )
 
 
 def prepare(

@@ -79,7 +79,7 @@ class TrueMasks:
         if source.card is None or source.card.masks is None:
             raise InvalidInputError(
                 "MASKS_UNDESCRIBED",
-                "Nothing says where the masks of these images lie.",
+                "No data card describes the masks of these images.",
                 path=source.data,
                 expected="a data card with a section masks",
                 hint="Name it with --card (make: CARD=covid-19-ct-seg, or the path of your own).",
@@ -224,6 +224,7 @@ def _values(path: Path, volume: Volume, kind: str) -> NDArray[Any]:
             f"The mask of the {kind} does not lie on the pixels of its image.",
             expected=volume.array.shape,
             actual=values.shape,
+            hint="Make the mask on the image itself, or resample it to the size of the image.",
         )
     return values
 
@@ -246,8 +247,9 @@ def _by_place(values: NDArray[Any], sides: tuple[int, int]) -> NDArray[np.uint8]
     if not all(len(columns) for columns in middles):
         raise InvalidInputError(
             "MASK_SIDES",
-            "The mask of the lungs shows one lung alone, so that nothing tells its side.",
+            "The mask shows one lung alone, so its side cannot be determined.",
             expected=f"both {sides[0]} and {sides[1]}",
+            hint="Complete the mask, or leave this image out.",
         )
     right, left = sides if middles[0].mean() < middles[1].mean() else sides[::-1]
     return np.where(values == right, 1, np.where(values == left, 2, 0)).astype(np.uint8)
@@ -259,9 +261,10 @@ def _in_hu(volume: Volume, low: float, high: float) -> Volume:
     if greys.min() < 0 or greys.max() > 255:
         raise InvalidInputError(
             "GREYS_RANGE",
-            "The card calls this a windowed scan, but its values are no greys.",
+            "The card calls this a windowed scan, but its values are not 8-bit greys.",
             expected="0 to 255",
             actual=f"{greys.min():g} to {greys.max():g}",
+            hint="Remove this image from windowed in the card if its values are HU.",
         )
     hu = (greys.astype(np.float32) / 255 * (high - low) + low).astype(np.float32)
     return replace(volume, array=hu, modality="CT", units="hu")

@@ -104,14 +104,14 @@ def recall_source(record: RunRecord, work: Path, again: Source | None = None) ->
     if recorded is None:
         raise InvalidInputError(
             "SOURCE_UNKNOWN",
-            "The run does not say what it was trained on: it is of an earlier version.",
+            "The run's record, of an earlier version, does not name its training data.",
             hint="Train it again with this version.",
         )
     if recorded.kind == "phantom":
         if again not in (None, Source()):
             raise InvalidInputError(
                 "SOURCE_NOT_TAKEN",
-                "The run was trained on the phantom, which is made again.",
+                "The run was trained on the phantom, which is generated again.",
                 hint="Leave --data, --labels, --table, --masks and --card out.",
             )
         return None
@@ -132,7 +132,9 @@ def recall_source(record: RunRecord, work: Path, again: Source | None = None) ->
                 f"The {name.removesuffix('_sha256')} are not those that the run was trained on.",
                 expected=expected or "none",
                 actual=digest or "none",
-                hint="Name the unchanged one.",
+                hint=(
+                    "Restore what it was trained on, or name an unchanged copy by the same option."
+                ),
             )
     return source
 
@@ -154,8 +156,8 @@ def _not_found(name: str, path: Path | None) -> InvalidInputError:
         "SOURCE_NOT_FOUND",
         f"The {name} that the run was trained on cannot be found.",
         path=path,
-        actual="nothing is known of their place on this machine" if path is None else "gone",
-        hint=f"Say where: --{name} {OPTIONS[name]}.",
+        actual="not recorded on this machine" if path is None else "no such file or folder",
+        hint=f"Name it with --{name} {OPTIONS[name]} (make: {name.upper()}=...).",
     )
 
 

@@ -12,7 +12,7 @@ from pydantic import Field
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
-from covidx.bundles import BundleFile, read_bundle
+from covidx.bundles import AGAIN, BundleFile, read_bundle
 from covidx.config import Config
 from covidx.errors import BundleError
 from covidx.files import replacing_folder
@@ -145,7 +145,11 @@ def load_bundle(folder: Path) -> tuple[RadiographSeverityBundle, Models]:
             finder = LungFinder(_linear(arrays, FINDER), bundle.lung_sizes, bundle.lung_annotations)
     except (KeyError, SafetensorError) as error:
         raise BundleError(
-            "BUNDLE_INVALID", "The bundle lacks weights.", path=folder, actual=error
+            "BUNDLE_INVALID",
+            "The bundle lacks weights.",
+            path=folder,
+            actual=error,
+            hint=AGAIN,
         ) from error
     return bundle, Models(models, finder)
 

@@ -12,6 +12,7 @@ from torch.nn import functional
 from covidx.errors import InvalidInputError
 from covidx.models import make_backbone
 from covidx.volume import Volume
+from covidx.wording import counted
 
 __all__ = ["BACKBONE", "WHOLE", "Picture", "RadiographNetwork", "picture_of", "symmetric"]
 
@@ -45,7 +46,7 @@ def picture_of(volume: Volume) -> Picture:
             "NOT_RADIOGRAPH",
             "This is not a radiograph.",
             expected=" or ".join(RADIOGRAPHS),
-            actual=f"{volume.modality}, {len(volume.array)} slices",
+            actual=f"{volume.modality}, {counted(len(volume.array), 'slice')}",
         )
     picture: Picture = volume.canonical().array[0].astype(np.float32)
     return picture

@@ -59,6 +59,7 @@ def read_scores(path: Path, layout: SeverityTable) -> pd.DataFrame:
             path=path,
             expected=", ".join(wanted),
             actual=", ".join(map(str, raw.columns)),
+            hint="Rename the table's columns, or correct their names in the card.",
         )
     table = pd.DataFrame({"row": raw.index + first, "key": raw[layout.key].str.strip()})
     for name, score in layout.scores.items():
@@ -66,18 +67,36 @@ def read_scores(path: Path, layout: SeverityTable) -> pd.DataFrame:
         table[name] = pd.to_numeric(text, errors="coerce")
         wrong = text.notna() & ~table[name].between(0, score.high)
         if wrong.any():
-            message = f"The score {name} is a number from 0 to {score.high:g}."
-            raise by_row("SCORES_VALUE", message, path, table.loc[wrong, "row"])
+            message = f"Values of the score {name} are not numbers from 0 to {score.high:g}."
+            raise by_row(
+                "SCORES_VALUE",
+                message,
+                path,
+                table.loc[wrong, "row"],
+                hint="Correct the cells, and leave unknown scores empty.",
+            )
     nameless = table["key"].isna() | (table["key"] == "")
     if nameless.any():
         message = f"Rows of the table of scores have no {layout.key}."
-        raise by_row("SCORES_VALUE", message, path, table.loc[nameless, "row"])
+        raise by_row(
+            "SCORES_VALUE",
+            message,
+            path,
+            table.loc[nameless, "row"],
+            hint="Fill in the cells, or remove the rows.",
+        )
     if layout.image is not None:
         table["key"] = table["key"].map(stem_of)
     again = table["key"].duplicated(keep=False)
     if again.any():
-        message = f"Several rows of the table of scores have one {layout.key}."
-        raise by_row("SCORES_CONFLICT", message, path, table.loc[again, "row"])
+        message = f"Several rows of the table of scores have the same {layout.key}."
+        raise by_row(
+            "SCORES_CONFLICT",
+            message,
+            path,
+            table.loc[again, "row"],
+            hint=f"Keep one row for each {layout.key}.",
+        )
     return table
 
 
@@ -93,7 +112,11 @@ def _read(path: Path) -> tuple[pd.DataFrame, int]:
             raise ValueError("the rows have more cells than the header")
     except (OSError, ValueError) as error:
         raise InvalidTableError(
-            "TABLE_UNREADABLE", "The table of scores cannot be read.", path=path, actual=error
+            "TABLE_UNREADABLE",
+            "The table of scores cannot be read.",
+            path=path,
+            actual=error,
+            hint="Check the path, or save the table again as CSV (UTF-8, with commas).",
         ) from error
     return raw, remarks + 2
 
@@ -158,6 +181,10 @@ def join_scores(
             "NOTHING_SCORED",
             "No row of the table of scores belongs to a radiograph.",
             expected=f"{layout.key}: {'file names' if layout.image else 'patient ids'} of the data",
+            hint=(
+                "Correct that column, or name another table with --scores (make: "
+                "SCORES=scores.csv)."
+            ),
         )
     lost = int((~scores["key"].isin(keys)).sum())
     notes = [f"{lost} rows of the scores have no radiograph here"] if lost else []

@@ -103,9 +103,10 @@ def check_values(values: NDArray[Any], allowed: tuple[int, ...], name: str, mean
     if len(wrong):
         raise InvalidInputError(
             "MASK_VALUES",
-            f"The mask of the {name} holds other values than it may.",
+            f"The mask of the {name} holds values that it must not hold.",
             expected=means,
             actual=", ".join(f"{value:g}" for value in wrong[:5]),
+            hint="Recode the mask to these values.",
         )
 
 

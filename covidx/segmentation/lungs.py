@@ -97,7 +97,7 @@ def _check_volume(ml: float) -> None:
             "There are no lungs in view.",
             expected=f"at least {MIN_LUNG_ML:.0f} ml of aerated lung",
             actual=f"{ml:.0f} ml",
-            hint="Is this a chest CT of an adult that covers the lungs?",
+            hint="Use a chest CT of an adult that covers the lungs.",
         )
 
 

@@ -102,7 +102,14 @@ def measure_burden(volume: Volume, masks: Masks) -> OpacityBurden:
     lungs = on_grid(masks.lungs, volume, "lungs")
     check_values(lungs, (0, RIGHT, LEFT), "lungs", "1 right and 2 left lung, 0 elsewhere")
     if not lungs.any():
-        raise InvalidInputError("LUNGS_EMPTY", "The mask of the lungs is empty.")
+        raise InvalidInputError(
+            "LUNGS_EMPTY",
+            "The mask of the lungs is empty.",
+            hint=(
+                "Name another mask with --lungs, or leave --lungs out to find the lungs"
+                " by threshold."
+            ),
+        )
     opacities = on_grid(masks.opacities, volume, "opacities")
     allowed, means = OPACITIES[masks.classes]
     check_values(opacities, allowed, "opacities", means)
@@ -190,8 +197,9 @@ def _corona(count: _Count, masks: Masks, volume: Volume, box: Box) -> float:
     if values.min() < 0 or values.max() > 1:
         raise InvalidInputError(
             "PROBABILITY_RANGE",
-            "A probability lies between 0 and 1.",
+            "A probability is below 0 or above 1.",
             actual=f"{values.min():g} to {values.max():g}",
+            hint="Rescale the probabilities to 0 to 1, or leave --probability out.",
         )
     return float(values[box][ill].sum(dtype=np.float64)) * count.voxel_ml
 

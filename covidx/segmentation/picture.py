@@ -133,7 +133,7 @@ def _large(mask: Mask) -> Mask:
 def _check(lungs: Mask, outside: Mask) -> None:
     """Refuse what does not lie as lungs do within the body's box, without arms and table."""
     if not lungs.any():
-        raise _refused("NO_LUNGS", "Nothing dark lies inside of anything bright.")
+        raise _refused("NO_LUNGS", "The picture shows nothing dark within a brighter body.")
     pieces, _ = ndimage.label(~outside)
     largest = int(np.bincount(pieces[pieces > 0]).argmax())
     body = lungs[ndimage.find_objects(pieces)[largest - 1]]
@@ -143,7 +143,7 @@ def _check(lungs: Mask, outside: Mask) -> None:
     if least < SIDE or body.mean() > MOST or between > body.mean():
         raise _refused(
             "LUNGS_DOUBTFUL",
-            "What is dark in this picture does not lie as two lungs do.",
+            "The dark areas of this picture are not placed as two lungs are.",
             f"at least {SIDE:.0%} of each half of the body, at most {MOST:.0%} of all, and less in "
             "its middle",
             f"{least:.0%} of one half, {body.mean():.0%} of all, {between:.0%} in the middle",
@@ -158,5 +158,5 @@ def _refused(
         message,
         expected=expected,
         actual=actual,
-        hint="Is it an axial slice through both lungs, with air dark? Give masks (--masks).",
+        hint="Use axial slices through both lungs with air dark, or give masks (--masks).",
     )

@@ -57,7 +57,7 @@ def split_sides(lungs: Mask, spacing_mm: Spacing) -> Labels:
         "LUNGS_NOT_SEPARATED",
         "The right and the left lung cannot be separated.",
         expected=f"two pieces of aerated lung, the lesser at least {MIN_SIDE:.0%} of both",
-        hint="Is one lung missing or without air? Give a mask of the lungs of your own.",
+        hint="Give a lung mask of your own; one lung may be missing or without air.",
     )
 
 

@@ -65,8 +65,9 @@ def choose_threshold(scans: Iterable[tuple[NDArray[Any], Mask, Mask]]) -> float:
     if not dice:
         raise InvalidInputError(
             "NO_OPACITIES",
-            "No scan has an opacity to choose a threshold by.",
+            "No scan has an opacity, so no threshold can be chosen.",
             expected="one or more",
+            hint="Add training scans whose masks show opacities.",
         )
     return float(CANDIDATES_HU[int(np.mean(dice, axis=0).argmax())])
 

@@ -85,8 +85,8 @@ def test_rows_are_read_in_the_bundles_units(card: DataCard, tmp_path: Path) -> N
         ((",M,", ",male,"), "CODE_UNKNOWN", ["sex", "row 2: male"]),
         (("5.2", "5200"), "VALUE_IMPOSSIBLE", ["wbc", "row 2: 5200", "fit in cell/uL"]),
         (("98.6", "37.0"), "VALUE_IMPOSSIBLE", ["row 2: 37.0", "fit in degree Celsius, and not"]),
-        (("\n8,", "\n7,"), "PATIENT_TWICE", ["rows 4"]),
-        (("\n8,", "\n,"), "PATIENT_MISSING", ["rows 4"]),
+        (("\n8,", "\n7,"), "PATIENT_TWICE", ["row 4"]),
+        (("\n8,", "\n,"), "PATIENT_MISSING", ["row 4"]),
     ],
 )
 def test_what_does_not_fit_is_refused_and_answered(

@@ -47,8 +47,8 @@ def linked(*sources: str) -> dict[str, str]:
         (["label", "sick"], "LABELS_COLUMNS", "label"),
         (["patient_id,path,label", "p,q,sick"], "LABELS_COLUMNS", "patient_id, path, label"),
         (["patient_id,label"], "LABELS_EMPTY", ""),
-        (["patient_id,label", "p1,sick", "p2,", " ,sick"], "LABELS_VALUE", "rows 4"),
-        (["patient_id,label", "p1,sick", "p2,"], "LABELS_VALUE", "rows 3"),
+        (["patient_id,label", "p1,sick", "p2,", " ,sick"], "LABELS_VALUE", "row 4"),
+        (["patient_id,label", "p1,sick", "p2,"], "LABELS_VALUE", "row 3"),
         (["patient_id,label", "p1,a", "p2,b", "p1,b"], "LABELS_CONFLICT", "rows 2, 4"),
         (["patient_id,label", "", "p1,a", "", "p1,b"], "LABELS_CONFLICT", "rows 3, 5"),
         (["patient_id,label,age", "p1,a,60", "p1,a,61"], "LABELS_CONFLICT", "rows 2, 3"),
@@ -146,7 +146,7 @@ def test_a_path_that_fits_below_several_folders_is_refused(tmp_path: Path) -> No
     path = write(tmp_path, "path,label", "ct,sick", "b/ct,well")
     with pytest.raises(InvalidTableError, match="LABELS_AMBIGUOUS") as caught:
         join_labels(images("p", "q"), read_labels(path), path, PUBLIC, linked("/d/a/ct", "/d/b/ct"))
-    assert caught.value.actual == "rows 2"
+    assert caught.value.actual == "row 2"
 
 
 def test_an_image_below_two_labels_is_refused(tmp_path: Path) -> None:
@@ -173,7 +173,7 @@ def joined(tmp_path: Path, *lines: str) -> tuple[pd.DataFrame, pd.DataFrame, Pat
 def test_a_label_without_an_image_is_named(tmp_path: Path) -> None:
     with pytest.raises(InvalidTableError, match="LABEL_WITHOUT_IMAGE") as caught:
         drop_unmatched(*joined(tmp_path, "p1,sick", "p9,well", "p2,well"))
-    assert caught.value.actual == "rows 3"
+    assert caught.value.actual == "row 3"
 
 
 def test_an_image_without_a_label_is_named(tmp_path: Path) -> None:
@@ -222,7 +222,7 @@ def test_an_empty_cell_is_unknown_never_zero(tmp_path: Path) -> None:
 def test_text_among_numbers_is_named_by_row(tmp_path: Path) -> None:
     with pytest.raises(InvalidTableError, match="CLINICAL_VALUE") as caught:
         clinical(tmp_path, "patient_id,label,age", "p1,sick,61", "p2,well,unknown", "p3,well,")
-    assert caught.value.actual == "rows 3" and "age" in caught.value.message
+    assert caught.value.actual == "row 3" and "age" in caught.value.message
 
 
 def test_no_clinical_columns(tmp_path: Path) -> None:

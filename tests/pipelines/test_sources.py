@@ -47,12 +47,12 @@ def _duplicate(table: pd.DataFrame, **changes: str) -> pd.DataFrame:
 
 MISTAKES: list[tuple[str, str, Callable[[pd.DataFrame], pd.DataFrame]]] = [
     ("LABELS_CONFLICT", "rows 2, 6", lambda t: _duplicate(t, label="normal-ish")),
-    ("LABEL_WITHOUT_IMAGE", "rows 6", lambda t: _duplicate(t, patient_id="nobody")),
+    ("LABEL_WITHOUT_IMAGE", "row 6", lambda t: _duplicate(t, patient_id="nobody")),
     ("IMAGE_WITHOUT_LABEL", "P-", lambda t: t.iloc[1:]),
     ("LABELS_COLUMNS", "PatientID", lambda t: t.rename(columns={"patient_id": "PatientID"})),
-    ("LABELS_VALUE", "rows 2", lambda t: t.assign(label=["", *t["label"][1:]])),
+    ("LABELS_VALUE", "row 2", lambda t: t.assign(label=["", *t["label"][1:]])),
     ("LABELS_EMPTY", "", lambda t: t.iloc[:0]),
-    ("CLINICAL_VALUE", "rows 3", lambda t: t.assign(wbc=["4.1", "high", "5", "6"])),
+    ("CLINICAL_VALUE", "row 3", lambda t: t.assign(wbc=["4.1", "high", "5", "6"])),
     ("ONE_CLASS", "covid-19", lambda t: t.assign(label="covid-19")),
     ("POSITIVE_UNKNOWN", "covid-19", lambda t: t.assign(label=["flu", "normal"] * 2)),
 ]

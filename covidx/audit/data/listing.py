@@ -97,7 +97,12 @@ def read_listing(
     named = text["path"].notna() & text["image"].notna()
     table = text[named].copy()
     if table.empty:
-        raise InvalidTableError("TABLE_EMPTY", "No row of the table names an image.", path=path)
+        raise InvalidTableError(
+            "TABLE_EMPTY",
+            "No row of the table names an image.",
+            path=path,
+            hint="Fill in the column of paths, or name another with --column path=NAME.",
+        )
     root = path.parent if images is None else images
     table["dataset"] = dataset
     table["line"] = raw.index[named] + first
@@ -140,7 +145,11 @@ def _read(path: Path) -> tuple[pd.DataFrame, int]:
         return pq.read_table(path).to_pandas().reset_index(drop=True), 1
     except (OSError, arrow.ArrowException) as error:
         raise InvalidTableError(
-            "TABLE_UNREADABLE", "The table cannot be read.", path=path, actual=error
+            "TABLE_UNREADABLE",
+            "The table cannot be read.",
+            path=path,
+            actual=error,
+            hint="Check the path, or save the table again as CSV or parquet.",
         ) from error
 
 
@@ -149,10 +158,11 @@ def _taken(raw: pd.DataFrame, columns: Mapping[str, str], path: Path) -> dict[st
         if wanted not in NAMES:
             raise InvalidTableError(
                 "COLUMN_UNKNOWN",
-                "The audit knows no such column.",
+                "The audit has no column of this name.",
                 path=path,
                 expected=", ".join(NAMES),
                 actual=wanted,
+                hint="Begin --column OURS=THEIRS with one of these.",
             )
         if name not in raw:
             raise InvalidTableError(
@@ -161,7 +171,7 @@ def _taken(raw: pd.DataFrame, columns: Mapping[str, str], path: Path) -> dict[st
                 path=path,
                 expected=name,
                 actual=", ".join(raw.columns),
-                hint=f"Say what the table calls it: --column {wanted}=NAME.",
+                hint=f"Name the table's own column with --column {wanted}=NAME.",
             )
     there = {plain(name): name for name in reversed(list(raw.columns))}
     found = {

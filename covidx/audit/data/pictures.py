@@ -44,7 +44,12 @@ def read_picture(path: Path) -> Grey:
         ``IMAGE_MISSING``, ``IMAGE_TOO_LARGE``, ``IMAGE_UNUSABLE`` or ``IMAGE_UNREADABLE``.
     """
     if not path.is_file():
-        raise InvalidInputError("IMAGE_MISSING", "The image is not there.", path=path)
+        raise InvalidInputError(
+            "IMAGE_MISSING",
+            "There is no image at this path.",
+            path=path,
+            hint="Correct the path, or name the folder that paths start from with --images.",
+        )
     try:
         if path.name.lower().endswith((".nii", ".nii.gz")):
             return shrunk(_slice(path, MIDDLE))
@@ -65,7 +70,7 @@ def read_picture(path: Path) -> Grey:
             path=path,
             expected=", ".join(FORMATS) + " or NIfTI" if unknown else None,
             actual="no such format" if unknown else type(error).__name__,
-            hint="Of DICOM files make a manifest first (covidx ingest)." if unknown else None,
+            hint="Make a manifest of DICOM files first (covidx ingest)." if unknown else None,
         ) from error
 
 

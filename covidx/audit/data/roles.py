@@ -83,11 +83,11 @@ def _role(name: str, path: Path) -> str:
             return role
     raise InvalidTableError(
         "SPLITS_ROLE",
-        "Which role is this?",
+        "The role cannot be determined from this name.",
         path=path,
         expected="a name that begins with train, val, dev or test",
         actual=name,
-        hint="Say it: --splits train=FILE.",
+        hint="Name the role as in --splits train=FILE.",
     )
 
 
@@ -114,6 +114,7 @@ def _of_table(path: Path) -> tuple[dict[str, pd.Series], pd.DataFrame]:
             path=path,
             expected="one of " + ", ".join(ROLE_NAMES),
             actual=", ".join(raw.columns),
+            hint="Rename the column of roles, or give a file for each role: --splits train=FILE.",
         )
     known = raw[raw[role].notna()]
     frame = pd.DataFrame(
@@ -135,7 +136,12 @@ def _key(
     that knows most ids, and of several the most exact one.
     """
     if not any(len(column) for column in ids.values()):
-        raise InvalidTableError("SPLITS_EMPTY", "The splits name nothing.", path=path)
+        raise InvalidTableError(
+            "SPLITS_EMPTY",
+            "The splits name no ids.",
+            path=path,
+            hint="Write the ids into the file, or name another with --splits.",
+        )
     known = {
         (name, key): float(column.isin(set(values.dropna())).mean())
         for key, values in keys.items()
@@ -156,7 +162,7 @@ def _key(
         path=path,
         expected=f"at least {FEWEST_KNOWN:.0%} of the ids",
         actual=f"{share:.0%} of {len(next(iter(ids.values())))}",
-        hint="Ids are those of images, studies, patients or groups, paths, file names or stems.",
+        hint="Use ids of images, studies, patients or groups, paths, file names or stems.",
     )
 
 
@@ -201,5 +207,11 @@ def _keys(table: pd.DataFrame) -> dict[str, pd.Series]:
 
 def _unreadable(path: Path, error: Exception) -> InvalidTableError:
     return InvalidTableError(
-        "SPLITS_UNREADABLE", "The splits cannot be read.", path=path, actual=error
+        "SPLITS_UNREADABLE",
+        "The splits cannot be read.",
+        path=path,
+        actual=error,
+        hint=(
+            "Check the path, or save the splits again as CSV, parquet or text with an id a line."
+        ),
     )

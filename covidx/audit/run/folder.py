@@ -132,10 +132,11 @@ def need_run(folder: Path) -> RunRecord:
     if kind is None:
         raise InvalidInputError(
             "RUN_KIND",
-            "This is no run of a pipeline that trains.",
+            "This run is not of a pipeline that trains a model.",
             path=folder,
             expected=", ".join(training.pipeline for _, training in trainings()),
             actual=record.pipeline,
+            hint="Name a run of covidx train.",
         )
     if record.state != "finished":
         raise InvalidInputError(
@@ -158,7 +159,7 @@ def need_run(folder: Path) -> RunRecord:
             path=folder,
             expected="the folder as the pipeline left it",
             actual=f"missing: {', '.join(missing)}",
-            hint="Copy the folder again, whole, or train again.",
+            hint="Copy the whole folder again, or train again.",
         )
     return record
 

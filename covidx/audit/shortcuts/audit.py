@@ -96,10 +96,10 @@ def audit_shortcuts(
     if (source.masks or source.segmenter) and (sound["masked"] != "").all():
         raise InvalidInputError(
             "NO_MASKS",
-            "None of the images got a mask of its lungs.",
+            "None of the images has a usable lung mask.",
             path=source.masks or source.segmenter,
             actual=", ".join(sorted(set(sound["masked"]))),
-            hint="Are the masks of these images, or is the segmenter of another modality?",
+            hint="Name masks of these images, or a segmenter of their modality.",
         )
     findings = [
         *ranking_findings(scored, positive, masker is not None),
@@ -135,7 +135,10 @@ def _rows(manifest: pd.DataFrame, splits: Path | None, positive: str) -> tuple[p
             "The rows hold one class only: no ranking can be assessed on them.",
             expected=f"rows of {positive} and of the rest",
             actual=", ".join(sorted(set(labelled["label"]))) or "no labelled rows",
-            hint="Labels must be named as the bundle's positive class is.",
+            hint=(
+                "Name the labels as the bundle's positive class is named, and add rows of "
+                "the other class."
+            ),
         )
     return labelled, words
 

@@ -55,9 +55,10 @@ def make_masker(kind: str, masks: Path | None, segmenter: Path | None) -> tuple[
     if masks is not None and segmenter is not None:
         raise InvalidInputError(
             "TWO_MASKERS",
-            "Lungs are found in one way for all images.",
+            "Masks and a segmenter were both named, and only one can be used.",
             expected="masks or a segmenter",
             actual="both",
+            hint="Leave out --masks or --segmenter.",
         )
     if masks is not None:
         return _checked(_from_table(masks), kind), "masks in the table that was named"
@@ -125,6 +126,7 @@ def _on_image(mask: Volume, volume: Volume) -> NDArray[np.bool_]:
             "The mask does not lie on the pixels of its image.",
             expected=volume.array.shape,
             actual=mask.array.shape,
+            hint="Make the mask on the image itself, or resample it to the size of the image.",
         )
     return mask.array > 0
 
@@ -134,10 +136,11 @@ def _network(folder: Path) -> tuple[Masker, str]:
     if LUNG not in segmenter.bundle.groups:
         raise InvalidInputError(
             "SEGMENTER_WITHOUT_LUNGS",
-            "This segmenter does not look for lungs.",
+            "This segmenter does not segment lungs.",
             path=folder,
             expected=LUNG,
             actual=", ".join(segmenter.bundle.groups),
+            hint="Name a segmenter that was trained on lung masks, or give --masks.",
         )
     name = f"segmenter {segmenter.bundle.sha256[:12]}, trained on "
     return lambda _, volume: segmenter.segment(volume)[LUNG] > 0, name + (
@@ -156,7 +159,11 @@ def _checked(find: Masker, kind: str) -> Masker:
         if kind == "volume" and np.count_nonzero(lungs) * (volume.voxel_ml or 0) < MIN_LUNG_ML:
             doubts = [f"less than {MIN_LUNG_ML:.0f} ml"]
         if doubts:
-            raise InvalidInputError("LUNGS_DOUBTFUL", f"This is no mask of lungs: {doubts[0]}.")
+            raise InvalidInputError(
+                "LUNGS_DOUBTFUL",
+                f"This does not look like a mask of lungs: {doubts[0]}.",
+                hint="Correct the mask, or leave this image out.",
+            )
         return lungs
 
     return checked

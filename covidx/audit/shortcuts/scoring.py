@@ -120,9 +120,12 @@ def score_all(
     if not features:
         raise InvalidInputError(
             "NOTHING_PREPARED",
-            "None of the images can be prepared as this bundle wants them.",
+            "None of the images can be prepared as this bundle requires.",
             actual=why,
-            hint="Is the bundle of another modality than the manifest?",
+            hint=(
+                "Name a manifest of the bundle's modality, and with --store the folder of "
+                "its images."
+            ),
         )
     table = rows.reset_index(drop=True).join(pd.DataFrame(outcomes))
     table = table.reindex(columns=[*table, *(name for name in CONDITIONS if name not in table)])

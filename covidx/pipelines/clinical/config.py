@@ -74,7 +74,14 @@ def find_table(source: Source) -> Source:
             continue
         table = data / card.clinical.table if data.is_dir() else data
         if named is not None and not table.is_file():
-            raise InvalidInputError("TABLE_MISSING", "The clinical table is not there.", path=table)
+            raise InvalidInputError(
+                "TABLE_MISSING",
+                "There is no clinical table at this path.",
+                path=table,
+                hint=(
+                    "Name the table, or the folder that holds it, with --data (make: DATA=table)."
+                ),
+            )
         digest = card.hashes.get(card.clinical.table)
         if named is not None or (table.is_file() and sha256_file(table) == digest):
             return Source(None, source.labels, card, table, positive=source.positive)

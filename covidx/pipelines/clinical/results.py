@@ -59,9 +59,10 @@ def require(rows: ClinicalRows, columns: Sequence[str]) -> ClinicalRows:
     if strange:
         raise ConfigError(
             "FEATURE_UNKNOWN",
-            "A column that is required is no feature.",
+            "A required column is not among the features.",
             expected=", ".join(rows.names),
             actual=", ".join(strange),
+            hint="Add it to features, or remove it from require.",
         )
     known = rows.table[list(columns)].notna().all(axis=1)
     n = int((~known).sum())

@@ -32,9 +32,12 @@ class TrainDetection(MaskedTraining):
         if not volume.any():
             raise InvalidInputError(
                 "MODALITY_ABSENT",
-                "There is no image here that a detector trains on.",
+                "None of these images can train a detector.",
                 expected="CT volumes",
                 actual=", ".join(sorted(cohort.manifest["modality"].unique())),
+                hint=(
+                    "Name a folder of CT volumes and their masks with --data (make: DATA=folder)."
+                ),
             )
         if "opacity" not in cohort.groups:
             raise InvalidInputError(

@@ -113,7 +113,7 @@ def join_arms(manifest: pd.DataFrame, rows: ClinicalRows, *, seed: int, parts: i
             "No patient has both an image and a clinical row.",
             expected=f"patient ids such as {of_images['patient_id'].iloc[0]}",
             actual=", ".join(of_rows["patient_id"].head(SHOWN)),
-            hint="Are the patient ids of the table those of the images?",
+            hint="Use the patient ids of the images (DICOM PatientID) in the table.",
         )
     told = pd.concat([of_images, of_rows], ignore_index=True)
     told = group_images(told.assign(image_id=told.index.astype(str)))

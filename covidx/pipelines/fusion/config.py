@@ -83,12 +83,16 @@ def with_clinical_table(source: Source) -> Source:
             "The card describes no clinical table.",
             path=card.identifier,
             expected="a section clinical: table, features",
+            hint=(
+                "Add the section (see docs/clinical.md), or name another card with "
+                "--card (make: CARD=card.yaml)."
+            ),
         )
     table = source.table or source.images / card.clinical.table
     if not table.is_file():
         raise InvalidInputError(
             "TABLE_MISSING",
-            "The clinical table is not there.",
+            "There is no clinical table at this path.",
             path=table,
             hint="Name it with --clinical (make: CLINICAL=table.csv).",
         )

@@ -119,6 +119,7 @@ def _truth(cohort: Cohort, image_id: str, volume: Volume) -> NDArray[np.bool_] |
             path=path.name,
             expected=volume.array.shape,
             actual=f"{mask.array.shape}, affines {off:.3g} mm apart",
+            hint="Resample the mask onto the grid of its image.",
         )
     return mask.array > 0
 

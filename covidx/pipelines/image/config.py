@@ -52,6 +52,7 @@ class TrainImage(Config):
                 f"No image of this cohort is one that {self.pipeline} trains on.",
                 expected=" or ".join(self.modalities),
                 actual=", ".join(sorted(set(manifest["modality"]))),
+                hint="Name a folder of such images with --data (make: DATA=folder).",
             )
         left_out = {
             f"of another modality than {' or '.join(self.modalities)}": int((~fits).sum()),

@@ -101,6 +101,7 @@ def extract_features(
             "There are too few patients with scores.",
             expected=f"at least {MIN_PATIENTS}",
             actual=int(rows["group_id"].nunique()),
+            hint="Add patients whose radiographs have readers' scores.",
         )
     others = grouped.loc[~grouped["group_id"].isin(rows["group_id"]), "image_id"]
     annotated = [image for image in sorted(others) if image in boxes]

@@ -89,7 +89,10 @@ def readers_table(source: Source) -> ReadersTable:
     masks = source.masks or _annotated_by_card(source)
     if masks is not None and not masks.is_dir():
         raise InvalidInputError(
-            "MASKS_MISSING", "There is no folder of lung annotations.", path=masks
+            "MASKS_MISSING",
+            "There is no folder of lung annotations.",
+            path=masks,
+            hint="Correct --masks (make: MASKS=folder), or leave it out.",
         )
     return ReadersTable(table, columns, masks)
 
@@ -115,6 +118,10 @@ def _own_columns(table: Path) -> SeverityTable:
             path=table,
             expected="image or patient_id; extent (0 to 8), opacity (0 to 6), or one of them",
             actual=", ".join(sorted(columns)),
+            hint=(
+                "Rename the table's columns, or describe them in a card (--card, make: "
+                "CARD=card.yaml)."
+            ),
         )
     named = {"image": key} if key == "image" else {"patient": key}
     return SeverityTable(table=table.name, scores=scores, **named)
@@ -205,9 +212,10 @@ def frontal_radiographs(manifest: pd.DataFrame) -> tuple[pd.DataFrame, list[str]
     if not fits.any():
         raise InvalidInputError(
             "MODALITY_ABSENT",
-            "There is no frontal radiograph here.",
+            "None of these images is a frontal radiograph.",
             expected=" or ".join(RADIOGRAPHS),
             actual=", ".join(sorted(set(manifest["modality"]))),
+            hint="Name a folder of frontal radiographs with --data (make: DATA=folder).",
         )
     left = int((~fits).sum())
     notes = [f"{counted(left, 'image')} left out: lateral, or no radiographs"] if left else []

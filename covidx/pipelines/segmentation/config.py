@@ -50,9 +50,13 @@ class TrainSegmentation(MaskedTraining):
         if not taken.any():
             raise InvalidInputError(
                 "MODALITY_ABSENT",
-                "There is no image here that a segmenter trains on.",
+                "None of these images can train a segmenter.",
                 expected="CT volumes, or frontal radiographs",
                 actual=", ".join(sorted(set(manifest["modality"] + " " + manifest["kind"]))),
+                hint=(
+                    "Name a folder of CT volumes or frontal radiographs with --data (make: "
+                    "DATA=folder)."
+                ),
             )
         recipe = self.volume if volume.any() else self.radiograph
         notes = []
