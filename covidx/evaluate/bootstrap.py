@@ -59,10 +59,13 @@ class Clusters:
         Group of each row, 0..n_groups-1.
     strata : array, shape (n_groups,)
         Groups are drawn within their stratum (such as a fold), each as often as it has groups.
+    part : bool
+        The rows are some of those that the groups have: no formula of independent rows holds.
     """
 
     codes: IntArray
     strata: IntArray
+    part: bool = False
 
     @classmethod
     def of(cls, groups: npt.ArrayLike, strata: npt.ArrayLike | None = None) -> Clusters:
@@ -83,8 +86,12 @@ class Clusters:
 
     @property
     def several_rows(self) -> bool:
-        """Whether any group has more than one row."""
-        return len(self.codes) > self.n_groups
+        """Whether any group has more than one row, or these are some of the groups' rows."""
+        return self.part or len(self.codes) > self.n_groups
+
+    def only(self, rows: npt.NDArray[np.bool_]) -> Clusters:
+        """Some of the rows, their groups numbered as before."""
+        return Clusters(self.codes[rows], self.strata, part=True)
 
     def count(self, rows: npt.NDArray[np.bool_]) -> int:
         """Groups with at least one of the rows marked."""

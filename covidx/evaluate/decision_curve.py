@@ -21,6 +21,11 @@ THRESHOLDS = (0.01, *(round(0.05 * k, 2) for k in range(1, 20)))
 """Threshold probabilities at which a reader would act."""
 
 
+FEWEST_EVENTS = 5
+"""Positives, and others, below the threshold from whom on the gain over treating all has an
+interval: with 3 it covers 0.925 (docs/evaluation.md)."""
+
+
 @dataclass(frozen=True)
 class NetBenefit:
     """Net benefit at one threshold probability, per patient; treating none has 0.
@@ -59,13 +64,16 @@ def decision_curve(rows: Rows, *, seed: int = 0, resamples: int = 2000) -> list[
     found: Found = {}
     for k, t in enumerate(THRESHOLDS):
         worth = np.array([-t / (1 - t), 1.0])  # of acting on a row of the rest, of the positive
+        below = rows.scores < t
+        events = min(clusters.count(truth & below), clusters.count(~truth & below))
         everyone = np.tile(worth, len(THRESHOLDS) + 1)
         model = everyone * np.repeat(reached > k, 2)
         note = f", net benefit at a threshold probability of {t:g}, prevalence {truth.mean():.3f}"
         for name, each in (("model", model), ("all", everyone), ("gain", model - everyone)):
             told = note + (", model minus treating all" if name == "gain" else "")
             statistic = Shared(cells, partial(_per_row, each))
-            found[f"{name} {t}"] = Pending(statistic, n, 0, "no rows", told)
+            df = 0.0 if name == "gain" and events < FEWEST_EVENTS else None
+            found[f"{name} {t}"] = Pending(statistic, n, 0, "no rows", told, df)
     settled = settle(found, clusters, seed=seed, resamples=resamples)
     return [
         NetBenefit(t, *(settled[f"{name} {t}"] for name in ("model", "all", "gain")))

@@ -18,8 +18,7 @@ from covidx.evaluate.decision_curve import NetBenefit, decision_curve
 from covidx.evaluate.decisions import decision_family, undecided
 from covidx.evaluate.estimate import Estimate
 from covidx.evaluate.families import rank_family
-from covidx.evaluate.independent import fold_means
-from covidx.evaluate.metrics import NO_THRESHOLD
+from covidx.evaluate.metrics import NO_THRESHOLD, evaluate_rows
 from covidx.evaluate.normal_ct import NormalCT, normal_ct, saying_normal
 from covidx.evaluate.paired import Comparison, System, align, compare_systems
 from covidx.evaluate.pending import Found, settle
@@ -170,11 +169,16 @@ def on_common_rows(studies: Sequence[Study]) -> tuple[list[System], dict[str, in
 
 def _figures(system: System, asked: Asked) -> dict[str, Estimate]:
     """An arm's `ARM_METRICS`; means of the folds where it has several."""
-    folds = np.unique(system.rows.folds).tolist()
-    if len(folds) > 1:
-        parts = [system.in_fold(fold) for fold in folds]
-        fewest = min(part.rows.clusters.n_groups for part in parts)
-        return fold_means([_figures(part, asked) for part in parts], fewest)
+    if len(np.unique(system.rows.folds)) > 1:
+        points = system.fold_points
+        means = evaluate_rows(
+            system.rows,
+            system.point,
+            fold_points=points,
+            seed=asked.seed,
+            resamples=asked.resamples,
+        )
+        return {name: means[name] for name in ARM_METRICS}
     rows, point = system.rows, system.point
     found: Found = {"auroc": rank_family(rows, rows.positive)["auroc"]}
     if point is None:

@@ -3,16 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
 
-from covidx.evaluate.estimate import FEW, Estimate, undefined
+from covidx.evaluate.estimate import Estimate, undefined
 
-__all__ = ["combined", "fold_means"]
-
-FEWEST_IN_FOLD = FEW // 5
-"""Groups of a fold below which the mean of folds has no interval: with 6 that of a sensitivity
-covers 0.885."""
+__all__ = ["combined"]
 
 
 def combined(estimates: Sequence[Estimate], weights: Sequence[float], method: str) -> Estimate:
@@ -59,28 +54,3 @@ def combined(estimates: Sequence[Estimate], weights: Sequence[float], method: st
         ]
         reach.append(math.hypot(*apart))
     return Estimate(value, value - reach[0], value + reach[1], n, method)
-
-
-def fold_means(parts: Sequence[Mapping[str, Estimate]], fewest: int) -> dict[str, Estimate]:
-    """Means over folds of every metric that all folds have; each patient is in one fold.
-
-    Parameters
-    ----------
-    parts : sequence of mapping
-        Metric's name -> estimate, one mapping a fold.
-    fewest : int
-        Independent groups in the smallest fold; too few leave no interval.
-    """
-    k, method = len(parts), f"mean of {len(parts)} folds"
-    means = {
-        name: combined([part[name] for part in parts], [1 / k] * k, method)
-        for name in parts[0]
-        if all(name in part for part in parts)
-    }
-    if fewest >= FEWEST_IN_FOLD:
-        return means
-    why = f"a fold has {fewest} patients or groups, fewer than {FEWEST_IN_FOLD}"
-    return {
-        name: one if math.isnan(one.low) else replace(one, low=math.nan, high=math.nan, reason=why)
-        for name, one in means.items()
-    }

@@ -13,9 +13,9 @@ from covidx.evaluate.bootstrap import IntArray
 from covidx.evaluate.decisions import DECISION_METRICS, decision_family, undecided
 from covidx.evaluate.estimate import Estimate
 from covidx.evaluate.families import class_family, rank_family, score_family
-from covidx.evaluate.independent import fold_means
+from covidx.evaluate.folds import fold_means
 from covidx.evaluate.operating_point import OperatingPoint
-from covidx.evaluate.pending import settle
+from covidx.evaluate.pending import Found, settle
 from covidx.evaluate.rows import Rows
 
 __all__ = ["NO_THRESHOLD", "Metrics", "evaluate", "evaluate_rows"]
@@ -161,65 +161,45 @@ def evaluate_rows(
         As in `evaluate`.
     """
     folds = np.unique(rows.folds).tolist()
-    points = {fold: (fold_points or {}).get(fold, operating_point) for fold in folds}
-    parts = [
-        _of_one_model(
-            rows.take(rows.folds == fold) if len(folds) > 1 else rows,
-            points[fold],
-            seed=seed,
-            resamples=resamples,
-            exact=exact,
-        )
-        for fold in folds
-    ]
-    if len(folds) == 1:
-        return parts[0]
-    fewest = min(part.n_groups for part in parts)
-    estimates = fold_means([part.estimates for part in parts], fewest)
-    if operating_point is not None and not fold_points:
-        estimates = _at(estimates, DECISION_METRICS, operating_point)
-    return Metrics(
-        estimates=estimates,
-        point=operating_point,
-        classes=rows.classes,
-        positive=rows.positive,
-        confusion=sum((part.confusion for part in parts), np.zeros_like(parts[0].confusion)),
-        decisions=sum((part.decisions for part in parts), np.zeros_like(parts[0].decisions)),
-        n_groups=rows.clusters.n_groups,
-        level=rows.level,
-    )
-
-
-def _of_one_model(
-    rows: Rows, operating_point: OperatingPoint | None, *, seed: int, resamples: int, exact: bool
-) -> Metrics:
-    positive = rows.positive
-    scores, truth, clusters = rows.scores, rows.truth, rows.clusters
+    points = [(fold_points or {}).get(fold, operating_point) for fold in folds]
+    parts = [rows.in_fold(fold) for fold in folds] if len(folds) > 1 else [rows]
+    found = [_found(part, one, exact) for part, one in zip(parts, points, strict=True)]
+    waiting = found[0] if len(folds) == 1 else fold_means(found, rows.clusters, rows.folds)
+    estimates = settle(waiting, rows.clusters, seed=seed, resamples=resamples)
+    common = points[0] if len(folds) == 1 else None if fold_points else operating_point
+    if common is not None:
+        estimates = _at(estimates, DECISION_METRICS, common)
     decisions = np.zeros((2, 2), dtype=np.int64)
-    if operating_point is None:
-        decided = undecided(truth, NO_THRESHOLD)
-    else:
-        called = operating_point.decide(scores)
-        decided = decision_family(called, truth, clusters, exact=exact)
-        np.add.at(decisions, (truth.astype(int), called.astype(int)), 1)
-    found = rank_family(rows, positive) | decided | score_family(scores, truth, clusters)
-    if len(rows.classes) > 2:
-        found |= class_family(rows, exact=exact)
-    estimates = settle(found, clusters, seed=seed, resamples=resamples)
-    if operating_point is not None:
-        estimates = _at(estimates, decided, operating_point)
+    for part, one in zip(parts, points, strict=True):
+        if one is not None:
+            called = one.decide(part.scores)
+            np.add.at(decisions, (part.truth.astype(int), called.astype(int)), 1)
     confusion = np.zeros((len(rows.classes), len(rows.classes)), dtype=np.int64)
     np.add.at(confusion, (rows.labels, rows.probabilities.argmax(axis=1)), 1)
     return Metrics(
         estimates=estimates,
-        point=operating_point,
+        point=common,
         classes=rows.classes,
-        positive=positive,
+        positive=rows.positive,
         confusion=confusion,
         decisions=decisions,
         n_groups=rows.clusters.n_groups,
         level=rows.level,
     )
+
+
+def _found(rows: Rows, operating_point: OperatingPoint | None, exact: bool) -> Found:
+    """All metrics of rows that one model has scored."""
+    scores, truth, clusters = rows.scores, rows.truth, rows.clusters
+    found = rank_family(rows, rows.positive)
+    if operating_point is None:
+        found |= undecided(truth, NO_THRESHOLD)
+    else:
+        found |= decision_family(operating_point.decide(scores), truth, clusters, exact=exact)
+    found |= score_family(scores, truth, clusters)
+    if len(rows.classes) > 2:
+        found |= class_family(rows, exact=exact)
+    return found
 
 
 def _at(

@@ -15,7 +15,7 @@ from covidx.evaluate.auroc import ONE_CLASS
 from covidx.evaluate.bootstrap import IntArray, Statistic
 from covidx.evaluate.decisions import share_difference
 from covidx.evaluate.estimate import Estimate, undefined
-from covidx.evaluate.independent import fold_means
+from covidx.evaluate.folds import fold_means
 from covidx.evaluate.jackknife import degrees, enough
 from covidx.evaluate.operating_point import OperatingPoint, decide_by_fold
 from covidx.evaluate.pending import Found, Pending, settle
@@ -198,7 +198,8 @@ def _differences(a: System, b: System, seed: int, resamples: int) -> dict[str, E
     folds = np.unique(a.rows.folds).tolist()
     if len(folds) > 1:
         parts = [_differences(a.in_fold(k), b.in_fold(k), seed, resamples) for k in folds]
-        return fold_means(parts, min(a.in_fold(k).rows.clusters.n_groups for k in folds))
+        means = fold_means(parts, a.rows.clusters, a.rows.folds)
+        return settle(means, a.rows.clusters, seed=seed, resamples=resamples)
     truth, clusters, n = a.rows.truth, a.rows.clusters, len(a.rows)
     found: Found = {}
     if not clusters.several_rows:

@@ -129,6 +129,13 @@ class Rows:
         per_row = ("probabilities", "labels", "groups", "folds", "units", "patients")
         return replace(self, **{name: getattr(self, name)[which] for name in per_row})
 
+    def in_fold(self, fold: int) -> Rows:
+        """The rows of a fold; their groups are numbered among all, for statistics of all folds."""
+        which = self.folds == fold
+        part = self.take(which)
+        part.__dict__["clusters"] = self.clusters.only(which)  # in place of its own
+        return part
+
     def __len__(self) -> int:
         return len(self.labels)
 

@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 
 from covidx.evaluate import Estimate, wilson, wilson_estimate
-from covidx.evaluate.independent import combined, fold_means
+from covidx.evaluate.bootstrap import Clusters
+from covidx.evaluate.folds import fold_means
+from covidx.evaluate.independent import combined
 
 # Newcombe, Stat Med 1998;17:873-890, table II, method 10: k of n, k of n, the interval.
 NEWCOMBE = [
@@ -28,7 +30,9 @@ def test_differences_of_proportions_as_newcombe(
 
 def test_a_mean_of_folds_is_as_wide_as_its_parts_allow() -> None:
     parts = [Estimate(value, value - 0.1, value + 0.2, 20, "m") for value in (0.5, 0.6, 0.7, 0.8)]
-    (mean,) = fold_means([{"x": part} for part in parts], 20).values()
+    folds = np.arange(80) // 20
+    (mean,) = fold_means([{"x": p} for p in parts], Clusters.of(range(80)), folds).values()
+    assert isinstance(mean, Estimate)
     assert (mean.value, mean.low, mean.high) == pytest.approx((0.65, 0.6, 0.75))  # by root 4
     assert "mean of 4 folds" in mean.method and mean.n == 80
 
@@ -44,5 +48,6 @@ def test_what_a_part_lacks_the_whole_lacks() -> None:
 
 def test_tiny_folds_leave_no_interval() -> None:
     part = {"x": Estimate(0.5, *wilson(2, 4), 4, "m")}
-    mean = fold_means([part, part], 4)["x"]
+    mean = fold_means([part, part], Clusters.of(range(8)), np.arange(8) // 4)["x"]
+    assert isinstance(mean, Estimate)
     assert mean.value == 0.5 and np.isnan(mean.low) and "fewer than 8" in str(mean.reason)
