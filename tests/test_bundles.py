@@ -84,7 +84,7 @@ SPOILT: list[tuple[Callable[[Path], object], str, str, str]] = [
         lambda at: edit(at, kind="detection", schema_version=6),  # the kind is the better answer
         "BUNDLE_KIND",
         "a bundle of covidx train detection",
-        "covidx detect takes it.",
+        "Use covidx detect.",
     ),
     (lambda at: edit(at, kind="new"), "BUNDLE_KIND", "kind new", "covidx that wrote it"),
 ]
@@ -147,6 +147,6 @@ def test_each_reader_sends_the_other_kinds_to_their_verb(tmp_path: Path, given: 
             assert caught.value.code == "BUNDLE_VERSION"
         else:
             assert caught.value.code == "BUNDLE_KIND"
-            assert caught.value.hint == f"covidx {own.verbs[0]} takes it."
+            assert caught.value.hint == f"Use covidx {own.verbs[0]}."
     with pytest.raises(BundleError, match="BUNDLE_VERSION"):
         load(tmp_path)
