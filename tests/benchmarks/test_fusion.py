@@ -17,7 +17,8 @@ def predictor(p1: float, p3: float) -> Any:
     def bundle(threshold: float) -> SimpleNamespace:
         point = OperatingPoint(threshold, "youden", "validation, n = 10")
         recipe = SimpleNamespace(name="late")
-        return SimpleNamespace(operating_point=point, recipe=recipe, sha256="ab" * 32)
+        threshold = SimpleNamespace(operating_point=point)
+        return SimpleNamespace(threshold=threshold, recipe=recipe, sha256="ab" * 32)
 
     own = bundle(p3)
     own.image = SimpleNamespace(bundle=bundle(p1))

@@ -41,7 +41,7 @@ def test_a_run_leaves_its_hand_overs(trained: TrainedRun) -> None:
     bundle = read_json(folder / "bundle" / "bundle.json")
     assert record["bundle_sha256"] == bundle["sha256"]
     assert record["details"]["anchors"]["edges"] == bundle["anchors"]
-    assert "validation scans" in bundle["threshold"]["origin"]
+    assert "validation scan" in bundle["threshold"]["origin"]
     metrics = read_json(folder / "metrics.json")
     truth = pd.read_csv(folder / "truth.csv")
     assert metrics["map50"]["n"] == len(truth) > 0
