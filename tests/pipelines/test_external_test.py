@@ -17,6 +17,7 @@ from covidx.constants import RESEARCH_NOTICE
 from covidx.errors import CovidxError
 from covidx.phantom import generate_cohort
 from covidx.tables import PREDICTIONS, read_table
+from covidx.wording import counted
 from tests.conftest import Run
 
 NEW = 8
@@ -46,7 +47,7 @@ def test_external_test_by_the_command_line(trained: Run, second: Path, tmp_path:
     result = CliRunner().invoke(app, arguments, catch_exceptions=False)
     assert result.exit_code == 0
     labels = pd.read_csv(second / "labels.csv")["label"].value_counts()
-    assert f"label SARS: {labels['SARS']} images left out" in result.stdout
+    assert f"label SARS: {counted(labels['SARS'], 'image')} left out" in result.stdout
     assert "1 image left out: near-duplicates of training images" in result.stdout
     assert "lost from the run's own test set" in result.stdout and RESEARCH_NOTICE in result.stdout
     folder = next((tmp_path / "runs" / "external_test").glob("2*"))
