@@ -26,7 +26,6 @@ from covidx.errors import InvalidInputError
 from covidx.files import replacing
 from covidx.ingest.dicom.units import compact, found_units
 from covidx.ingest.nifti_geometry import placed
-from covidx.ingest.quiet import quiet
 from covidx.volume import Geometry, Units, Volume
 
 __all__ = ["from_nibabel", "read_nifti", "to_nibabel", "write_nifti"]
@@ -213,8 +212,7 @@ def _read(stream: Any, path: Path) -> Any:
     if named < least:  # equivalent to the least (nifti1.h, on vox_offset)
         header["vox_offset"] = least
         start = header.binaryblock + start[size:]
-    with quiet():
-        header = kind.header_class(start[:size])
+    header = kind.header_class(start[:size])
     needed = header.get_data_offset() + header.get_data_dtype().itemsize * math.prod(
         header.get_data_shape()
     )
@@ -230,8 +228,7 @@ def _read(stream: Any, path: Path) -> Any:
     data = start + stream.read(max(needed - len(start), 0) + 1)
     if len(data) < needed:
         raise _too_short(path, needed, len(data), named, least)
-    with quiet():
-        return kind.from_bytes(data)
+    return kind.from_bytes(data)
 
 
 def _too_short(path: Path, needed: int, found: int, named: float, least: int) -> InvalidInputError:

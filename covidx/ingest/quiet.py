@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 __all__ = ["quiet"]
 
-LOGGERS = ("pydicom", "openjpeg", "highdicom", "nibabel.global")
+LOGGERS = ("pydicom", "openjpeg", "highdicom")
 
 
 @contextmanager
