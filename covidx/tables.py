@@ -247,8 +247,9 @@ def read_csv(path: Path, *, words_for_empty: bool = True) -> pd.DataFrame:
 
 
 def _separator(path: Path) -> str:
-    if path.suffix.lower() == ".tsv":
-        return "\t"
+    suffix = path.suffix.lower()
+    if suffix in (".tsv", ".zip", ".gz"):  # pandas unpacks the last two by their names
+        return "\t" if suffix == ".tsv" else ","
     with path.open(encoding="utf-8-sig") as lines:
         header = lines.readline()
     return ";" if ";" in header and "," not in header else ","

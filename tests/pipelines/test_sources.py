@@ -81,7 +81,7 @@ def test_a_mistake_in_the_labels_does_not_wait_for_the_images(
     hospital: tuple[Path, pd.DataFrame], tmp_path: Path
 ) -> None:
     path = tmp_path / "labels.csv"
-    path.write_text("patient_id;label\n1;covid-19\n")
+    path.write_text("patient_id,diagnosis\n1,covid-19\n")
     with pytest.raises(CovidxError, match="LABELS_COLUMNS"):
         ingest_source(Source(hospital[0], path, None), tmp_path / "work", silent)
     assert not (tmp_path / "work").exists()
