@@ -124,7 +124,7 @@ def _evaluate(at: Places) -> None:
 
 
 def _coverage(at: Places) -> None:
-    from benchmarks.coverage import coverage
+    from benchmarks.coverage_report import coverage
 
     coverage(at.results)
 

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.coverage import BEGIN, CELLS, END, Cell, Tally, simulate, write
+from benchmarks.coverage import CELLS, Cell, Tally, simulate
+from benchmarks.coverage_report import BEGIN, END, write
 from benchmarks.results import read_results
 from covidx.evaluate import Estimate, undefined
 
