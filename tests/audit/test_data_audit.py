@@ -326,8 +326,10 @@ def test_columns_that_are_not_there(tmp_path, cohort, columns, code):
     assert error.value.code == code
 
 
-def test_semicolons_are_no_commas(tmp_path, cohort):
+def test_semicolons_divide_cells_and_bars_do_not(tmp_path, cohort):
     cohort.to_csv(tmp_path / "table.csv", index=False, sep=";")
+    assert audit_data([tmp_path / "table.csv"]).verdict == audit(tmp_path, cohort).verdict
+    cohort.to_csv(tmp_path / "table.csv", index=False, sep="|")
     with pytest.raises(CovidxError, match="NO_IMAGE_COLUMN") as error:
         audit_data([tmp_path / "table.csv"])
     assert error.value.hint == "The table has one column only: divide its cells by commas."
