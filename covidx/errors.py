@@ -71,8 +71,8 @@ class CovidxError(Exception):
         return f"{self.message} Found {self.actual}{wanted}."
 
     @property
-    def told(self) -> str:
-        """One line that answers in place of a result: code, reason, and what to do."""
+    def summary(self) -> str:
+        """One line in place of a result: code, reason, and what to do."""
         return f"{self.code}: {self.reason}" + (f" {self.hint}" if self.hint else "")
 
     def __reduce__(self) -> tuple[object, ...]:

@@ -86,7 +86,7 @@ def _add(parts: FusionParts, patient: PatientImages, image: ReadImage) -> None:
     try:
         bag = prepare(image.volume, p1.bundle.recipe.preprocessing)
     except CovidxError as error:
-        patient.problems.append(error.told)
+        patient.problems.append(error.summary)
         return
     place = p1.bundle.classes.index(p1.bundle.positive)
     logit, features = read_bag(p1.model, bag, place)

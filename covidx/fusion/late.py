@@ -43,18 +43,18 @@ class Contributions(NamedTuple):
     ----------
     base : ndarray of float64, shape (n,)
         Log odds without either arm.
-    image, clinic : ndarray of float64, shape (n,)
+    image, clinical : ndarray of float64, shape (n,)
         What each arm adds; 0 where a patient lacks it.
     """
 
     base: FloatArray
     image: FloatArray
-    clinic: FloatArray
+    clinical: FloatArray
 
     @property
     def logits(self) -> FloatArray:
         """P3's log odds."""
-        return self.base + self.image + self.clinic
+        return self.base + self.image + self.clinical
 
     def scores(self, available: npt.NDArray[np.str_]) -> FloatArray:
         """Probability of the positive class, shape (n,); NaN where no arm is `available`."""

@@ -191,7 +191,7 @@ class FusionPredictor(FusionParts, Predictor):
         available, parts = arms.available, self.fuser.contributions(arms)
         scores = parts.scores(available)
         own = {"p1": expit(arms.image), "p2": expit(arms.clinical.iloc[:, 0].to_numpy(np.float64))}
-        own |= {"base": parts.base, "image": parts.image, "clinical": parts.clinic}
+        own |= {"base": parts.base, "image": parts.image, "clinical": parts.clinical}
         rest, positive = self.bundle.classes
         for place, key in enumerate(keys):
             gaps: tuple[str, ...] = ()

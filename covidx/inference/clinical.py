@@ -103,7 +103,7 @@ class ClinicalPredictor(Predictor):
                 draft = Prediction(
                     source, threshold=self.bundle.threshold, payload=ClinicalPayload()
                 )
-                yield replace(draft, problem=error.told, complete=False)
+                yield replace(draft, problem=error.summary, complete=False)
                 continue
             yield from self.of_rows(table, source, simulated=inputs.simulated)
 

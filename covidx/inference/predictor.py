@@ -208,7 +208,7 @@ def image_predictions(predictor: OfImages, inputs: Inputs) -> Iterator[Predictio
         try:
             yield predictor.of_image(image, draft)
         except CovidxError as error:
-            yield replace(draft, problem=error.told, complete=False)
+            yield replace(draft, problem=error.summary, complete=False)
 
 
 def decided(bundle: BundleFile, draft: Prediction, probabilities: dict[str, float]) -> Prediction:

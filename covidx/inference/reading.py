@@ -115,7 +115,7 @@ class Inputs:
                         _source(named, path, image, reader, self.identities), image, None
                     )
             except CovidxError as error:
-                yield InputImage(named, None, error.told)
+                yield InputImage(named, None, error.summary)
                 continue
             left = reader.quarantine
             if read:  # what was set aside (a localizer, another kernel) is no failure then

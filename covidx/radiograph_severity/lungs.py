@@ -30,13 +30,13 @@ class LungFinder:
         Features to top, bottom, left, right, as shares of the radiograph.
     sizes : tuple of float
         Least and greatest height, least and greatest width of the boxes trained on.
-    films : int
-        Radiographs trained on.
+    radiographs : int
+        How many it was trained on.
     """
 
     model: Linear
     sizes: tuple[float, float, float, float]
-    films: int
+    radiographs: int
 
     def __call__(self, features: NDArray[np.float32]) -> tuple[Box, str | None]:
         """The box with its margin, and why it may be wrong, by the `features` of `place`."""

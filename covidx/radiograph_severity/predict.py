@@ -23,7 +23,7 @@ from covidx.radiograph_severity.features import WHOLE, Box, Picture, RadiographN
 from covidx.radiograph_severity.lungs import LungFinder
 
 __all__ = [
-    "FILM",
+    "COMPLETE",
     "LUNGS",
     "RadiographScoresPayload",
     "RadiographSeverityPredictor",
@@ -32,8 +32,8 @@ __all__ = [
     "synthetic_image",
 ]
 
-LUNGS, FILM = "lungs", "film"
-"""Views: the box of the lungs, the whole radiograph."""
+LUNGS, COMPLETE = "lungs", "film"
+"""Views, as bundles name them: the box of the lungs, the complete radiograph."""
 TOLERANCE = 1e-3
 """Largest difference of a score of a synthetic image, in points."""
 PARITY_CASES = 2
@@ -110,7 +110,7 @@ def image_features(
     picture : ndarray of float32, shape (rows, columns)
         Greys in any unit: each part is stretched between its own percentiles.
     """
-    views = {FILM: network.look(picture, WHOLE)}
+    views = {COMPLETE: network.look(picture, WHOLE)}
     if finder is None:
         return views, None, None
     box, doubt = finder(network.place(picture))

@@ -81,7 +81,7 @@ def test_parts_sum_to_the_score_and_are_worked_out_by_hand() -> None:
     assert parts.image[7] == pytest.approx(by_hand)
     # Told against the means, the parts of the training patients cancel.
     assert parts.image.mean() == pytest.approx(0, abs=1e-9)
-    assert parts.clinic.mean() == pytest.approx(0, abs=1e-9)
+    assert parts.clinical.mean() == pytest.approx(0, abs=1e-9)
     assert (learnt.contributions(found.restricted(CLINICAL_ARM)).image == 0).all()
 
 

@@ -51,7 +51,7 @@ def test_the_finder_finds_and_doubts() -> None:
     box, doubt = finder(np.array([0.2, 0.0], np.float32))
     # Height 0.5 and width 0.6 gain their margin; the ridge draws a little to the mean.
     expected = (0.2 - MARGIN * 0.5, 0.7 + MARGIN * 0.5, 0.2 - MARGIN * 0.6, 0.8 + MARGIN * 0.6)
-    assert box == pytest.approx(expected, abs=0.02) and finder.films == 60
+    assert box == pytest.approx(expected, abs=0.02) and finder.radiographs == 60
     far, why = finder(np.array([9.0, 0.0], np.float32))
     assert why is not None and all(0 <= edge <= 1 for edge in far)
     assert far[1] > far[0] and far[3] > far[2]

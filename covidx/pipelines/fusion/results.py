@@ -225,7 +225,8 @@ def _write_contributions(path: Path, predictor: FusionPredictor, arms: Arms) -> 
     table = arms.patients[["patient_id", "label"]].assign(score=parts.scores(spoke))
     called = bundle.threshold.operating_point.decide(table["score"].to_numpy())
     table["called"] = np.where(called, bundle.positive, f"not {bundle.positive}")
-    table = table.assign(**parts._asdict(), arms_used=spoke)
+    terms = {"base": parts.base, "image": parts.image, "clinic": parts.clinical}
+    table = table.assign(**terms, arms_used=spoke)
     table = table.sort_values("score", ascending=False, ignore_index=True)
     with replacing(path) as temporary:
         table.to_csv(temporary, index=False, float_format="%.6g", lineterminator="\n")

@@ -224,7 +224,7 @@ def _draft(
         trained_on=trained.model_copy(update={"patients": patients}),
         scores=scored,
         lung_sizes=None if finder is None else finder.sizes,
-        lung_annotations=0 if finder is None else finder.films,
+        lung_annotations=0 if finder is None else finder.radiographs,
         radiographs=len(rows),
         parity=[],
         run_id=run.run_id,
