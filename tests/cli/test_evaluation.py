@@ -304,5 +304,6 @@ def test_words_in_square_brackets_stand_in_the_help(
 ) -> None:
     """Rich takes them for markup and leaves a full stop, unless help is Markdown."""
     monkeypatch.setenv("COLUMNS", "200")
-    assert "[the embedded phantom cohort]" in covidx("train", "ct", "--help").out
+    assert "[all cores, if it pays]" in covidx("ingest", "--help").out
+    assert "[RUN/audit/run]" in covidx("audit", "run", "--help").out
     assert "Which class is positive" in covidx("evaluate", "--help").out
