@@ -41,7 +41,7 @@ def test_a_mask_to_seg_and_report(covidx: Call, series: Path, tmp_path: Path) ->
     seg = tmp_path / "seg.dcm"
     answer = covidx("export", "seg", mask, *named, "--series", series, "--out", seg, *BY)
     assert answer.code == 0, answer.err
-    assert answer.out.strip() == f"2 segments of 14 slices, original: {seg}"
+    assert answer.out.strip() == f"2 segments, 14 slices, original: {seg}"
     ds = dcmread(seg)
     assert [item.SegmentLabel for item in ds.SegmentSequence] == ["Right lung", "Opacity"]
     assert (ds.SegmentationType, ds.PatientID, int(ds.pixel_array.sum())) == ("BINARY", "SERIES", 3)

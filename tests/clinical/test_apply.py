@@ -84,7 +84,7 @@ def test_rows_are_read_in_the_bundles_units(card: DataCard, tmp_path: Path) -> N
         (("wbc", "leukocytes"), "COLUMN_MISSING", ["wbc", "as in the training table"]),
         ((",M,", ",male,"), "CODE_UNKNOWN", ["sex", "row 2: male"]),
         (("5.2", "5200"), "VALUE_IMPOSSIBLE", ["wbc", "row 2: 5200", "fit in cell/uL"]),
-        (("98.6", "37.0"), "VALUE_IMPOSSIBLE", ["row 2: 37.0", "fit in degree Celsius, and not"]),
+        (("98.6", "37.0"), "VALUE_IMPOSSIBLE", ["row 2: 37.0", "fit in degree Celsius but not"]),
         (("\n8,", "\n7,"), "PATIENT_TWICE", ["row 4"]),
         (("\n8,", "\n,"), "PATIENT_MISSING", ["row 4"]),
     ],

@@ -51,7 +51,7 @@ def test_a_run_leaves_its_hand_overs(trained: TrainedRun) -> None:
     assert metrics["sensitivity"]["threshold"] == bundle["threshold"]["value"]
     assert {"mask_map50", "mask_map50_95", "froc_mean"} <= set(metrics)
     page = (folder / "report.html").read_text()
-    assert "Research use only" in page and "false finds a scan" in page
+    assert "Research use only" in page and "false positives a scan" in page
     assert (folder / "figures" / "froc.png").is_file()
     assert (folder / "figures" / "many.png").is_file()
     assert "Known limits" in (folder / "bundle" / "MODEL_CARD.md").read_text()
