@@ -27,14 +27,14 @@ def external_test(
     work: Work = Path("data"),
 ) -> None:
     """Test a run's bundle on a second data set, and say what it loses there."""
-    from covidx.pipelines.external_test import test_externally
+    from covidx.pipelines.external_test import evaluate_externally
     from covidx.pipelines.run import estimate_lines, metrics_lines
     from covidx.pipelines.source import named_source
 
     mapping = dict(_pair(text) for text in mapped or [])
     source = named_source(data, card, labels=labels)
     assert source is not None
-    tested = test_externally(run, source, mapping, work=work, runs=runs, bars=terminal_bar)
+    tested = evaluate_externally(run, source, mapping, work=work, runs=runs, bars=terminal_bar)
     lines = ["", *metrics_lines(tested.metrics), "", *(f"  note: {note}" for note in tested.notes)]
     lines += ["", "lost from the run's own test set (95 % interval)"]
     lines += estimate_lines(tested.drops, width=12)

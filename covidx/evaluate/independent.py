@@ -34,6 +34,7 @@ def combined(estimates: Sequence[Estimate], weights: Sequence[float], method: st
 
     Examples
     --------
+    >>> from covidx.evaluate.proportions import wilson
     >>> parts = [Estimate(k / n, *wilson(k, n), n, "Wilson") for k, n in ((56, 70), (48, 80))]
     >>> print(combined(parts, (1, -1), "difference"))  # Newcombe's table II, example (a)
     0.20 (0.05 to 0.33)

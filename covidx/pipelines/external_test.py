@@ -32,7 +32,7 @@ from covidx.tables import MANIFEST, PREDICTIONS, read_table, table_digest, write
 from covidx.tracking import tracked
 from covidx.wording import counted
 
-__all__ = ["External", "test_externally"]
+__all__ = ["External", "evaluate_externally"]
 
 PIPELINE = "external_test"
 
@@ -47,7 +47,7 @@ class External:
     notes: list[str]
 
 
-def test_externally(
+def evaluate_externally(
     run: Path,
     source: Source,
     mapping: dict[str, str] | None = None,
