@@ -109,7 +109,7 @@ class Tracker:
         script: Path,
         classes: list[str],
         columns: Mapping[str, Literal["double", "string"]] | None = None,
-        told: Sequence[str] = (),
+        columns_of_text: Sequence[str] = (),
     ) -> None:
         """Log a bundle as a pyfunc: code around the bundle's files, no pickle.
 
@@ -126,7 +126,7 @@ class Tracker:
         columns : mapping, optional
             Columns of the table that it takes: name -> ``double`` or ``string``; by default
             ``path`` alone, which is returned, too.
-        told : sequence of str
+        columns_of_text : sequence of str
             Further columns of text in its answer.
         """
         inputs: list[ColSpec | TensorSpec] = [
@@ -134,7 +134,7 @@ class Tracker:
         ]
         outputs: list[ColSpec | TensorSpec] = [ColSpec("double", f"prob_{n}") for n in classes]
         outputs += [ColSpec("string", "path")] if columns is None else []
-        outputs += [ColSpec("string", name) for name in ("decision", "problem", *told)]
+        outputs += [ColSpec("string", name) for name in ("decision", "problem", *columns_of_text)]
         with _quiet():
             mlflow.pyfunc.log_model(
                 name="model",

@@ -111,8 +111,8 @@ def shortcuts_command(
     from covidx.audit.shortcuts import ShortcutSource
 
     place = store or _store_beside(manifest)
-    asked = ShortcutSource(bundle, manifest, place, splits, masks, segmenter)
-    verdict, page = _audit_shortcuts(asked, out)
+    source = ShortcutSource(bundle, manifest, place, splits, masks, segmenter)
+    verdict, page = _audit_shortcuts(source, out)
     typer.echo(f"\nverdict  {verdict}\nreport   {page}")
     raise typer.Exit(verdict == "fail")
 
@@ -187,16 +187,16 @@ def _audit_shortcuts_of_run(run: Path, out: Path, work: Path, store: Path | None
         return "not looked at"
     of_fusion = run / "bundle" / "image"
     bundle = of_fusion if of_fusion.is_dir() else run / "bundle"
-    asked = ShortcutSource(bundle, run / "manifest.parquet", store, run / "splits.parquet")
-    return _audit_shortcuts(asked, out)[0]
+    source = ShortcutSource(bundle, run / "manifest.parquet", store, run / "splits.parquet")
+    return _audit_shortcuts(source, out)[0]
 
 
-def _audit_shortcuts(asked: ShortcutSource, out: Path) -> tuple[str, Path]:
+def _audit_shortcuts(source: ShortcutSource, out: Path) -> tuple[str, Path]:
     """Audit a classifier, write the page, say what was found; the verdict, and the page."""
     from covidx.audit.shortcuts import audit_shortcuts, write_shortcuts
 
     with terminal_bar("images") as bar:
-        found = audit_shortcuts(asked, bar)
+        found = audit_shortcuts(source, bar)
     page = write_shortcuts(out, found)
     _tell("shortcuts", found.findings)
     return found.verdict, page

@@ -21,7 +21,7 @@ from covidx.inference.detection_bundle import DetectionBundle
 from covidx.inference.image import PARITY_TOLERANCE
 from covidx.inference.network_bundle import read_network, synthetic_patches, write_network
 from covidx.inference.prediction import Prediction, Predictions
-from covidx.inference.predictor import ImageInputPredictor, choose_device, device_of
+from covidx.inference.predictor import NetworkPredictor, choose_device
 from covidx.models.detectors import make_detector
 from covidx.segmentation.instances import link_boxes
 from covidx.volume import Volume
@@ -55,7 +55,7 @@ class DetectedBoxes:
 
 
 @dataclass(frozen=True, eq=False)
-class Detector(ImageInputPredictor):
+class Detector(NetworkPredictor):
     """A detector in memory, ready to box opacities.
 
     Parameters
@@ -70,11 +70,6 @@ class Detector(ImageInputPredictor):
 
     bundle: DetectionBundle
     model: FasterRCNN
-
-    @property
-    def device(self) -> torch.device:
-        """Where the network lies."""
-        return device_of(self.model)
 
     @classmethod
     def load(cls, folder: Path, device: str = "auto") -> Detector:

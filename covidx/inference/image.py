@@ -17,7 +17,7 @@ from covidx.imaging.bags import Bag, prepare
 from covidx.inference.image_bundle import ImageBundle, parity_bags
 from covidx.inference.network_bundle import read_network, write_network
 from covidx.inference.prediction import Prediction
-from covidx.inference.predictor import ImageInputPredictor, choose_device, decided, device_of
+from covidx.inference.predictor import NetworkPredictor, choose_device, decided
 from covidx.inference.slices import ImagePayload, slice_payload
 from covidx.models.bag import BagClassifier
 from covidx.volume import Volume
@@ -60,7 +60,7 @@ class Scores:
 
 
 @dataclass(frozen=True, eq=False)
-class ImagePredictor(ImageInputPredictor):
+class ImagePredictor(NetworkPredictor):
     """An image classifier (P1) in memory, ready to score.
 
     Parameters
@@ -73,11 +73,6 @@ class ImagePredictor(ImageInputPredictor):
 
     bundle: ImageBundle
     model: BagClassifier
-
-    @property
-    def device(self) -> torch.device:
-        """Where the network lies."""
-        return device_of(self.model)
 
     @classmethod
     def load(cls, folder: Path, device: str = "auto") -> ImagePredictor:

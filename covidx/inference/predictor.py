@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ImageInputPredictor",
+    "NetworkPredictor",
     "Predictor",
     "choose_device",
     "decided",
@@ -167,6 +168,18 @@ class ImageInputPredictor(Predictor, Protocol):
         """
         paths = [Path(path) for path in table["path"]]
         return self.predictions(Inputs(paths, None, Identities.keyed()))
+
+
+class NetworkPredictor(ImageInputPredictor, Protocol):
+    """A model that takes images, and is one network."""
+
+    model: Any
+    """A torch module, in evaluation mode."""
+
+    @property
+    def device(self) -> torch.device:
+        """Where the network lies."""
+        return device_of(self.model)
 
 
 class OfImages(Protocol):

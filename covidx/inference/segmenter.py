@@ -26,7 +26,7 @@ from covidx.inference.masks import (
 )
 from covidx.inference.network_bundle import read_network, synthetic_patches, write_network
 from covidx.inference.prediction import Prediction, Predictions
-from covidx.inference.predictor import ImageInputPredictor, choose_device, device_of
+from covidx.inference.predictor import NetworkPredictor, choose_device
 from covidx.inference.segmentation_bundle import (
     SegmentationBundle,
     build_network,
@@ -51,7 +51,7 @@ OVERLAP = 0.5
 
 
 @dataclass(frozen=True, eq=False)
-class Segmenter(ImageInputPredictor):
+class Segmenter(NetworkPredictor):
     """A segmenter in memory, ready to use.
 
     Parameters
@@ -69,11 +69,6 @@ class Segmenter(ImageInputPredictor):
     bundle: SegmentationBundle
     model: nn.Module
     probabilities: bool = False
-
-    @property
-    def device(self) -> torch.device:
-        """Where the network lies."""
-        return device_of(self.model)
 
     @classmethod
     def load(cls, folder: Path, device: str = "auto") -> Segmenter:

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from covidx.ingest.deid.confidentiality import DEFAULT_RETAIN, Retain, options_of
     from covidx.ingest.deid.copies import Copies, deidentify
     from covidx.ingest.exchange import from_highdicom, from_metatensor, to_highdicom, to_metatensor
-    from covidx.ingest.find.scan import find_files
+    from covidx.ingest.find.scan import need_files
     from covidx.ingest.identity import Identities
     from covidx.ingest.linkage import read_linkage
     from covidx.ingest.nifti import from_nibabel, to_nibabel

@@ -21,7 +21,7 @@ from covidx.cohort import (
 )
 from covidx.errors import InvalidInputError, InvalidTableError
 from covidx.imaging.pairs import Groups
-from covidx.ingest import Identities, IngestResult, find_files, ingest, load_image
+from covidx.ingest import Identities, IngestResult, ingest, load_image, need_files
 from covidx.pipelines.masks import TrueMasks, phantom_masks
 from covidx.pipelines.progress import Bars
 from covidx.pipelines.source import Source, store_folder
@@ -115,11 +115,11 @@ def check_source(source: Source, parts: int) -> None:
     Raises
     ------
     InvalidInputError
-        As `find_files`; ``LABELS_MISSING``.
+        As `need_files`; ``LABELS_MISSING``.
     InvalidTableError
         As `read_labels`; ``ONE_CLASS``, ``POSITIVE_UNKNOWN``, ``TOO_FEW_GROUPS``.
     """
-    find_files(source.images)
+    need_files(source.images)
     if source.labels is not None:
         rows = read_labels(source.labels)
         _classes(rows, source)

@@ -116,7 +116,7 @@ def evaluate_table(
 
 def _study(read: Predictions, how: ThresholdRule, source: Input) -> tuple[Study, list[str]]:
     """One arm of a table, and what was assumed to read it."""
-    positive, said = (source.positive, []) if source.positive else read.positive()
+    positive, notes = (source.positive, []) if source.positive else read.positive()
     study = make_study(
         read.table,
         how,
@@ -126,8 +126,8 @@ def _study(read: Predictions, how: ThresholdRule, source: Input) -> tuple[Study,
         by_group_alone=source.trust_groups,
     )
     if source.trust_groups:
-        said = [*said, "Intervals go by group_id alone, as --trust-groups states."]
-    return study, [*read.assumed, *said]
+        notes = [*notes, "Intervals go by group_id alone, as --trust-groups states."]
+    return study, [*read.assumed, *notes]
 
 
 def _write(found: Evaluation, source: Input, out: Path, withheld: float) -> None:
@@ -221,13 +221,13 @@ def compare_tables(
     make_folder(out)
     make_folder(out / "figures")
     studies: list[Study] = []
-    said: dict[str, list[str]] = {}  # sentence -> tables
+    tables_of: dict[str, list[str]] = {}  # sentence -> tables
     for source in sources:
         study, lines = _study(read_predictions(source.predictions), how, source)
         for line in lines:
-            said.setdefault(line, []).append(source.predictions.name)
+            tables_of.setdefault(line, []).append(source.predictions.name)
         studies.append(study)
-    assumed = [f"{', '.join(tables)}: {line}" for line, tables in said.items()]
+    assumed = [f"{', '.join(tables)}: {line}" for line, tables in tables_of.items()]
     names = _names(sources, studies)
     if len(studies[0].folds) > 1:
         assumed.append("The tables have folds: differences are means of the folds' differences.")

@@ -81,8 +81,8 @@ def evaluate_externally(
     bundle = predictor.bundle
     record = RunFolder(PIPELINE, runs)
     with record.closing(), tracked(PIPELINE, record.run_id, runs) as tracker:
-        said = {"run": run.resolve().name, "bundle_sha256": bundle.sha256, "map": mapping or {}}
-        record.record.details["tested"] = said
+        tested = {"run": run.resolve().name, "bundle_sha256": bundle.sha256, "map": mapping or {}}
+        record.record.details["tested"] = tested
         record.record.mlflow_run_id = tracker.run_id
         classes = Classes(tuple(bundle.classes), bundle.positive)
         with record.step("ingest"):

@@ -47,8 +47,8 @@ class Evidence(DataEvidence):
         return f"The whole model, with known answers to made-up cases: {self._to('bundle')}"
 
     def _software(self) -> str | None:
-        said = ", ".join(f"{k} {v}" for k, v in self.run.record.versions.items())
-        return f"{said}; digest of the lock: {self._to('run.json')}"
+        text = ", ".join(f"{k} {v}" for k, v in self.run.record.versions.items())
+        return f"{text}; digest of the lock: {self._to('run.json')}"
 
     def _code(self) -> str | None:
         commit = self.run.record.git_commit
@@ -107,10 +107,10 @@ class Evidence(DataEvidence):
     def _decisions(self) -> str | None:
         if "metrics_recompute" not in self.passed:
             return None
-        said = ", ".join(
+        text = ", ".join(
             f"{name} {_estimate(self.run.metrics[name])}" for name in ("sensitivity", "specificity")
         )
-        return f"{said}: {self._to('confusion.json')}"
+        return f"{text}: {self._to('confusion.json')}"
 
     def _failures(self) -> str | None:
         counts = self.run.confusion.get("at_threshold", {})

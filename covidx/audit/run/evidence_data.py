@@ -45,17 +45,17 @@ class DataEvidence:
     def _source(self) -> str | None:
         if self.card is None:
             return None
-        said = f"Data card of {self.card.identifier} ({self.card.domain}), {self.card.citation}"
-        return f"{said} Digest in {self._to('run.json')}"
+        text = f"Data card of {self.card.identifier} ({self.card.domain}), {self.card.citation}"
+        return f"{text} Digest in {self._to('run.json')}"
 
     def _exclusions(self) -> str | None:
         if self.run.manifest is None:
             return None
         table = pd.read_parquet(self.run.folder / "quarantine.parquet")
         codes = (table["kind"].str.replace("_", " ") + " " + table["code"]).value_counts()
-        said = ", ".join(f"{n} {what}" for what, n in codes.sort_index().items())
+        text = ", ".join(f"{n} {what}" for what, n in codes.sort_index().items())
         where = self._to("quarantine.parquet")
-        return f"Files not used, each with its reason: {said or 'none'}. {where}"
+        return f"Files not used, each with its reason: {text or 'none'}. {where}"
 
     def _preprocessing(self) -> str | None:
         return f"One pipeline for all rows: {self._to('bundle/bundle.json')}"
@@ -98,10 +98,10 @@ class DataEvidence:
 
     def _division(self) -> str | None:
         counts = self.run.splits.drop_duplicates(["role", "group_id"])["role"].value_counts()
-        said = ", ".join(f"{counts.get(role, 0)} {role}" for role in ROLES)
+        text = ", ".join(f"{counts.get(role, 0)} {role}" for role in ROLES)
         how = self.config.get("division", {"by": "patient"})["by"]
         where = self._to("splits.parquet")
-        return f"By {how}, no group divided, seed {self.config['seed']}: {said} groups. {where}"
+        return f"By {how}, no group divided, seed {self.config['seed']}: {text} groups. {where}"
 
     def _disjoint(self) -> str | None:
         if "groups_and_patients" not in self.passed:
@@ -115,12 +115,12 @@ class DataEvidence:
         table = self.run.predictions
         table = table[table["arm"] == self.run.arm]
         counts = table.groupby(["role", "label"])["patient_id"].nunique().unstack(fill_value=0)
-        said = "; ".join(
+        text = "; ".join(
             f"{role}: " + ", ".join(f"{n} {name}" for name, n in counts.loc[role].items())
             for role in ROLES
             if role in counts.index
         )
-        return f"Patients: {said}. {self._to('predictions.parquet')}"
+        return f"Patients: {text}. {self._to('predictions.parquet')}"
 
     def _characteristics(self) -> str | None:
         rows = self._people()

@@ -38,9 +38,9 @@ def threshold_finding(run: RunParts) -> Finding:
         compare("bundle.json: threshold", value, again.threshold)
         compare("bundle.json: rule", rule, again.rule)
         compare("bundle.json: origin", origin, again.origin)
-        said_of = run.metrics.get("sensitivity", {})
-        compare("metrics.json: threshold", said_of.get("threshold"), again.threshold)
-        compare("metrics.json: origin", said_of.get("threshold_origin"), again.text)
+        sensitivity = run.metrics.get("sensitivity", {})
+        compare("metrics.json: threshold", sensitivity.get("threshold"), again.threshold)
+        compare("metrics.json: origin", sensitivity.get("threshold_origin"), again.text)
         compare("confusion.json: threshold", run.confusion.get("threshold"), again.threshold)
     if role not in HONEST_ROLES:
         found = f"not {' or '.join(HONEST_ROLES)}"
@@ -61,8 +61,8 @@ def threshold_finding(run: RunParts) -> Finding:
 
 def _rule(run: RunParts) -> OperatingRule:
     """As the configuration of the run has it; runs of earlier versions name Youden's index."""
-    said = run.record.config.get("operating_point", "youden")
-    return OperatingRule.model_validate({"rule": said} if isinstance(said, str) else said)
+    rule = run.record.config.get("operating_point", "youden")
+    return OperatingRule.model_validate({"rule": rule} if isinstance(rule, str) else rule)
 
 
 def metrics_finding(run: RunParts) -> Finding:

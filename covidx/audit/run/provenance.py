@@ -83,22 +83,22 @@ def code_finding(run: AnyRun) -> Finding:
     looked = "the Python files of covidx that shape a result, by one digest over all; git commit"
     recorded, here = run.record.code_sha256, code_digest()
     then, now = run.record.git_commit, git_commit()
-    said = f"Trained at commit {then or 'unknown'}; this is {now or 'unknown'}."
+    commits = f"Trained at commit {then or 'unknown'}; this is {now or 'unknown'}."
     same = recorded == here if recorded else then == now and not str(then).endswith("+changes")
     if same:
         sure = CERTAIN if recorded else "As sure as git: the run has no digest of its code."
-        return Finding(name, title, "pass", looked, f"It is the code that trained. {said}", sure)
+        return Finding(name, title, "pass", looked, f"It is the code that trained. {commits}", sure)
     if not recorded:
         return Finding(
             name,
             title,
             "note",
             looked,
-            said,
+            commits,
             "The run has no digest of its code.",
             _check_out(then),
         )
-    found = f"It is not the code that trained. {said}"
+    found = f"It is not the code that trained. {commits}"
     return Finding(name, title, "fail", looked, found, CERTAIN, _check_out(then))
 
 

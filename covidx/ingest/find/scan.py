@@ -20,7 +20,7 @@ from covidx.ingest.find.dicomdir import MEDIA_DIRECTORY, Named, named_files
 from covidx.ingest.find.formats import START_BYTES, Format, format_of, why_not_read
 from covidx.ingest.quiet import quiet
 
-__all__ = ["Found", "Progress", "check_apart", "find_files", "look_at"]
+__all__ = ["Found", "Progress", "check_apart", "find_files", "look_at", "need_files"]
 
 Progress = Callable[[str, int, int], None]
 """Called with (what is being done, done, total)."""
@@ -56,6 +56,40 @@ class Found:
     named: tuple[Named, ...] = ()
 
 
+def need_files(source: Path) -> None:
+    """Refuse a `source` without files; it is searched to the first one alone.
+
+    Raises
+    ------
+    InvalidInputError
+        ``SOURCE_MISSING``, ``SOURCE_UNREADABLE`` or ``SOURCE_EMPTY``.
+    """
+    if source.is_file():
+        return
+    if not source.is_dir():
+        raise InvalidInputError(
+            "SOURCE_MISSING",
+            "There is no such file or folder.",
+            path=source,
+            hint="Check the path.",
+        )
+    first = next(_walk(source), None)
+    if first == source:
+        raise InvalidInputError(
+            "SOURCE_UNREADABLE",
+            "The folder may not be opened.",
+            path=source,
+            hint="Ask its owner for permission to read it.",
+        )
+    if first is None:
+        raise InvalidInputError(
+            "SOURCE_EMPTY",
+            "The folder holds no files.",
+            path=source,
+            expected="DICOM, NIfTI, PNG or JPEG files at any depth",
+        )
+
+
 def find_files(source: Path) -> list[Path]:
     """Every file at or below `source`, at any depth, in a fixed order.
 
@@ -66,33 +100,10 @@ def find_files(source: Path) -> list[Path]:
     Raises
     ------
     InvalidInputError
-        ``SOURCE_MISSING``, ``SOURCE_UNREADABLE`` or ``SOURCE_EMPTY``.
+        As `need_files`.
     """
-    if source.is_file():
-        return [source]
-    if not source.is_dir():
-        raise InvalidInputError(
-            "SOURCE_MISSING",
-            "There is no such file or folder.",
-            path=source,
-            hint="Check the path.",
-        )
-    files = sorted(_walk(source))
-    if source in files:
-        raise InvalidInputError(
-            "SOURCE_UNREADABLE",
-            "The folder may not be opened.",
-            path=source,
-            hint="Ask its owner for permission to read it.",
-        )
-    if not files:
-        raise InvalidInputError(
-            "SOURCE_EMPTY",
-            "The folder holds no files.",
-            path=source,
-            expected="DICOM, NIfTI, PNG or JPEG files at any depth",
-        )
-    return files
+    need_files(source)
+    return [source] if source.is_file() else sorted(_walk(source))
 
 
 def _walk(source: Path) -> Iterator[Path]:

@@ -102,8 +102,8 @@ def compare_models(
     list of ModelLine
         Each on the test rows that both it and P2 have a score of.
     """
-    unseen = rows.only(rows.table["role"] != "train")
-    test = unseen.only(unseen.table["role"] == "test")
+    held_out = rows.only(rows.table["role"] != "train")
+    test = held_out.only(held_out.table["role"] == "test")
     chosen = best.score(test.table)
     lines, tables = [], []
     for one in [best, *others, *([control] if control else [])]:
@@ -127,10 +127,10 @@ def compare_models(
         )
         if one is not best:
             arm = f"p2-{one.recipe.name}"
-            scored = one.score(unseen.table)
+            scored = one.score(held_out.table)
             tables.append(
                 predictions_of(
-                    unseen, scored, run_id=run.run_id, arm=arm, split_sha256=split_sha256
+                    held_out, scored, run_id=run.run_id, arm=arm, split_sha256=split_sha256
                 )
             )
     if tables:

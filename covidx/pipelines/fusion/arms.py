@@ -73,7 +73,7 @@ class ImageTrainer:
         """On all of them."""
         return self._on(self.joined.images)
 
-    def unseen(self, folds: int, bars: Bars) -> OutOfFold:
+    def out_of_fold(self, folds: int, bars: Bars) -> OutOfFold:
         """Out-of-fold scores of them, each by a network trained without the patient's fold.
 
         Parameters
@@ -132,14 +132,14 @@ class ClinicalArm:
     ----------
     models : dict
         Name of the recipe -> the model fitted on all training patients.
-    unseen : dict
+    out_of_fold : dict
         Name of the recipe -> out-of-fold log odds of the training patients.
     control : Fitted, optional
         On the pattern of missing values alone; None where nothing is missing.
     """
 
     models: dict[str, Fitted]
-    unseen: dict[str, OutOfFold]
+    out_of_fold: dict[str, OutOfFold]
     control: Fitted | None
 
     @property
@@ -167,7 +167,7 @@ def train_clinical_arm(
     train = joined.rows.only(joined.rows.table["role"] == "train")
     how = {"seed": config.seed, "folds": config.inner_folds}
     recipes = [recipe for recipe in config.recipes if recipe.kind != FORMULA]
-    fitted, unseen = [], {}
+    fitted, out_of_fold = [], {}
     cut = held_out(train.table, train.truth, folds, config.seed)
     with bars("P2") as bar:
         for done, recipe in enumerate(recipes, 1):
@@ -176,9 +176,11 @@ def train_clinical_arm(
             def score(inner: Mask, out: Mask, one: Fitted = one) -> FloatArray:
                 return logit(refit(one, train.only(inner), **how).score(train.table[out]))
 
-            unseen[recipe.name] = cross_fit(train.table, cut, score)
+            out_of_fold[recipe.name] = cross_fit(train.table, cut, score)
             fitted.append(one)
             bar(done, len(recipes))
     best = best_of(fitted)
     ordered = [best, *(one for one in fitted if one is not best)]
-    return ClinicalArm({one.recipe.name: one for one in ordered}, unseen, fit_control(train, **how))
+    return ClinicalArm(
+        {one.recipe.name: one for one in ordered}, out_of_fold, fit_control(train, **how)
+    )

@@ -58,7 +58,7 @@ def fit_candidate(
     recipe: FusionRecipe,
     arms: Arms,
     positive: str,
-    unseen: tuple[OutOfFold, ClinicalArm],
+    out_of_fold: tuple[OutOfFold, ClinicalArm],
     image: ImageTraining,
     seed: int,
     folder: Path,
@@ -73,7 +73,7 @@ def fit_candidate(
         All patients, with role.
     positive : str
         The positive class.
-    unseen : (OutOfFold, ClinicalArm)
+    out_of_fold : (OutOfFold, ClinicalArm)
         Out-of-fold scores of the training patients by either arm, which late fusion and stacking
         are fitted on.
     image : ImageTraining
@@ -86,15 +86,15 @@ def fit_candidate(
     patients = arms.patients
     truth = patients["label"] == positive
     if recipe.learning is None:
-        by_image, clinic = unseen
+        by_image, clinic = out_of_fold
         train = (patients["role"] == "train").to_numpy()
         by_patient = truth[train].set_axis(patients.loc[train, "patient_id"])
         names = list(clinic.models) if recipe.kind == "stacking" else [clinic.best]
-        late = fit_late(by_patient, by_image, {name: clinic.unseen[name] for name in names})
+        late = fit_late(by_patient, by_image, {name: clinic.out_of_fold[name] for name in names})
         return Candidate(recipe, late, arms)
     learnt = (patients["role"] != "test").to_numpy()
     known = np.asarray(truth[learnt], dtype=np.float64)
-    columns = unseen[1].models[unseen[1].best].features
+    columns = out_of_fold[1].models[out_of_fold[1].best].features
     joint = fit_joint(recipe, arms.only(learnt), columns, known, image, seed, folder)
     if joint.bag is not None:
         arms = with_features(arms, image.features_of(joint.bag))

@@ -144,10 +144,10 @@ def judge(
     """
     how = ThresholdRule(rule.rule, rule.target, rule.prevalence)
     bundle, role = predictor.bundle, arms.patients["role"].to_numpy(str)
-    unseen = arms.only(role != "train")
+    held_out = arms.only(role != "train")
     tables = {
         name: predictions_of(
-            unseen,
+            held_out,
             scores[role != "train"],
             arm=name,
             classes=bundle.classes,
@@ -220,13 +220,13 @@ def _write_contributions(path: Path, predictor: FusionPredictor, arms: Arms) -> 
     DataFrame
         patient_id, label, score, called, base, image, clinic, arms_used.
     """
-    bundle, spoke = predictor.bundle, arms.available
+    bundle, available = predictor.bundle, arms.available
     parts = predictor.fuser.contributions(arms)
-    table = arms.patients[["patient_id", "label"]].assign(score=parts.scores(spoke))
+    table = arms.patients[["patient_id", "label"]].assign(score=parts.scores(available))
     called = bundle.threshold.operating_point.decide(table["score"].to_numpy())
     table["called"] = np.where(called, bundle.positive, f"not {bundle.positive}")
     terms = {"base": parts.base, "image": parts.image, "clinic": parts.clinical}
-    table = table.assign(**terms, arms_used=spoke)
+    table = table.assign(**terms, arms_used=available)
     table = table.sort_values("score", ascending=False, ignore_index=True)
     with replacing(path) as temporary:
         table.to_csv(temporary, index=False, float_format="%.6g", lineterminator="\n")
@@ -249,7 +249,7 @@ def _evaluate_arms(run: Path, positive: str, how: ThresholdRule, beside: pd.Data
     if len(beside.columns) > 1:
         write_table(beside, run / "strata.parquet", CLINICAL)
         clinical = [run / "strata.parquet"]
-    said = "ct_normal" in beside and (beside["ct_normal"] == "1").any()
+    known = "ct_normal" in beside and (beside["ct_normal"] == "1").any()
     evaluate_table(
         Input(
             run / "predictions.parquet",
@@ -259,6 +259,6 @@ def _evaluate_arms(run: Path, positive: str, how: ThresholdRule, beside: pd.Data
             clinical=clinical,
         ),
         how,
-        Asked(normal_ct="ct_normal=1" if said else None),
+        Asked(normal_ct="ct_normal=1" if known else None),
         run / "evaluation",
     )

@@ -121,7 +121,7 @@ def train_fusion(
             draft = make_bundle(fitted.model, recipe, cohort, images, joined.splits, run.run_id)
             draft = with_threshold(draft, cache, images, config.operating_point)
             image = draft.save(run.bundle / IMAGE_FOLDER)
-            image_unseen = trainer.unseen(config.inner_folds, bars)
+            image_out_of_fold = trainer.out_of_fold(config.inner_folds, bars)
         run.tracker.curves(fitted.curves)
         with run.step("train P2"):
             clinic = train_clinical_arm(p2, joined, config.inner_folds, bars)
@@ -135,7 +135,7 @@ def train_fusion(
                 joined.rows.table.set_index("patient_id")[joined.rows.names],
                 clinic.models,
             )
-            candidates = _candidates(config, arms, image, image_unseen, clinic, trainer)
+            candidates = _candidates(config, arms, image, image_out_of_fold, clinic, trainer)
             positive = joined.rows.classes.positive
             chosen, aurocs = choose(candidates, positive)
             assert both.card.clinical is not None
@@ -209,7 +209,7 @@ def train_fusion(
             metrics=results.metrics,
             artifacts=("evaluation", "arms.json", "predictions.parquet"),
             model=lambda tracker: tracker.model(
-                run.bundle, SERVED, bundle.classes, inputs, told=["arms_used"]
+                run.bundle, SERVED, bundle.classes, inputs, columns_of_text=["arms_used"]
             ),
         )
 
@@ -218,7 +218,7 @@ def _candidates(
     config: TrainFusion,
     arms: Arms,
     image: ImagePredictor,
-    image_unseen: OutOfFold,
+    image_out_of_fold: OutOfFold,
     clinic: ClinicalArm,
     trainer: ImageTrainer,
 ) -> list[Candidate]:
@@ -233,8 +233,8 @@ def _candidates(
     candidates = []
     for recipe in config.recipes:
         folder = trainer.run.checkpoints(recipe, config.seed, images, image.bundle.sha256)
-        unseen = (image_unseen, clinic)
+        out_of_fold = (image_out_of_fold, clinic)
         candidates.append(
-            fit_candidate(recipe, arms, positive, unseen, training, config.seed, folder)
+            fit_candidate(recipe, arms, positive, out_of_fold, training, config.seed, folder)
         )
     return candidates
