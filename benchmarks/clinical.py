@@ -27,8 +27,6 @@ from covidx.config import load_config
 from covidx.evaluate import Estimate, choose_operating_point, evaluate, evaluate_folds
 from covidx.pipelines.clinical.config import TRAIN_CLINICAL, TrainClinical
 
-__all__ = ["einstein", "israel"]
-
 SEED = 0
 BOOSTING = ClinicalRecipe(name="boosting", kind="boosting", missing="native")
 AUTHORS = Division.model_validate(

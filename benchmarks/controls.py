@@ -22,14 +22,6 @@ from sklearn.preprocessing import StandardScaler
 
 from covidx.cohort import Splits
 
-__all__ = [
-    "ControlScores",
-    "border_features",
-    "histogram_features",
-    "metadata_features",
-    "run_control",
-]
-
 FloatArray = NDArray[np.float64]
 
 SIDE, FRAME = 24, 2

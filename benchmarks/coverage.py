@@ -23,8 +23,6 @@ from covidx.evaluate.metrics import evaluate_rows
 from covidx.evaluate.prevalence import predictive_values
 from covidx.evaluate.scores import score_estimates
 
-__all__ = ["CELLS", "Cell", "Tally", "simulate"]
-
 TABLES, MORE_TABLES, DOUBTFUL = 400, 2000, 0.94
 PREVALENCE, SKILL, WITHIN = 0.4, 1.5, 0.5
 """Share of positive patients, distance of the classes in standard deviations (AUROC 0.86), and the

@@ -9,8 +9,6 @@ from benchmarks.coverage import CELLS, Cell, Tally, simulate
 from benchmarks.results import RESULTS, Result, commit_now, record
 from covidx.evaluate import wilson
 
-__all__ = ["coverage", "write"]
-
 COMMAND = "python -m benchmarks coverage"
 DOCUMENT = Path(__file__).parents[1] / "docs" / "evaluation.md"
 BEGIN, END = "<!-- coverage: begin -->", "<!-- coverage: end -->"

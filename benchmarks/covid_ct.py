@@ -20,8 +20,6 @@ from covidx.config import load_config
 from covidx.evaluate import Estimate, evaluate_folds, paired_difference
 from covidx.pipelines.image.config import TRAIN_CT, TrainCT
 
-__all__ = ["by_group", "by_image", "controls", "prepared"]
-
 COMMAND = "python -m benchmarks covid-ct"
 SET = "covid-ct"
 

@@ -19,8 +19,6 @@ from covidx.evaluate import Estimate, OperatingPoint, evaluate_folds
 from covidx.pipelines.image.config import TRAIN_CXR, TrainCXR
 from covidx.tables import PROBABILITY_PREFIX
 
-__all__ = ["between", "by_group", "by_image", "controls", "prepared"]
-
 COMMAND = "python -m benchmarks darkcovidnet"
 SET = "darkcovidnet"
 THREE, TWO, NIH = "3class_{}_accuracy", "2class_{}_accuracy", "pneumonia_in_nih_{}_auroc"

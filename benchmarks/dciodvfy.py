@@ -34,8 +34,6 @@ from covidx.export import (
 from covidx.ingest import Identities
 from covidx.phantom import generate_cohort
 
-__all__ = ["dciodvfy_errors", "derived", "faults"]
-
 PATIENTS, SEED = 3, 0
 """One patient of each simulated scanner."""
 MADE = ("axial", "axial-backwards", "coronal", "sagittal-mr", "double-oblique", "tilt-minus-20")

@@ -22,8 +22,6 @@ from covidx.constants import AIR_HU
 from covidx.ingest import Identities, ReadImage, Rules, read_images
 from covidx.phantom import generate_cohort
 
-__all__ = ["SAME_MM", "Case", "Compared", "cases", "compare", "version"]
-
 OPTIONS = ("-z", "n", "-b", "n", "-p", "n", "-f", "%s_%t")
 """Uncompressed, no sidecar; Philips's values by the rescale of DICOM, not by private attributes."""
 SAME_MM = 1e-3

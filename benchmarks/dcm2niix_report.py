@@ -15,8 +15,6 @@ from benchmarks.results import RESULTS, Result, commit_now, record
 from covidx.evaluate.proportions import wilson
 from covidx.files import read_json, replacing, write_json
 
-__all__ = ["DOCUMENT", "LIST", "WHY", "markdown", "measure", "results", "why"]
-
 COMMAND = "python -m benchmarks dcm2niix"
 LIST = Path(__file__).with_name("dcm2niix.json")
 """Every series with what both made of it."""

@@ -17,8 +17,6 @@ from covidx.phantom import draw_patient, render
 from covidx.pipelines.detection.scores import Scan, compare_scans
 from covidx.volume import Volume
 
-__all__ = ["detection", "fresh_scans", "results_of"]
-
 COMMAND = "python -m benchmarks detection"
 PATIENTS, SEED = 30, 8383
 """Fixed here; no network was trained on this seed, and no choice made by it."""

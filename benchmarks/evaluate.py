@@ -12,8 +12,6 @@ import pandas as pd
 from benchmarks.results import Result, result_of_runs
 from benchmarks.verb import measured
 
-__all__ = ["evaluate_200k", "made_up_predictions"]
-
 COMMAND = "python -m benchmarks evaluate"
 ROWS = 200_000
 VALIDATION_ROWS = 20_000

@@ -24,8 +24,6 @@ from covidx.phantom.radiograph import PhantomRadiograph, render_radiograph
 from covidx.phantom.scene import view_of
 from covidx.phantom.tampering import crop_radiograph, cropped_shape
 
-__all__ = ["COPY_FLAWS", "PATIENTS", "POOL_SEED", "Pool", "render_pool", "write_cohort"]
-
 PATIENTS = 120
 POOL_SEED = 90_003
 """Another seed than any cohort's. Those of 90,001 and 90,002 were looked at: each had one false

@@ -31,8 +31,6 @@ from covidx.pipelines.image.config import TRAIN_CT, TRAIN_CXR, TrainCT, TrainCXR
 from covidx.pipelines.progress import silent
 from covidx.pipelines.source import Source
 
-__all__ = ["MARKER", "FreshFilms", "drawn", "faults_of", "fresh_films", "shortcut_alarms"]
-
 COMMAND = "python -m benchmarks flaws"
 MARKER = "corner-marker"
 FRESH = 300

@@ -23,8 +23,6 @@ from covidx.evaluate import wilson_estimate
 from covidx.phantom import FLAWS, GENERATOR_VERSION, beam_digest, effects_digest
 from covidx.report.canvas import CLASS_COLOURS, DPI, save
 
-__all__ = ["FOUND_BY", "draw_power", "faults", "flaws"]
-
 COMMAND = "python -m benchmarks flaws"
 FIGURE = Path(__file__).parents[1] / "docs" / "images" / "flaws.png"
 FOUND_BY = {

@@ -27,8 +27,6 @@ from covidx.runs import versions
 from covidx.tables import PREDICTIONS, read_table, table_digest, write_table
 from covidx.training import Fit, fit_classifier
 
-__all__ = ["Study", "Validated", "cross_validate", "make_study"]
-
 FOLDS = 5
 SHAPES_A_FOLD = (
     "imaging",

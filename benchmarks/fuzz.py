@@ -33,8 +33,6 @@ from covidx.ingest.quiet import quiet
 from covidx.phantom import generate_cohort
 from covidx.volume import Volume
 
-__all__ = ["MUTATIONS", "corpus", "fuzz", "mutated"]
-
 COMMAND = "python -m benchmarks fuzz"
 FILES = 20_000
 SEED = 2026

@@ -16,8 +16,6 @@ from benchmarks.results import Result, commit_now
 from covidx.files import sha256_bytes
 from covidx.phantom import generate_cohort
 
-__all__ = ["kill_points_survived"]
-
 COMMAND = "python -m benchmarks kill"
 POINTS = 50
 PATIENTS = 5

@@ -13,8 +13,6 @@ from covidx.phantom import draw_patient, render
 from covidx.segmentation import MaskScores, compare_masks, segment_lungs, summarise
 from covidx.volume import Volume
 
-__all__ = ["ct_volumes_lungs", "lungs", "phantom_lungs"]
-
 Find = Callable[[Volume], np.ndarray]
 """A volume -> its lungs, above 0."""
 COMMAND = "python -m benchmarks lungs"

@@ -38,17 +38,6 @@ from covidx.pipelines.fusion.config import TrainFusion
 from covidx.pipelines.image.config import TRAIN_CT, TrainCT, TrainImage
 from covidx.volume import Volume
 
-__all__ = [
-    "Fresh",
-    "aurocs",
-    "check_bundle",
-    "fresh_patients",
-    "in_processes",
-    "phantom",
-    "plain",
-    "record_controls",
-]
-
 COMMAND = "python -m benchmarks phantom"
 PATIENTS, SEED = 300, 7
 """Fixed here; another seed than any training's (checked against train_ct.yaml)."""

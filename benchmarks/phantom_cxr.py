@@ -24,8 +24,6 @@ from covidx.pipelines.image.config import TRAIN_CXR, TrainCXR
 from covidx.tables import PROBABILITY_PREFIX
 from covidx.volume import Volume
 
-__all__ = ["phantom_cxr", "score_fresh"]
-
 COMMAND = "python -m benchmarks phantom-cxr"
 
 

@@ -21,8 +21,6 @@ from covidx.imaging.bags import window
 from covidx.phantom import draw_patient, render
 from covidx.segmentation import dice, segment_slice_lungs
 
-__all__ = ["Slices", "look_at_slices", "picture_lungs"]
-
 LEVELS, WIDTHS = (-700.0, -400.0), (900.0, 1600.0)
 """HU that lung windows are drawn from, for each slice anew."""
 SHOWS_LUNG = 0.25

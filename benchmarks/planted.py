@@ -10,8 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-__all__ = ["WAYS", "plant"]
-
 Grey = NDArray[np.uint8]
 Random = np.random.Generator
 

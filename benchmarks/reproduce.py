@@ -11,8 +11,6 @@ from covidx.errors import InvalidInputError
 from covidx.pipelines.source_record import recall_source
 from covidx.runs import read_record
 
-__all__ = ["reproduce", "result_of_comparison"]
-
 COMMAND = "python -m benchmarks reproduce"
 
 

@@ -19,16 +19,6 @@ from covidx.evaluate import Estimate
 from covidx.files import read_json, write_json
 from covidx.runs import git_commit
 
-__all__ = [
-    "RESULTS",
-    "Result",
-    "commit_now",
-    "read_results",
-    "record",
-    "result_of",
-    "result_of_runs",
-]
-
 RESULTS = Path(__file__).with_name("results.json")
 
 

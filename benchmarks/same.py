@@ -33,8 +33,6 @@ from covidx.errors import StoreError
 from covidx.files import read_json, replacing_folder, sha256_json, write_json
 from covidx.runs import machine
 
-__all__ = ["Side", "main"]
-
 ROOT = Path(__file__).resolve().parent.parent
 MAIN = """
 import os, covidx.cli

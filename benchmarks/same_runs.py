@@ -16,8 +16,6 @@ from safetensors.numpy import load_file
 
 from benchmarks.same_values import KEYS, Comparison, compare_tables, compare_tensors, names_now
 
-__all__ = ["compare_numbers", "compare_pipelines", "compare_run_folders"]
-
 TABLES = ("predictions", "models", "contributions", "scores", "boxes", "truth")
 """Names of the tables to compare, each .parquet or .csv; a new name belongs here too."""
 RESULTS = ("threshold", "lines", "scale", "prior", "half_width", "anchors")

@@ -15,8 +15,6 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-__all__ = ["KEYS", "RENAMED", "Comparison", "compare_tables", "compare_tensors", "names_now"]
-
 RENAMED = (
     (r"(.+)_found", r"\1_predicted"),  # predictions.csv of readers' scores
     (r"find", "detection"),  # boxes.csv: the number of the opacity in its scan

@@ -21,8 +21,6 @@ from benchmarks.results import RESULTS, Result, record, result_of_runs
 from benchmarks.speed import join_series, write_large_series
 from benchmarks.verb import measured
 
-__all__ = ["segment_speed"]
-
 COMMAND = "python -m benchmarks segment-speed"
 SLICES, SIDE, RUNS = 400, 512, 2
 TIMES = 8

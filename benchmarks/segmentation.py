@@ -21,8 +21,6 @@ from covidx.segmentation import MaskScores, compare_masks, radiograph_flags, sum
 from covidx.segmentation.threshold import threshold_opacities
 from covidx.volume import Volume
 
-__all__ = ["finished_run", "hannover", "phantom_scores", "radiographs", "segmentation"]
-
 COMMAND = "python -m benchmarks segmentation"
 PATIENTS, SEED = 30, 7272
 """Fixed here; no network was trained on this seed, and no choice made by it (6161 was seen once,

@@ -24,8 +24,6 @@ from pydicom.uid import (
     RLELossless,
 )
 
-__all__ = ["LANDMARK", "SERIES", "Series", "legacy_converted", "write"]
-
 FloatArray = NDArray[np.float64]
 
 LANDMARK = np.array([12.0, -30.0, 55.0])

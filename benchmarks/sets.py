@@ -25,8 +25,6 @@ from covidx.pipelines.image.config import TrainImage
 from covidx.pipelines.progress import silent
 from covidx.pipelines.source import Source, find_card
 
-__all__ = ["Controlled", "prepare_set", "run_controls"]
-
 
 @dataclass(frozen=True, eq=False)
 class Controlled:

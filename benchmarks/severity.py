@@ -17,8 +17,6 @@ from covidx.pipelines.radiograph_severity.train import train_radiograph_severity
 from covidx.pipelines.run import TrainedRun
 from covidx.pipelines.source import Source
 
-__all__ = ["severity"]
-
 COMMAND = "python -m benchmarks severity"
 PUBLISHED = {"extent": 1.14, "opacity": 0.78}
 """Cohen et al., arXiv:2005.11856: mean absolute errors, of another division of the set."""

@@ -27,8 +27,6 @@ from covidx.pipelines.source import Source, find_card
 from covidx.pipelines.source_record import store_of
 from covidx.runs import read_record
 
-__all__ = ["covid_ct", "darkcovidnet", "other_patients", "results_of"]
-
 COMMAND = "python -m benchmarks {}-shortcuts"
 FILMS = "covid-chestxray"
 FROM_FILMS = "cohen-"

@@ -27,8 +27,6 @@ from covidx.ingest.find.search import SCAN_CHUNK
 from covidx.ingest.pool import team_of
 from covidx.phantom import draw_patient, render
 
-__all__ = ["join_series", "peak_memory", "scan_speed", "series_speed", "write_large_series"]
-
 COMMAND = "python -m benchmarks speed"
 SLICES, SIDE = 400, 512
 RUNS = 5

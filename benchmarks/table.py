@@ -12,8 +12,6 @@ from pathlib import Path
 from benchmarks.results import RESULTS, Result, read_results
 from covidx.files import replacing
 
-__all__ = ["DOCUMENT", "markdown", "write_document"]
-
 DOCUMENT = RESULTS.parent.parent / "docs" / "benchmarks.md"
 START, END = "<!-- results: python -m benchmarks.table --write -->", "<!-- end of results -->"
 

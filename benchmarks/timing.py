@@ -12,8 +12,6 @@ from typing import Any
 from benchmarks.results import Result, commit_now
 from covidx.files import read_json
 
-__all__ = ["cli_help_seconds", "train_ct_minutes"]
-
 COMMAND = "python -m benchmarks timing"
 STARTS = 9
 REUSED_BELOW_S = 1.0

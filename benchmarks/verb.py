@@ -6,8 +6,6 @@ import subprocess
 import sys
 import time
 
-__all__ = ["measured"]
-
 VERB = """
 import atexit, pathlib, sys
 from covidx.cli import main

@@ -22,18 +22,6 @@ from covidx.runs import versions
 if TYPE_CHECKING:
     from covidx.evaluate import OperatingPoint
 
-__all__ = [
-    "AGAIN",
-    "BundleFile",
-    "Threshold",
-    "kind_in",
-    "need_kind",
-    "need_unchanged",
-    "parse_bundle",
-    "read_bundle",
-    "read_fields",
-]
-
 AGAIN = "Take an undamaged copy, or train it again."
 
 

@@ -11,8 +11,6 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from covidx.errors import ConfigError
 
-__all__ = ["Config", "load_config", "read_yaml"]
-
 
 class Config(BaseModel):
     """Base of every configuration model: frozen, and refusing unknown keys."""

@@ -2,41 +2,6 @@
 
 from __future__ import annotations
 
-__all__ = [
-    "AIR_BAND_HU",
-    "AIR_HU",
-    "AIR_SHARE",
-    "AXIAL_TOLERANCE_DEG",
-    "BONE_HU",
-    "COLOUR_TOLERANCE",
-    "CONSOLIDATION_HU",
-    "COVERAGE_SHARE",
-    "DIRECTION_TOLERANCE",
-    "DISPLAY_MAX",
-    "FORM_TOLERANCE_MM",
-    "HU_RANGE",
-    "LATERAL_VIEWS",
-    "LUNG_AIR_HU",
-    "LUNG_WINDOW",
-    "MAX_ARRAY_BYTES",
-    "MAX_IMAGE_BYTES",
-    "MAX_PLANE_PIXELS",
-    "MAX_TILT_DEG",
-    "MIN_LUNG_ML",
-    "MIN_VOLUME_SLICES",
-    "MOST_HU",
-    "POSITION_TOLERANCE_MM",
-    "PROBABILITY_PREFIX",
-    "RESEARCH_NOTICE",
-    "ROUNDING",
-    "SCHEMA_VERSION",
-    "SPACING_TOLERANCE",
-    "TILT_TOLERANCE_DEG",
-    "TISSUE_BAND_HU",
-    "TISSUE_SHARE",
-    "VOXEL_MM",
-]
-
 RESEARCH_NOTICE = (
     "Research use only. Not a medical device; not for diagnosis or any decision about a patient."
 )

@@ -12,8 +12,6 @@ from pydantic import Field
 from covidx.config import Config
 from covidx.constants import LATERAL_VIEWS, SPACING_TOLERANCE
 
-__all__ = ["ColumnRange", "TrainedOn", "outside_domain", "outside_ranges"]
-
 SIMULATED = "covidx phantom"
 """How the manufacturer of a simulated scan begins."""
 

@@ -18,21 +18,6 @@ from typing import Any
 
 from covidx.errors import StoreError
 
-__all__ = [
-    "is_alive",
-    "locked",
-    "make_folder",
-    "read_json",
-    "remove_unfinished",
-    "replacing",
-    "replacing_folder",
-    "sha256_bytes",
-    "sha256_file",
-    "sha256_json",
-    "write_json",
-]
-
-
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 UNFINISHED = re.compile(r"\.\d+\.tmp\.")
 

@@ -10,8 +10,6 @@ from pathlib import Path
 
 from covidx.errors import StoreError
 
-__all__ = ["Forecast", "need_disk", "size_text"]
-
 WORTH_A_LINE = 60.0
 """Seconds of work from which a line is printed."""
 MEASURED = 2.0

@@ -7,8 +7,6 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatch
 from typing import Any
 
-__all__ = ["ModelKind", "Training", "estimates_of"]
-
 
 def _pipeline(verb: str) -> str:
     return f"train_{verb.replace('-', '_')}"

@@ -20,20 +20,6 @@ from covidx.constants import RESEARCH_NOTICE
 from covidx.errors import InvalidInputError, StoreError
 from covidx.files import make_folder, sha256_file, sha256_json, write_json
 
-__all__ = [
-    "Machine",
-    "RunFolder",
-    "RunRecord",
-    "SourceRecord",
-    "code_digest",
-    "git_commit",
-    "lock_digest",
-    "machine",
-    "provenance",
-    "read_record",
-    "versions",
-]
-
 ROOT = Path(__file__).resolve().parent.parent
 LOCK = ROOT / "requirements.lock"
 AFTER = ("audit", "cli", "export", "report")

@@ -8,21 +8,6 @@ import pandera.pandas as pa
 
 from covidx.constants import PROBABILITY_PREFIX
 
-__all__ = [
-    "BOXES",
-    "CLINICAL",
-    "MANIFEST",
-    "MASKS",
-    "MASK_SCORES",
-    "OUT_OF_FOLD",
-    "PREDICTIONS",
-    "QUARANTINE",
-    "RADIOGRAPH_SCORES",
-    "ROLES",
-    "SPLITS",
-    "TRUE_BOXES",
-]
-
 ROLES = ("train", "validation", "test")
 OUT_OF_FOLD = "out-of-fold"
 """Role of cross-fitted rows: in a fold of a split, groups that its model does not learn from; of

@@ -15,8 +15,6 @@ from numpy.typing import DTypeLike, NDArray
 from covidx.constants import MAX_ARRAY_BYTES
 from covidx.errors import StoreError
 
-__all__ = ["in_order", "let_go", "planes", "zeros"]
-
 A = TypeVar("A", bound=np.generic)
 
 

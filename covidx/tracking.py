@@ -28,8 +28,6 @@ from covidx.constants import RESEARCH_NOTICE
 from covidx.evaluate import Estimate
 from covidx.files import is_alive, make_folder
 
-__all__ = ["Tracker", "delete_run", "tracked", "tracking_uri"]
-
 URI_VARIABLE = "MLFLOW_TRACKING_URI"
 BARS_VARIABLE = "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR"
 HINTS = ("contains integer column", "An input example was not")

@@ -13,8 +13,6 @@ from covidx.constants import DIRECTION_TOLERANCE, MIN_VOLUME_SLICES
 from covidx.errors import InvalidInputError, InvalidSeriesError
 from covidx.scratch import in_order, planes
 
-__all__ = ["Geometry", "Units", "Volume", "check_ct"]
-
 Units = Literal["hu", "unproven", "display"]
 """``hu``: proven Hounsfield units. ``unproven``: CT values whose scale nothing vouches for.
 ``display``: greys made for looking at, 0 to 255."""

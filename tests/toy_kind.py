@@ -30,8 +30,6 @@ from covidx.pipelines.run import TrainedRun, TrainingRun
 from covidx.pipelines.source import PhantomCohort, Source, phantom_source
 from covidx.report import write_report
 
-__all__ = ["KIND", "SETTINGS", "ToyPredictor", "TrainToy", "rescore_toy", "train_toy"]
-
 SETTINGS = Path(__file__).with_name("toy_kind.yaml")
 
 

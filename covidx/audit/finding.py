@@ -9,8 +9,6 @@ from typing import Any, Literal
 from covidx.evaluate import Estimate
 from covidx.evaluate.significance import PValue
 
-__all__ = ["Finding", "Verdict", "failed", "gravest_first"]
-
 Verdict = Literal["pass", "note", "fail", "not looked at"]
 """``note``: worth knowing, no fault by itself. ``not looked at``: the data do not allow it."""
 

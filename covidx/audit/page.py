@@ -10,8 +10,6 @@ from covidx.audit.finding import Finding, failed
 from covidx.files import make_folder, write_json
 from covidx.report import page as parts
 
-__all__ = ["write_audit"]
-
 MOST_ROWS = 200
 """Rows of evidence that the page shows; the JSON has all."""
 

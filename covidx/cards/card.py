@@ -11,21 +11,6 @@ from covidx.config import Config, load_config
 from covidx.errors import ConfigError
 from covidx.files import sha256_json
 
-__all__ = [
-    "CARD_FOLDER",
-    "OUTCOME",
-    "ClinicalTable",
-    "Column",
-    "DataCard",
-    "ImageTable",
-    "MaskFiles",
-    "MaskSet",
-    "ReadersScore",
-    "SeverityTable",
-    "card_digest",
-    "load_card",
-]
-
 CARD_FOLDER = Path(__file__).parent / "data"
 """The cards that come with covidx; ``data_cards/`` in the repository points here."""
 

@@ -8,8 +8,6 @@ from typing import Any
 from covidx.cards.card import Column, DataCard, load_card
 from covidx.files import make_folder, read_json, sha256_file, write_json
 
-__all__ = ["export_croissant", "to_croissant"]
-
 CONTEXT = Path(__file__).with_name("croissant-context.json")
 """The context of the Croissant 1.1 specification, in full; validators warn of any other."""
 

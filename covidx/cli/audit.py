@@ -14,8 +14,6 @@ if TYPE_CHECKING:
     from covidx.audit.finding import Finding
     from covidx.audit.shortcuts import ShortcutSource
 
-__all__ = ["audit_app"]
-
 audit_app = typer.Typer(help="Look for faults in data and runs.", no_args_is_help=True)
 
 

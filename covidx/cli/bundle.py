@@ -7,8 +7,6 @@ from typing import Annotated
 
 import typer
 
-__all__ = ["bundle_app"]
-
 bundle_app = typer.Typer(help="Model bundles.", no_args_is_help=True)
 
 

@@ -7,8 +7,6 @@ from typing import Annotated, Literal
 
 import typer
 
-__all__ = ["card_app"]
-
 card_app = typer.Typer(help="Data-set cards.", no_args_is_help=True)
 
 

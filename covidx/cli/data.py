@@ -10,8 +10,6 @@ import typer
 from covidx.cli.progress import terminal_bar
 from covidx.wording import counted
 
-__all__ = ["deidentify_command", "ingest_command", "phantom"]
-
 
 def phantom(
     out: Annotated[Path, typer.Argument(help="Folder to make.")],

@@ -12,8 +12,6 @@ from covidx.constants import RESEARCH_NOTICE
 if TYPE_CHECKING:
     from covidx.evaluate import ThresholdRule
 
-__all__ = ["compare_command", "evaluate_command"]
-
 Rule = Annotated[
     Literal["youden", "sensitivity", "specificity", "cost"],
     typer.Option(help="How the threshold is chosen on validation rows."),

@@ -13,8 +13,6 @@ from covidx.wording import counted
 if TYPE_CHECKING:
     from covidx.export import Algorithm
 
-__all__ = ["export_app"]
-
 export_app = typer.Typer(
     help="Masks and measurements as DICOM (SEG, SR, Parametric Map), or on the scanner's grid.\n\n"
     "Segments: lung, left-lung, right-lung, opacity, ground-glass, consolidation, effusion.",

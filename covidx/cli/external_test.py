@@ -12,8 +12,6 @@ from covidx.cli.train import Card, Labels, Runs, Work
 from covidx.constants import RESEARCH_NOTICE
 from covidx.errors import InvalidInputError
 
-__all__ = ["external_test"]
-
 
 def external_test(
     run: Annotated[Path, typer.Argument(help="A finished run, such as runs/train_cxr/latest.")],

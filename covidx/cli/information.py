@@ -8,8 +8,6 @@ from typing import Annotated, Any
 
 import typer
 
-__all__ = ["info"]
-
 
 def info(
     as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,

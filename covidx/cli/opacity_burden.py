@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from covidx.segmentation import OpacityBurden, Part, Region
     from covidx.volume import Volume
 
-__all__ = ["opacity_burden", "severity"]
-
 
 def opacity_burden(
     volume: Annotated[Path, typer.Argument(help="One chest CT: folder of DICOM, or NIfTI.")],

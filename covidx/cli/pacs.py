@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 
     from covidx.ingest.pacs.query import FoundStudy
 
-__all__ = ["pacs_app"]
-
 pacs_app = typer.Typer(
     help="Studies from a PACS, by DICOMweb.\n\n"
     "The login comes from the environment: COVIDX_PACS_USER and COVIDX_PACS_PASSWORD, or "

@@ -14,8 +14,6 @@ from covidx.files import make_folder, replacing
 if TYPE_CHECKING:
     from covidx.inference.prediction import Predictions
 
-__all__ = ["detect", "predict", "segment"]
-
 FormatName = Literal["table", "csv", "json"]
 Images = Annotated[
     list[Path], typer.Argument(help="A DICOM study's folder, a NIfTI or picture file, each.")

@@ -7,8 +7,6 @@ from contextlib import contextmanager
 
 from covidx.forecast import Forecast
 
-__all__ = ["terminal_bar"]
-
 
 @contextmanager
 def terminal_bar(name: str) -> Iterator[Callable[[int, int], None]]:

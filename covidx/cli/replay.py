@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from covidx.pipelines.source import Source
     from covidx.runs import RunRecord
 
-__all__ = ["train_again"]
-
 
 def train_again(
     record: RunRecord,

@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from covidx.audit.run import RunComparison
     from covidx.runs import RunFolder
 
-__all__ = ["badge", "reproduce"]
-
 PIPELINE = "reproduce"
 COLOURS = {"bit for bit": "brightgreen", "not reproduced": "red"}
 

@@ -17,8 +17,6 @@ from covidx.kinds import estimates_of, kind_of_pipeline
 if TYPE_CHECKING:
     from covidx.runs import RunRecord
 
-__all__ = ["runs_app"]
-
 runs_app = typer.Typer(help="Runs: list them, show one, remove some.", no_args_is_help=True)
 Run = Annotated[Path, typer.Argument(help="A run's folder, such as runs/train_ct/latest.")]
 Runs = Annotated[Path, typer.Option(help="Folder of runs.")]

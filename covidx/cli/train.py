@@ -14,8 +14,6 @@ from covidx.cli.progress import terminal_bar
 from covidx.constants import RESEARCH_NOTICE
 from covidx.kinds import ModelKind, Training, resolve, trainings
 
-__all__ = ["Card", "Labels", "Runs", "Work", "train_app"]
-
 KNOWN_BIAS = "Known bias: "
 Labels = Annotated[
     Path | None, typer.Option(help="CSV: patient_id or path, label, clinical columns.")

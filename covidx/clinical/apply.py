@@ -13,8 +13,6 @@ from covidx.clinical.read import read_cells
 from covidx.errors import InvalidTableError
 from covidx.ingest.identity import Identities
 
-__all__ = ["numbers_for", "read_for"]
-
 
 def read_for(bundle: ClinicalBundle, path: Path, identities: Identities) -> pd.DataFrame:
     """Rows of new patients, as the bundle's model takes them.

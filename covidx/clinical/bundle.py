@@ -20,15 +20,6 @@ from covidx.domain import ColumnRange, TrainedOn
 from covidx.errors import BundleError
 from covidx.files import make_folder, replacing
 
-__all__ = [
-    "TRUSTED",
-    "ClinicalBundle",
-    "load_bundle",
-    "parity_rows",
-    "trained_on_rows",
-    "write_bundle",
-]
-
 PIPELINE = "pipeline.skops"
 TRUSTED = (
     "covidx.clinical.formula.SymptomFormula",

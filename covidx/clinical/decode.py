@@ -12,8 +12,6 @@ from covidx.cards import Column
 from covidx.clinical.units import convert, convertible
 from covidx.errors import InvalidTableError
 
-__all__ = ["decode", "with_values"]
-
 ROUNDING = 1e-9
 SHOWN = 10
 """Faults named in an error."""

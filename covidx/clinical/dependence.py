@@ -8,8 +8,6 @@ import pandas as pd
 from covidx.clinical.fit import Fitted
 from covidx.clinical.rows import ClinicalRows
 
-__all__ = ["partial_dependence"]
-
 
 def partial_dependence(
     fitted: Fitted, rows: ClinicalRows, name: str, *, points: int = 20

@@ -14,8 +14,6 @@ from covidx.clinical.predict import auroc_by_group
 from covidx.clinical.rows import ClinicalRows
 from covidx.evaluate import Estimate
 
-__all__ = ["LOST", "MOVED", "ColumnDrift", "Verdict", "Week", "column_drift", "psi", "weekly"]
-
 FloatArray = npt.NDArray[np.float64]
 
 MOVED = 0.25

@@ -22,8 +22,6 @@ from covidx.clinical.recipe import ClinicalRecipe
 from covidx.clinical.rows import ClinicalRows
 from covidx.cohort import need_groups
 
-__all__ = ["Fitted", "best_of", "cut", "fit_best", "fit_recipe", "out_of_fold", "refit"]
-
 FloatArray = npt.NDArray[np.float64]
 Folds = list[tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]]
 

@@ -14,8 +14,6 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from covidx.cards import Column
 from covidx.errors import InvalidTableError
 
-__all__ = ["FORMULA", "INTERCEPT", "SymptomFormula", "formula_inputs"]
-
 INTERCEPT = -1.32
 FORMULA = {
     "age_years": -0.01,

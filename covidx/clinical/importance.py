@@ -10,8 +10,6 @@ from covidx.evaluate import Clusters, Estimate, bootstrap_estimate
 from covidx.evaluate.bootstrap import bootstrap
 from covidx.evaluate.weighted import auroc_statistic, difference_statistic, mean_statistic
 
-__all__ = ["permutation_importance"]
-
 
 def permutation_importance(
     fitted: Fitted, rows: ClinicalRows, *, seed: int = 0, repeats: int = 5, resamples: int = 1000

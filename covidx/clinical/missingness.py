@@ -7,8 +7,6 @@ from covidx.clinical.recipe import CONTROLS
 from covidx.clinical.rows import ClinicalRows
 from covidx.evaluate import Estimate
 
-__all__ = ["NEARLY", "NO_CONTROL", "fit_control", "missingness_warning"]
-
 NEARLY = 0.05
 """AUROC by which a model must beat its control for the difference to count. Modelling choice."""
 NO_CONTROL = "No value is missing in the training rows: there is no missingness control."

@@ -14,8 +14,6 @@ from covidx.clinical.recipe import ClinicalRecipe
 from covidx.clinical.rows import ClinicalRows
 from covidx.evaluate import OperatingPoint, choose_operating_point
 
-__all__ = ["Nested", "nested"]
-
 
 @dataclass(frozen=True, eq=False)
 class Nested:

@@ -16,8 +16,6 @@ from covidx.cards import Column
 from covidx.clinical.rows import ClinicalRows
 from covidx.evaluate import CONFIDENCE, Estimate, undefined
 
-__all__ = ["odds_ratios"]
-
 METHOD = "odds ratio, logistic regression without penalty, Wald interval"
 FEWEST = 10
 LARGEST = 1e6

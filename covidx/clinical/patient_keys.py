@@ -12,9 +12,6 @@ from covidx.clinical.decode import decode
 from covidx.errors import ConfigError, InvalidTableError
 from covidx.ingest import Identities
 
-__all__ = ["one_row_each", "patients_of", "refuse_rows", "row_keys"]
-
-
 OFFSET = r"([T ]\d{2}[\d:.,]*)\s*(?:Z|[+-]\d{2}(?::?\d{2})?)$"
 """A time with its offset from UTC, as in 2020-03-01T00:00:00+01:00."""
 

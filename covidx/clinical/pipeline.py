@@ -22,8 +22,6 @@ from covidx.clinical.formula import SymptomFormula, formula_inputs
 from covidx.clinical.recipe import ClinicalRecipe
 from covidx.errors import ConfigError
 
-__all__ = ["MODEL", "make_pipeline"]
-
 MODEL = "model"
 """Name of the last step."""
 

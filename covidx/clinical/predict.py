@@ -12,8 +12,6 @@ from covidx.clinical.rows import ClinicalRows
 from covidx.evaluate import Estimate, auroc_estimate, mean_of_folds_auroc
 from covidx.tables import PROBABILITY_PREFIX
 
-__all__ = ["ARM", "auroc_by_group", "predictions_of", "score_rows"]
-
 ARM = "p2"
 
 

@@ -13,8 +13,6 @@ from covidx.errors import InvalidTableError
 from covidx.tables import read_csv
 from covidx.wording import counted
 
-__all__ = ["SUFFIXES", "read_cells"]
-
 SUFFIXES = (".csv", ".zip", ".xlsx", ".parquet")
 """A ZIP holds one CSV."""
 

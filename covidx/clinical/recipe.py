@@ -8,8 +8,6 @@ from pydantic import Field, model_validator
 
 from covidx.config import Config
 
-__all__ = ["CONTROLS", "ClinicalRecipe"]
-
 Kind = Literal["logistic", "svm", "forest", "boosting", "mlp", "menni"]
 Value = float | int | str | list[int] | None
 

@@ -18,8 +18,6 @@ from covidx.cohort import Classes, read_labels
 from covidx.errors import ConfigError, InvalidTableError, LeakageError
 from covidx.ingest import Identities
 
-__all__ = ["REST", "ClinicalRows", "choose_features", "read_rows"]
-
 STRATA = {
     "age_years": "age_years",
     "male": "sex",

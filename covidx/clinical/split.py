@@ -14,8 +14,6 @@ from covidx.cohort import Splits, make_splits
 from covidx.config import Config
 from covidx.errors import InvalidTableError
 
-__all__ = ["Division", "divide"]
-
 
 class Division(Config):
     """How rows get their roles."""

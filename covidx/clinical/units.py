@@ -7,8 +7,6 @@ import numpy.typing as npt
 
 from covidx.errors import ConfigError
 
-__all__ = ["convert", "convertible"]
-
 FloatArray = npt.NDArray[np.float64]
 
 LINES: dict[tuple[str, str], tuple[float, float]] = {

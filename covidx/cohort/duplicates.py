@@ -12,8 +12,6 @@ from numpy.typing import NDArray
 from PIL import Image
 from scipy.ndimage import gaussian_filter
 
-__all__ = ["Duplicate", "find_duplicates", "thumbnail"]
-
 THUMBNAIL = 64
 MAX_HASH_DISTANCE = 10
 """Bits of 64 in which the perceptual hashes of near-duplicates may differ (a wide net)."""

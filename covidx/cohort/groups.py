@@ -11,8 +11,6 @@ from scipy.sparse.csgraph import connected_components
 
 from covidx.cohort.duplicates import Duplicate
 
-__all__ = ["group_images"]
-
 
 def group_images(manifest: pd.DataFrame, duplicates: Iterable[Duplicate] = ()) -> pd.DataFrame:
     """Join the manifest's groups wherever they share a patient or hold near-duplicates.

@@ -11,8 +11,6 @@ import pandas as pd
 from covidx.errors import InvalidTableError
 from covidx.tables import read_csv
 
-__all__ = ["KEYS", "Classes", "by_row", "classes_of", "read_labels"]
-
 KEYS = ("patient_id", "path")
 """Columns that may name the image of a label."""
 

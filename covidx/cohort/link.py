@@ -14,8 +14,6 @@ from covidx.ingest import Identities
 from covidx.tables import CLINICAL, check
 from covidx.wording import counted
 
-__all__ = ["clinical_of", "drop_unmatched", "join_labels"]
-
 
 def join_labels(
     manifest: pd.DataFrame,

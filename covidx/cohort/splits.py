@@ -16,8 +16,6 @@ from covidx.errors import ConfigError, InvalidTableError, LeakageError
 from covidx.files import read_json, write_json
 from covidx.tables import SPLITS, check, read_table, table_digest, write_table
 
-__all__ = ["Splits", "cut_groups", "make_splits", "need_groups", "need_parts"]
-
 
 @dataclass(frozen=True, eq=False)
 class Splits:

@@ -18,8 +18,6 @@ from covidx.evaluate.proportions import wilson_estimate
 from covidx.evaluate.rows import Rows
 from covidx.evaluate.weighted import BoolArray, divide, summed
 
-__all__ = ["WITHHELD", "Band", "Selective", "band_of", "risk_coverage"]
-
 WITHHELD = tuple(round(0.05 * k, 2) for k in range(20))
 """Shares of validation rows withheld along the curve."""
 

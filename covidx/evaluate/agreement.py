@@ -15,8 +15,6 @@ from covidx.evaluate.paired import System
 from covidx.evaluate.pending import Found, Pending, settle
 from covidx.evaluate.weighted import BoolArray, decision_cells, decision_statistic, divide
 
-__all__ = ["Agreement", "Counts", "agreements", "kappa"]
-
 NO_KAPPA = "both call all of these patients the same, so that chance alone agrees on all"
 
 

@@ -12,8 +12,6 @@ from covidx.evaluate.prevalence import PREVALENCES
 from covidx.evaluate.readers import READ_CUT
 from covidx.evaluate.recalibrate import Method
 
-__all__ = ["Asked", "Tables"]
-
 
 @dataclass(frozen=True, eq=False)
 class Tables:

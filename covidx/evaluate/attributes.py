@@ -13,8 +13,6 @@ from covidx.errors import InvalidTableError
 from covidx.evaluate.rows import SHOWN, Rows
 from covidx.tables import CLINICAL, MANIFEST, read_table
 
-__all__ = ["SEVERAL", "attributes_of", "read_clinical", "strata_of"]
-
 SEVERAL = "several"
 """A patient whose images differ in this."""
 

@@ -14,8 +14,6 @@ from covidx.evaluate.estimate import CONFIDENCE, Estimate, few, undefined
 from covidx.evaluate.proportions import wilson
 from covidx.evaluate.weighted import BoolArray
 
-__all__ = ["auroc_estimate", "delong"]
-
 NEWCOMBE = "Newcombe's score interval with Hanley and McNeil's variance, for few rows"
 ONE_CLASS = "the rows hold one class only"
 

@@ -12,8 +12,6 @@ from numpy.typing import NDArray
 
 from covidx.evaluate.bootstrap import Clusters
 
-__all__ = ["BOX", "Detections", "FloatArray", "iou", "match"]
-
 BOX = ("left", "top", "right", "bottom")
 """Columns of a box: pixels, measured at their edges."""
 FloatArray = NDArray[np.float64]

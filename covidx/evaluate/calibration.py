@@ -20,18 +20,6 @@ from covidx.evaluate.pending import settle
 from covidx.evaluate.significance import PValue, no_test
 from covidx.evaluate.weighted import BoolArray
 
-__all__ = [
-    "Bin",
-    "bin_count",
-    "calibration_error",
-    "calibration_line",
-    "calibration_test",
-    "ece_statistic",
-    "equal_mass_bins",
-    "logistic_line",
-    "reliability",
-]
-
 MOST_BINS = 10
 FEWEST_ROWS = 10
 """At most ten bins, each of about ten rows at least. Modelling choice."""

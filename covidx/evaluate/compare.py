@@ -24,8 +24,6 @@ from covidx.evaluate.weighted import (
     ratio_statistic,
 )
 
-__all__ = ["evaluate_folds", "mean_of_folds_auroc", "paired_difference"]
-
 NO_FOLD = "a fold holds one class only"
 
 

@@ -15,8 +15,6 @@ from covidx.evaluate.pending import Found, Pending, settle
 from covidx.evaluate.rows import Rows
 from covidx.evaluate.weighted import summed
 
-__all__ = ["THRESHOLDS", "NetBenefit", "decision_curve"]
-
 THRESHOLDS = (0.01, *(round(0.05 * k, 2) for k in range(1, 20)))
 """Threshold probabilities at which a reader would act."""
 

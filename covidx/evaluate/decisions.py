@@ -22,8 +22,6 @@ from covidx.evaluate.weighted import (
     ratio_statistic,
 )
 
-__all__ = ["DECISION_METRICS", "decision_family", "mcc", "share", "share_difference", "undecided"]
-
 DECISION_METRICS = (
     "sensitivity",
     "specificity",

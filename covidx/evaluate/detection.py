@@ -18,18 +18,6 @@ from covidx.evaluate.boxes import Detections, FloatArray, match
 from covidx.evaluate.estimate import Estimate
 from covidx.evaluate.weighted import divide, mean_statistic, ratio_statistic
 
-__all__ = [
-    "FALSE_RATES",
-    "HIT_IOU",
-    "IOUS",
-    "at_threshold",
-    "average_precision",
-    "detection_estimates",
-    "froc",
-    "froc_events",
-    "threshold_at",
-]
-
 IOUS = tuple(np.round(np.arange(0.5, 1.0, 0.05), 2).tolist())
 """Those over which COCO averages (Lin et al., arXiv:1405.0312)."""
 HIT_IOU = 0.5

@@ -14,8 +14,6 @@ from covidx.evaluate.pending import Found, Pending, settle
 from covidx.evaluate.rows import Rows
 from covidx.evaluate.weighted import ratio_statistic
 
-__all__ = ["drops"]
-
 
 def drops(
     here: Rows, there: Rows, point: OperatingPoint, *, seed: int = 0, resamples: int = 2000

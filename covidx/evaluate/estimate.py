@@ -6,8 +6,6 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["CONFIDENCE", "FEW", "Estimate", "few", "undefined"]
-
 CONFIDENCE = 0.95
 """Two-sided coverage of every interval in covidx."""
 

@@ -24,8 +24,6 @@ from covidx.evaluate.significance import PValue
 from covidx.evaluate.study import Study
 from covidx.evaluate.subgroups import Variable, subgroups
 
-__all__ = ["Evaluation", "evaluate_study"]
-
 OWN_THRESHOLDS = "each fold has a threshold of its own: name a fold with --fold"
 
 

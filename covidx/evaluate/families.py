@@ -20,8 +20,6 @@ from covidx.evaluate.weighted import (
     ratio_statistic,
 )
 
-__all__ = ["class_family", "rank_family", "score_family"]
-
 ABSENT = "a class is absent"
 MACRO = ("sensitivity", "specificity", "ppv", "npv", "f1", "balanced_accuracy")
 """Decision metrics whose mean over classes is given; a mean of ratios or of MCCs says little."""

@@ -14,8 +14,6 @@ from covidx.evaluate.independent import combined
 from covidx.evaluate.pending import Found, Pending
 from covidx.evaluate.weighted import mean_statistic
 
-__all__ = ["fold_means"]
-
 FEWEST_IN_FOLD = FEW // 5
 """Groups of a fold below which the mean of folds has no interval: with 6 that of a sensitivity
 covers 0.885."""

@@ -23,8 +23,6 @@ from covidx.tables import (
     read_table,
 )
 
-__all__ = ["Predictions", "read_predictions"]
-
 REST = "rest"
 """Name of the class that stands for all others where a table has one probability column."""
 

@@ -26,8 +26,6 @@ from covidx.evaluate.recalibrate import recalibrate
 from covidx.evaluate.study import Study, need_two_classes
 from covidx.evaluate.subgroups import Variable, subgroups
 
-__all__ = ["ARM_METRICS", "Incremental", "incremental", "on_common_rows"]
-
 ARM_METRICS = ("auroc", "sensitivity", "specificity")
 STRATA = ("age band", "sex", "presentation")
 """Variables by whose strata the arms stand side by side."""

@@ -7,8 +7,6 @@ from collections.abc import Sequence
 
 from covidx.evaluate.estimate import Estimate, undefined
 
-__all__ = ["combined"]
-
 
 def combined(estimates: Sequence[Estimate], weights: Sequence[float], method: str) -> Estimate:
     """A weighted sum of estimates on patients that are independent of each other.

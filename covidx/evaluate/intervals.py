@@ -9,8 +9,6 @@ from scipy.special import stdtrit
 
 from covidx.evaluate.estimate import CONFIDENCE
 
-__all__ = ["NO_SPREAD", "Scale", "interval", "quantile"]
-
 Scale = Literal["plain", "share", "ratio", "correlation"]
 """Where the interval is symmetric: as it is; as a share's score interval, with an effective n; on
 the logarithm, for what is above 0; on Fisher's z, for what lies between -1 and 1."""

@@ -21,8 +21,6 @@ from covidx.evaluate.intervals import NO_SPREAD, Scale, interval
 from covidx.evaluate.proportions import wilson
 from covidx.evaluate.weighted import BoolArray
 
-__all__ = ["LeftOut", "degrees", "enough", "jackknife", "jackknife_estimate"]
-
 
 @dataclass(frozen=True)
 class LeftOut:

@@ -11,8 +11,6 @@ from scipy.special import ndtri
 from covidx.evaluate.bootstrap import FloatArray
 from covidx.evaluate.estimate import CONFIDENCE, Estimate, undefined
 
-__all__ = ["Decisions", "likelihood_ratios", "lr_negative", "lr_positive"]
-
 ADDED = "the interval with z²/2 added to each count (Mercaldo), as a count is 0"
 
 

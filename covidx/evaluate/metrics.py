@@ -18,8 +18,6 @@ from covidx.evaluate.operating_point import OperatingPoint
 from covidx.evaluate.pending import Found, settle
 from covidx.evaluate.rows import Rows
 
-__all__ = ["NO_THRESHOLD", "Metrics", "evaluate", "evaluate_rows"]
-
 NO_THRESHOLD = "no threshold was given, and there are no validation rows to choose one on"
 
 

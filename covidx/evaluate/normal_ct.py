@@ -17,8 +17,6 @@ from covidx.evaluate.pending import Found, Pending, settle
 from covidx.evaluate.rows import Rows
 from covidx.evaluate.weighted import BoolArray, auroc_statistic
 
-__all__ = ["NormalCT", "normal_ct", "saying_normal"]
-
 
 @dataclass(frozen=True)
 class NormalCT:

@@ -19,15 +19,6 @@ from covidx.evaluate.rows import Rows
 from covidx.evaluate.weighted import BoolArray
 from covidx.tables import OUT_OF_FOLD
 
-__all__ = [
-    "HONEST_ROLES",
-    "OperatingPoint",
-    "OperatingRule",
-    "choose_operating_point",
-    "decide_by_fold",
-    "says_test",
-]
-
 Rule = Literal["youden", "sensitivity", "specificity", "cost"]
 FIXED = "fixed"
 """The rule of a threshold that was given, not chosen here."""

@@ -37,8 +37,6 @@ from covidx.evaluate.weighted import (
     ratio_statistic,
 )
 
-__all__ = ["Comparison", "System", "align", "compare_systems"]
-
 NO_POINT = "a system has no threshold"
 PAIRED = ", paired difference"
 

@@ -11,8 +11,6 @@ from covidx.evaluate.estimate import Estimate
 from covidx.evaluate.intervals import Scale
 from covidx.evaluate.jackknife import jackknife, jackknife_estimate
 
-__all__ = ["Found", "Pending", "settle"]
-
 
 @dataclass(frozen=True)
 class Pending:

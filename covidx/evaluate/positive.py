@@ -7,8 +7,6 @@ from collections.abc import Sequence
 
 from covidx.errors import InvalidInputError
 
-__all__ = ["USUAL_POSITIVE", "positive_class"]
-
 USUAL_POSITIVE = "covid-19"
 _POSITIVE = re.compile(r"(covid|ncov|sars)[a-z0-9-]*|true|yes|pos|positive|[a-z0-9-]+-pos(itive)?")
 _NEGATIVE = re.compile(

@@ -18,8 +18,6 @@ from covidx.evaluate.pending import Found, Pending, settle
 from covidx.evaluate.rows import Rows
 from covidx.evaluate.weighted import decision_cells, decision_statistic, divide
 
-__all__ = ["PREVALENCES", "PredictiveValues", "logit_interval", "predictive_values"]
-
 PREVALENCES = (0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.7)
 """From screening to a ward in a wave of infections."""
 

@@ -9,8 +9,6 @@ from scipy.special import betaincinv, ndtri
 
 from covidx.evaluate.estimate import CONFIDENCE, Estimate, undefined
 
-__all__ = ["clopper_pearson", "newcombe_paired", "wilson", "wilson_estimate"]
-
 
 def wilson(successes: float, n: float, confidence: float = CONFIDENCE) -> tuple[float, float]:
     """Wilson's score interval for `successes` out of `n` independent rows.

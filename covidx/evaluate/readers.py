@@ -21,8 +21,6 @@ from covidx.evaluate.significance import CLUSTERED, PValue, holm, mcnemar, no_te
 from covidx.evaluate.weighted import BoolArray
 from covidx.tables import read_csv
 
-__all__ = ["READ_CUT", "Reader", "compare_readers", "read_reads", "unmatched_reads"]
-
 READ_CUT = 4
 """Rating from 1 to 5 from which a read counts as positive: high suspicion, as in CO-RADS 4
 (Prokop et al., Radiology 2020;296:E97-E104)."""

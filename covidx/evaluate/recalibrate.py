@@ -19,8 +19,6 @@ from covidx.evaluate.operating_point import HONEST_ROLES
 from covidx.evaluate.pending import settle
 from covidx.evaluate.rows import Rows
 
-__all__ = ["Method", "Recalibrated", "recalibrate"]
-
 Method = Literal["platt", "isotonic", "temperature"]
 COOLEST, HOTTEST = 0.01, 100.0
 """Bounds of the temperature; one that ends here has not been found."""

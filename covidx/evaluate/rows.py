@@ -17,8 +17,6 @@ from covidx.evaluate.bootstrap import Clusters, FloatArray, IntArray
 from covidx.evaluate.weighted import BoolArray, Ranking
 from covidx.tables import PREDICTIONS, check, probability_columns
 
-__all__ = ["Rows", "joined"]
-
 SUM_TOLERANCE = 0.01
 """How far a row's probabilities may sum from 1 (rounding in another system's table)."""
 

@@ -16,8 +16,6 @@ from covidx.evaluate.intervals import Scale
 from covidx.evaluate.pending import Found, Pending, settle
 from covidx.evaluate.weighted import divide, ratio_statistic
 
-__all__ = ["conformal_half_width", "coverage_without", "mean_error", "score_estimates"]
-
 
 def score_estimates(
     truth: npt.ArrayLike,

@@ -18,16 +18,6 @@ from covidx.evaluate.intervals import quantile
 from covidx.evaluate.jackknife import degrees
 from covidx.evaluate.weighted import BoolArray
 
-__all__ = [
-    "CLUSTERED",
-    "PValue",
-    "delong_difference",
-    "delong_test",
-    "holm",
-    "mcnemar",
-    "no_test",
-]
-
 FEW_PAIRS = 25
 """Discordant pairs below which McNemar's test is exact. Usual choice (the chi-squared
 approximation wants an expected count of at least 10 or so in both cells)."""

@@ -20,14 +20,6 @@ from covidx.evaluate.positive import positive_class
 from covidx.evaluate.rows import SHOWN, Rows
 from covidx.tables import OUT_OF_FOLD, ROLES, probability_columns
 
-__all__ = [
-    "Study",
-    "ThresholdRule",
-    "arms_of",
-    "make_study",
-    "need_two_classes",
-]
-
 
 @dataclass(frozen=True)
 class ThresholdRule:

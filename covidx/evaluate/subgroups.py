@@ -18,16 +18,6 @@ from covidx.evaluate.operating_point import OperatingPoint
 from covidx.evaluate.pending import settle
 from covidx.evaluate.rows import Rows
 
-__all__ = [
-    "FEWEST",
-    "FEWEST_OF_CLASS",
-    "NEARLY_THE_LABEL",
-    "RULE",
-    "Stratum",
-    "Variable",
-    "subgroups",
-]
-
 FEWEST = 10
 """Patients (or groups) below whom a stratum is held back altogether, its count too: too few to say
 anything, and few enough to point at a person. Ten images of one patient are one."""

@@ -11,19 +11,6 @@ import numpy.typing as npt
 
 from covidx.evaluate.bootstrap import Clusters, Combined, FloatArray, Shared, Statistic
 
-__all__ = [
-    "Ranking",
-    "auroc_statistic",
-    "average_precision_statistic",
-    "decision_cells",
-    "decision_statistic",
-    "difference_statistic",
-    "divide",
-    "mean_statistic",
-    "ratio_statistic",
-    "summed",
-]
-
 BoolArray = npt.NDArray[np.bool_]
 
 

@@ -16,8 +16,6 @@ from covidx.inference import ImagePredictor, Scores
 from covidx.inference.image import to_tensor
 from covidx.models import BagClassifier
 
-__all__ = ["Heatmap", "heatmaps", "paste"]
-
 LAYER_REDUCTION = 16
 """Pixels an activation stands for. One stage finer than the last (32): on lung crops of about a
 hundred pixels the last stage has three rows, too coarse to place anything."""

@@ -13,8 +13,6 @@ from pydicom.sr.coding import Code
 
 from covidx.errors import InvalidInputError
 
-__all__ = ["FINDINGS", "MEASURES", "OWN_SCHEME", "Algorithm", "Finding", "finding", "unit_code"]
-
 OWN_SCHEME = "99COVIDX"
 
 ANATOMY = Code("91723000", "SCT", "Anatomical Structure")

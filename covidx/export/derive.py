@@ -18,8 +18,6 @@ from covidx.export.locate import is_copy
 from covidx.files import make_folder, replacing
 from covidx.ingest.quiet import quiet
 
-__all__ = ["RESEARCH_ONLY", "derived_uid", "deriving", "equipment", "new_series", "save"]
-
 RESEARCH_ONLY = "Research use only"
 """Stands in every object's series description, since a PACS shows that."""
 

@@ -12,8 +12,6 @@ from numpy.typing import NDArray
 from covidx.errors import InvalidInputError
 from covidx.volume import Volume
 
-__all__ = ["GRID_TOLERANCE", "Grid", "no_grid", "reoriented"]
-
 FloatArray = NDArray[np.float64]
 
 GRID_TOLERANCE = 0.1

@@ -18,8 +18,6 @@ from covidx.ingest.dicom.aside import RADIOGRAPHS
 from covidx.ingest.dicom.attributes import text_of
 from covidx.ingest.quiet import quiet
 
-__all__ = ["prepare_header", "unify_geometry"]
-
 TYPE_2 = (
     "PatientName",
     "PatientID",

@@ -21,15 +21,6 @@ from covidx.ingest import Identities, read_images, read_linkage
 from covidx.ingest.dicom.attributes import text_of, values
 from covidx.ingest.quiet import quiet
 
-__all__ = [
-    "Instance",
-    "instances_of_folder",
-    "instances_of_receipt",
-    "is_copy",
-    "originals_of",
-    "read_header",
-]
-
 COPIES = "deidentify.json"
 """What `deidentify` writes into the folder of its copies."""
 EVERY = "every file of the series"

@@ -12,8 +12,6 @@ from covidx.ingest import Identities
 from covidx.ingest.nifti import read_nifti, write_nifti
 from covidx.volume import Volume
 
-__all__ = ["read_mask", "write_on_source_grid"]
-
 
 def read_mask(path: Path) -> Volume:
     """Read a mask or a map of probabilities from NIfTI, at `path`.

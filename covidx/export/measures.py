@@ -15,8 +15,6 @@ from covidx.export.codes import MEASURES
 from covidx.ingest.quiet import quiet
 from covidx.tables import read_csv
 
-__all__ = ["Measure", "read_measures", "read_segmentation", "volumes_ml"]
-
 COLUMNS = ("segment", "name", "value")
 
 

@@ -17,8 +17,6 @@ from covidx.export.segmentation import checked_probability
 from covidx.export.source import SourceSeries
 from covidx.volume import Volume
 
-__all__ = ["parametric_map"]
-
 RATHER = "Write a fractional segmentation instead: covidx export seg --fractional."
 PROBABILITY = Code("122157", "DCM", "Probability")
 

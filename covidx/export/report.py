@@ -35,8 +35,6 @@ from covidx.export.codes import FINDINGS, LUNG, OWN_SCHEME, Algorithm, unit_code
 from covidx.export.derive import derived_uid, deriving, equipment, new_series
 from covidx.export.measures import Measure, volumes_ml
 
-__all__ = ["measurement_report"]
-
 IMAGING = Code("363679005", "SCT", "Imaging procedure")
 REPORT = Code("126000", "DCM", "Imaging Measurement Report")
 DEVICE = CodedConcept("121007", "DCM", "Device")

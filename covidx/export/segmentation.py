@@ -17,8 +17,6 @@ from covidx.export.derive import RESEARCH_ONLY, derived_uid, deriving, equipment
 from covidx.export.source import SourceSeries
 from covidx.volume import Volume
 
-__all__ = ["binary_segmentation", "checked_probability", "fractional_segmentation"]
-
 Mask = Volume | NDArray[Any]
 
 

@@ -33,8 +33,6 @@ from covidx.ingest.quiet import quiet
 from covidx.volume import Volume
 from covidx.wording import counted
 
-__all__ = ["Mode", "SourceSeries", "read_source"]
-
 Mode = Literal["pseudonymous", "original"]
 """Whose identity an object has: that of the copies that `covidx deidentify` makes, for research; or
 that of the originals, to go back to the PACS that they came from."""

@@ -17,8 +17,6 @@ from covidx.inference.image import to_tensor
 from covidx.inference.predictor import device_of
 from covidx.models import BagClassifier
 
-__all__ = ["ImageArm", "read_bag", "read_images", "with_features"]
-
 
 class ImageArm(NamedTuple):
     """P1's outputs by patient.

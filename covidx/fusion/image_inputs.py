@@ -17,8 +17,6 @@ from covidx.inference.prediction import InputSource
 from covidx.inference.reading import InputImage, Inputs
 from covidx.ingest.records import ReadImage
 
-__all__ = ["PatientImages", "image_arm", "read_patients"]
-
 
 @dataclass(eq=False)
 class PatientImages:

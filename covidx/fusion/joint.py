@@ -28,8 +28,6 @@ from covidx.training import BagData, fit_learner
 
 IntArray = npt.NDArray[np.intp]
 
-__all__ = ["ImageTraining", "JointFusion", "fit_joint"]
-
 RAW = "network"
 ROLES = ("train", "validation")
 

@@ -17,16 +17,6 @@ from covidx.errors import InvalidTableError
 from covidx.fusion.arms import BOTH, CLINICAL_ARM, IMAGE, PATTERNS, Arms, FloatArray
 from covidx.fusion.out_of_fold import Mask, OutOfFold
 
-__all__ = [
-    "Contributions",
-    "LateFusion",
-    "Line",
-    "fit_late",
-    "fit_line",
-    "fit_scale",
-    "need_patients",
-]
-
 FEWEST = 5
 """Training patients of each class from which a line is fitted. Modelling choice."""
 

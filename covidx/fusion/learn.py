@@ -18,8 +18,6 @@ from covidx.training import BagBatch, Learner
 
 IntArray = npt.NDArray[np.intp]
 
-__all__ = ["Joint", "JointInputs", "JointLearner", "RowData", "availability"]
-
 
 class Joint(nn.Module):
     """The fusion `network`, and P1's, `bag`, where its training continues."""

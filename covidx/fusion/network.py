@@ -7,9 +7,6 @@ from torch import Tensor, nn
 
 from covidx.fusion.recipe import JointLearning
 
-__all__ = ["FusionNetwork", "GatedHead", "JointHead"]
-
-
 FAR = 5.0
 """Standard deviations at which a value is clipped. Modelling choice."""
 

@@ -14,8 +14,6 @@ from covidx.cohort import need_groups
 from covidx.errors import LeakageError
 from covidx.fusion.arms import FloatArray
 
-__all__ = ["Mask", "OutOfFold", "cross_fit", "held_out"]
-
 Mask = npt.NDArray[np.bool_]
 SHOWN = 5
 

@@ -11,8 +11,6 @@ from covidx.clinical import Fitted, score_rows
 from covidx.fusion.arms import Arms, FloatArray, logit
 from covidx.fusion.image import ImageArm
 
-__all__ = ["make_arms", "predictions_of"]
-
 
 def make_arms(
     patients: pd.DataFrame, image: ImageArm, values: pd.DataFrame, models: Mapping[str, Fitted]

@@ -23,8 +23,6 @@ from covidx.inference.reading import Inputs
 from covidx.ingest.identity import Identities
 from covidx.wording import counted
 
-__all__ = ["FusionPayload", "FusionPredictor"]
-
 SHOWN = 3
 AVAILABLE = {
     "p1+p2": "image and clinical row are available",

@@ -8,8 +8,6 @@ from pydantic import Field, model_validator
 
 from covidx.config import Config
 
-__all__ = ["FusionRecipe", "JointLearning"]
-
 
 class JointLearning(Config):
     """The joint network and its training; defaults of Mei et al. (Nat Med 2020;26:1224).

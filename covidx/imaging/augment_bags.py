@@ -15,8 +15,6 @@ from torch.nn import functional
 
 from covidx.config import Config
 
-__all__ = ["Augmentation", "affine", "augment"]
-
 
 class Augmentation(Config):
     """Strengths of the random changes; all slices of a bag change alike."""

@@ -13,8 +13,6 @@ from covidx.config import Config
 from covidx.imaging.augment_bags import affine
 from covidx.imaging.pairs import Groups
 
-__all__ = ["PairAugmentation", "augment_pair", "fit_patch", "mirror_labels", "swaps_of"]
-
 SIDES = {"right-lung": "left-lung", "left-lung": "right-lung"}
 """Class -> the class that it becomes in a mirror, where that is another."""
 

@@ -18,8 +18,6 @@ from covidx.segmentation import segment_lungs
 from covidx.volume import Volume
 from covidx.wording import counted
 
-__all__ = ["Bag", "Preprocessing", "check_single", "prepare", "prepare_mask", "window"]
-
 Box = tuple[int, int, int, int]
 
 RAS_TO_LPS = np.array([-1.0, -1.0, 1.0])

@@ -23,8 +23,6 @@ from covidx.forecast import need_disk
 from covidx.imaging.bags import Bag, Preprocessing, prepare
 from covidx.ingest import load_image
 
-__all__ = ["BagCache", "build_cache", "write_once"]
-
 Progress = Callable[[int, int], None]
 
 

@@ -17,8 +17,6 @@ from covidx.errors import InvalidInputError
 from covidx.imaging.bags import check_single, window
 from covidx.volume import Volume, check_ct
 
-__all__ = ["Frame", "Framing", "RadiographFraming", "VolumeFraming", "make_frame"]
-
 STRETCH = (1.0, 99.0)
 """Percentiles of a radiograph's greys that become black and white: windows differ by maker."""
 MAX_FRAME_PIXELS = 4_000_000

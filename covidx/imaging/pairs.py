@@ -17,8 +17,6 @@ from covidx.imaging.cache import write_once
 from covidx.imaging.frames import Frame, RadiographFraming, VolumeFraming, make_frame
 from covidx.volume import Volume
 
-__all__ = ["Groups", "MaskedImages", "PairCache", "build_pairs"]
-
 Groups = dict[str, list[str]]
 """Label map -> its classes, that of nothing first: lungs -> none, right-lung, left-lung."""
 

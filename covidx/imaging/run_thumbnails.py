@@ -13,8 +13,6 @@ from covidx.errors import InvalidInputError
 from covidx.files import replacing
 from covidx.imaging.cache import BagCache
 
-__all__ = ["load_thumbnails", "save_thumbnails", "thumbnails"]
-
 THUMBNAILS = "thumbnails.npz"
 
 

@@ -17,8 +17,6 @@ from covidx.imaging.frames import Frame
 from covidx.inference.detection_bundle import DetectionBundle
 from covidx.inference.prediction import PREDICTION_SCHEMA, Payload, Prediction, Predictions
 
-__all__ = ["EXTENT", "DetectionPayload", "detection_payload", "placed", "write_boxes"]
-
 EXTENT = ("x_min", "x_max", "y_min", "y_max", "z_min", "z_max")
 """Columns of a box's place: mm in DICOM's patient coordinates (LPS)."""
 RAS_TO_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])

@@ -20,8 +20,6 @@ from covidx.inference.prediction import InputSource, Payload, Prediction
 from covidx.inference.predictor import Predictor, decided
 from covidx.inference.reading import Inputs
 
-__all__ = ["ClinicalPayload", "ClinicalPredictor"]
-
 
 @dataclass(frozen=True)
 class ClinicalPayload(Payload):

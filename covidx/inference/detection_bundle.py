@@ -13,8 +13,6 @@ from covidx.inference.network_bundle import NetworkBundle
 from covidx.models.detectors import DetectorShape
 from covidx.models.learning import DetectionLearning
 
-__all__ = ["DetectionBundle", "DetectionRecipe"]
-
 
 class DetectionRecipe(Config):
     """How a CT reaches the working grid, what the detector is, and how it learns."""

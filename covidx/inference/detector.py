@@ -29,8 +29,6 @@ from covidx.volume import Volume
 if TYPE_CHECKING:
     from covidx.ingest.records import ReadImage
 
-__all__ = ["DetectedBoxes", "Detector"]
-
 BATCH = 16
 """Slices at a time; with one thread, torch has quick 1 x 1 convolutions from 16 on alone."""
 

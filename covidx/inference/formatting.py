@@ -13,8 +13,6 @@ if TYPE_CHECKING:
     from covidx.bundles import BundleFile
     from covidx.inference.prediction import InputSource, Prediction, Predictions
 
-__all__ = ["Format", "format_predictions"]
-
 Format = Literal["table", "csv", "json"]
 NOT_INTERPRETABLE = "RESULT NOT INTERPRETABLE"
 

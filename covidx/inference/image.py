@@ -28,14 +28,6 @@ if TYPE_CHECKING:
     from covidx.imaging.cache import BagCache
     from covidx.ingest.records import ReadImage
 
-__all__ = [
-    "PARITY_TOLERANCE",
-    "ImagePredictor",
-    "Scores",
-    "predict_cache",
-    "to_tensor",
-]
-
 PARITY_TOLERANCE = 1e-5
 """Largest difference in a probability between training, evaluation and prediction."""
 

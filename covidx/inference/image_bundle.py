@@ -14,8 +14,6 @@ from covidx.inference.network_bundle import NetworkBundle
 from covidx.models.bag import Architecture
 from covidx.models.learning import ImageLearning
 
-__all__ = ["ImageBundle", "ImageRecipe", "parity_bags"]
-
 PARITY_CASES = 4
 
 

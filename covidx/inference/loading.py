@@ -8,8 +8,6 @@ from covidx.bundles import need_kind
 from covidx.inference.predictor import Predictor
 from covidx.kinds import all_kinds, kind_named, resolve
 
-__all__ = ["SERVED", "load"]
-
 SERVED = Path(__file__).with_name("served.py")
 """The script that MLflow serves a bundle of any kind from."""
 

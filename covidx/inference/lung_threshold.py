@@ -18,8 +18,6 @@ from covidx.segmentation import segment_lungs
 if TYPE_CHECKING:
     from covidx.ingest.records import ReadImage
 
-__all__ = ["LungThreshold", "probabilities_absent"]
-
 METHOD = f"covidx {__version__} segment_lungs"
 CLASSES = {"lung": ["none", "right-lung", "left-lung"]}
 

@@ -21,8 +21,6 @@ from covidx.segmentation import lung_flags, radiograph_flags
 from covidx.tables import MASKS, read_table, write_table
 from covidx.volume import Volume
 
-__all__ = ["OPACITY", "LabelMaps", "SegmentationPayload", "segmentation_payload", "write_masks"]
-
 OPACITY = "opacity"
 """The structure whose probabilities may be written: they feed a Corona score or a map."""
 

@@ -19,8 +19,6 @@ from covidx.bundles import AGAIN, BundleFile, read_bundle
 from covidx.errors import BundleError
 from covidx.files import replacing_folder
 
-__all__ = ["NetworkBundle", "read_network", "synthetic_patches", "write_network"]
-
 PARITY_CASES = 2
 WEIGHTS, PARITY = "weights.safetensors", "parity.safetensors"
 

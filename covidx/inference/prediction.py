@@ -13,8 +13,6 @@ if TYPE_CHECKING:
 
     from covidx.bundles import BundleFile, Threshold
 
-__all__ = ["PREDICTION_SCHEMA", "InputSource", "Payload", "Prediction", "Predictions"]
-
 PREDICTION_SCHEMA = 2
 """Version of the columns and keys of predictions; 1 was another layout for each kind of model."""
 

@@ -21,16 +21,6 @@ if TYPE_CHECKING:
     from covidx.bundles import BundleFile
     from covidx.ingest.records import ReadImage
 
-__all__ = [
-    "ImageInputPredictor",
-    "NetworkPredictor",
-    "Predictor",
-    "choose_device",
-    "decided",
-    "device_of",
-    "image_predictions",
-]
-
 
 class Predictor(Protocol):
     """A bundle in memory, ready for use. A kind of model is a child."""

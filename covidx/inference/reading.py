@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from covidx.ingest.reader import ImageReader
     from covidx.ingest.records import ReadImage
 
-__all__ = ["InputImage", "Inputs"]
-
 Progress = Callable[[int, int], None]
 
 

@@ -15,14 +15,6 @@ from covidx.inference.network_bundle import NetworkBundle
 from covidx.models.learning import SegmentationLearning
 from covidx.models.segmenters import SegmenterShape, make_segmenter
 
-__all__ = [
-    "SegmentationBundle",
-    "SegmentationRecipe",
-    "build_network",
-    "probabilities_of",
-    "split_groups",
-]
-
 
 class SegmentationRecipe(Config):
     """How images reach the working grid, what the network is, and how it learns."""

@@ -41,8 +41,6 @@ from covidx.volume import Volume
 if TYPE_CHECKING:
     from covidx.ingest.records import ReadImage
 
-__all__ = ["Segmenter"]
-
 BLOCK = 16
 """Working slices segmented at a time in 2D: what bounds the memory of a long scan."""
 BATCH = 4

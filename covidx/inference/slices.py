@@ -14,8 +14,6 @@ if TYPE_CHECKING:
     from covidx.imaging.bags import Bag
     from covidx.ingest.records import ReadImage
 
-__all__ = ["ImagePayload", "SliceScore", "slice_payload"]
-
 
 @dataclass(frozen=True)
 class SliceScore:

@@ -12,8 +12,6 @@ from covidx.errors import BundleError
 from covidx.files import read_json, replacing_folder, sha256_file, write_json
 from covidx.inference.loading import load
 
-__all__ = ["upgrade_bundle"]
-
 Fields = dict[str, Any]
 
 

@@ -17,8 +17,6 @@ from covidx.ingest.plan import quarantine_rows
 from covidx.ingest.receipt import Receipt
 from covidx.tables import MANIFEST, QUARANTINE
 
-__all__ = ["IngestResult", "Stored", "account", "without_repeats"]
-
 
 @dataclass(frozen=True, eq=False)
 class IngestResult:

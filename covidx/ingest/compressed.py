@@ -8,8 +8,6 @@ import lzma
 from collections.abc import Callable
 from typing import Any
 
-__all__ = ["decompressor_of"]
-
 Opener = Callable[..., Any]
 """Takes a path or a binary stream."""
 DECOMPRESSORS: dict[bytes, Opener] = {

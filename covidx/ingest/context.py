@@ -9,8 +9,6 @@ from pathlib import Path
 from covidx.ingest.identity import Identities
 from covidx.ingest.rules import USUAL, Rules
 
-__all__ = ["Context", "known_path", "relative_to_root", "source_place"]
-
 LOCAL_DATASET = "local"
 
 

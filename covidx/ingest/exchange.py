@@ -17,8 +17,6 @@ from covidx.ingest.dicom.geometry import LPS_TO_RAS
 from covidx.ingest.dicom.units import compact, found_units
 from covidx.volume import Geometry, Units, Volume
 
-__all__ = ["from_highdicom", "from_metatensor", "to_highdicom", "to_metatensor"]
-
 REVERSED = [2, 1, 0, 3]
 """(column, row, slice) as (slice, row, column), and back; the translation stays."""
 

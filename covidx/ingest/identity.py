@@ -15,8 +15,6 @@ from covidx.cards import DataCard
 from covidx.errors import InvalidInputError, StoreError
 from covidx.files import make_folder
 
-__all__ = ["Identities", "default_key_path", "original_patient"]
-
 KEY_VARIABLE = "COVIDX_KEY"
 KEY_BYTES = 32
 KEPT_SUFFIXES = (

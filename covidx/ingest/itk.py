@@ -22,8 +22,6 @@ from covidx.ingest.dicom.units import compact, found_units
 from covidx.ingest.nifti_geometry import judged
 from covidx.volume import Geometry, Volume
 
-__all__ = ["NAMES", "read_itk"]
-
 NAMES = {b"NRRD000": "nrrd", b"ObjectType": "metaimage", b"NDims": "metaimage"}
 """First bytes, and what they say (teem.sourceforge.net/nrrd/format.html; itk.org/Wiki/MetaIO)."""
 LONGEST_HEADER = 1 << 20

@@ -16,8 +16,6 @@ from covidx.ingest.dicom.series import Outcome, Stack, Study
 from covidx.ingest.records import ReadImage, from_nifti, from_picture, from_row
 from covidx.ingest.table import TableRow
 
-__all__ = ["SERIES_INCOMPLETE", "Job", "read_job"]
-
 SERIES_INCOMPLETE = "SERIES_INCOMPLETE"
 """Code of a sound file whose series was refused for another one."""
 

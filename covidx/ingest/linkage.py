@@ -12,8 +12,6 @@ from covidx.errors import StoreError
 from covidx.files import make_folder, remove_unfinished, replacing
 from covidx.ingest.identity import Identities, default_key_path
 
-__all__ = ["LINKAGE_COLUMNS", "read_linkage", "write_linkage"]
-
 LINKAGE_COLUMNS = (
     "image_id",
     "path",

@@ -28,8 +28,6 @@ from covidx.ingest.dicom.units import compact, found_units
 from covidx.ingest.nifti_geometry import placed
 from covidx.volume import Geometry, Units, Volume
 
-__all__ = ["from_nibabel", "read_nifti", "to_nibabel", "write_nifti"]
-
 GZIP_LEVEL = 3
 """Of ISA-L: about the size of zlib's first level, in a quarter of the time."""
 GZIP_START = b"\x1f\x8b"

@@ -13,8 +13,6 @@ from covidx.constants import FORM_TOLERANCE_MM, TILT_TOLERANCE_DEG, VOXEL_MM
 from covidx.errors import InvalidInputError
 from covidx.volume import Geometry
 
-__all__ = ["judged", "placed"]
-
 FloatArray = NDArray[np.float64]
 
 MM = {"meter": 1000.0, "mm": 1.0, "micron": 0.001}

@@ -19,8 +19,6 @@ from covidx.ingest.rules import Rules
 from covidx.ingest.table import TableRow, read_image_table
 from covidx.ingest.words import DEFINED_TERMS, holds_any, words_of, words_of_places
 
-__all__ = ["Plan", "make_context", "make_plan", "quarantine_path", "quarantine_rows"]
-
 NESTED = (
     "ARCHIVE_NESTED",
     "An archive in an archive is not looked into; unpack the outer one if it holds images.",

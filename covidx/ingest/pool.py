@@ -9,8 +9,6 @@ from contextlib import contextmanager
 from multiprocessing import get_context
 from typing import Protocol, TypeVar
 
-__all__ = ["FEW_FILES", "Team", "team_of"]
-
 FEW_FILES = 1000
 """Files up to which starting worker processes costs more than it saves, about a second."""
 

@@ -15,8 +15,6 @@ from covidx.errors import InvalidInputError
 from covidx.files import replacing
 from covidx.volume import Volume
 
-__all__ = ["read_picture", "read_stored_picture", "write_picture"]
-
 FORMATS = ("PNG", "JPEG")
 SIXTEEN_BIT = 65535
 DEEP_MODES = ("I", "I;16", "I;16B", "I;16L")

@@ -20,8 +20,6 @@ from covidx.ingest.records import ReadImage
 from covidx.ingest.rules import USUAL, Rules
 from covidx.volume import Volume
 
-__all__ = ["ImageReader", "read_images", "read_series"]
-
 
 class ImageReader:
     """Yields the images of a source one at a time; refusals gather in `outcomes` meanwhile."""

@@ -8,8 +8,6 @@ from typing import Any
 
 from covidx.files import write_json
 
-__all__ = ["Receipt"]
-
 
 @dataclass(frozen=True)
 class Receipt:

@@ -21,14 +21,6 @@ from covidx.ingest.receipt import Receipt
 from covidx.ingest.table import TableRow
 from covidx.volume import Volume
 
-__all__ = [
-    "ReadImage",
-    "from_nifti",
-    "from_picture",
-    "from_row",
-]
-
-
 LONGEST_NAME = max(map(len, ITK_NAMES))
 
 

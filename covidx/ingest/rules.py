@@ -7,8 +7,6 @@ from typing import Literal, get_args
 
 from covidx.errors import InvalidInputError
 
-__all__ = ["USUAL", "Kernel", "Rules"]
-
 Kernel = Literal["soft", "sharp"]
 
 

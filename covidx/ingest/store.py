@@ -36,8 +36,6 @@ from covidx.ingest.rules import USUAL, Rules
 from covidx.tables import MANIFEST, QUARANTINE, write_table
 from covidx.volume import Volume
 
-__all__ = ["ingest", "load_image"]
-
 STORED_NAME = re.compile(r"[0-9a-f]{16}\.(nii\.gz|png|json)")
 
 

@@ -12,8 +12,6 @@ from covidx.cards import DataCard, ImageTable
 from covidx.errors import InvalidTableError
 from covidx.ingest.dicom.series import Outcome
 
-__all__ = ["TableRow", "read_image_table"]
-
 NUMBERS = ("age", "rows", "columns")
 FROM_TABLE = (
     *NUMBERS,

@@ -7,8 +7,6 @@ import unicodedata
 from collections.abc import Iterable, Set
 from functools import cache, lru_cache
 
-__all__ = ["DEFINED_TERMS", "cleaned", "holds_any", "holds_bytes", "words_of", "words_of_places"]
-
 SHORTEST_WORD = 2
 SHORTEST_OF_PLACES = 3
 SHORTEST_NUMBER = 4

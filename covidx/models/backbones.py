@@ -15,8 +15,6 @@ from torch import nn
 from covidx.errors import BundleError
 from covidx.files import sha256_file
 
-__all__ = ["OFFLINE_WEIGHTS", "make_backbone", "offline_weights"]
-
 OFFLINE_WEIGHTS = {
     "tf_efficientnet_lite0": "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
 }

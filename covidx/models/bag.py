@@ -12,8 +12,6 @@ from torch import Tensor, nn
 from covidx.config import Config
 from covidx.models.backbones import make_backbone
 
-__all__ = ["Architecture", "BagClassifier", "BagOutput", "pool_most_abnormal"]
-
 GREY_MEAN, GREY_STD = 0.5, 0.5
 """Of the ImageNet weights' input scale, for greys from 0 to 1 (timm's config of lite0)."""
 

@@ -22,8 +22,6 @@ from covidx.config import Config
 from covidx.errors import InvalidInputError
 from covidx.models.backbones import make_backbone
 
-__all__ = ["ANCHORS", "DetectorShape", "anchor_fit", "fit_anchors", "make_detector"]
-
 ANCHORS = 8
 """In all; the smaller half lies on the finest level of the pyramid, the other on the next."""
 LEVELS = ("0", "1")

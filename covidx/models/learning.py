@@ -10,8 +10,6 @@ from covidx.config import Config
 from covidx.imaging.augment_bags import Augmentation
 from covidx.imaging.augment_pairs import PairAugmentation
 
-__all__ = ["DetectionLearning", "ImageLearning", "PatchLearning", "SegmentationLearning"]
-
 
 class ImageLearning(Config):
     """How a bag classifier learns."""

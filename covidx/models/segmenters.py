@@ -13,8 +13,6 @@ from torchvision.models.segmentation import fcn_resnet50
 
 from covidx.config import Config
 
-__all__ = ["DynUNetShape", "FCNShape", "SegmenterShape", "UNetShape", "make_segmenter"]
-
 SMALLEST_EDGE = 4
 """Voxels below which an axis is halved no further, as in nnU-Net (Isensee et al., Nat Methods
 2021;18:203)."""

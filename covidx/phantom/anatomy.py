@@ -14,8 +14,6 @@ import numpy as np
 from covidx.phantom.effects import EFFECTS
 from covidx.phantom.fields import Array, Grid, blend, draw, soft
 
-__all__ = ["Anatomy", "Lungs", "draw_anatomy", "find_lungs"]
-
 MIDDLE_Y = 5.0
 """mm, y of the middle of the rib cage."""
 

@@ -17,8 +17,6 @@ from dataclasses import dataclass, field
 
 from covidx.files import sha256_json
 
-__all__ = ["DETECTORS", "RADIOGRAPHY", "VIEWS", "Detector", "Radiography", "View", "beam_digest"]
-
 
 @dataclass(frozen=True)
 class View:

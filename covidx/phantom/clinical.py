@@ -8,16 +8,6 @@ import numpy as np
 from covidx.phantom.effects import EFFECTS
 from covidx.phantom.lesions import Disease, sample
 
-__all__ = [
-    "CLINICAL_COLUMNS",
-    "MEI_COLUMNS",
-    "PRESENTATION_COLUMNS",
-    "SYMPTOM_COLUMNS",
-    "draw_clinical",
-    "draw_presentation",
-    "draw_symptoms",
-]
-
 MEI_COLUMNS = (
     "sex",
     "age_years",

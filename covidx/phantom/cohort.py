@@ -25,8 +25,6 @@ from covidx.phantom.patient import draw_patient
 if TYPE_CHECKING:
     from covidx.phantom.ct_cohort import Row, Rows
 
-__all__ = ["MODALITIES", "Modality", "clinical_table", "generate_cohort"]
-
 Modality = Literal["ct", "cxr"]
 
 Progress = Callable[[int, int], None]

@@ -18,8 +18,6 @@ from covidx.phantom.modules import phantom_uid
 from covidx.phantom.patient import Patient, PhantomScan, render
 from covidx.phantom.tampering import crop_scan, mark_scan
 
-__all__ = ["Row", "Rows", "rows_of", "side_of", "write_ct_exam"]
-
 ABNORMAL_ML = 0.2
 """ml of lesion from which a slice counts as abnormal. Modelling choice: a patch of about 7 mm."""
 

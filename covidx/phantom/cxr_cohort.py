@@ -17,8 +17,6 @@ from covidx.phantom.radiograph import PhantomRadiograph, render_study
 from covidx.phantom.radiograph_dicom import frontal_uid, write_radiographs
 from covidx.phantom.tampering import crop_radiograph, mark_radiograph
 
-__all__ = ["write_cxr_exam"]
-
 
 def _share(part: Array, whole: Array) -> float:
     return round(int(np.count_nonzero(part)) / max(int(np.count_nonzero(whole)), 1), 4)

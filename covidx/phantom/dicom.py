@@ -28,8 +28,6 @@ from covidx.phantom.modules import (
 from covidx.phantom.patient import Patient, PhantomScan
 from covidx.phantom.scanners import SCANNERS, Scanner
 
-__all__ = ["save_study", "series_uid", "slice_uids", "write_study"]
-
 SYNTAXES = {
     "explicit": ExplicitVRLittleEndian,
     "implicit": ImplicitVRLittleEndian,

@@ -11,8 +11,6 @@ import numpy as np
 from covidx.phantom.anatomy import Lungs
 from covidx.phantom.fields import Array, Grid, Shape, draw, ellipsoid, soft
 
-__all__ = ["move", "paint_distractors"]
-
 NODULES = (0, 6)
 """How many solid nodules a patient has, least and most."""
 NODULE_MM = (3.0, 9.0)

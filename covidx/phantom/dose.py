@@ -14,8 +14,6 @@ from covidx.phantom.fields import Array
 from covidx.phantom.modules import code, number, phantom_uid, pixel_format, study
 from covidx.phantom.patient import Patient
 
-__all__ = ["dose_report", "dose_screen", "screen", "text_bits"]
-
 FONT = {
     "0": (7, 5, 5, 5, 7), "1": (2, 6, 2, 2, 7), "2": (7, 1, 7, 4, 7), "3": (7, 1, 7, 1, 7),
     "4": (5, 5, 7, 1, 1), "5": (7, 4, 7, 1, 7), "6": (7, 4, 7, 5, 7), "7": (7, 1, 1, 1, 1),

@@ -30,23 +30,6 @@ from dataclasses import dataclass, field
 
 from covidx.files import sha256_json
 
-__all__ = [
-    "CLASSES",
-    "EFFECTS",
-    "GENERATOR_VERSION",
-    "ClinicalEffects",
-    "CovidPlace",
-    "Effects",
-    "Extent",
-    "Habitus",
-    "Mix",
-    "PneumoniaPlace",
-    "Presentation",
-    "Spread",
-    "SymptomEffects",
-    "effects_digest",
-]
-
 GENERATOR_VERSION = 3
 """Raised when the same seed no longer gives the same bytes."""
 

@@ -11,8 +11,6 @@ from covidx.phantom.projection import project, resample
 from covidx.phantom.scene import Scene
 from covidx.phantom.tubes import trace_bones, trace_vessels
 
-__all__ = ["attenuation", "develop", "draw_marker", "expose", "line_integrals"]
-
 LETTERS = {"R": (30, 17, 17, 30, 20, 18, 17), "L": (16, 16, 16, 16, 16, 16, 31)}
 """5 x 7 glyphs: rows of five bits, of our own, so that no library's font changes the bytes."""
 

@@ -9,20 +9,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-__all__ = [
-    "Array",
-    "Box",
-    "Grid",
-    "Shape",
-    "blend",
-    "capsule",
-    "draw",
-    "ellipsoid",
-    "paint",
-    "smooth_field",
-    "soft",
-]
-
 Array = npt.NDArray[Any]
 Box = tuple[slice, slice, slice]
 Shape = tuple[Box, Array]

@@ -18,8 +18,6 @@ from covidx.phantom.effects import CLASSES
 from covidx.phantom.patient import FLAWS_FROM, ROLE, SHAPE, Patient, stream
 from covidx.phantom.scanners import SCANNERS
 
-__all__ = ["FLAWS", "Exam", "check_flaws", "exams", "parse_flaws"]
-
 FLAWS = {
     "scanner-label": "the scanner is the label's own: A COVID-19, B other pneumonia, C normal",
     "corner-marker": "a positive's images have ED burnt into their upper left corner",

@@ -12,17 +12,6 @@ from covidx.phantom.fields import Array
 from covidx.phantom.patient import Patient
 from covidx.phantom.scanners import SCANNERS, Scanner
 
-__all__ = [
-    "code",
-    "ct_module",
-    "number",
-    "numbers",
-    "phantom_uid",
-    "pixel_format",
-    "set_pixels",
-    "study",
-]
-
 
 def phantom_uid(*parts: object) -> str:
     """A UID of the 2.25 root (PS3.5 B.2), the same for the same `parts`."""

@@ -7,8 +7,6 @@ import numpy as np
 from covidx.phantom.anatomy import MIDDLE_Y, Anatomy, Lungs
 from covidx.phantom.fields import Array, Grid, blend, capsule, ellipsoid, paint, soft
 
-__all__ = ["paint_airways", "paint_body", "paint_landmark"]
-
 LANDMARK_RADIUS_MM = 6.5
 """mm; with slices 7 mm apart at least one passes through the middle of it."""
 LANDMARK_HU = 2600.0

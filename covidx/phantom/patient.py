@@ -17,8 +17,6 @@ from covidx.phantom.organs import paint_airways, paint_body, paint_landmark
 from covidx.phantom.scanners import SCANNERS, acquire, plan_grid
 from covidx.phantom.vessels import grow_tree, paint_bronchi, paint_vessels
 
-__all__ = ["Patient", "PhantomScan", "draw_patient", "render"]
-
 # Streams of one patient's randomness: what is drawn in one cannot shift another.
 PERSON, SHAPE, DISEASE, BLOOD, SCAN, TEXTURE, LESION, NOISE, POSE, VIEW = range(10)
 MARKER, QUANTUM, LATERAL, SYMPTOMS, PRESENTATION = range(10, 15)

@@ -10,8 +10,6 @@ from covidx.phantom.anatomy import Lungs
 from covidx.phantom.effects import EFFECTS
 from covidx.phantom.fields import Array, Grid, soft
 
-__all__ = ["SCORES", "Disease", "Voxels", "gather"]
-
 
 @dataclass(frozen=True)
 class Disease:

@@ -14,8 +14,6 @@ import numpy as np
 from covidx.phantom.beam import View
 from covidx.phantom.fields import Array, Grid
 
-__all__ = ["Pose", "lateral", "project", "resample"]
-
 
 @dataclass(frozen=True)
 class Pose:

@@ -14,16 +14,6 @@ from covidx.phantom.patient import MARKER, QUANTUM, Patient, stream
 from covidx.phantom.projection import project, resample
 from covidx.phantom.scene import Scene, set_scene
 
-__all__ = [
-    "PhantomRadiograph",
-    "display_curve",
-    "greys",
-    "marker_of",
-    "render_radiograph",
-    "render_study",
-    "window_of",
-]
-
 COARSE = 4
 """Detector pixels a side of those on which the truth's thickness is worked out."""
 

@@ -27,8 +27,6 @@ from covidx.phantom.projection import lateral
 from covidx.phantom.radiograph import PhantomRadiograph, display_curve, window_of
 from covidx.phantom.scene import Scene
 
-__all__ = ["frontal_uid", "write_radiographs"]
-
 ORIENTATION = {"PA": ["L", "F"], "AP": ["L", "F"], "LL": ["P", "F"]}
 """Towards where rows and columns run (PS3.3 C.7.6.1.1.1). Frontal radiographs are shown as if the
 viewer faced the patient, whichever way the beam went; a left lateral one with the patient facing

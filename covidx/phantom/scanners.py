@@ -10,8 +10,6 @@ from scipy import ndimage
 from covidx.phantom.anatomy import MIDDLE_Y, Anatomy
 from covidx.phantom.fields import Array, Grid
 
-__all__ = ["SCANNERS", "Scanner", "acquire", "plan_grid"]
-
 
 @dataclass(frozen=True)
 class Scanner:

@@ -23,8 +23,6 @@ from covidx.phantom.projection import Pose
 from covidx.phantom.scanners import SCANNERS, plan_grid
 from covidx.phantom.vessels import Branch, grow_tree
 
-__all__ = ["CtDetail", "Scene", "ct_detail", "draw_pose", "set_scene", "view_of"]
-
 
 @dataclass(frozen=True)
 class CtDetail:

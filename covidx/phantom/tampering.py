@@ -14,8 +14,6 @@ from covidx.phantom.patient import PhantomScan
 if TYPE_CHECKING:
     from covidx.phantom.radiograph import PhantomRadiograph
 
-__all__ = ["crop_radiograph", "crop_scan", "cropped_shape", "mark_radiograph", "mark_scan"]
-
 TEXT = "ED"
 """As of an emergency department."""
 PIXELS_A_BIT = 200

@@ -13,8 +13,6 @@ from covidx.phantom.fields import Array
 from covidx.phantom.projection import Pose
 from covidx.phantom.scene import CtDetail, Scene
 
-__all__ = ["trace_bones", "trace_vessels"]
-
 
 @dataclass(frozen=True)
 class _Tubes:

@@ -9,8 +9,6 @@ import numpy as np
 from covidx.phantom.anatomy import Anatomy, Lungs
 from covidx.phantom.fields import Array, Grid, capsule
 
-__all__ = ["Branch", "grow_tree", "paint_bronchi", "paint_vessels"]
-
 TIPS = 150
 """End branches a lung. Modelling choice: what is visible at about 2 mm a pixel."""
 

@@ -29,8 +29,6 @@ from covidx.tables import read_csv
 from covidx.volume import Volume
 from covidx.wording import counted
 
-__all__ = ["Cohort", "check_source", "ingest_source", "link_labels", "link_masks"]
-
 
 @dataclass(frozen=True, eq=False)
 class Cohort:

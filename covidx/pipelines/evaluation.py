@@ -36,8 +36,6 @@ from covidx.report.comparison import draw_comparison, write_comparison
 from covidx.report.evaluation import draw_evaluation, metrics_csv, metrics_json, write_evaluation
 from covidx.tables import MANIFEST, read_table
 
-__all__ = ["Compared", "Input", "compare_tables", "evaluate_table"]
-
 PARTS = ("calibration", "readers", "normal_ct", "incremental", "subgroups", "abstention")
 """JSON files of parts that an evaluation may lack; one of an earlier call is removed then."""
 

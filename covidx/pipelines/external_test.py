@@ -32,8 +32,6 @@ from covidx.tables import MANIFEST, PREDICTIONS, read_table, table_digest, write
 from covidx.tracking import tracked
 from covidx.wording import counted
 
-__all__ = ["External", "evaluate_externally"]
-
 PIPELINE = "external_test"
 
 

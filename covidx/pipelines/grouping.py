@@ -13,8 +13,6 @@ from covidx.cohort import find_duplicates, group_images
 from covidx.errors import InvalidInputError
 from covidx.wording import counted
 
-__all__ = ["group_prepared"]
-
 
 def group_prepared(
     manifest: pd.DataFrame,

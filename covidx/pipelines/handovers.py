@@ -15,8 +15,6 @@ from covidx.pipelines.source import Source
 from covidx.report.words import FEW_TESTED, FEWEST_TESTED, SIMULATED
 from covidx.tables import CLINICAL, MANIFEST, MASKS, QUARANTINE, table_digest, write_table
 
-__all__ = ["card_digest_of", "hand_over", "source_warnings", "trained_on"]
-
 
 def card_digest_of(source: Source) -> str:
     """The digest of the card of `source`; ``none`` without one."""

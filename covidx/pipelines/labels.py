@@ -9,8 +9,6 @@ from covidx.errors import InvalidInputError
 from covidx.tables import PROBABILITY_PREFIX, probability_columns
 from covidx.wording import counted
 
-__all__ = ["REST", "as_rest", "map_labels"]
-
 REST = "rest"
 """All classes but the positive one, where a data set tells them no further apart."""
 

@@ -27,14 +27,6 @@ from covidx.training.learner import Learner
 from covidx.training.patches import PatchData, PatchPlan
 from covidx.wording import counted
 
-__all__ = [
-    "MaskedTraining",
-    "Prepared",
-    "check_masks",
-    "fit_patches",
-    "prepare",
-]
-
 PIXELS = "surface distances and the NSD's tolerance are in pixels: radiographs here have no spacing"
 
 

@@ -26,8 +26,6 @@ from covidx.tables import MASKS, empty
 from covidx.volume import Volume
 from covidx.wording import counted
 
-__all__ = ["TrueMasks", "phantom_masks"]
-
 MASK_SUFFIXES = (".nii.gz", ".png")
 """Of volumes, and of radiographs."""
 PHANTOM_MASKS = MaskSet(

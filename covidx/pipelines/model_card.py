@@ -11,15 +11,6 @@ from covidx.domain import TrainedOn
 from covidx.evaluate import Estimate, Metrics
 from covidx.files import replacing
 
-__all__ = [
-    "CLASSIFIES_IMAGES",
-    "CLASSIFIES_PATIENTS",
-    "FINDS_OPACITIES",
-    "render_model_card",
-    "tested_rows",
-    "write_model_card",
-]
-
 _NO_PROBABILITY = (
     "comparing methods, teaching, testing software. The score is not a probability of disease for "
     "a patient, and must not inform care."

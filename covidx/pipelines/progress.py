@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 
-__all__ = ["Bar", "Bars", "silent"]
-
 Bar = Callable[[int, int], None]
 """Called with (done, total)."""
 Bars = Callable[[str], AbstractContextManager[Bar]]

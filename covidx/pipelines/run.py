@@ -23,8 +23,6 @@ from covidx.runs import RunFolder, RunRecord, git_commit
 from covidx.tables import PREDICTIONS, table_digest, write_table
 from covidx.tracking import Tracker, tracked
 
-__all__ = ["TrainedRun", "TrainingRun", "estimate_lines", "metrics_lines"]
-
 
 @dataclass(frozen=True, eq=False)
 class TrainedRun:

@@ -14,16 +14,6 @@ from covidx.errors import InvalidInputError
 from covidx.files import make_folder, replacing, sha256_bytes, sha256_file
 from covidx.pipelines.progress import Bars
 
-__all__ = [
-    "PhantomCohort",
-    "Source",
-    "find_card",
-    "named_source",
-    "phantom_folder",
-    "phantom_source",
-    "store_folder",
-]
-
 DEFAULT_POSITIVE = "covid-19"
 
 

@@ -18,8 +18,6 @@ from covidx.kinds import training_named
 from covidx.pipelines.source import PhantomCohort, Source, phantom_folder, store_folder
 from covidx.runs import RunRecord, SourceRecord
 
-__all__ = ["keep_paths", "recall_source", "source_record", "store_of", "table_of"]
-
 DIGESTED = ("labels", "table", "masks")
 PLACES = ("data", *DIGESTED)
 OPTIONS = {"data": "FOLDER", "labels": "CSV", "table": "TABLE", "masks": "FOLDER"}

@@ -21,15 +21,6 @@ from covidx.radiograph_severity.features import BACKBONE
 from covidx.radiograph_severity.linear import Linear
 from covidx.radiograph_severity.lungs import LungFinder
 
-__all__ = [
-    "Models",
-    "RadiographScore",
-    "RadiographSeverityBundle",
-    "RadiographSeverityRecipe",
-    "load_bundle",
-    "write_bundle",
-]
-
 WEIGHTS = "weights.safetensors"
 FINDER = "lung box"
 """No score can be called so."""

@@ -14,8 +14,6 @@ from covidx.models import make_backbone
 from covidx.volume import Volume
 from covidx.wording import counted
 
-__all__ = ["BACKBONE", "WHOLE", "Picture", "RadiographNetwork", "picture_of", "symmetric"]
-
 Picture = NDArray[np.float32]
 Box = tuple[float, float, float, float]
 

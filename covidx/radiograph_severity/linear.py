@@ -11,16 +11,6 @@ from sklearn.cross_decomposition import PLSRegression
 from sklearn.linear_model import Ridge
 from sklearn.model_selection import GroupKFold
 
-__all__ = [
-    "CANDIDATES",
-    "Choice",
-    "Linear",
-    "OutOfFold",
-    "choose",
-    "fit_candidates",
-    "leave_one_out",
-]
-
 Floats = NDArray[np.float64]
 Names = NDArray[np.str_]
 

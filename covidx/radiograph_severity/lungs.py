@@ -10,8 +10,6 @@ from numpy.typing import NDArray
 from covidx.radiograph_severity.features import Box
 from covidx.radiograph_severity.linear import Linear, fit_candidates
 
-__all__ = ["MARGIN", "MIN_RADIOGRAPHS", "LungFinder", "box_of_mask", "fit_finder"]
-
 MIN_RADIOGRAPHS = 20
 """Radiographs with lung annotations that a finder needs at least."""
 MARGIN = 0.05

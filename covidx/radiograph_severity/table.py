@@ -13,8 +13,6 @@ from covidx.cohort.labels import by_row
 from covidx.errors import InvalidTableError
 from covidx.ingest import Identities
 
-__all__ = ["join_scores", "read_scores", "stem_of"]
-
 COMMENT = "#"
 
 

@@ -15,15 +15,6 @@ from covidx.report import page as parts
 from covidx.report.canvas import BLUE, DPI, GREEN, GREY, ORANGE
 from covidx.report.page import Page, Section
 
-__all__ = [
-    "ClinicalPage",
-    "ModelLine",
-    "dependence_figure",
-    "drift_figure",
-    "importance_figure",
-    "write_clinical_report",
-]
-
 WEEK = "this week's rows"
 WITHOUT = "validation rows, the same columns lost"
 STATES = {"stable": "#FFFFFF", "changed": ORANGE, "lost": GREY, "returned": "#56B4E9"}

@@ -16,8 +16,6 @@ from covidx.report.figures import roc_points
 from covidx.report.page import Page, Section
 from covidx.report.words import metric_name, origin_text
 
-__all__ = ["draw_comparison", "roc_curves_figure", "write_comparison"]
-
 
 def draw_comparison(
     systems: Sequence[System], comparisons: Sequence[Comparison], folder: Path

@@ -27,8 +27,6 @@ from covidx.report.incremental import LIMITS, arms_curve_figure, arms_figure
 from covidx.report.page import Page, Section, metric_rows
 from covidx.report.words import HEADLINE, metric_name, threshold_text
 
-__all__ = ["draw_evaluation", "marked_band", "metrics_csv", "metrics_json", "write_evaluation"]
-
 FURTHER = ("lr_positive", "lr_negative", "balanced_accuracy", "average_precision")
 """Shown at once after the headline; the rest is folded away."""
 MISSING = 0

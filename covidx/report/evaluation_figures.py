@@ -16,16 +16,6 @@ from covidx.evaluate.prevalence import PredictiveValues
 from covidx.evaluate.subgroups import Variable
 from covidx.report.canvas import BLUE, DPI, GREEN, GREY, ORANGE
 
-__all__ = [
-    "decision_curve_figure",
-    "difference_figure",
-    "population",
-    "predictive_figure",
-    "recalibration_figure",
-    "risk_coverage_figure",
-    "subgroup_figure",
-]
-
 ARM_LINES = ((BLUE, "o"), (GREEN, "s"), ("#CC79A7", "^"), ("#56B4E9", "D"))
 """Colour and mark of each arm's curve."""
 

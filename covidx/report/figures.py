@@ -27,15 +27,6 @@ from covidx.report.canvas import (
     square_figure,
 )
 
-__all__ = [
-    "confusion_figure",
-    "reliability_figure",
-    "roc_figure",
-    "roc_points",
-    "score_figure",
-    "training_figure",
-]
-
 
 def roc_figure(rows: Rows, metrics: Metrics, readers: Sequence[Reader] = ()) -> Figure:
     """ROC curve, and the operating point with the intervals of sensitivity and specificity.

@@ -17,8 +17,6 @@ from covidx.report import page as parts
 from covidx.report.canvas import BLUE, GREY, ORANGE, square_figure
 from covidx.report.page import Page, Section
 
-__all__ = ["ArmLine", "FusionPage", "contributions_figure", "write_fusion_report"]
-
 SHOWN = 60
 """Patients listed on the page; the file beside it has all."""
 

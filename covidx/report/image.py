@@ -17,8 +17,6 @@ from covidx.report.words import threshold_text
 if TYPE_CHECKING:
     from covidx.report.slices import SliceView
 
-__all__ = ["Case", "write_case", "write_report"]
-
 READING = (
     "Left the plain {noun}, right the same with the heatmap: where the network found evidence for "
     "{positive}, clear (none) to yellow (most in this {noun}; maps of different {noun}s do not "

@@ -11,8 +11,6 @@ from covidx.evaluate import Estimate, Incremental, Rows
 from covidx.report.canvas import DPI, GREY
 from covidx.report.evaluation_figures import ARM_LINES, decision_curve_figure
 
-__all__ = ["LIMITS", "arms_curve_figure", "arms_figure"]
-
 LIMITS = (0.1, 0.2, 0.3, 0.5)
 """Threshold probabilities whose net benefit the page shows with intervals."""
 

@@ -15,21 +15,6 @@ from covidx.evaluate import Estimate, Metrics
 from covidx.files import replacing
 from covidx.report.words import HEADLINE, metric_meanings, metric_name, threshold_text
 
-__all__ = [
-    "Page",
-    "Section",
-    "View",
-    "assumptions",
-    "estimates",
-    "facts",
-    "figures",
-    "metric_rows",
-    "results",
-    "small",
-    "table",
-    "views",
-]
-
 TEMPLATES = Path(__file__).parent / "templates"
 
 Rows = Sequence[tuple[Sequence[str], Estimate]]

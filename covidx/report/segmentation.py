@@ -21,8 +21,6 @@ from covidx.report.canvas import BLUE, DPI, GREEN, ORANGE
 from covidx.report.page import Page
 from covidx.volume import Volume
 
-__all__ = ["Overlay", "dice_figure", "loss_figure", "overlay_figure", "write_segmentation_report"]
-
 TRUTH, FOUND = "#00e5ff", "#ff9100"
 READING = (
     "The network never saw these patients. Means over patients, each the mean of its scans; "

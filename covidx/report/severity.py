@@ -15,8 +15,6 @@ from covidx.report import page as parts
 from covidx.report.canvas import BLUE, DPI, GREY, save_all
 from covidx.report.page import Page, Section
 
-__all__ = ["SeverityPage", "score_figure", "write_severity_report"]
-
 NAMES = {
     "mae": "Mean absolute error",
     "mae_control": "The same of the control: the training median for everybody",

@@ -21,8 +21,6 @@ from covidx.files import replacing
 from covidx.imaging import Bag, Preprocessing, window
 from covidx.volume import Volume
 
-__all__ = ["HEAT", "SliceView", "slice_views"]
-
 DPI = 100
 PANEL, GAP, BAR, BAR_ROOM, HEAD, FOOT = 4.3, 0.12, 0.15, 0.75, 0.46, 0.06
 """Inches: a picture's width, between pictures, the colour bar and its labels, above, below."""

@@ -6,17 +6,6 @@ from covidx.evaluate import Metrics, OperatingPoint
 from covidx.evaluate.decisions import DECISION_METRICS
 from covidx.evaluate.operating_point import FIXED
 
-__all__ = [
-    "FEWEST_TESTED",
-    "FEW_TESTED",
-    "HEADLINE",
-    "SIMULATED",
-    "metric_meanings",
-    "metric_name",
-    "origin_text",
-    "threshold_text",
-]
-
 HEADLINE = ("auroc", "sensitivity", "specificity", "ppv", "npv", "brier")
 """What is shown first, and printed at the end of a run."""
 

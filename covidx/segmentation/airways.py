@@ -7,8 +7,6 @@ from scipy import ndimage
 
 from covidx.segmentation.planes import Mask, Spacing
 
-__all__ = ["find_airways"]
-
 TRACHEA_MM2 = (40.0, 700.0)
 """mm2 of the trachea's cross-section, generously: adults' is 10 to 27 mm wide and deep (Breatnach,
 Abbott, Fraser, AJR 1984;142:903)."""

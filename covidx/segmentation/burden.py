@@ -8,8 +8,6 @@ from typing import Any
 
 from covidx.constants import RESEARCH_NOTICE
 
-__all__ = ["OpacityBurden", "Part", "Region", "Zone", "severity_points"]
-
 MAX_SCORE = 25
 
 

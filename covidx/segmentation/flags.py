@@ -11,8 +11,6 @@ from scipy import ndimage
 from covidx.scratch import planes
 from covidx.segmentation.sides import LEFT, RIGHT
 
-__all__ = ["SIDES", "lung_flags", "radiograph_flags"]
-
 SIDES = {RIGHT: "right lung", LEFT: "left lung"}
 CUT_SHARE = 0.1
 """Share of the largest slice of lung from which the first or last slice is said to cut it."""

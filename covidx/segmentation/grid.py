@@ -14,8 +14,6 @@ from covidx.errors import InvalidInputError
 from covidx.scratch import in_order
 from covidx.volume import Volume
 
-__all__ = ["check_values", "in_order_of", "on_grid"]
-
 T = TypeVar("T", np.uint8, np.float32)
 
 

@@ -12,8 +12,6 @@ from scipy import ndimage
 from covidx.evaluate.boxes import BOX, iou
 from covidx.segmentation.planes import Mask
 
-__all__ = ["LINK_IOU", "Pieces", "lesion_boxes", "link_boxes", "pieces_of"]
-
 LINK_IOU = 0.3
 """Least IoU of two boxes in neighbouring slices that are one detection. Modelling choice."""
 

@@ -18,8 +18,6 @@ from covidx.segmentation.pleura import fill_dents
 from covidx.segmentation.sides import LEFT, RIGHT, Labels, split_sides
 from covidx.volume import Volume, check_ct
 
-__all__ = ["drop_small_pieces", "segment_lungs"]
-
 WORKING_MM = 2.0
 """mm to which the grid is thinned to look at shapes; borders are drawn on the full one."""
 MIN_PIECE = 0.1

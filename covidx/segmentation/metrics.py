@@ -30,8 +30,6 @@ from scipy import ndimage
 from covidx.errors import InvalidInputError
 from covidx.segmentation.planes import PLANE, Mask, Spacing
 
-__all__ = ["MaskScores", "compare_masks", "dice", "surface_distances"]
-
 FloatArray = NDArray[np.float64]
 
 

@@ -13,8 +13,6 @@ from covidx.constants import DISPLAY_MAX
 from covidx.errors import InvalidInputError
 from covidx.segmentation.planes import Mask, Spacing, closed, opened, sized_pieces
 
-__all__ = ["segment_slice_lungs"]
-
 # Modelling choices, settled by eye on 304 pictures of COVID-CT (80 of its 213 groups by source_run)
 # and, for the body's box, on 20 slices of COVID-19-NY-SBU. Lengths are shares of the picture's
 # longer side, greys are of 255.

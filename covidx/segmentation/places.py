@@ -11,8 +11,6 @@ from scipy import ndimage
 from covidx.segmentation.planes import Mask
 from covidx.segmentation.sides import LEFT, RIGHT, Labels
 
-__all__ = ["OUTER_SHARE", "Places", "find_places"]
-
 OUTER_SHARE = 1 / 3
 """Share of a lung's volume that counts as its periphery. Modelling choice: readers speak of the
 outer third, and a share of the volume does not depend on the size of the lung."""

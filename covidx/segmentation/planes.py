@@ -7,8 +7,6 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-__all__ = ["PLANE", "Mask", "Spacing", "closed", "dilated", "filled", "opened", "sized_pieces"]
-
 Mask = NDArray[np.bool_]
 Spacing = tuple[float, float, float]
 """mm between (slices, rows, columns)."""

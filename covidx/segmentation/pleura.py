@@ -13,8 +13,6 @@ from covidx.constants import BONE_HU
 from covidx.segmentation.planes import Mask, Spacing, dilated, opened
 from covidx.segmentation.sides import LEFT, RIGHT, Labels
 
-__all__ = ["fill_dents"]
-
 DENT_DEG = 60.0
 """Degrees about the middle of the chest that a dent may span. Modelling choice, as the next."""
 DENT_MM = 40.0

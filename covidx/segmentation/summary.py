@@ -14,8 +14,6 @@ from covidx.evaluate.pending import Found, Pending, settle
 from covidx.evaluate.weighted import ratio_statistic
 from covidx.segmentation.metrics import MaskScores
 
-__all__ = ["summarise"]
-
 MEANS = {"dice": True, "nsd": True, "hd95_mm": False, "volume_error_ml": False}
 MEANS |= {"volume_error_pct": False, "false_positives": False}
 """Name -> whether it lies between 0 and 1."""

@@ -11,8 +11,6 @@ from numpy.typing import NDArray
 from covidx.errors import InvalidInputError
 from covidx.segmentation.planes import Mask
 
-__all__ = ["CANDIDATES_HU", "choose_threshold", "threshold_opacities"]
-
 CANDIDATES_HU = np.arange(-900.0, 0.0, 10.0)
 """From what is denser than most aerated lung to what is nearly fluid."""
 

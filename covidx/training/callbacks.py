@@ -14,8 +14,6 @@ from covidx.errors import CovidxError
 from covidx.forecast import Forecast
 from covidx.training.learner import Learner
 
-__all__ = ["Curves", "Finite", "Needs", "Patience"]
-
 EVALUATED = 1 / 3
 """Share of a training batch's time that a batch of validation takes: it has no backward pass."""
 

@@ -14,8 +14,6 @@ from torch.utils.data import DataLoader, Dataset
 from covidx.imaging import Augmentation, BagCache, augment
 from covidx.inference import to_tensor
 
-__all__ = ["BagBatch", "BagData", "collate"]
-
 
 class BagBatch(NamedTuple):
     """Some bags, one after another.

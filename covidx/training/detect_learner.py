@@ -18,8 +18,6 @@ from covidx.segmentation.instances import pieces_of
 from covidx.training.learner import Learner
 from covidx.training.optimizer import one_cycle
 
-__all__ = ["DetectLearner", "targets_of"]
-
 
 def targets_of(opaque: Tensor, smallest: int) -> dict[str, Tensor]:
     """What torchvision's detectors learn from, of one patch.

@@ -26,8 +26,6 @@ from covidx.training.data import BagData
 from covidx.training.learner import Learner
 from covidx.training.module import BagLearner
 
-__all__ = ["Fit", "fit_classifier", "fit_learner"]
-
 NOISE = (
     "does not have many workers",
     "The number of training batches",

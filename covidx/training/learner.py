@@ -8,8 +8,6 @@ import lightning
 import torch
 from torch import Tensor
 
-__all__ = ["Learner"]
-
 SEED_STRIDE = 100_003
 """A prime: epochs of trainings whose seeds are neighbours do not share a random state."""
 

@@ -14,8 +14,6 @@ from covidx.models.learning import ImageLearning
 from covidx.training.data import BagBatch
 from covidx.training.learner import Learner
 
-__all__ = ["BagLearner"]
-
 WARM_UP = 0.2
 """Share of the cycle in which the rates rise."""
 FEWEST_STEPS = 10

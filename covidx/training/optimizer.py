@@ -9,8 +9,6 @@ import torch
 
 from covidx.models.learning import PatchLearning
 
-__all__ = ["one_cycle"]
-
 WARM_UP = 0.15
 """Share of the cycle in which the rate rises."""
 FEWEST_STEPS = 10

@@ -15,8 +15,6 @@ from torch.utils.data import DataLoader, Dataset
 from covidx.imaging.augment_pairs import PairAugmentation, augment_pair, fit_patch, swaps_of
 from covidx.imaging.pairs import Groups, PairCache
 
-__all__ = ["PatchData", "PatchPlan"]
-
 BUSY = 0.75
 """Share of training patches that are centred on a slice which shows something."""
 VALIDATION_SLICES = 6

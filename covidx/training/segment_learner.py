@@ -15,8 +15,6 @@ from covidx.models.segmenters import channels_last
 from covidx.training.learner import Learner
 from covidx.training.optimizer import one_cycle
 
-__all__ = ["SegmentLearner"]
-
 
 class SegmentLearner(Learner):
     """Trains a network that gives every pixel a class in each label map.

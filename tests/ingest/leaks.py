@@ -6,8 +6,6 @@ import gzip
 from collections.abc import Iterable
 from pathlib import Path
 
-__all__ = ["leaks", "leaks_below"]
-
 ENCODINGS = ("utf-8", "latin-1", "utf-16-le", "utf-16-be")
 
 

@@ -10,8 +10,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-__all__ = ["BUNDLED", "CONVERSION", "SHARED_PYDICOM", "WITHOUT_TRUTH", "Known"]
-
 Place = tuple[int, int, int]
 
 

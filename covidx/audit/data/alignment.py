@@ -11,8 +11,6 @@ from numpy.typing import NDArray
 from covidx.audit.data.features import Features
 from covidx.audit.data.pictures import Grey
 
-__all__ = ["MIN_CORRELATION", "Aligned", "Transform", "aligned", "transform"]
-
 Transform = NDArray[np.float64]
 """Affine, shape (2, 3): from points (x, y) of the first picture to those of the second."""
 

@@ -17,8 +17,6 @@ from covidx.evaluate.auroc import auroc_estimate
 from covidx.evaluate.estimate import CONFIDENCE, Estimate
 from covidx.evaluate.significance import PValue, holm
 
-__all__ = ["Association", "associations", "cramers_v_estimate"]
-
 NOMINAL = (
     "source",
     "site",

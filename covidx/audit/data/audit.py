@@ -26,8 +26,6 @@ from covidx.audit.data.roles import read_roles
 from covidx.audit.finding import Finding, failed, gravest_first
 from covidx.errors import CovidxError, InvalidInputError
 
-__all__ = ["DataAudit", "audit_data"]
-
 Progress = Callable[[int, int], None]
 HEADER = ["format", "mode", "width", "height"]
 

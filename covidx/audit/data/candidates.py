@@ -11,8 +11,6 @@ from sklearn.cluster import MiniBatchKMeans
 
 from covidx.audit.data.features import Features, View, viewed
 
-__all__ = ["VIEWS", "candidates"]
-
 VIEWS: tuple[View, ...] = ((False, False), (True, False), (False, True), (True, True))
 NEIGHBOURS = 6
 """Candidates looked at of each picture."""

@@ -21,8 +21,6 @@ from covidx.errors import CovidxError
 from covidx.evaluate.estimate import CONFIDENCE
 from covidx.files import sha256_bytes
 
-__all__ = ["Copy", "Described", "describe_all", "find_copies", "limit_of", "match"]
-
 Reader = Callable[[int], Grey]
 Progress = Callable[[int, int], None]
 BATCH = 4096

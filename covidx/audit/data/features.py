@@ -10,8 +10,6 @@ from numpy.typing import NDArray
 
 from covidx.audit.data.pictures import Grey, normalised
 
-__all__ = ["Features", "View", "describe", "viewed"]
-
 MOST = 150
 """Keypoints kept of a picture, the strongest first."""
 CONTRAST, EDGE, SIGMA = 0.01, 12, 1.2

@@ -10,8 +10,6 @@ from covidx.audit.data.association import FEWEST, Association
 from covidx.audit.finding import Finding, Verdict
 from covidx.evaluate.estimate import CONFIDENCE, Estimate
 
-__all__ = ["association_findings", "conflict_finding", "repeat_finding", "site_finding"]
-
 ALARM = 1 - CONFIDENCE
 """Chance of any alarm, over all tests together, in a table whose columns know nothing."""
 SMALL_V, SMALL_AUROC = 0.1, 0.55

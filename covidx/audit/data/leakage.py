@@ -10,8 +10,6 @@ import pandas as pd
 from covidx.audit.data.copies import Copy
 from covidx.audit.finding import Finding, Verdict
 
-__all__ = ["copy_findings", "role_findings", "roleless_finding"]
-
 KEYS = {
     "image": "images",
     "uid": "series or instance UIDs",

@@ -14,8 +14,6 @@ import pyarrow.parquet as pq
 from covidx.errors import InvalidTableError
 from covidx.tables import read_csv
 
-__all__ = ["NAMES", "Listing", "joined", "plain", "read_listing"]
-
 NAMES: dict[str, tuple[str, ...]] = {
     "image": ("image_id", "image", "filename", "file_name", "file", "image_index", "path"),
     "path": ("path", "image_path", "image", "filename", "file_name", "file", "image_index"),

@@ -13,8 +13,6 @@ from PIL import Image, UnidentifiedImageError
 from covidx.constants import MAX_PLANE_PIXELS
 from covidx.errors import InvalidInputError
 
-__all__ = ["FORMATS", "SIDE", "Grey", "further_slices", "normalised", "read_picture", "shrunk"]
-
 Grey = NDArray[np.uint8]
 
 FORMATS = ("PNG", "JPEG", "TIFF", "BMP", "GIF", "WEBP")

@@ -14,8 +14,6 @@ from covidx.audit.data.listing import NAMES, plain
 from covidx.errors import InvalidTableError
 from covidx.tables import read_csv
 
-__all__ = ["read_roles"]
-
 ROLE_NAMES = ("role", "split", "set", "subset", "partition")
 WORDS = {"train": "train", "val": "validation", "dev": "validation", "test": "test"}
 """How the name of a role begins -> the role."""

@@ -24,8 +24,6 @@ from covidx.errors import CovidxError
 from covidx.imaging import BagCache, build_cache, load_thumbnails, thumbnails
 from covidx.inference import Predictor
 
-__all__ = ["Places", "RunAudit", "audit_run"]
-
 Progress = Callable[[int, int], None]
 NOT_CLASSIFIED = Finding(
     "recomputed",

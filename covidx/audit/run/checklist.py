@@ -15,8 +15,6 @@ from covidx.constants import RESEARCH_NOTICE
 from covidx.files import make_folder, replacing
 from covidx.kinds import resolve
 
-__all__ = ["CHECKLISTS", "Checklist", "Item", "fill", "write_checklists"]
-
 CHECKLISTS = ("claim_2024", "tripod_ai", "probast")
 NOT_EVIDENCED = "not evidenced"
 SIMULATED = (

@@ -15,8 +15,6 @@ from covidx.audit.run.tables import tables_finding
 from covidx.files import sha256_file
 from covidx.runs import RunRecord
 
-__all__ = ["ELSEWHERE", "RunComparison", "compare_runs"]
-
 ELSEWHERE = "within the claimed interval"
 """Where the headline figure must lie on another machine, lock or code. Sums are rounded in another
 order there, and training carries that on: with two threads in place of one, probabilities of a

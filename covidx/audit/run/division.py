@@ -14,8 +14,6 @@ from covidx.audit.run.folder import AnyRun, RunParts
 from covidx.cohort import find_duplicates
 from covidx.tables import OUT_OF_FOLD
 
-__all__ = ["divided_finding", "duplicate_finding", "rows_finding"]
-
 HASHED = "Certain, as far as ids are right."
 PIXELS = (
     "By pixels of a thumbnail of 64 x 64: copies that were saved again or brightened are found, a "

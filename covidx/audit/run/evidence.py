@@ -7,8 +7,6 @@ from typing import Any
 
 from covidx.audit.run.evidence_data import DataEvidence
 
-__all__ = ["Evidence"]
-
 
 class Evidence(DataEvidence):
     """Answers by key, also about model, training and results; None where the run shows nothing.

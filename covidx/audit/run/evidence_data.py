@@ -11,8 +11,6 @@ from covidx.audit.finding import Finding
 from covidx.audit.run.folder import RunParts
 from covidx.cards import CARD_FOLDER, DataCard, card_digest, load_card
 
-__all__ = ["ROLES", "DataEvidence"]
-
 ROLES = ("train", "validation", "test")
 
 

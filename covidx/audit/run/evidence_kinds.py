@@ -9,8 +9,6 @@ import pandas as pd
 
 from covidx.audit.run.evidence import Evidence
 
-__all__ = ["ClinicalEvidence", "FusionEvidence", "ImageEvidence"]
-
 
 class ImageEvidence(Evidence):
     """Of a run that trained an image classifier."""

@@ -12,8 +12,6 @@ from covidx.errors import CovidxError
 from covidx.evaluate import OperatingPoint, OperatingRule, evaluate
 from covidx.evaluate.operating_point import HONEST_ROLES
 
-__all__ = ["metrics_finding", "threshold_finding"]
-
 TOLERANCE = 1e-9
 """Of numbers that are worked out again from the same table by the same code."""
 COPY = "Take an unchanged copy of the run, or evaluate again (covidx evaluate)."

@@ -15,8 +15,6 @@ from covidx.kinds import ModelKind, estimates_of, kind_of_pipeline, resolve, tra
 from covidx.runs import RunRecord, read_record
 from covidx.tables import CLINICAL, MANIFEST, PREDICTIONS, SPLITS, read_table
 
-__all__ = ["AnyRun", "RunParts", "need_run", "read_run"]
-
 COMMON = ("metrics.json", "report.html", "bundle/bundle.json")
 
 

@@ -17,8 +17,6 @@ from covidx.errors import StoreError
 from covidx.ingest import read_linkage
 from covidx.wording import counted
 
-__all__ = ["Originals", "identity_finding", "originals_of"]
-
 AUDITS = frozenset({"audit"})
 """Where audits of this run are written: they quote what they found."""
 KEYWORDS = """

@@ -14,8 +14,6 @@ from covidx.runs import code_digest, git_commit, lock_digest, versions
 from covidx.tables import MASKS, read_table, table_digest
 from covidx.wording import counted
 
-__all__ = ["code_finding", "data_finding", "hashes_finding", "lock_finding"]
-
 CERTAIN = "Certain: SHA-256 digests."
 SEEN = ["image_id", "sha256", "label", "group_id"]
 """Columns of the manifest whose digest a bundle keeps; a bundle without classes keeps no label."""

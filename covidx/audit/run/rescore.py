@@ -13,8 +13,6 @@ from covidx.inference import ImagePredictor, predict_cache
 from covidx.inference.clinical import ClinicalPredictor
 from covidx.tables import PROBABILITY_PREFIX, probability_columns
 
-__all__ = ["rescore_clinical", "rescore_fusion", "rescore_images"]
-
 
 def rescore_images(run: RunParts, predictor: ImagePredictor, cache: BagCache) -> pd.DataFrame:
     """Score the images of a run again.

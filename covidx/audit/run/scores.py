@@ -17,8 +17,6 @@ from covidx.kinds import resolve
 from covidx.tables import OUT_OF_FOLD, probability_columns
 from covidx.wording import counted
 
-__all__ = ["bundle_finding", "scores_finding"]
-
 
 def bundle_finding(run: AnyRun) -> tuple[Finding, Predictor | None]:
     """Is the bundle of the `run` as it was saved, and does it still give its parity cases?

@@ -16,8 +16,6 @@ from covidx.audit.finding import Finding, Verdict
 from covidx.audit.run.folder import AnyRun
 from covidx.tables import PREDICTIONS, read_csv, read_table
 
-__all__ = ["TableComparison", "compare_tables", "read_found", "tables_finding"]
-
 OF_A_RUN = ["run_id", "bundle_sha256"]
 """Columns that name the run; the bundles are compared by themselves."""
 

@@ -15,8 +15,6 @@ import pyarrow as arrow
 import pyarrow.parquet as pq
 from PIL import Image
 
-__all__ = ["Text", "texts_of"]
-
 Text = tuple[str, str, str]
 """Place (file, and key or row), what names it (key or column; empty in running text), words."""
 PLAIN = (".md", ".csv", ".txt", ".yaml", ".log", ".svg", ".xml")

@@ -22,8 +22,6 @@ from covidx.inference import ImagePredictor
 from covidx.report.canvas import save
 from covidx.tables import MANIFEST, SPLITS, read_table
 
-__all__ = ["ShortcutAudit", "ShortcutSource", "audit_shortcuts", "write_shortcuts"]
-
 
 @dataclass(frozen=True)
 class ShortcutSource:

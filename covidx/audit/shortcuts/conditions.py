@@ -14,8 +14,6 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["CONDITIONS", "LUNG_CONDITIONS", "View", "ring", "text_mask"]
-
 BLACK = 0
 """Grey of what is taken away: air or less on CT (-1350 HU in the lung window)."""
 HULL_MARGIN = 0.03

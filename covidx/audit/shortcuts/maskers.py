@@ -19,8 +19,6 @@ from covidx.segmentation import on_grid, radiograph_flags, segment_lungs, segmen
 from covidx.tables import MASKS, read_table
 from covidx.volume import Volume
 
-__all__ = ["Masker", "make_masker"]
-
 LUNG = "lung"
 """Kind of mask, and question of a segmenter, that says where the lungs are."""
 Masker = Callable[[Mapping[str, Any], Volume], NDArray[np.bool_]]

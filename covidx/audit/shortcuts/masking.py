@@ -16,8 +16,6 @@ from covidx.inference import ImageBundle
 from covidx.tables import MANIFEST, SPLITS, read_table, table_digest
 from covidx.wording import counted
 
-__all__ = ["masking_finding", "unseen_finding"]
-
 ALPHA = 0.05
 
 

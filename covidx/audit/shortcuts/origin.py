@@ -11,8 +11,6 @@ from covidx.audit.shortcuts.probes import FEWEST, linear, out_of_fold
 from covidx.audit.shortcuts.ranking import LIMIT, auroc
 from covidx.audit.shortcuts.scoring import Scored
 
-__all__ = ["origin_findings"]
-
 COLUMNS = {"dataset": "source", "site": "site", "manufacturer": "manufacturer", "view": "view"}
 """Column of the manifest -> its name in the audit of data."""
 ALPHA = 0.05

@@ -7,8 +7,6 @@ from matplotlib.figure import Figure
 from covidx.audit.shortcuts.scoring import Example
 from covidx.report.canvas import DPI
 
-__all__ = ["draw_example"]
-
 PANEL = 2.1
 """Inches."""
 

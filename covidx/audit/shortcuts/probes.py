@@ -16,8 +16,6 @@ from sklearn.preprocessing import StandardScaler
 
 from covidx.audit.shortcuts.conditions import View, ring
 
-__all__ = ["FEWEST", "border_features", "forest", "linear", "out_of_fold"]
-
 FEWEST = 10
 """Groups of each side that a probe needs at least."""
 FOLDS = 5

@@ -17,8 +17,6 @@ from covidx.evaluate.auroc import ONE_CLASS
 from covidx.evaluate.pending import Pending, settle
 from covidx.evaluate.weighted import auroc_statistic
 
-__all__ = ["LIMIT", "Ranked", "auroc", "rank", "ranking_findings"]
-
 LIMIT = 0.6
 """AUROC that an interval must lie above to be a fault: 0.5 knows nothing, and what is left
 of a chest without its lungs may be slightly informative."""

@@ -21,8 +21,6 @@ from covidx.inference import ImagePredictor
 from covidx.ingest import load_image
 from covidx.volume import Volume
 
-__all__ = ["Example", "Scored", "score_all"]
-
 FloatArray = NDArray[np.float64]
 Example = dict[str, tuple[NDArray[np.uint8], float]]
 """Condition -> the slice of one patient that weighed most, and the score of all slices."""

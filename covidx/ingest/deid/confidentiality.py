@@ -20,18 +20,6 @@ from covidx.errors import InvalidInputError
 if TYPE_CHECKING:
     from pydicom.sr.coding import Code
 
-__all__ = [
-    "BYTES_VRS",
-    "DEFAULT_RETAIN",
-    "KEPT_BYTES",
-    "OPTIONS",
-    "Action",
-    "Retain",
-    "action_on",
-    "codes_of",
-    "options_of",
-]
-
 Retain = Literal["dates", "descriptors", "device", "patient", "private"]
 Action = Literal["keep", "clean", "shift", "uid", "dummy", "empty", "remove"]
 

@@ -26,8 +26,6 @@ from covidx.ingest.linkage import write_linkage
 from covidx.ingest.plan import make_context, quarantine_path
 from covidx.ingest.rules import USUAL
 
-__all__ = ["Copies", "deidentify"]
-
 ACCOUNT, SUMMARY = "account.csv", "deidentify.json"
 COLUMNS = ("path", "kind", "code", "reason", "copy")
 UID_NAME = r"2\.25\.\d+"

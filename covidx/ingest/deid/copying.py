@@ -22,8 +22,6 @@ from covidx.ingest.dicom.series import Outcome
 from covidx.ingest.identity import original_patient
 from covidx.ingest.quiet import quiet
 
-__all__ = ["Copied", "copy_instance"]
-
 OVERLAY_GROUPS = range(0x6000, 0x6020, 2)
 
 

@@ -18,8 +18,6 @@ from covidx.ingest.dicom.attributes import text_of
 from covidx.ingest.identity import Identities, original_patient
 from covidx.ingest.words import holds_bytes, words_of, words_of_places
 
-__all__ = ["deidentify_dataset", "identity_words"]
-
 PERSONS = (
     "PatientID",
     "OtherPatientIDs",

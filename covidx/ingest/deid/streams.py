@@ -12,8 +12,6 @@ from pydicom import uid
 
 from covidx.errors import InvalidInputError
 
-__all__ = ["NATIVE", "without_text"]
-
 NATIVE = (
     uid.ImplicitVRLittleEndian,
     uid.ExplicitVRLittleEndian,

@@ -20,8 +20,6 @@ from covidx.ingest.dicom.attributes import text_of
 from covidx.ingest.identity import Identities
 from covidx.ingest.words import DEFINED_TERMS, cleaned, holds_any, holds_bytes
 
-__all__ = ["PIXEL_GROUP", "Treatment", "is_registered", "listed", "readable"]
-
 PIXEL_GROUP = 0x7FE0
 OVERLAYS = range(0x6000, 0x6100)
 CURVES = range(0x5000, 0x5100)

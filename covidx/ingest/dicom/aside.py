@@ -7,8 +7,6 @@ from itertools import pairwise
 
 from covidx.ingest.dicom.header import Header
 
-__all__ = ["RADIOGRAPHS", "VOLUMES", "why_set_aside"]
-
 RADIOGRAPHS = ("CR", "DX")
 VOLUMES = ("CT", "MR")
 LOCALIZER_WORDS = {"LOCALIZER", "SCOUT", "TOPOGRAM", "SURVIEW", "REF_SURVIEW"}

@@ -12,18 +12,6 @@ from pydicom.tag import BaseTag, Tag
 from pydicom.uid import UID
 from pydicom.valuerep import PersonName
 
-__all__ = [
-    "age_of",
-    "date_of",
-    "integer_of",
-    "number_of",
-    "numbers_of",
-    "positive_of",
-    "text_of",
-    "values",
-]
-
-
 TEXT_VRS = frozenset(("AE", "AS", "CS", "DA", "DS", "DT", "IS", "LO", "PN", "SH", "TM", "UI"))
 """VRs whose values are text between backslashes (PS3.5 6.2)."""
 WORD_BYTES = {"US": 2, "UL": 4}

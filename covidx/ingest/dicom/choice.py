@@ -13,8 +13,6 @@ from covidx.ingest.dicom.series import Stack
 from covidx.ingest.dicom.split import Piece
 from covidx.ingest.rules import Kernel
 
-__all__ = ["Ranked", "alike", "is_axial", "rank", "sharpness"]
-
 SHARP_SIEMENS = 50
 """Siemens kernels B10 to B80, Br, Bf, Bl, I: the number grows with sharpness, lung from 50 on."""
 SHARP_TOSHIBA = 30

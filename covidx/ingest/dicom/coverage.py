@@ -9,8 +9,6 @@ from covidx.constants import LUNG_AIR_HU
 from covidx.scratch import planes
 from covidx.volume import Volume
 
-__all__ = ["lung_ml"]
-
 GRID_MM = 4.0
 """mm to which slices are thinned: lungs are large."""
 

@@ -35,16 +35,6 @@ from covidx.errors import InvalidSeriesError
 from covidx.ingest.dicom.file import read_dicom
 from covidx.ingest.quiet import quiet
 
-__all__ = [
-    "decode",
-    "exceeds_bits_stored",
-    "is_lossy",
-    "read_dataset",
-    "sign_contradicts",
-    "unreadable",
-    "without_unused_bits",
-]
-
 CHECKED = "covidx"
 """The plugin in `covidx.ingest.dicom.jpeg`."""
 

@@ -18,8 +18,6 @@ from covidx.ingest.dicom.header import Header
 from covidx.ingest.dicom.lut import looked_up, table_of
 from covidx.ingest.dicom.pixels import Plane, may_be_negative, measured, padding_of, remarks_on
 
-__all__ = ["read_radiograph"]
-
 Array = NDArray[Any]
 
 NEARLY_ALL = 0.995

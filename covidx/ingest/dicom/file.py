@@ -24,8 +24,6 @@ from covidx.constants import MAX_IMAGE_BYTES
 from covidx.errors import InvalidInputError
 from covidx.ingest.compressed import decompressor_of
 
-__all__ = ["PREFIX", "START_BYTES", "dicom_stream", "has_preamble", "may_be_bare", "read_dicom"]
-
 START_BYTES = 512
 """Of a file, that tell what it is; one block of a TAR archive."""
 PREFIX = b"DICM"

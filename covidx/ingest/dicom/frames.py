@@ -16,8 +16,6 @@ from covidx.ingest.dicom.attributes import (
     values,
 )
 
-__all__ = ["frame_changes", "image_type_of", "kernel_of"]
-
 KERNEL_PLACES = (
     "CTReconstructionSequence",
     "UnassignedPerFrameConvertedAttributesSequence",

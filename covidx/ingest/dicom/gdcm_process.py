@@ -12,8 +12,6 @@ from dataclasses import asdict, dataclass
 from functools import cache
 from typing import IO
 
-__all__ = ["Frame", "decode_apart"]
-
 SECONDS = 60.0
 """A frame may take; a stream on which GDCM does not end is broken."""
 SIZE_BYTES = 8

@@ -22,8 +22,6 @@ from covidx.constants import (
 from covidx.errors import InvalidSeriesError
 from covidx.ingest.dicom.header import Header
 
-__all__ = ["LPS_TO_RAS", "StackGeometry", "slice_normal", "stack_geometry"]
-
 FloatArray = NDArray[np.float64]
 
 LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])

@@ -20,8 +20,6 @@ from covidx.ingest.dicom.attributes import (
 )
 from covidx.ingest.dicom.frames import frame_changes, image_type_of, kernel_of
 
-__all__ = ["MODALITY_OF_CLASS", "Header", "headers_of"]
-
 NAMES = (
     "PatientName",
     "PatientBirthName",

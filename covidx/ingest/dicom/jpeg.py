@@ -15,8 +15,6 @@ from pydicom.uid import JPEGExtended12Bit, JPEGLossless, JPEGLosslessSV1
 
 from covidx.ingest.dicom.gdcm_process import Frame, decode_apart
 
-__all__ = ["DECODER_DEPENDENCIES", "decode_frame", "is_available", "sound_stream"]
-
 DECODER_DEPENDENCIES = {
     JPEGExtended12Bit: ("gdcm>=3.0.24",),
     JPEGLossless: ("gdcm>=3.0.24",),

@@ -8,8 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 
-__all__ = ["looked_up", "table_of"]
-
 
 def looked_up(
     values: NDArray[Any], item: Dataset, little: bool, *, signed: bool = False

@@ -24,8 +24,6 @@ from covidx.ingest.dicom.units import compact, ct_units
 from covidx.scratch import let_go, planes, zeros
 from covidx.volume import Geometry, Units, Volume
 
-__all__ = ["Picture", "content_id", "read_radiograph_file", "read_stack"]
-
 ID_DIGITS = 16
 
 

@@ -22,17 +22,6 @@ from covidx.ingest.dicom.decode import (
 from covidx.ingest.dicom.header import Header
 from covidx.ingest.dicom.lut import looked_up
 
-__all__ = [
-    "SIGN_CONTRADICTED",
-    "Plane",
-    "may_be_negative",
-    "measured",
-    "padding_of",
-    "read_plane",
-    "remarks_on",
-]
-
-
 SIGN_CONTRADICTED = "the JPEG 2000 stream is signed, though PixelRepresentation says unsigned"
 
 

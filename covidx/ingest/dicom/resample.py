@@ -13,8 +13,6 @@ from numpy.typing import NDArray
 
 from covidx.scratch import let_go, zeros
 
-__all__ = ["evenly", "straight_grid", "unsheared"]
-
 FloatArray = NDArray[np.float64]
 
 WHOLE = 1e-3

@@ -13,8 +13,6 @@ from covidx.ingest.dicom.geometry import StackGeometry, stack_geometry
 from covidx.ingest.dicom.header import Header
 from covidx.ingest.dicom.split import GRID, Part, Piece, split
 
-__all__ = ["Outcome", "Sorted", "Stack", "Study", "sort_headers"]
-
 LEAST_SINGLES = 3
 """Series of one image each from which it is likely that they are one."""
 

@@ -13,8 +13,6 @@ from covidx.errors import InvalidSeriesError
 from covidx.ingest.dicom.geometry import StackGeometry, stack_geometry
 from covidx.ingest.dicom.header import Header
 
-__all__ = ["GRID", "Part", "Piece", "split"]
-
 Key = Callable[[Header], Hashable]
 
 ALWAYS: tuple[tuple[str, Key], ...] = (

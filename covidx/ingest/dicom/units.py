@@ -12,8 +12,6 @@ from covidx.constants import AIR_BAND_HU, AIR_SHARE, MOST_HU, TISSUE_BAND_HU, TI
 from covidx.scratch import planes
 from covidx.volume import Units
 
-__all__ = ["compact", "ct_units", "found_units", "looks_like_hu"]
-
 HU_NAMES = ("HU", "HOUNSFIELD", "HOUNSFIELD UNIT", "HOUNSFIELD UNITS", "HOUNDSFIELD UNIT")
 """What scanners write for HU; only the first is a defined term (PS3.3 C.11.1.1.2)."""
 

@@ -23,8 +23,6 @@ from covidx.ingest.find.formats import START_BYTES, is_zip
 from covidx.ingest.find.scan import Found
 from covidx.ingest.find.scratch import is_full, scratch_full
 
-__all__ = ["Unpacked", "unpack"]
-
 GIB = 2**30
 MAX_MEMBERS = 200_000
 MAX_MEMBER_BYTES = 8 * GIB

@@ -10,8 +10,6 @@ from pydicom.dataset import Dataset
 from covidx.ingest.dicom.attributes import text_of, values
 from covidx.ingest.dicom.file import read_dicom
 
-__all__ = ["MEDIA_DIRECTORY", "Named", "named_files", "why_incomplete"]
-
 MEDIA_DIRECTORY = "1.2.840.10008.1.3.10"
 RECORDS = "DirectoryRecordSequence"
 

@@ -20,8 +20,6 @@ from covidx.ingest.find.dicomdir import MEDIA_DIRECTORY, Named, named_files
 from covidx.ingest.find.formats import START_BYTES, Format, format_of, why_not_read
 from covidx.ingest.quiet import quiet
 
-__all__ = ["Found", "Progress", "check_apart", "find_files", "look_at", "need_files"]
-
 Progress = Callable[[str, int, int], None]
 """Called with (what is being done, done, total)."""
 

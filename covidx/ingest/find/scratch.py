@@ -13,8 +13,6 @@ from pathlib import Path
 
 from covidx.errors import StoreError
 
-__all__ = ["Scratch", "is_full", "scratch_full"]
-
 PREFIX = "covidx-unpacked-"
 LOCK = "lock"
 """Of the kernel, so that it ends with its process: a folder without a holder is nobody's."""

@@ -14,8 +14,6 @@ from covidx.ingest.find.scan import Found, Progress, look_at
 from covidx.ingest.find.scratch import Scratch
 from covidx.ingest.pool import FEW_FILES, Team, team_of
 
-__all__ = ["Searched", "search", "searching"]
-
 SCAN_CHUNK = 256
 """Files looked at in one task."""
 IMAGE_SUFFIXES = {".dcm", ".dicom", ".dic", ".ima", ".nii", ".png", ".jpg", ".jpeg"}

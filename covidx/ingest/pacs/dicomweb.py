@@ -21,8 +21,6 @@ from urllib3.exceptions import MaxRetryError
 from covidx.errors import InvalidInputError, PacsError
 from covidx.ingest.pacs.session import Bearer, Session, check_whole
 
-__all__ = ["Server"]
-
 URL_VARIABLE = "COVIDX_PACS_URL"
 USER_VARIABLE = "COVIDX_PACS_USER"
 PASSWORD_VARIABLE = "COVIDX_PACS_PASSWORD"  # noqa: S105

@@ -27,8 +27,6 @@ from covidx.ingest.pacs.fetched import (
 from covidx.ingest.pacs.query import checked_uid, dataset_of, is_uid, pages
 from covidx.ingest.quiet import quiet
 
-__all__ = ["fetch_studies"]
-
 CONNECTIONS = 4
 """Instances asked for at once."""
 STOPPING = ("PACS_UNREACHABLE", "PACS_UNTRUSTED", "PACS_DENIED")

@@ -14,16 +14,6 @@ from covidx.errors import InvalidTableError, PacsError
 from covidx.files import replacing
 from covidx.tables import read_csv
 
-__all__ = [
-    "ACCOUNT_NAME",
-    "FetchResult",
-    "Fetched",
-    "Instance",
-    "read_account",
-    "row_of",
-    "write_account",
-]
-
 ACCOUNT_NAME = "fetch.csv"
 COLUMNS = ["study_uid", "series_uid", "sop_uid", "state", "code", "reason"]
 State = Literal["fetched", "present", "failed"]

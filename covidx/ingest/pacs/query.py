@@ -16,16 +16,6 @@ from covidx.ingest.dicom.attributes import date_of, integer_of, text_of, values
 from covidx.ingest.pacs.dicomweb import Server
 from covidx.ingest.quiet import quiet
 
-__all__ = [
-    "FoundStudy",
-    "StudyQuery",
-    "checked_uid",
-    "dataset_of",
-    "find_studies",
-    "is_uid",
-    "pages",
-]
-
 T = TypeVar("T")
 
 UID = re.compile(r"[0-9]+(\.[0-9]+)*")

@@ -18,8 +18,6 @@ from covidx.ingest.pacs.dicomweb import Server
 from covidx.ingest.pacs.fetch import STOPPING
 from covidx.ingest.quiet import quiet
 
-__all__ = ["Sent", "send_files"]
-
 
 @dataclass(frozen=True)
 class Sent:

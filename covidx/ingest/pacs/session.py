@@ -8,8 +8,6 @@ from urllib.parse import quote
 import requests
 from requests.auth import AuthBase
 
-__all__ = ["Bearer", "Session", "check_whole"]
-
 IN_QUERY = "*?/:,"
 """Characters that stand for themselves in a query (RFC 3986 3.4), wildcards among them."""
 LAST_BYTES = 1024

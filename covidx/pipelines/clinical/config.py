@@ -14,8 +14,6 @@ from covidx.evaluate import OperatingRule
 from covidx.files import sha256_file
 from covidx.pipelines.source import PhantomCohort, Source
 
-__all__ = ["TRAIN_CLINICAL", "TrainClinical", "find_table", "no_clinical_card"]
-
 TRAIN_CLINICAL = Path(__file__).with_name("train_clinical.yaml")
 
 

@@ -12,8 +12,6 @@ from covidx.clinical import ClinicalRows, Fitted, Week, weekly
 from covidx.files import write_json
 from covidx.pipelines.clinical.config import TrainClinical
 
-__all__ = ["some_of", "unseen_weeks", "write_explanations"]
-
 EXPLAINED = 5000
 """Test rows that importance and dependence are worked out on, at most, drawn by the seed."""
 

@@ -10,8 +10,6 @@ from covidx.evaluate import Estimate, evaluate_folds
 from covidx.files import write_json
 from covidx.pipelines.clinical.config import TrainClinical
 
-__all__ = ["nested_aurocs"]
-
 
 def nested_aurocs(
     config: TrainClinical,

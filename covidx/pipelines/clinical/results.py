@@ -36,16 +36,6 @@ from covidx.report.clinical import (
 from covidx.runs import RunRecord, provenance
 from covidx.tables import PREDICTIONS, write_table
 
-__all__ = [
-    "compare_models",
-    "describe_column",
-    "draw_clinical_figures",
-    "facts_of",
-    "require",
-    "warnings_of",
-    "what_it_is",
-]
-
 
 def require(rows: ClinicalRows, columns: Sequence[str]) -> ClinicalRows:
     """The `rows` in which all of `columns` are known; their notes count those left out.

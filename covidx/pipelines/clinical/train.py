@@ -49,8 +49,6 @@ from covidx.pipelines.source import Source, phantom_source
 from covidx.report.clinical import ClinicalPage, write_clinical_report
 from covidx.tables import CLINICAL, write_table
 
-__all__ = ["train_clinical"]
-
 SHOWN_CURVES = 4
 
 

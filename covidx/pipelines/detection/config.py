@@ -10,8 +10,6 @@ from covidx.pipelines.cohort import Cohort
 from covidx.pipelines.masked_run import MaskedTraining
 from covidx.wording import counted
 
-__all__ = ["TRAIN_DETECTION", "TrainDetection"]
-
 TRAIN_DETECTION = Path(__file__).with_name("train_detection.yaml")
 
 

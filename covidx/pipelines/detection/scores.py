@@ -18,8 +18,6 @@ from covidx.pipelines.progress import Bar
 from covidx.segmentation.instances import lesion_boxes
 from covidx.volume import Volume
 
-__all__ = ["compare_scans", "detect_rows", "opaque_of", "training_edges"]
-
 FOUND = ["image_id", "slice", *BOX, "score", "find", "find_score"]
 TRUTH = ["image_id", "slice", *BOX, "lesion"]
 Scan = tuple[str, str, Volume, NDArray[Any]]

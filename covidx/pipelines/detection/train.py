@@ -45,8 +45,6 @@ from covidx.training.detect_learner import DetectLearner
 from covidx.training.fit import Fit
 from covidx.wording import counted
 
-__all__ = ["train_detection"]
-
 PIPELINE = "train_detection"
 UNSET = Threshold(value=1.0, rule="none", origin="not chosen yet")
 

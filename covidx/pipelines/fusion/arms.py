@@ -30,8 +30,6 @@ from covidx.pipelines.progress import Bars
 from covidx.pipelines.run import TrainingRun
 from covidx.training import Fit
 
-__all__ = ["ClinicalArm", "ImageTrainer", "train_clinical_arm"]
-
 FORMULA = "menni"
 
 

@@ -37,8 +37,6 @@ from covidx.inference.clinical import ClinicalPredictor
 from covidx.pipelines.fusion.arms import ClinicalArm
 from covidx.pipelines.fusion.cohort import FusionCohort
 
-__all__ = ["Candidate", "choose", "fit_candidate", "save_p3"]
-
 
 @dataclass(frozen=True, eq=False)
 class Candidate:

@@ -16,8 +16,6 @@ from covidx.fusion.late import need_patients
 from covidx.ingest import IngestResult
 from covidx.wording import counted
 
-__all__ = ["FusionCohort", "join_arms", "labelled", "need_both"]
-
 SHOWN = 5
 
 

@@ -16,8 +16,6 @@ from covidx.pipelines.clinical.config import TRAIN_CLINICAL, TrainClinical, no_c
 from covidx.pipelines.image.config import TRAIN_CT, TRAIN_CXR, TrainCT, TrainCXR, TrainImage
 from covidx.pipelines.source import PhantomCohort, Source
 
-__all__ = ["TRAIN_FUSION", "TrainFusion", "with_clinical_table"]
-
 TRAIN_FUSION = Path(__file__).with_name("train_fusion.yaml")
 
 

@@ -18,8 +18,6 @@ from covidx.report.comparison import roc_curves_figure
 from covidx.report.fusion import ArmLine, contributions_figure
 from covidx.runs import RunRecord, provenance
 
-__all__ = ["draw_fusion_figures", "facts_of", "warnings_of"]
-
 
 def draw_fusion_figures(
     folder: Path, lines: Sequence[ArmLine], moved: pd.DataFrame

@@ -40,8 +40,6 @@ from covidx.pipelines.run import TrainingRun
 from covidx.report.fusion import ArmLine
 from covidx.tables import CLINICAL, PREDICTIONS, write_table
 
-__all__ = ["CONTROL", "KINDS", "MAIN", "P3", "Found", "judge", "scores_by_arm"]
-
 P3 = "p3"
 MAIN = (P3, IMAGE, CLINICAL_ARM)
 CONTROL = "p2-missingness"

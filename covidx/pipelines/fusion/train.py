@@ -45,8 +45,6 @@ from covidx.pipelines.source import Source, phantom_source
 from covidx.report.fusion import FusionPage, write_fusion_report
 from covidx.tables import CLINICAL, write_table
 
-__all__ = ["train_fusion"]
-
 CONTRIBUTIONS = {
     False: "Exact: the score is a logistic regression on the log odds of the arms, each against "
     "its mean over the training patients.",

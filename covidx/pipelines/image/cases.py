@@ -25,8 +25,6 @@ from covidx.report import Case, write_case
 from covidx.report.slices import slice_views
 from covidx.volume import Volume
 
-__all__ = ["make_cases"]
-
 AFFINE_TOLERANCE_MM = 1e-3
 
 

@@ -16,8 +16,6 @@ from covidx.inference.image_bundle import ImageRecipe
 from covidx.pipelines.source import PhantomCohort
 from covidx.wording import counted
 
-__all__ = ["TRAIN_CT", "TRAIN_CXR", "TrainCT", "TrainCXR", "TrainImage"]
-
 TRAIN_CT = Path(__file__).with_name("train_ct.yaml")
 TRAIN_CXR = Path(__file__).with_name("train_cxr.yaml")
 

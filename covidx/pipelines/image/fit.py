@@ -11,8 +11,6 @@ from covidx.imaging import BagCache
 from covidx.inference.image_bundle import ImageRecipe
 from covidx.training import Fit, fit_classifier
 
-__all__ = ["fit_image"]
-
 
 def fit_image(
     cache: BagCache,

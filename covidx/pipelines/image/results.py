@@ -24,15 +24,6 @@ from covidx.report import (
 from covidx.runs import RunRecord, provenance
 from covidx.training import Fit
 
-__all__ = [
-    "describe",
-    "draw_figures",
-    "make_bundle",
-    "preprocessing_lines",
-    "report_facts",
-    "with_threshold",
-]
-
 
 def make_bundle(
     model: BagClassifier,

@@ -33,8 +33,6 @@ from covidx.pipelines.run import TrainedRun, TrainingRun
 from covidx.pipelines.source import Source, phantom_source
 from covidx.report import write_report
 
-__all__ = ["train_image"]
-
 
 def train_image(
     config: TrainImage,

@@ -9,8 +9,6 @@ from pydantic import Field
 from covidx.config import Config
 from covidx.pipelines.source import PhantomCohort
 
-__all__ = ["TRAIN_RADIOGRAPH_SEVERITY", "TrainRadiographSeverity"]
-
 TRAIN_RADIOGRAPH_SEVERITY = Path(__file__).with_name("train_radiograph_severity.yaml")
 
 

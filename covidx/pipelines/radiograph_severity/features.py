@@ -23,8 +23,6 @@ from covidx.radiograph_severity import (
 )
 from covidx.radiograph_severity.predict import image_features
 
-__all__ = ["MIN_PATIENTS", "Features", "extract_features"]
-
 MIN_PATIENTS = 10
 """Scored patients below which nothing can be chosen on inner folds."""
 

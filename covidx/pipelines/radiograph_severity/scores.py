@@ -23,16 +23,6 @@ from covidx.radiograph_severity.table import stem_of
 from covidx.tables import MANIFEST, read_csv, table_digest
 from covidx.wording import counted
 
-__all__ = [
-    "ReadersTable",
-    "annotated_boxes",
-    "frontal_radiographs",
-    "phantom_scores",
-    "phantom_with_scores",
-    "readers_table",
-    "score_digests",
-]
-
 OWN_SCORES = {"extent": 8.0, "opacity": 6.0}
 """Of a table without a card: the scores of Cohen et al., arXiv:2005.11856, and their highest."""
 QUARTERS = (0.25, 0.5, 0.75)

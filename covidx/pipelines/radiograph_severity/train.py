@@ -53,8 +53,6 @@ from covidx.report.severity import SeverityPage, write_severity_report
 from covidx.runs import provenance
 from covidx.tables import MANIFEST, RADIOGRAPH_SCORES, write_csv, write_table
 
-__all__ = ["train_radiograph_severity"]
-
 PIPELINE = "train_radiograph_severity"
 SHOWN = ("mae", "mae_control", "r2", "spearman", "kappa", "interval_coverage")
 

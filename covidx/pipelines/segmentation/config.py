@@ -13,8 +13,6 @@ from covidx.pipelines.cohort import Cohort
 from covidx.pipelines.masked_run import MaskedTraining
 from covidx.wording import counted
 
-__all__ = ["TRAIN_SEGMENTATION", "TrainSegmentation"]
-
 TRAIN_SEGMENTATION = Path(__file__).with_name("train_segmentation.yaml")
 
 

@@ -19,8 +19,6 @@ from covidx.segmentation import MaskScores, compare_masks, on_grid, summarise
 from covidx.segmentation.threshold import choose_threshold, threshold_opacities
 from covidx.volume import Volume
 
-__all__ = ["estimates_of", "in_reading_order", "score_images", "structures_of", "tune_threshold"]
-
 CONTROL = "opacity by threshold"
 """In the lungs as they truly are: more than a method without a network would know."""
 WHOLE = {"lung": "lungs", "opacity": "opacity"}

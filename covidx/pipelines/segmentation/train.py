@@ -48,8 +48,6 @@ from covidx.tables import MASK_SCORES, write_csv
 from covidx.training.fit import Fit
 from covidx.training.segment_learner import SegmentLearner
 
-__all__ = ["train_segmentation"]
-
 PIPELINE = "train_segmentation"
 
 
