@@ -14,7 +14,14 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from scipy.special import expit, logit
 
-from covidx.evaluate import Estimate, OperatingPoint, Rows, System, compare_systems, drops
+from covidx.evaluate import (
+    Estimate,
+    OperatingPoint,
+    Rows,
+    System,
+    compare_systems,
+    performance_change,
+)
 from covidx.evaluate.abstention import risk_coverage
 from covidx.evaluate.agreement import agreements
 from covidx.evaluate.bootstrap import FloatArray, IntArray
@@ -119,8 +126,8 @@ def _differences(table: Table, _: Table, parts: int) -> dict[str, Estimate]:
     return found | {"kappa": agreements(systems, resamples=parts)[0].parts["all"].kappa}
 
 
-def _drops(table: Table, other: Table, parts: int) -> dict[str, Estimate]:
-    found = drops(table.first, other.first, POINT, resamples=parts)
+def _performance_change(table: Table, other: Table, parts: int) -> dict[str, Estimate]:
+    found = performance_change(table.first, other.first, POINT, resamples=parts)
     return {f"drop of {k}": v for k, v in found.items()}
 
 
@@ -166,7 +173,7 @@ def _severity(table: Table, _: Table, parts: int) -> dict[str, Estimate]:
 FAMILIES: tuple[Family, ...] = (
     _metrics,
     _differences,
-    _drops,
+    _performance_change,
     _by_prevalence,
     _net_benefit,
     _abstaining,

@@ -1,6 +1,8 @@
-"""Counts as a person writes them."""
+"""Counts and lists of names as a person writes them."""
 
 from __future__ import annotations
+
+from collections.abc import Iterable
 
 
 def counted(number: int, noun: str) -> str:
@@ -19,3 +21,22 @@ def counted(number: int, noun: str) -> str:
     ('1 file', '12 files')
     """
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def listed(names: Iterable[object], most: int = 10) -> str:
+    """Names with commas between them, the first `most` of them and how many there are besides.
+
+    Parameters
+    ----------
+    names : iterable
+        What is listed, in its order; each as its text.
+    most : int
+        How many are named.
+
+    Examples
+    --------
+    >>> listed("abc"), listed("abc", 2)
+    ('a, b, c', 'a, b and 1 more')
+    """
+    texts = [str(name) for name in names]
+    return ", ".join(texts[:most]) + (f" and {len(texts) - most} more" if texts[most:] else "")

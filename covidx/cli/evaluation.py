@@ -98,12 +98,12 @@ def evaluate_command(
     resamples: Resamples = 2000,
 ) -> None:
     """Judge a system by its predictions: figures with intervals, calibration, subgroups, a page."""
-    from covidx.evaluate import Asked
+    from covidx.evaluate import EvaluationOptions
     from covidx.evaluate.prevalence import PREVALENCES
     from covidx.pipelines.evaluation import Input, evaluate_table
 
     how = _how(rule, target, cost_prevalence, threshold, threshold_origin)
-    asked = Asked(
+    options = EvaluationOptions(
         calibrate=calibrate,
         prevalences=tuple(prevalence or PREVALENCES),
         normal_ct=normal_ct,
@@ -114,7 +114,7 @@ def evaluate_command(
     source = Input(
         predictions, arm, positive, fold, manifest, tuple(clinical or ()), readers, trust_groups
     )
-    found = evaluate_table(source, how, asked, out, withheld=withhold)
+    found = evaluate_table(source, how, options, out, withheld=withhold)
     metrics = found.metrics
     typer.echo(
         f"{metrics.positive} against the rest, {metrics.n} test {metrics.level}s, "

@@ -35,7 +35,7 @@ def external_test(
     tested = evaluate_externally(run, source, mapping, work=work, runs=runs, bars=terminal_bar)
     lines = ["", *metrics_lines(tested.metrics), "", *(f"  note: {note}" for note in tested.notes)]
     lines += ["", "lost from the run's own test set (95 % interval)"]
-    lines += estimate_lines(tested.drops, width=12)
+    lines += estimate_lines(tested.change, width=12)
     lines += ["", f"report   {tested.folder / 'report.html'}", "", RESEARCH_NOTICE]
     typer.echo("\n".join(lines))
 

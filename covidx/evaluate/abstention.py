@@ -11,9 +11,9 @@ import numpy as np
 from scipy.sparse import csr_matrix
 
 from covidx.evaluate.bootstrap import FloatArray, Shared
+from covidx.evaluate.deferred import Deferred, Estimates, compute
 from covidx.evaluate.estimate import Estimate
 from covidx.evaluate.operating_point import HONEST_ROLES, OperatingPoint
-from covidx.evaluate.pending import Found, Pending, settle
 from covidx.evaluate.proportions import wilson_estimate
 from covidx.evaluate.rows import Rows
 from covidx.evaluate.weighted import BoolArray, divide, summed
@@ -113,7 +113,7 @@ def risk_coverage(
     wrong = point.decide(test.scores) != truth
     bands = [band_of(validation, point, part) for part in WITHHELD]
     cells = summed(_cells(bands, wrong, test))
-    found: Found = {}
+    found: Estimates = {}
     for k, band in enumerate(bands):
         decided = ~band.undecided(test.scores)
         note = f", {int(decided.sum())} of {len(test)} rows decided"
@@ -127,11 +127,11 @@ def risk_coverage(
             n, empty = int(among.sum()), "no such row is decided"
             if clusters.several_rows:
                 statistic = Shared(cells, partial(_share, name, k))
-                found[f"{k} {name}"] = Pending(statistic, n, clusters.count(among), empty, told)
+                found[f"{k} {name}"] = Deferred(statistic, n, clusters.count(among), empty, told)
             else:
                 right = int((yes & among).sum())
                 found[f"{k} {name}"] = wilson_estimate(right, n, empty, told)
-    settled = settle(found, clusters, seed=seed, resamples=resamples)
+    settled = compute(found, clusters, seed=seed, resamples=resamples)
     names = ("coverage", "risk", "sensitivity", "specificity")
     return [Selective(b, *(settled[f"{k} {name}"] for name in names)) for k, b in enumerate(bands)]
 

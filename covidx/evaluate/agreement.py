@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from covidx.evaluate.bootstrap import FloatArray
+from covidx.evaluate.deferred import Deferred, Estimates, compute
 from covidx.evaluate.estimate import Estimate
 from covidx.evaluate.paired import System
-from covidx.evaluate.pending import Found, Pending, settle
 from covidx.evaluate.weighted import BoolArray, decision_cells, decision_statistic, divide
 
 NO_KAPPA = "both call all of these patients the same, so that chance alone agrees on all"
@@ -86,8 +86,8 @@ def _counts(a: System, b: System, among: BoolArray, seed: int, resamples: int) -
     right = [called == rows.truth for called in (first, second)]
     # Of two decisions, not of one and the truth: both yes, the first alone, the second alone, none.
     cells = decision_cells(first, second, rows.clusters)
-    found: Found = {
-        "kappa": Pending(
+    found: Estimates = {
+        "kappa": Deferred(
             decision_statistic(cells, kappa),
             len(rows),
             0,
@@ -101,7 +101,7 @@ def _counts(a: System, b: System, among: BoolArray, seed: int, resamples: int) -
         only_first_right=int((right[0] & ~right[1]).sum()),
         only_second_right=int((~right[0] & right[1]).sum()),
         both_wrong=int((~right[0] & ~right[1]).sum()),
-        kappa=settle(found, rows.clusters, seed=seed, resamples=resamples)["kappa"],
+        kappa=compute(found, rows.clusters, seed=seed, resamples=resamples)["kappa"],
     )
 
 

@@ -13,10 +13,10 @@ from scipy.stats import f as f_distribution
 
 from covidx.evaluate.bootstrap import Clusters, FloatArray, IntArray, Statistic
 from covidx.evaluate.decisions import share
+from covidx.evaluate.deferred import compute
 from covidx.evaluate.estimate import Estimate, undefined
 from covidx.evaluate.intervals import quantile
 from covidx.evaluate.jackknife import degrees
-from covidx.evaluate.pending import settle
 from covidx.evaluate.significance import PValue, no_test
 from covidx.evaluate.weighted import BoolArray
 
@@ -47,7 +47,7 @@ def bin_count(n: int) -> int:
 def equal_mass_bins(scores: FloatArray, bins: int) -> IntArray:
     """Bin of each row, shape (rows,), in order of score, with about as many rows in each.
 
-    Rows of equal score share a bin, so that there may be fewer bins than asked for.
+    Rows of equal score share a bin, so that there may be fewer bins than requested.
     """
     edges = np.unique(np.quantile(scores, np.linspace(0, 1, bins + 1)[1:-1], method="lower"))
     _, codes = np.unique(np.searchsorted(edges, scores, side="left"), return_inverse=True)
@@ -76,7 +76,7 @@ def reliability(
     clusters : Clusters
         Groups of the rows.
     seed, resamples : int
-        As in `settle`.
+        As in `compute`.
     """
     codes = equal_mass_bins(scores, bin_count(len(scores)))
     members = [codes == b for b in range(int(codes.max()) + 1)]
@@ -84,7 +84,7 @@ def reliability(
         str(b): share(truth, m, clusters, "the bin is empty")["share"]
         for b, m in enumerate(members)
     }
-    observed = settle(found, clusters, seed=seed, resamples=resamples)
+    observed = compute(found, clusters, seed=seed, resamples=resamples)
     return [
         Bin(int(m.sum()), float(scores[m].mean()), estimate)
         for m, estimate in zip(members, observed.values(), strict=True)

@@ -11,10 +11,10 @@ import pandas as pd
 from covidx.errors import InvalidTableError
 from covidx.evaluate.auroc import ONE_CLASS
 from covidx.evaluate.bootstrap import Clusters, FloatArray, IntArray, Statistic
+from covidx.evaluate.deferred import Deferred, Estimates, compute
 from covidx.evaluate.estimate import Estimate
 from covidx.evaluate.jackknife import degrees
 from covidx.evaluate.operating_point import OperatingPoint, decide_by_fold
-from covidx.evaluate.pending import Found, Pending, settle
 from covidx.evaluate.rows import Rows
 from covidx.evaluate.weighted import (
     BoolArray,
@@ -46,7 +46,7 @@ def mean_of_folds_auroc(
     scores, truth, groups, folds : array, shape (rows,)
         Test rows of all folds; a group may have rows in several.
     seed, resamples : int
-        As in `settle`. The interval holds the models fixed: the spread of training is not in it.
+        As in `compute`. The interval holds the models fixed: the spread of training is not in it.
 
     Returns
     -------
@@ -55,8 +55,8 @@ def mean_of_folds_auroc(
     """
     clusters = Clusters.of(groups)
     rarer = min(clusters.count(truth), clusters.count(~truth))
-    found: Found = {
-        "auroc": Pending(
+    found: Estimates = {
+        "auroc": Deferred(
             _fold_mean_auroc(scores, truth, clusters, folds),
             len(scores),
             rarer,
@@ -65,7 +65,7 @@ def mean_of_folds_auroc(
             degrees(clusters, truth),
         )
     }
-    return settle(found, clusters, seed=seed, resamples=resamples)["auroc"]
+    return compute(found, clusters, seed=seed, resamples=resamples)["auroc"]
 
 
 def paired_difference(
@@ -87,7 +87,7 @@ def paired_difference(
     folds : array, shape (rows,), optional
         If given, both AUROCs are means of folds.
     seed, resamples : int
-        As in `settle`.
+        As in `compute`.
 
     Returns
     -------
@@ -108,8 +108,8 @@ def paired_difference(
     clusters = Clusters.of(groups)
     one = np.zeros(len(truth), dtype=np.int64) if folds is None else folds
     a, b = (_fold_mean_auroc(scores, truth, clusters, one) for scores in (scores_a, scores_b))
-    found: Found = {
-        "difference": Pending(
+    found: Estimates = {
+        "difference": Deferred(
             difference_statistic(a, b),
             len(truth),
             0,
@@ -118,7 +118,7 @@ def paired_difference(
             degrees(clusters, truth),
         )
     }
-    return settle(found, clusters, seed=seed, resamples=resamples)["difference"]
+    return compute(found, clusters, seed=seed, resamples=resamples)["difference"]
 
 
 def evaluate_folds(
@@ -140,7 +140,7 @@ def evaluate_folds(
     points : mapping
         Fold -> operating point, chosen on that fold's validation rows.
     seed, resamples : int
-        As in `settle`.
+        As in `compute`.
 
     Returns
     -------
@@ -170,8 +170,8 @@ def evaluate_folds(
         "specificity": clusters.count(~truth),
     }
     counted = {"sensitivity": int(truth.sum()), "specificity": int((~truth).sum())}
-    found: Found = {
-        name: Pending(
+    found: Estimates = {
+        name: Deferred(
             statistic,
             counted.get(name, len(rows)),
             bounds.get(name, rarer),
@@ -181,7 +181,7 @@ def evaluate_folds(
         )
         for name, statistic in _fold_statistics(rows, called, clusters).items()
     }
-    return settle(found, clusters, seed=seed, resamples=resamples)
+    return compute(found, clusters, seed=seed, resamples=resamples)
 
 
 def _fold_statistics(rows: Rows, called: BoolArray, clusters: Clusters) -> dict[str, Statistic]:

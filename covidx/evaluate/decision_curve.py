@@ -10,8 +10,8 @@ import numpy as np
 from scipy.sparse import csr_matrix
 
 from covidx.evaluate.bootstrap import FloatArray, Shared
+from covidx.evaluate.deferred import Deferred, Estimates, compute
 from covidx.evaluate.estimate import Estimate
-from covidx.evaluate.pending import Found, Pending, settle
 from covidx.evaluate.rows import Rows
 from covidx.evaluate.weighted import summed
 
@@ -59,7 +59,7 @@ def decision_curve(rows: Rows, *, seed: int = 0, resamples: int = 2000) -> list[
     truth, clusters, n = rows.truth, rows.clusters, len(rows)
     cells = summed(_cells(rows))
     reached = np.arange(len(THRESHOLDS) + 1)  # thresholds that a cell's scores reach
-    found: Found = {}
+    found: Estimates = {}
     for k, t in enumerate(THRESHOLDS):
         worth = np.array([-t / (1 - t), 1.0])  # of acting on a row of the rest, of the positive
         below = rows.scores < t
@@ -71,8 +71,8 @@ def decision_curve(rows: Rows, *, seed: int = 0, resamples: int = 2000) -> list[
             told = note + (", model minus treating all" if name == "gain" else "")
             statistic = Shared(cells, partial(_per_row, each))
             df = 0.0 if name == "gain" and events < FEWEST_EVENTS else None
-            found[f"{name} {t}"] = Pending(statistic, n, 0, "no rows", told, df)
-    settled = settle(found, clusters, seed=seed, resamples=resamples)
+            found[f"{name} {t}"] = Deferred(statistic, n, 0, "no rows", told, df)
+    settled = compute(found, clusters, seed=seed, resamples=resamples)
     return [
         NetBenefit(t, *(settled[f"{name} {t}"] for name in ("model", "all", "gain")))
         for t in THRESHOLDS

@@ -8,11 +8,11 @@ import numpy as np
 
 from covidx.evaluate.auroc import ONE_CLASS
 from covidx.evaluate.bootstrap import Clusters, FloatArray
+from covidx.evaluate.deferred import Deferred, Estimates
 from covidx.evaluate.estimate import Estimate, undefined
 from covidx.evaluate.intervals import NO_SPREAD, Scale
 from covidx.evaluate.jackknife import degrees, enough, jackknife
 from covidx.evaluate.likelihood import Decisions, likelihood_ratios, lr_negative, lr_positive
-from covidx.evaluate.pending import Found, Pending
 from covidx.evaluate.proportions import newcombe_paired, wilson_estimate
 from covidx.evaluate.weighted import (
     BoolArray,
@@ -44,7 +44,7 @@ def share(
     *,
     note: str = "",
     exact: bool = False,
-) -> Found:
+) -> Estimates:
     """A share of rows, under the name ``share``: Wilson, or the jackknife over groups.
 
     Parameters
@@ -60,7 +60,7 @@ def share(
     if not clusters.several_rows:
         return {"share": wilson_estimate(int((yes & among).sum()), n, empty, note, exact=exact)}
     statistic = ratio_statistic(yes & among, among, clusters)
-    return {"share": Pending(statistic, n, clusters.count(among), empty, note)}
+    return {"share": Deferred(statistic, n, clusters.count(among), empty, note)}
 
 
 def share_difference(
@@ -109,7 +109,7 @@ def decision_family(
     *,
     note: str = "",
     exact: bool = False,
-) -> Found:
+) -> Estimates:
     """All of `DECISION_METRICS`.
 
     Parameters
@@ -132,12 +132,12 @@ def decision_family(
         "npv": (~called, "no row is called negative", at),
         "accuracy": (np.ones_like(truth), "no rows", note),
     }
-    found: Found = {}
+    found: Estimates = {}
     for name, (among, empty, told) in shares.items():
         if clusters.several_rows:
             statistic = decision_statistic(cells, FUNCTIONS[name])
             bound = clusters.count(among)
-            found[name] = Pending(statistic, int(among.sum()), bound, empty, told)
+            found[name] = Deferred(statistic, int(among.sum()), bound, empty, told)
         else:
             right = int(((called == truth) & among).sum())
             found[name] = wilson_estimate(right, int(among.sum()), empty, told, exact=exact)
@@ -153,7 +153,7 @@ def decision_family(
     for name, bound, empty, scale in others:
         statistic = decision_statistic(cells, FUNCTIONS[name])
         freedom = enough(df) if scale == "ratio" else df
-        found[name] = Pending(statistic, n, bound, empty, note, freedom, scale)
+        found[name] = Deferred(statistic, n, bound, empty, note, freedom, scale)
     if not clusters.several_rows:
         hits = int((called & truth).sum())
         counts = Decisions(hits, yes - hits, positives - hits, n - yes - positives + hits)
@@ -161,7 +161,7 @@ def decision_family(
     return found
 
 
-def undecided(truth: BoolArray, reason: str) -> Found:
+def undecided(truth: BoolArray, reason: str) -> Estimates:
     """All of `DECISION_METRICS` undefined, where there is no threshold."""
     return {name: undefined(len(truth), "needs a threshold", reason) for name in DECISION_METRICS}
 

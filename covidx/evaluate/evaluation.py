@@ -1,4 +1,4 @@
-"""Everything that is asked of one arm's predictions, in one go."""
+"""All parts of the evaluation of one arm."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ import pandas as pd
 
 from covidx.errors import InvalidInputError, InvalidTableError
 from covidx.evaluate.abstention import Selective, risk_coverage
-from covidx.evaluate.asked import Asked, Tables
 from covidx.evaluate.attributes import attributes_of, strata_of
 from covidx.evaluate.calibration import calibration_test
 from covidx.evaluate.decision_curve import NetBenefit, decision_curve
@@ -17,6 +16,7 @@ from covidx.evaluate.estimate import FEW, few
 from covidx.evaluate.incremental import Incremental, incremental
 from covidx.evaluate.metrics import Metrics, evaluate_rows
 from covidx.evaluate.normal_ct import NormalCT, normal_ct, saying_normal
+from covidx.evaluate.options import EvaluationOptions, Tables
 from covidx.evaluate.prevalence import PredictiveValues, predictive_values
 from covidx.evaluate.readers import Reader, compare_readers, unmatched_reads
 from covidx.evaluate.recalibrate import Recalibrated, recalibrate
@@ -29,13 +29,13 @@ OWN_THRESHOLDS = "each fold has a threshold of its own: name a fold with --fold"
 
 @dataclass(frozen=True, eq=False)
 class Evaluation:
-    """What was found; a part that was not asked for, or cannot be given, is None or empty.
+    """What was found; a part that was not requested, or cannot be given, is None or empty.
 
     Parameters
     ----------
     study : Study
     metrics : Metrics
-    asked : Asked
+    options : EvaluationOptions
     assumed : list of str
         What was taken for granted to read the table.
     net_benefit : list of NetBenefit
@@ -50,7 +50,7 @@ class Evaluation:
 
     study: Study
     metrics: Metrics
-    asked: Asked
+    options: EvaluationOptions
     assumed: list[str]
     predictive: list[PredictiveValues]
     selective: list[Selective]
@@ -86,7 +86,7 @@ class Evaluation:
 
 def evaluate_study(
     study: Study,
-    asked: Asked,
+    options: EvaluationOptions,
     tables: Tables,
     *,
     others: Sequence[Study] = (),
@@ -97,7 +97,7 @@ def evaluate_study(
     Parameters
     ----------
     study : Study
-    asked : Asked
+    options : EvaluationOptions
     tables : Tables
     others : sequence of Study
         Other arms of the same table, for what each adds.
@@ -110,9 +110,9 @@ def evaluate_study(
         Of any part: ``CALIBRATION_NO_ROWS``, ``NORMAL_CT_NO_TABLE``, ...
     """
     rows, point, validation = study.rows, study.point, study.validation_rows
-    drawing = asked.drawing
+    drawing = options.drawing
     metrics = evaluate_rows(
-        rows, point, fold_points=study.fold_points, exact=asked.exact, **drawing
+        rows, point, fold_points=study.fold_points, exact=options.exact, **drawing
     )
     left_out: dict[str, str] = {}
     selective: list[Selective] = []
@@ -123,34 +123,34 @@ def evaluate_study(
     else:
         selective = risk_coverage(validation, rows, point, **drawing)
     recalibrated = None
-    if asked.calibrate is not None:
+    if options.calibrate is not None:
         if validation is None:
-            raise _no_rows(asked.calibrate)
-        recalibrated = recalibrate(validation, rows, asked.calibrate, **drawing)
+            raise _no_rows(options.calibrate)
+        recalibrated = recalibrate(validation, rows, options.calibrate, **drawing)
     predictive: list[PredictiveValues] = []
     if point is None:
         left_out["predictive values by prevalence"] = (
             OWN_THRESHOLDS if study.fold_points else "they need a threshold"
         )
     else:
-        predictive = predictive_values(rows, point, asked.prevalences, **drawing)
+        predictive = predictive_values(rows, point, options.prevalences, **drawing)
     attributes = None
     if tables.manifest is not None or tables.clinical is not None:
         attributes = attributes_of(rows, tables.manifest, tables.clinical)
-    variables, normal = _strata(study, asked, attributes)
-    readers, unread = _readers(study, asked, tables.reads)
+    variables, normal = _strata(study, options, attributes)
+    readers, unread = _readers(study, options, tables.reads)
     left_out |= unread
     added: Incremental | None = None
     if others:
         try:
-            added = incremental(study, others, asked, attributes)
+            added = incremental(study, others, options, attributes)
             left_out |= added.left_out
         except InvalidTableError as error:  # arms of different patients, or that differ on labels
             left_out["what each arm adds"] = error.reason
     return Evaluation(
         study=study,
         metrics=metrics,
-        asked=asked,
+        options=options,
         assumed=list(assumed),
         predictive=predictive,
         selective=selective,
@@ -166,13 +166,13 @@ def evaluate_study(
 
 
 def _readers(
-    study: Study, asked: Asked, reads: pd.DataFrame | None
+    study: Study, options: EvaluationOptions, reads: pd.DataFrame | None
 ) -> tuple[list[Reader], dict[str, str]]:
     """Readers beside the system, and which reads are left out."""
     if reads is None:
         return [], {}
     rows = study.rows
-    found = compare_readers(rows, reads, study.point, cut=asked.read_cut, **asked.drawing)
+    found = compare_readers(rows, reads, study.point, cut=options.read_cut, **options.drawing)
     names = sorted(set(reads["reader"]) - {reader.name for reader in found})
     left_out = {f"reader {name}": "read none of the test rows" for name in names}
     strangers = unmatched_reads(rows, reads)
@@ -180,10 +180,10 @@ def _readers(
 
 
 def _strata(
-    study: Study, asked: Asked, attributes: pd.DataFrame | None
+    study: Study, options: EvaluationOptions, attributes: pd.DataFrame | None
 ) -> tuple[list[Variable], NormalCT | None]:
     if attributes is None:
-        if asked.normal_ct is not None:
+        if options.normal_ct is not None:
             raise InvalidInputError(
                 "NORMAL_CT_NO_TABLE",
                 "Which CTs are normal must be said by a clinical table.",
@@ -192,11 +192,11 @@ def _strata(
             )
         return [], None
     rows, point = study.rows, study.point
-    variables = subgroups(rows, strata_of(attributes), point, **asked.drawing)
-    if asked.normal_ct is None:
+    variables = subgroups(rows, strata_of(attributes), point, **options.drawing)
+    if options.normal_ct is None:
         return variables, None
-    said = saying_normal(attributes, asked.normal_ct)
-    return variables, normal_ct(rows, said, asked.normal_ct, point, **asked.drawing)
+    said = saying_normal(attributes, options.normal_ct)
+    return variables, normal_ct(rows, said, options.normal_ct, point, **options.drawing)
 
 
 def _no_rows(method: str) -> InvalidTableError:

@@ -9,8 +9,8 @@ from covidx.evaluate.auroc import ONE_CLASS, auroc_estimate
 from covidx.evaluate.bootstrap import Clusters, FloatArray, Statistic
 from covidx.evaluate.calibration import CLIP, calibration_error, calibration_line
 from covidx.evaluate.decisions import FUNCTIONS, decision_family, share
+from covidx.evaluate.deferred import Deferred, Estimates
 from covidx.evaluate.jackknife import degrees
-from covidx.evaluate.pending import Found, Pending
 from covidx.evaluate.rows import Rows
 from covidx.evaluate.weighted import (
     BoolArray,
@@ -25,20 +25,20 @@ MACRO = ("sensitivity", "specificity", "ppv", "npv", "f1", "balanced_accuracy")
 """Decision metrics whose mean over classes is given; a mean of ratios or of MCCs says little."""
 
 
-def rank_family(rows: Rows, name: str) -> Found:
+def rank_family(rows: Rows, name: str) -> Estimates:
     """``auroc`` and ``average_precision`` of a class, which depend on the scores' order alone."""
     place, ranking, clusters = rows.classes.index(name), rows.rankings[name], rows.clusters
     scores, truth = rows.probabilities[:, place], rows.labels == place
     n, rarer, df = len(truth), _rarer(clusters, truth), degrees(clusters, truth)
-    auroc: Found = {"auroc": auroc_estimate(scores, truth)}
+    auroc: Estimates = {"auroc": auroc_estimate(scores, truth)}
     if clusters.several_rows:
-        auroc = {"auroc": Pending(ranking.auroc, n, rarer, ONE_CLASS, df=df)}
+        auroc = {"auroc": Deferred(ranking.auroc, n, rarer, ONE_CLASS, df=df)}
     note = f", at the cohort's prevalence of {truth.mean():.3f}"
-    precision = Pending(ranking.average_precision, n, rarer, ONE_CLASS, note, df)
+    precision = Deferred(ranking.average_precision, n, rarer, ONE_CLASS, note, df)
     return auroc | {"average_precision": precision}
 
 
-def score_family(scores: FloatArray, truth: BoolArray, clusters: Clusters) -> Found:
+def score_family(scores: FloatArray, truth: BoolArray, clusters: Clusters) -> Estimates:
     """Metrics of the scores as probabilities: Brier, log loss and calibration."""
     n = len(truth)
     ones = np.ones(n)
@@ -48,15 +48,15 @@ def score_family(scores: FloatArray, truth: BoolArray, clusters: Clusters) -> Fo
     clipped = f", natural logarithm, scores clipped to {CLIP:g}"
     intercept, slope = calibration_line(scores, truth, clusters)
     return {
-        "brier": Pending(brier, n, clusters.n_groups, ONE_CLASS),
-        "log_loss": Pending(log_loss, n, 0, ONE_CLASS, clipped, scale="ratio"),
+        "brier": Deferred(brier, n, clusters.n_groups, ONE_CLASS),
+        "log_loss": Deferred(log_loss, n, 0, ONE_CLASS, clipped, scale="ratio"),
         "ece": calibration_error(scores, truth, clusters),
         "calibration_intercept": intercept,
         "calibration_slope": slope,
     }
 
 
-def class_family(rows: Rows, *, exact: bool = False) -> Found:
+def class_family(rows: Rows, *, exact: bool = False) -> Estimates:
     """With more than two classes: each against the rest, their means, and all at once.
 
     ``<metric>_<class>`` for each class, ``<metric>_macro`` for the plain mean over classes, and
@@ -66,8 +66,8 @@ def class_family(rows: Rows, *, exact: bool = False) -> Found:
     """
     clusters, guess = rows.clusters, rows.probabilities.argmax(axis=1)
     by_class = f", by the most probable of {len(rows.classes)} classes"
-    found: Found = {}
-    parts: dict[str, list[Pending]] = {}
+    found: Estimates = {}
+    parts: dict[str, list[Deferred]] = {}
     for k, name in enumerate(rows.classes):
         truth = rows.labels == k
         one = rank_family(rows, name)
@@ -82,11 +82,11 @@ def class_family(rows: Rows, *, exact: bool = False) -> Found:
         bound = min(part.bound_n for part in means)
         df = min(part.df or 0.0 for part in means)
         statistic = mean_statistic([part.statistic for part in means])
-        found[f"{metric}_macro"] = Pending(statistic, len(rows), bound, ABSENT, note, df)
+        found[f"{metric}_macro"] = Deferred(statistic, len(rows), bound, ABSENT, note, df)
     return found | _whole(rows, guess, by_class, exact)
 
 
-def _parts(rows: Rows, name: str, called: BoolArray) -> dict[str, Pending]:
+def _parts(rows: Rows, name: str, called: BoolArray) -> dict[str, Deferred]:
     """What the means over classes are made of, for one class."""
     clusters, ranking = rows.clusters, rows.rankings[name]
     truth = rows.labels == rows.classes.index(name)
@@ -99,11 +99,11 @@ def _parts(rows: Rows, name: str, called: BoolArray) -> dict[str, Pending]:
         statistics[metric] = decision_statistic(cells, FUNCTIONS[metric])
     df = degrees(clusters, truth)
     return {
-        name: Pending(one, len(truth), rarer, ABSENT, df=df) for name, one in statistics.items()
+        name: Deferred(one, len(truth), rarer, ABSENT, df=df) for name, one in statistics.items()
     }
 
 
-def _whole(rows: Rows, guess: npt.NDArray[np.intp], by_class: str, exact: bool) -> Found:
+def _whole(rows: Rows, guess: npt.NDArray[np.intp], by_class: str, exact: bool) -> Estimates:
     """Metrics of all classes at once."""
     clusters, ones = rows.clusters, np.ones(len(rows))
     right = share(guess == rows.labels, ones > 0, clusters, "no rows", note=by_class, exact=exact)[
@@ -116,10 +116,10 @@ def _whole(rows: Rows, guess: npt.NDArray[np.intp], by_class: str, exact: bool) 
     log_loss = ratio_statistic(-np.log(likelihood), ones, clusters)
     return {
         "accuracy_argmax": right,
-        "brier_multiclass": Pending(
+        "brier_multiclass": Deferred(
             brier, len(rows), 0, "no rows", ", sum over classes, between 0 and 2"
         ),
-        "log_loss_multiclass": Pending(
+        "log_loss_multiclass": Deferred(
             log_loss,
             len(rows),
             0,

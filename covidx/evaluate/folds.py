@@ -9,9 +9,9 @@ from dataclasses import replace
 import numpy as np
 
 from covidx.evaluate.bootstrap import Clusters, IntArray
+from covidx.evaluate.deferred import Deferred, Estimates
 from covidx.evaluate.estimate import FEW, Estimate
 from covidx.evaluate.independent import combined
-from covidx.evaluate.pending import Found, Pending
 from covidx.evaluate.weighted import mean_statistic
 
 FEWEST_IN_FOLD = FEW // 5
@@ -20,8 +20,8 @@ covers 0.885."""
 
 
 def fold_means(
-    parts: Sequence[Mapping[str, Estimate | Pending]], clusters: Clusters, folds: IntArray
-) -> Found:
+    parts: Sequence[Mapping[str, Estimate | Deferred]], clusters: Clusters, folds: IntArray
+) -> Estimates:
     """Means over folds of every metric that all folds have; each patient is in one fold.
 
     What waits for the jackknife waits for one over the groups of all folds, by which the sum of
@@ -37,10 +37,10 @@ def fold_means(
         Fold of each row; one with too few groups leaves no interval.
     """
     fewest = min(clusters.count(folds == fold) for fold in np.unique(folds))
-    found: Found = {}
+    found: Estimates = {}
     for name in [name for name in parts[0] if all(name in part for part in parts)]:
         ones = [part[name] for part in parts]
-        waiting = [one for one in ones if isinstance(one, Pending)]
+        waiting = [one for one in ones if isinstance(one, Deferred)]
         known = [one for one in ones if isinstance(one, Estimate)]
         if len(waiting) == len(ones):
             found[name] = _mean(waiting, clusters, fewest)
@@ -53,7 +53,7 @@ def fold_means(
     return found
 
 
-def _mean(parts: Sequence[Pending], clusters: Clusters, fewest: int) -> Pending:
+def _mean(parts: Sequence[Deferred], clusters: Clusters, fewest: int) -> Deferred:
     """One metric's mean; degrees of freedom are the sum of the folds'."""
     first, groups, enough = parts[0], clusters.n_groups, fewest >= FEWEST_IN_FOLD
     df = sum((one.bound_n or groups) - 1.0 if one.df is None else one.df for one in parts)

@@ -12,16 +12,16 @@ import pandas as pd
 
 from covidx.errors import InvalidTableError
 from covidx.evaluate.agreement import Agreement, agreements
-from covidx.evaluate.asked import Asked
 from covidx.evaluate.attributes import strata_of
 from covidx.evaluate.decision_curve import NetBenefit, decision_curve
 from covidx.evaluate.decisions import decision_family, undecided
+from covidx.evaluate.deferred import Estimates, compute
 from covidx.evaluate.estimate import Estimate
 from covidx.evaluate.families import rank_family
 from covidx.evaluate.metrics import NO_THRESHOLD, evaluate_rows
 from covidx.evaluate.normal_ct import NormalCT, normal_ct, saying_normal
+from covidx.evaluate.options import EvaluationOptions
 from covidx.evaluate.paired import Comparison, System, align, compare_systems
-from covidx.evaluate.pending import Found, settle
 from covidx.evaluate.recalibrate import recalibrate
 from covidx.evaluate.study import Study, need_two_classes
 from covidx.evaluate.subgroups import Variable, subgroups
@@ -48,7 +48,7 @@ class Incremental:
     agreements : list of Agreement
         Of every pair of arms with a threshold.
     normal_ct : dict
-        Arm -> the positives by what their CT shows; empty where that was not asked for.
+        Arm -> the positives by what their CT shows; empty where that was not requested.
     strata : dict
         Arm -> variables of `STRATA`, the same strata in every arm; empty where none is known.
     net_benefit : dict
@@ -89,7 +89,10 @@ class Incremental:
 
 
 def incremental(
-    study: Study, others: Sequence[Study], asked: Asked, attributes: pd.DataFrame | None
+    study: Study,
+    others: Sequence[Study],
+    options: EvaluationOptions,
+    attributes: pd.DataFrame | None,
 ) -> Incremental:
     """Put the arms side by side; methods as for one arm alone.
 
@@ -99,7 +102,7 @@ def incremental(
         The evaluated arm.
     others : sequence of Study
         At least one.
-    asked : Asked
+    options : EvaluationOptions
     attributes : DataFrame, optional
         One line a row of `study`.
 
@@ -120,21 +123,21 @@ def incremental(
         found = strata_of(known)
         shown = {name: found[name] for name in STRATA if name in found}
         if shown:
-            strata = {s.name: subgroups(s.rows, shown, s.point, **asked.drawing) for s in systems}
-        if asked.normal_ct is not None:
-            said = saying_normal(attributes, asked.normal_ct).iloc[place].reset_index(drop=True)
+            strata = {s.name: subgroups(s.rows, shown, s.point, **options.drawing) for s in systems}
+        if options.normal_ct is not None:
+            said = saying_normal(attributes, options.normal_ct).iloc[place].reset_index(drop=True)
             normal = {
-                s.name: normal_ct(s.rows, said, asked.normal_ct, s.point, **asked.drawing)
+                s.name: normal_ct(s.rows, said, options.normal_ct, s.point, **options.drawing)
                 for s in systems
             }
-    curves, left_out = _curves(studies, systems, asked)
+    curves, left_out = _curves(studies, systems, options)
     return Incremental(
         n=len(rows),
         positives=int(rows.truth.sum()),
         lacking=lacking,
-        arms={s.name: _figures(s, asked) for s in systems},
-        differences=compare_systems(systems, against_first=True, **asked.drawing),
-        agreements=agreements(systems, **asked.drawing),
+        arms={s.name: _figures(s, options) for s in systems},
+        differences=compare_systems(systems, against_first=True, **options.drawing),
+        agreements=agreements(systems, **options.drawing),
         normal_ct=normal,
         strata=strata,
         net_benefit=curves,
@@ -165,7 +168,7 @@ def on_common_rows(studies: Sequence[Study]) -> tuple[list[System], dict[str, in
     return align(systems), {s.arm: len(s.rows) - len(units) for s in studies}
 
 
-def _figures(system: System, asked: Asked) -> dict[str, Estimate]:
+def _figures(system: System, options: EvaluationOptions) -> dict[str, Estimate]:
     """An arm's `ARM_METRICS`; means of the folds where it has several."""
     if len(np.unique(system.rows.folds)) > 1:
         points = system.fold_points
@@ -173,17 +176,17 @@ def _figures(system: System, asked: Asked) -> dict[str, Estimate]:
             system.rows,
             system.point,
             fold_points=points,
-            seed=asked.seed,
-            resamples=asked.resamples,
+            seed=options.seed,
+            resamples=options.resamples,
         )
         return {name: means[name] for name in ARM_METRICS}
     rows, point = system.rows, system.point
-    found: Found = {"auroc": rank_family(rows, rows.positive)["auroc"]}
+    found: Estimates = {"auroc": rank_family(rows, rows.positive)["auroc"]}
     if point is None:
         found |= undecided(rows.truth, NO_THRESHOLD)
     else:
-        found |= decision_family(system.called, rows.truth, rows.clusters, exact=asked.exact)
-    shown = settle({name: found[name] for name in ARM_METRICS}, rows.clusters, **asked.drawing)
+        found |= decision_family(system.called, rows.truth, rows.clusters, exact=options.exact)
+    shown = compute({name: found[name] for name in ARM_METRICS}, rows.clusters, **options.drawing)
     if point is not None:
         at, origin = point.threshold, point.text
         for name in ARM_METRICS[1:]:
@@ -192,21 +195,21 @@ def _figures(system: System, asked: Asked) -> dict[str, Estimate]:
 
 
 def _curves(
-    studies: Sequence[Study], systems: Sequence[System], asked: Asked
+    studies: Sequence[Study], systems: Sequence[System], options: EvaluationOptions
 ) -> tuple[dict[str, list[NetBenefit]], dict[str, str]]:
-    """Decision curves, each arm recalibrated on its own validation rows if that was asked for."""
+    """Decision curves, each arm recalibrated on its own validation rows if that was requested."""
     found, left_out = {}, {}
     for study, system in zip(studies, systems, strict=True):
         rows = system.rows
-        if asked.calibrate is not None:
+        if options.calibrate is not None:
             if study.validation_rows is None:
                 left_out[f"decision curve of {study.arm}"] = "it has no rows to recalibrate it on"
                 continue
             validation = study.validation_rows
             try:
-                rows = recalibrate(validation, rows, asked.calibrate, **asked.drawing).rows
+                rows = recalibrate(validation, rows, options.calibrate, **options.drawing).rows
             except InvalidTableError as error:  # of this arm alone
                 left_out[f"decision curve of {study.arm}"] = error.reason
                 continue
-        found[study.arm] = decision_curve(rows, **asked.drawing)
+        found[study.arm] = decision_curve(rows, **options.drawing)
     return found, left_out

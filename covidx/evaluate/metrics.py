@@ -11,11 +11,11 @@ import pandas as pd
 
 from covidx.evaluate.bootstrap import IntArray
 from covidx.evaluate.decisions import DECISION_METRICS, decision_family, undecided
+from covidx.evaluate.deferred import Estimates, compute
 from covidx.evaluate.estimate import Estimate
 from covidx.evaluate.families import class_family, rank_family, score_family
 from covidx.evaluate.folds import fold_means
 from covidx.evaluate.operating_point import OperatingPoint
-from covidx.evaluate.pending import Found, settle
 from covidx.evaluate.rows import Rows
 
 NO_THRESHOLD = "no threshold was given, and there are no validation rows to choose one on"
@@ -120,7 +120,7 @@ def evaluate(
     operating_point : OperatingPoint, optional
         Chosen beforehand, on other rows; without it, what needs a threshold is undefined.
     seed, resamples : int
-        As in `settle`; the same seed gives the same intervals.
+        As in `compute`; the same seed gives the same intervals.
     exact : bool
         Clopper and Pearson's interval in place of Wilson's.
 
@@ -163,7 +163,7 @@ def evaluate_rows(
     parts = [rows.in_fold(fold) for fold in folds] if len(folds) > 1 else [rows]
     found = [_found(part, one, exact) for part, one in zip(parts, points, strict=True)]
     waiting = found[0] if len(folds) == 1 else fold_means(found, rows.clusters, rows.folds)
-    estimates = settle(waiting, rows.clusters, seed=seed, resamples=resamples)
+    estimates = compute(waiting, rows.clusters, seed=seed, resamples=resamples)
     common = points[0] if len(folds) == 1 else None if fold_points else operating_point
     if common is not None:
         estimates = _at(estimates, DECISION_METRICS, common)
@@ -186,7 +186,7 @@ def evaluate_rows(
     )
 
 
-def _found(rows: Rows, operating_point: OperatingPoint | None, exact: bool) -> Found:
+def _found(rows: Rows, operating_point: OperatingPoint | None, exact: bool) -> Estimates:
     """All metrics of rows that one model has scored."""
     scores, truth, clusters = rows.scores, rows.truth, rows.clusters
     found = rank_family(rows, rows.positive)

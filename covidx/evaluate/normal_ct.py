@@ -10,10 +10,10 @@ import pandas as pd
 from covidx.errors import InvalidInputError, InvalidTableError
 from covidx.evaluate.auroc import auroc_estimate
 from covidx.evaluate.decisions import share
+from covidx.evaluate.deferred import Deferred, Estimates, compute
 from covidx.evaluate.estimate import Estimate, undefined
 from covidx.evaluate.jackknife import degrees
 from covidx.evaluate.operating_point import OperatingPoint
-from covidx.evaluate.pending import Found, Pending, settle
 from covidx.evaluate.rows import Rows
 from covidx.evaluate.weighted import BoolArray, auroc_statistic
 
@@ -116,7 +116,7 @@ def _row(
 ) -> dict[str, Estimate]:
     part = rows.take(some | ~rows.truth)
     truth, clusters, n = part.truth, part.clusters, int(some.sum())
-    found: Found = {"sensitivity": undefined(n, "needs a threshold", "there is no threshold")}
+    found: Estimates = {"sensitivity": undefined(n, "needs a threshold", "there is no threshold")}
     if point is not None:
         called = point.decide(part.scores)
         found["sensitivity"] = share(called, truth, clusters, "no such positive rows")["share"]
@@ -126,5 +126,5 @@ def _row(
     found["auroc"] = auroc_estimate(part.scores, truth, note)
     if clusters.several_rows:
         df = degrees(clusters, truth)
-        found["auroc"] = Pending(statistic, len(part), rarer, "no such positive rows", note, df)
-    return settle(found, clusters, seed=seed, resamples=resamples)
+        found["auroc"] = Deferred(statistic, len(part), rarer, "no such positive rows", note, df)
+    return compute(found, clusters, seed=seed, resamples=resamples)

@@ -158,7 +158,7 @@ def choose_operating_point(
     InvalidTableError
         ``ONE_CLASS``, or what `Rows.of` refuses.
     ValueError
-        If `target` or `prevalence` is missing, not asked for or out of range.
+        If `target` or `prevalence` is missing, does not go with the rule or is out of range.
     """
     _check_role(validation)
     rows = Rows.of(validation, positive)

@@ -14,11 +14,11 @@ from covidx.errors import InvalidTableError
 from covidx.evaluate.auroc import ONE_CLASS
 from covidx.evaluate.bootstrap import IntArray, Statistic
 from covidx.evaluate.decisions import share_difference
+from covidx.evaluate.deferred import Deferred, Estimates, compute
 from covidx.evaluate.estimate import Estimate, undefined
 from covidx.evaluate.folds import fold_means
 from covidx.evaluate.jackknife import degrees, enough
 from covidx.evaluate.operating_point import OperatingPoint, decide_by_fold
-from covidx.evaluate.pending import Found, Pending, settle
 from covidx.evaluate.rows import SHOWN, Rows, joined
 from covidx.evaluate.significance import (
     CLUSTERED,
@@ -177,7 +177,7 @@ def compare_systems(
     against_first : bool
         Only the pairs with the first system, not every pair.
     seed, resamples : int
-        As in `settle`.
+        As in `compute`.
     """
     pairs = list(combinations(systems, 2))
     if against_first:
@@ -197,9 +197,9 @@ def _differences(a: System, b: System, seed: int, resamples: int) -> dict[str, E
     if len(folds) > 1:
         parts = [_differences(a.in_fold(k), b.in_fold(k), seed, resamples) for k in folds]
         means = fold_means(parts, a.rows.clusters, a.rows.folds)
-        return settle(means, a.rows.clusters, seed=seed, resamples=resamples)
+        return compute(means, a.rows.clusters, seed=seed, resamples=resamples)
     truth, clusters, n = a.rows.truth, a.rows.clusters, len(a.rows)
-    found: Found = {}
+    found: Estimates = {}
     if not clusters.several_rows:
         found["auroc_delong"] = delong_difference(a.rows.scores, b.rows.scores, truth)
     df = degrees(clusters, truth)
@@ -211,14 +211,14 @@ def _differences(a: System, b: System, seed: int, resamples: int) -> dict[str, E
     for name, (one, two) in parts_of.items():
         freedom = {"auroc": df, "average_precision": enough(df), "brier": None}[name]
         difference = difference_statistic(one, two)
-        found[name] = Pending(difference, n, 0, ONE_CLASS, PAIRED, freedom)
+        found[name] = Deferred(difference, n, 0, ONE_CLASS, PAIRED, freedom)
     for name, among in (("sensitivity", truth), ("specificity", ~truth)):
         if a.decides and b.decides:
             right = (a.called == truth, b.called == truth)
             found[name] = share_difference(*right, among, clusters, ONE_CLASS)
         else:
             found[name] = undefined(int(among.sum()), "paired difference", NO_POINT)
-    return settle(found, clusters, seed=seed, resamples=resamples)
+    return compute(found, clusters, seed=seed, resamples=resamples)
 
 
 def _tests(a: System, b: System) -> dict[str, PValue]:

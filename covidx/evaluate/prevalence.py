@@ -10,11 +10,11 @@ from scipy.special import expit, logit, ndtri
 
 from covidx.evaluate.auroc import ONE_CLASS
 from covidx.evaluate.bootstrap import FloatArray
+from covidx.evaluate.deferred import Deferred, Estimates, compute
 from covidx.evaluate.estimate import CONFIDENCE, Estimate, undefined
 from covidx.evaluate.jackknife import degrees, enough
 from covidx.evaluate.likelihood import ADDED, Decisions, log_ratio
 from covidx.evaluate.operating_point import OperatingPoint
-from covidx.evaluate.pending import Found, Pending, settle
 from covidx.evaluate.rows import Rows
 from covidx.evaluate.weighted import decision_cells, decision_statistic, divide
 
@@ -54,7 +54,7 @@ def predictive_values(
     """
     called, truth, clusters = point.decide(rows.scores), rows.truth, rows.clusters
     if clusters.several_rows:
-        found: Found = {}
+        found: Estimates = {}
         df = enough(degrees(clusters, truth))
         rarer = min(clusters.count(truth), clusters.count(~truth)) if df else 0
         cells = decision_cells(called, truth, clusters)
@@ -62,10 +62,10 @@ def predictive_values(
             for name, function in (("ppv", _ppv), ("npv", _npv)):
                 statistic = decision_statistic(cells, partial(function, p))
                 note = f", by Bayes at a prevalence of {p:g}"
-                found[f"{name} {p}"] = Pending(
+                found[f"{name} {p}"] = Deferred(
                     statistic, len(rows), rarer, ONE_CLASS, note, df, "share"
                 )
-        settled = settle(found, clusters, seed=seed, resamples=resamples)
+        settled = compute(found, clusters, seed=seed, resamples=resamples)
         return [PredictiveValues(p, settled[f"ppv {p}"], settled[f"npv {p}"]) for p in prevalences]
     counts = Decisions(
         int((called & truth).sum()),

@@ -13,13 +13,14 @@ from covidx.errors import InvalidTableError
 from covidx.evaluate.auroc import ONE_CLASS
 from covidx.evaluate.bootstrap import FloatArray
 from covidx.evaluate.decisions import share, share_difference
+from covidx.evaluate.deferred import Estimates, compute
 from covidx.evaluate.estimate import Estimate
 from covidx.evaluate.operating_point import OperatingPoint
-from covidx.evaluate.pending import Found, settle
 from covidx.evaluate.rows import SHOWN, Rows
 from covidx.evaluate.significance import CLUSTERED, PValue, holm, mcnemar, no_test
 from covidx.evaluate.weighted import BoolArray
 from covidx.tables import read_csv
+from covidx.wording import listed
 
 READ_CUT = 4
 """Rating from 1 to 5 from which a read counts as positive: high suspicion, as in CO-RADS 4
@@ -35,13 +36,15 @@ class Reader:
     Parameters
     ----------
     name : str
+        As in the table of reads.
     cut : int
         Read from which the reader's decision is positive.
     n, missing : int
         Test rows that the reader read, and did not read.
     sensitivity, specificity : Estimate
-    steps : list of (int, float, float)
-        Cut, false alarms' share, sensitivity: the reader's points on the ROC.
+        Of the reader's decisions, on the rows read.
+    roc_points : list of (int, float, float)
+        Cut, false positive rate and sensitivity at it, each 0 to 1: the reader's points on the ROC.
     differences : dict
         ``sensitivity`` and ``specificity``: the system's minus the reader's.
     tests : dict
@@ -54,7 +57,7 @@ class Reader:
     missing: int
     sensitivity: Estimate
     specificity: Estimate
-    steps: list[tuple[int, float, float]]
+    roc_points: list[tuple[int, float, float]]
     differences: dict[str, Estimate]
     tests: dict[str, PValue]
 
@@ -68,7 +71,7 @@ class Reader:
             "sensitivity": self.sensitivity.to_json(),
             "specificity": self.specificity.to_json(),
             "roc_points": [
-                {"from": k, "false_alarms": x, "sensitivity": y} for k, x, y in self.steps
+                {"from": k, "false_alarms": x, "sensitivity": y} for k, x, y in self.roc_points
             ],
             "system_minus_reader": {k: v.to_json() for k, v in self.differences.items()},
             "tests": {k: v.to_json() for k, v in self.tests.items()},
@@ -78,11 +81,18 @@ class Reader:
 def read_reads(path: Path) -> pd.DataFrame:
     """Read a table of reads: ``patient_id`` or ``unit_id``, ``reader``, ``read``.
 
+    Parameters
+    ----------
+    path : Path
+        CSV, one row for each patient or image and reader; ``read`` is 0 or 1, or a rating from 1
+        to 5.
+
     Returns
     -------
     DataFrame
         Columns ``key`` (the id's column), ``id``, ``reader``, ``read``, and ``rated``: whether
-        the reader gave ratings from 1 to 5. Who gave nothing but 1 is taken as the others are.
+        the reader gave ratings from 1 to 5. A reader who gave nothing but 1 is taken to have rated
+        where another reader has.
 
     Raises
     ------
@@ -104,13 +114,14 @@ def read_reads(path: Path) -> pd.DataFrame:
     reads["read"] = pd.to_numeric(raw["read"], errors="coerce")
     wrong = raw[~reads["read"].isin(range(6)) | raw[[key, "reader"]].isna().any(axis=1)]
     _refuse(path, "READ_INVALID", "Reads are not 0 or 1, nor a rating from 1 to 5.", wrong)
-    anyone = bool(reads["read"].gt(1).any())
-    reads["rated"] = reads.groupby("reader")["read"].transform(
-        lambda mine: mine.gt(1).any() or (anyone and not mine.eq(0).any())
+    any_rating = bool(reads["read"].gt(1).any())
+    by_reader = reads.groupby("reader")["read"]
+    reads["rated"] = by_reader.transform(
+        lambda values: values.gt(1).any() or (any_rating and not values.eq(0).any())
     )
-    for _, mine in reads.groupby("reader"):
-        if mine["read"].eq(0).any() and mine["read"].gt(1).any():
-            mixed = raw.loc[mine.index][mine["read"].eq(0)]
+    for _, values in by_reader:
+        if values.eq(0).any() and values.gt(1).any():
+            mixed = raw.loc[values.index][values.eq(0)]
             _refuse(path, "READ_INVALID", "A reader has both 0 and ratings above 1.", mixed)
     twice = raw[reads.duplicated(["reader", "id"])]
     _refuse(path, "DUPLICATE_READS", "A reader read one patient twice.", twice)
@@ -129,14 +140,12 @@ def _refuse(path: Path, code: str, message: str, rows: pd.DataFrame) -> None:
 
 
 def unmatched_reads(rows: Rows, reads: pd.DataFrame) -> str | None:
-    """A sentence on the reads that belong to no test row, naming the first; None without any."""
+    """A sentence on the `reads` that match none of the test `rows`; None where all of them do."""
     ids = rows.units if reads["key"].iloc[0] == "unit_id" else rows.patients
-    lost = reads[~reads["id"].isin(ids)]
-    if lost.empty:
+    unmatched = reads.loc[~reads["id"].isin(ids), "id"]
+    if unmatched.empty:
         return None
-    names = list(dict.fromkeys(lost["id"].astype(str)))
-    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
-    return f"{len(lost)} belong to no test row: {', '.join(names[:SHOWN])}{more}"
+    return f"{len(unmatched)} belong to no test row: {listed(unmatched.astype(str).unique())}"
 
 
 def compare_readers(
@@ -154,6 +163,19 @@ def compare_readers(
     of sensitivity among the positives and of specificity among the others, Holm's correction
     over the readers for each of them.
 
+    Parameters
+    ----------
+    rows : Rows
+        Test rows of the system.
+    reads : DataFrame
+        From `read_reads`.
+    point : OperatingPoint, optional
+        The system's threshold; without it nothing is tested.
+    cut : int
+        Rating from 1 to 5 from which a read is positive.
+    seed, resamples : int
+        As in `compute`.
+
     Raises
     ------
     InvalidTableError
@@ -168,32 +190,32 @@ def compare_readers(
             expected=f"{key} such as {ids[0]}",
             actual=", ".join(map(str, reads["id"].head(3))),
         )
-    found = []
-    for name, mine in reads.groupby("reader", sort=True):
-        given = mine.set_index("id")["read"].reindex(ids).to_numpy(np.float64)
-        if not np.isnan(given).all():
-            mine_from = cut if mine["rated"].iloc[0] else 1
-            found.append(_reader(str(name), rows, given, point, mine_from, (seed, resamples)))
+    readers = []
+    for name, own in reads.groupby("reader", sort=True):
+        values = own.set_index("id")["read"].reindex(ids).to_numpy(np.float64)
+        if not np.isnan(values).all():
+            own_cut = cut if own["rated"].iloc[0] else 1
+            readers.append(_reader(str(name), rows, values, point, own_cut, (seed, resamples)))
     for metric in ("sensitivity", "specificity"):
-        tests = holm([reader.tests[metric] for reader in found])
-        for reader, test in zip(found, tests, strict=True):
+        tests = holm([reader.tests[metric] for reader in readers])
+        for reader, test in zip(readers, tests, strict=True):
             reader.tests[metric] = test
-    return found
+    return readers
 
 
 def _reader(
     name: str,
     all_rows: Rows,
-    given: FloatArray,
+    values: FloatArray,
     point: OperatingPoint | None,
     cut: int,
     drawing: tuple[int, int],
 ) -> Reader:
-    seen = ~np.isnan(given)
-    rows, reads = all_rows.take(seen), given[seen]
+    is_read = ~np.isnan(values)
+    rows, reads = all_rows.take(is_read), values[is_read]
     called = reads >= cut
     truth, clusters = rows.truth, rows.clusters
-    found: Found = {
+    metrics: Estimates = {
         "sensitivity": share(called, truth, clusters, "no positive rows")["share"],
         "specificity": share(~called, ~truth, clusters, "no negative rows")["share"],
     }
@@ -203,28 +225,32 @@ def _reader(
             tests[metric] = no_test(int(among.sum()), "McNemar", NO_POINT)
             continue
         right = [(decided == truth) & among for decided in (point.decide(rows.scores), called)]
-        found[f"{metric} minus"] = share_difference(right[0], right[1], among, clusters, ONE_CLASS)
+        metrics[f"{metric} minus"] = share_difference(
+            right[0], right[1], among, clusters, ONE_CLASS
+        )
         if clusters.several_rows:
             tests[metric] = no_test(int(among.sum()), "none", CLUSTERED)
         else:
             tests[metric] = mcnemar(right[0][among], right[1][among])
     seed, resamples = drawing
-    settled = settle(found, clusters, seed=seed, resamples=resamples)
+    estimates = compute(metrics, clusters, seed=seed, resamples=resamples)
     return Reader(
         name=name,
         cut=cut,
         n=len(rows),
         missing=len(all_rows) - len(rows),
-        sensitivity=settled.pop("sensitivity"),
-        specificity=settled.pop("specificity"),
-        steps=_steps(reads, truth, [1] if cut == 1 else [2, 3, 4, 5]),
-        differences={k.removesuffix(" minus"): v for k, v in settled.items()},
+        sensitivity=estimates.pop("sensitivity"),
+        specificity=estimates.pop("specificity"),
+        roc_points=_roc_points(reads, truth, [1] if cut == 1 else [2, 3, 4, 5]),
+        differences={k.removesuffix(" minus"): v for k, v in estimates.items()},
         tests=tests,
     )
 
 
-def _steps(reads: FloatArray, truth: BoolArray, cuts: list[int]) -> list[tuple[int, float, float]]:
-    """Each cut with the share of false alarms and the sensitivity; none with one class only."""
+def _roc_points(
+    reads: FloatArray, truth: BoolArray, cuts: list[int]
+) -> list[tuple[int, float, float]]:
+    """Each cut with its false positive rate and sensitivity; none where one class is absent."""
     if not truth.any() or truth.all():
         return []
     return [

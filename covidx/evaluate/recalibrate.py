@@ -13,10 +13,10 @@ from sklearn.isotonic import IsotonicRegression
 from covidx.errors import InvalidTableError, LeakageError
 from covidx.evaluate.bootstrap import FloatArray
 from covidx.evaluate.calibration import CLIP, logistic_line
+from covidx.evaluate.deferred import compute
 from covidx.evaluate.estimate import Estimate
 from covidx.evaluate.families import score_family
 from covidx.evaluate.operating_point import HONEST_ROLES
-from covidx.evaluate.pending import settle
 from covidx.evaluate.rows import Rows
 
 Method = Literal["platt", "isotonic", "temperature"]
@@ -91,7 +91,7 @@ def recalibrate(
     after = replace(test, probabilities=mapped)
     positives = int(validation.truth.sum())
     found = [
-        settle(
+        compute(
             score_family(rows.scores, rows.truth, rows.clusters),
             rows.clusters,
             seed=seed,

@@ -82,7 +82,7 @@ class Rows:
             raise InvalidTableError(
                 "TABLE_EMPTY",
                 "The predictions table has no rows.",
-                hint="Check the arm and the role that were asked for.",
+                hint="Check the arm and the role that were selected.",
             )
         _check_scores(predictions)
         _check_ids(predictions)

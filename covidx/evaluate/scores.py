@@ -11,9 +11,9 @@ import numpy.typing as npt
 from covidx.errors import InvalidTableError
 from covidx.evaluate.blocks import FloatArray, Statistic
 from covidx.evaluate.bootstrap import Clusters
+from covidx.evaluate.deferred import Deferred, Estimates, compute
 from covidx.evaluate.estimate import Estimate
 from covidx.evaluate.intervals import Scale
-from covidx.evaluate.pending import Found, Pending, settle
 from covidx.evaluate.weighted import divide, ratio_statistic
 
 
@@ -35,7 +35,7 @@ def score_estimates(
     groups : array, shape (rows,)
         Whose row it is: whole groups are drawn.
     seed, resamples : int
-        As in `settle`.
+        As in `compute`.
 
     Returns
     -------
@@ -73,19 +73,19 @@ def score_estimates(
     scales: dict[str, Scale] = {"mae": "ratio", "mae_control": "ratio"}
     scales |= {"spearman": "correlation", "kappa": "correlation"}
     empty = "one of the two never changes"
-    waiting: Found = {
-        name: Pending(one, len(y), 0, empty, scale=scales.get(name, "plain"))
+    waiting: Estimates = {
+        name: Deferred(one, len(y), 0, empty, scale=scales.get(name, "plain"))
         for name, one in statistics.items()
     }
-    return settle(waiting, clusters, seed=seed, resamples=resamples)
+    return compute(waiting, clusters, seed=seed, resamples=resamples)
 
 
 def mean_error(residuals: npt.ArrayLike, groups: npt.ArrayLike, seed: int = 0) -> Estimate:
     """The mean absolute error alone, with its interval."""
     sizes, clusters = np.abs(np.asarray(residuals, float)), Clusters.of(groups)
     statistic = ratio_statistic(sizes, np.ones(len(sizes)), clusters)
-    found: Found = {"mae": Pending(statistic, len(sizes), 0, "", scale="ratio")}
-    return settle(found, clusters, seed=seed, resamples=2000)["mae"]
+    found: Estimates = {"mae": Deferred(statistic, len(sizes), 0, "", scale="ratio")}
+    return compute(found, clusters, seed=seed, resamples=2000)["mae"]
 
 
 def _weighted(
@@ -140,7 +140,7 @@ def _kappa(y: FloatArray, f: FloatArray, weights: FloatArray) -> FloatArray:
 
 
 def conformal_half_width(residuals: npt.ArrayLike, coverage: float) -> float:
-    """Half the width of an interval that holds a new score with the coverage asked for.
+    """Half the width of an interval that holds a new score with the coverage requested.
 
     The k-th smallest of n absolute residuals of rows that were not trained on, with k the whole
     number from (n + 1) * coverage on (Vovk, Gammerman, Shafer, Algorithmic Learning in a Random
@@ -165,5 +165,5 @@ def coverage_without(
         held[own] = sizes[own] <= conformal_half_width(sizes[~own], coverage)
     clusters = Clusters.of(names)
     statistic = ratio_statistic(held, np.ones(len(held)), clusters)
-    found: Found = {"coverage": Pending(statistic, len(held), clusters.n_groups, "")}
-    return settle(found, clusters, seed=seed, resamples=2000)["coverage"]
+    found: Estimates = {"coverage": Deferred(statistic, len(held), clusters.n_groups, "")}
+    return compute(found, clusters, seed=seed, resamples=2000)["coverage"]

@@ -12,10 +12,10 @@ import pandas as pd
 from scipy.stats.contingency import association
 
 from covidx.evaluate.decisions import decision_family
+from covidx.evaluate.deferred import compute
 from covidx.evaluate.estimate import Estimate, undefined
 from covidx.evaluate.families import rank_family
 from covidx.evaluate.operating_point import OperatingPoint
-from covidx.evaluate.pending import settle
 from covidx.evaluate.rows import Rows
 
 FEWEST = 10
@@ -163,7 +163,7 @@ def _stratum(
     if point is not None:
         found |= decision_family(point.decide(rows.scores), truth, clusters)
     shown = {m: found[m] for m in METRICS if m in found and counts[METRICS[m]] >= FEWEST_OF_CLASS}
-    estimates = settle(shown, clusters, seed=seed, resamples=resamples)
+    estimates = compute(shown, clusters, seed=seed, resamples=resamples)
     for metric in METRICS:
         if metric in found and metric not in estimates:
             few = f"fewer than {FEWEST_OF_CLASS} patients of a class it rests on"

@@ -14,9 +14,9 @@ from typing import Any
 from covidx.constants import RESEARCH_NOTICE
 from covidx.errors import InvalidInputError
 from covidx.evaluate import (
-    Asked,
     Comparison,
     Evaluation,
+    EvaluationOptions,
     Predictions,
     Study,
     System,
@@ -71,7 +71,12 @@ class Input:
 
 
 def evaluate_table(
-    source: Input, how: ThresholdRule, asked: Asked, out: Path, *, withheld: float = 0.2
+    source: Input,
+    how: ThresholdRule,
+    options: EvaluationOptions,
+    out: Path,
+    *,
+    withheld: float = 0.2,
 ) -> Evaluation:
     """Evaluate one arm of a table and write ``evaluation.html``, ``metrics.json`` and the rest.
 
@@ -81,7 +86,7 @@ def evaluate_table(
         Which table, arm and fold, and what else is known of its rows.
     how : ThresholdRule
         Rule that chooses the threshold on validation rows, or a fixed threshold.
-    asked : Asked
+    options : EvaluationOptions
         Which parts of an evaluation are wanted, and the seed and size of the bootstrap.
     out : Path
         Folder; files of these names are replaced.
@@ -107,7 +112,7 @@ def evaluate_table(
         read_clinical(source.clinical),
         None if source.readers is None else read_reads(source.readers),
     )
-    found = evaluate_study(study, asked, tables, others=others, assumed=assumed)
+    found = evaluate_study(study, options, tables, others=others, assumed=assumed)
     _write(found, source, out, withheld)
     return found
 
@@ -170,8 +175,8 @@ def _record(found: Evaluation, source: Input) -> dict[str, Any]:
         "left_out": found.left_out,
         "warnings": found.warnings,
         "calibration_test": found.calibration.to_json(),
-        "seed": found.asked.seed,
-        "resamples": found.asked.resamples,
+        "seed": found.options.seed,
+        "resamples": found.options.resamples,
     }
 
 

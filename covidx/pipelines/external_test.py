@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from covidx.cards import card_digest
 from covidx.cohort import Classes, find_duplicates
 from covidx.errors import InvalidInputError
-from covidx.evaluate import Estimate, Metrics, Rows, drops, evaluate
+from covidx.evaluate import Estimate, Metrics, Rows, evaluate, performance_change
 from covidx.files import write_json
 from covidx.imaging import build_cache, load_thumbnails, thumbnails
 from covidx.inference import ImagePredictor, outside_domain, predict_cache
@@ -41,7 +41,7 @@ class External:
 
     folder: Path
     metrics: Metrics
-    drops: dict[str, Estimate]
+    change: dict[str, Estimate]
     notes: list[str]
 
 
@@ -105,9 +105,13 @@ def evaluate_externally(
             write_table(theirs, record.path / "predictions.parquet", PREDICTIONS)
             point = bundle.threshold.operating_point
             metrics = evaluate(theirs, bundle.positive, point)
-            lost = drops(Rows.of(own, bundle.positive), Rows.of(theirs, bundle.positive), point)
+            lost = performance_change(
+                Rows.of(own, bundle.positive), Rows.of(theirs, bundle.positive), point
+            )
             write_json(record.path / "metrics.json", metrics.to_json())
-            write_json(record.path / "drops.json", {k: v.to_json() for k, v in lost.items()})
+            write_json(
+                record.path / "performance_change.json", {k: v.to_json() for k, v in lost.items()}
+            )
         card = source.card
         record.record.data = {
             "dataset": source.name,
@@ -119,7 +123,12 @@ def evaluate_externally(
         _report(record.path, bundle.positive, theirs, metrics, lost, notes)
         tracker.estimates(metrics.estimates)
         tracker.estimates({f"lost.{name}": estimate for name, estimate in lost.items()})
-        for name in ("report.html", "metrics.json", "drops.json", "predictions.parquet"):
+        for name in (
+            "report.html",
+            "metrics.json",
+            "performance_change.json",
+            "predictions.parquet",
+        ):
             tracker.file(record.path / name)
     return External(record.path, metrics, lost, notes)
 

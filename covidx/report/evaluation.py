@@ -83,7 +83,7 @@ def draw_evaluation(evaluation: Evaluation, folder: Path, withheld: float) -> di
         File name -> what the figure shows, for a reader who cannot see it.
     """
     rows, metrics = evaluation.study.rows, evaluation.metrics
-    drawing = {"seed": evaluation.asked.seed, "resamples": evaluation.asked.resamples}
+    drawing = {"seed": evaluation.options.seed, "resamples": evaluation.options.resamples}
     figures = {
         "roc.png": ("ROC curve", roc_figure(rows, metrics, evaluation.readers)),
         "scores.png": ("Scores by true class", score_figure(rows, metrics)),

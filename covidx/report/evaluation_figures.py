@@ -224,7 +224,7 @@ def difference_figure(comparisons: Sequence[Comparison], title: str) -> Figure:
 
 def _reliability(axes: Axes, rows: Rows, evaluation: Evaluation) -> None:
     axes.plot([0, 1], [0, 1], color=GREY, linewidth=1, linestyle=":")
-    drawing = evaluation.asked
+    drawing = evaluation.options
     bins = reliability(
         rows.scores, rows.truth, rows.clusters, seed=drawing.seed, resamples=drawing.resamples
     )

@@ -73,8 +73,8 @@ def _readers(axes: Axes, readers: Sequence[Reader]) -> None:
     """Each reader's decision as a mark, and the other cuts of a rating as a thin line."""
     for place, reader in enumerate(readers):
         mark, colour = MARKS[(place + 1) % len(MARKS)], CLASS_COLOURS[(place + 2) % 6]
-        if len(reader.steps) > 1:
-            x, y = ([step[k] for step in reader.steps] for k in (1, 2))
+        if len(reader.roc_points) > 1:
+            x, y = ([point[k] for point in reader.roc_points] for k in (1, 2))
             axes.plot(x, y, color=colour, linewidth=0.8, linestyle="--")
         axes.plot(
             1 - reader.specificity.value,

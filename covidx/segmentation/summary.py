@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from covidx.errors import InvalidTableError
 from covidx.evaluate import Clusters, Estimate
-from covidx.evaluate.pending import Found, Pending, settle
+from covidx.evaluate.deferred import Deferred, Estimates, compute
 from covidx.evaluate.weighted import ratio_statistic
 from covidx.segmentation.metrics import MaskScores
 
@@ -39,7 +39,7 @@ def summarise(
         Each patient counts once: means over patients of the means over their scans; n counts
         patients. Lesions are shares of all lesions either way.
     seed, resamples : int
-        As in `settle`.
+        As in `compute`.
 
     Returns
     -------
@@ -77,8 +77,8 @@ def summarise(
         "nsd": f", tolerance {scores[0].tolerance_mm:g} mm",
         "hd95_mm": f", {without} of {len(scores)} scans left out, as one of their masks is empty",
     }
-    found: Found = {
-        name: Pending(
+    found: Estimates = {
+        name: Deferred(
             ratio_statistic(top, below, clusters),
             round(below.sum()),
             clusters.count(below > 0) if bounded[name] else 0,
@@ -87,7 +87,7 @@ def summarise(
         )
         for name, (top, below) in parts.items()
     }
-    return settle(found, clusters, seed=seed, resamples=resamples)
+    return compute(found, clusters, seed=seed, resamples=resamples)
 
 
 def _missed(scores: MaskScores) -> float:

@@ -7,8 +7,8 @@ from sklearn.metrics import roc_auc_score
 
 from covidx.errors import InvalidInputError, InvalidTableError
 from covidx.evaluate import (
-    Asked,
     Evaluation,
+    EvaluationOptions,
     Tables,
     ThresholdRule,
     evaluate,
@@ -19,7 +19,7 @@ from covidx.evaluate.decision_curve import THRESHOLDS
 from tests.evaluate import reference as ref
 from tests.evaluate.reference import predictions
 
-QUICK = Asked(resamples=100)
+QUICK = EvaluationOptions(resamples=100)
 YOUDEN = ThresholdRule()
 
 
@@ -30,9 +30,11 @@ def two_roles(scores: np.ndarray, arm: str = "p1", **how: object) -> pd.DataFram
     return table.assign(role=role, arm=arm, arms_used=arm)
 
 
-def _evaluated(table: pd.DataFrame, asked: Asked = QUICK, **given: object) -> Evaluation:
+def _evaluated(
+    table: pd.DataFrame, options: EvaluationOptions = QUICK, **given: object
+) -> Evaluation:
     study = make_study(table, YOUDEN, arm="p1")
-    return evaluate_study(study, asked, Tables(**given))  # type: ignore[arg-type]
+    return evaluate_study(study, options, Tables(**given))  # type: ignore[arg-type]
 
 
 def test_its_metrics_are_those_of_evaluate() -> None:
@@ -56,14 +58,18 @@ def test_test_rows_alone_leave_out_what_needs_a_threshold() -> None:
 
 def test_a_calibration_needs_validation_rows() -> None:
     with pytest.raises(InvalidTableError) as caught:
-        _evaluated(predictions(ref.SCORES_A, ref.TRUTH), Asked(calibrate="platt", resamples=100))
+        _evaluated(
+            predictions(ref.SCORES_A, ref.TRUTH),
+            EvaluationOptions(calibrate="platt", resamples=100),
+        )
     assert caught.value.code == "CALIBRATION_NO_ROWS"
 
 
 def test_the_decision_curve_takes_recalibrated_scores() -> None:
     table = two_roles(np.clip(ref.SCORES_A / 3, 0, 1))
     plain, mended = (
-        _evaluated(table, Asked(calibrate=how, resamples=100)) for how in (None, "platt")
+        _evaluated(table, EvaluationOptions(calibrate=how, resamples=100))
+        for how in (None, "platt")
     )
     k = THRESHOLDS.index(0.35)
     assert plain.net_benefit[k].model.value == 0  # no score reaches 0.35 before
@@ -75,15 +81,15 @@ def test_the_decision_curves_of_all_arms_stand_side_by_side() -> None:
     studies = [make_study(table, YOUDEN, arm=arm) for arm in ("p1", "p2")]
     k = THRESHOLDS.index(0.35)
     for how in (None, "platt"):
-        asked = Asked(calibrate=how, resamples=100)
-        found = evaluate_study(studies[0], asked, Tables(), others=studies[1:])
+        options = EvaluationOptions(calibrate=how, resamples=100)
+        found = evaluate_study(studies[0], options, Tables(), others=studies[1:])
         assert found.incremental is not None
         curves = found.incremental.net_benefit
         assert list(curves) == ["p1", "p2"]
         # the same rows in another order: other draws, the same value
         assert curves["p1"][k].model.value == pytest.approx(found.net_benefit[k].model.value)
         # as p2's own evaluation has it, which recalibrates p2 on its own validation rows
-        own = evaluate_study(studies[1], asked, Tables())
+        own = evaluate_study(studies[1], options, Tables())
         assert curves["p2"][k].model.value == pytest.approx(own.net_benefit[k].model.value)
         assert (curves["p2"][k].model.value > 0) == (how == "platt")
 
@@ -125,21 +131,23 @@ def test_a_reader_of_other_patients_is_said_to_be_left_out() -> None:
 
 
 @pytest.mark.parametrize(
-    ("asked", "code"),
+    ("options", "code"),
     [
         ({"prevalences": (0.1, 1.0)}, "PREVALENCE_RANGE"),
         ({"resamples": 10}, "RESAMPLES_RANGE"),
     ],
 )
-def test_what_cannot_be_asked(asked: dict[str, object], code: str) -> None:
+def test_options_out_of_range(options: dict[str, object], code: str) -> None:
     with pytest.raises(InvalidInputError) as caught:
-        Asked(**asked)  # type: ignore[arg-type]
+        EvaluationOptions(**options)  # type: ignore[arg-type]
     assert caught.value.code == code
 
 
 def test_a_normal_ct_must_be_said_by_a_table() -> None:
     with pytest.raises(InvalidInputError) as caught:
-        _evaluated(two_roles(ref.SCORES_A), Asked(normal_ct="finding=normal", resamples=100))
+        _evaluated(
+            two_roles(ref.SCORES_A), EvaluationOptions(normal_ct="finding=normal", resamples=100)
+        )
     assert caught.value.code == "NORMAL_CT_NO_TABLE"
 
 
@@ -180,8 +188,8 @@ def test_the_user_may_state_that_groups_are_all_that_is_not_independent() -> Non
     table = predictions(ref.SCORES_A, ref.TRUTH).assign(
         patient_id=[f"p{i // 4}" for i in range(60)]
     )
-    asked = [make_study(table, YOUDEN, by_group_alone=alone) for alone in (False, True)]
-    assert [study.rows.clusters.n_groups for study in asked] == [15, 60]
+    studies = [make_study(table, YOUDEN, by_group_alone=alone) for alone in (False, True)]
+    assert [study.rows.clusters.n_groups for study in studies] == [15, 60]
 
 
 def test_reads_of_nobody_are_said_to_be_left_out() -> None:

@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 
 from covidx.evaluate import (
-    Asked,
+    EvaluationOptions,
     Incremental,
     Study,
     Tables,
@@ -33,7 +33,7 @@ CALLED = {
 }
 MORE = ["c10", "c11", "r10", "r11"]
 FIXED = ThresholdRule(threshold=0.5, origin="the maker")
-ASKED = Asked(normal_ct="ct_normal=1", resamples=100)
+ASKED = EvaluationOptions(normal_ct="ct_normal=1", resamples=100)
 
 
 def _units() -> list[str]:
@@ -174,8 +174,8 @@ def test_its_json_has_every_part(found: Incremental) -> None:
 def test_a_group_that_one_arm_knows_holds_for_all() -> None:
     first, *others = _studies()
     pairs = others[0].test.assign(group_id=lambda t: t["unit_id"].str[1:])  # c4 with r4
-    asked = Asked(resamples=100)
-    done = evaluate_study(first, asked, Tables(), others=[replace(others[0], test=pairs)])
+    options = EvaluationOptions(resamples=100)
+    done = evaluate_study(first, options, Tables(), others=[replace(others[0], test=pairs)])
     assert done.incremental is not None
     assert "cluster jackknife over 12 groups" in done.incremental.arms["p3"]["sensitivity"].method
 
@@ -189,7 +189,7 @@ def test_arms_of_other_patients_are_not_put_side_by_side() -> None:
         ([replace(first, arm="p1", test=first.test.assign(label=labels))], "differ on labels"),
         ([replace(first, arm="p1", test=first.test[first.test["label"] == "rest"])], "one class"),
     ):
-        found = evaluate_study(first, Asked(resamples=100), Tables(), others=table)
+        found = evaluate_study(first, EvaluationOptions(resamples=100), Tables(), others=table)
         assert found.incremental is None
         assert words in found.left_out["what each arm adds"]
 
@@ -204,8 +204,8 @@ def test_an_arm_that_cannot_be_recalibrated_has_no_curve_and_takes_none_from_the
     studies = _studies()
     first = _validated(studies[0], np.arange(40) % 3 == 0)
     apart = _validated(studies[1], np.arange(40) % 4 > 1)  # the scores separate the classes
-    asked = Asked(calibrate="platt", resamples=100)
-    found = evaluate_study(first, asked, Tables(), others=[apart, studies[2]])
+    options = EvaluationOptions(calibrate="platt", resamples=100)
+    found = evaluate_study(first, options, Tables(), others=[apart, studies[2]])
     assert found.incremental is not None
     assert list(found.incremental.net_benefit) == ["p3"]
     assert list(found.incremental.arms) == ["p3", "p1", "p2"]

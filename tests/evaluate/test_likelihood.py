@@ -7,8 +7,8 @@ import pytest
 
 from covidx.evaluate import Clusters
 from covidx.evaluate.decisions import decision_family
+from covidx.evaluate.deferred import compute
 from covidx.evaluate.likelihood import Decisions, likelihood_ratios
-from covidx.evaluate.pending import settle
 from tests.evaluate import reference as ref
 
 
@@ -52,8 +52,8 @@ def test_one_class_has_no_ratio() -> None:
 def test_clusters_are_resampled() -> None:
     called, clusters = ref.SCORES_A >= 0.5, Clusters.of(ref.GROUPS)
     family = decision_family(called, ref.TRUTH, clusters)
-    found = settle(family, clusters, seed=0, resamples=400)
-    alone = settle(
+    found = compute(family, clusters, seed=0, resamples=400)
+    alone = compute(
         decision_family(called, ref.TRUTH, Clusters.of(range(60))),
         Clusters.of(range(60)),
         seed=0,
@@ -71,7 +71,7 @@ def test_infinite_resamples_leave_no_upper_bound_unsaid() -> None:
     clusters = Clusters.of(np.arange(40) // 2 * 2 + (np.arange(40) == 39))
     assert clusters.several_rows
     family = decision_family(called, truth, clusters)
-    one = settle(family, clusters, seed=0, resamples=400)["lr_positive"]
+    one = compute(family, clusters, seed=0, resamples=400)["lr_positive"]
     assert one.value == pytest.approx(20)
     assert math.isnan(one.high)
     assert "infinite" in str(one.reason)

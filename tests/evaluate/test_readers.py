@@ -39,7 +39,7 @@ def test_a_rating_has_a_cut_and_points(tmp_path: Path) -> None:
     assert one.sensitivity.value == hits / 20
     assert (one.sensitivity.low, one.sensitivity.high) == wilson(hits, 20)
     assert one.specificity.value == pytest.approx((~called)[~ref.TRUTH].mean())
-    cut, false_alarms, sensitivity = one.steps[2]
+    cut, false_alarms, sensitivity = one.roc_points[2]
     assert (cut, sensitivity) == (4, one.sensitivity.value)
     assert false_alarms == pytest.approx(1 - one.specificity.value)
     lower = compare_readers(ROWS, _reads(tmp_path, Ada=RATING), POINT, cut=3, resamples=100)[0]

@@ -60,7 +60,7 @@ def test_external_test_by_the_command_line(trained: Run, second: Path, tmp_path:
     metrics = json.loads((folder / "metrics.json").read_text())
     assert metrics["sensitivity"]["threshold"] == bundle["threshold"]["value"]
     own = json.loads((trained.folder / "metrics.json").read_text())
-    lost = json.loads((folder / "drops.json").read_text())
+    lost = json.loads((folder / "performance_change.json").read_text())
     for name in ("auroc", "sensitivity", "specificity", "brier"):
         assert np.isclose(lost[name]["value"], own[name]["value"] - metrics[name]["value"])
         assert lost[name]["low"] is None or lost[name]["low"] <= lost[name]["high"]

@@ -12,9 +12,9 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 from covidx.evaluate import (
-    Asked,
     Estimate,
     Evaluation,
+    EvaluationOptions,
     System,
     Tables,
     ThresholdRule,
@@ -70,8 +70,8 @@ READS = pd.DataFrame(
 @pytest.fixture(scope="module")
 def found() -> Evaluation:
     study = make_study(two_roles(ref.SCORES_A), ThresholdRule())
-    asked = Asked(calibrate="isotonic", resamples=100)
-    return evaluate_study(study, asked, Tables(clinical=CLINICAL, reads=READS))
+    options = EvaluationOptions(calibrate="isotonic", resamples=100)
+    return evaluate_study(study, options, Tables(clinical=CLINICAL, reads=READS))
 
 
 def _words(figure: Figure) -> str:
@@ -134,7 +134,7 @@ def test_long_names_leave_room_for_the_figure(found: Evaluation) -> None:
 
 def test_metrics_carry_prevalence_and_missing_rows() -> None:
     study = make_study(three_classes(), ThresholdRule())
-    evaluated = evaluate_study(study, Asked(resamples=100), Tables())
+    evaluated = evaluate_study(study, EvaluationOptions(resamples=100), Tables())
     record = metrics_json(evaluated)
     assert record["auroc"]["prevalence"] == pytest.approx(1 / 3)
     assert record["sensitivity_other-pneumonia"]["missing"] == 0

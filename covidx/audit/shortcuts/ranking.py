@@ -14,7 +14,7 @@ from covidx.audit.shortcuts.probes import FEWEST, forest, out_of_fold
 from covidx.audit.shortcuts.scoring import Scored
 from covidx.evaluate import Clusters, Estimate, auroc_estimate, paired_difference
 from covidx.evaluate.auroc import ONE_CLASS
-from covidx.evaluate.pending import Pending, settle
+from covidx.evaluate.deferred import Deferred, compute
 from covidx.evaluate.weighted import auroc_statistic
 
 LIMIT = 0.6
@@ -103,8 +103,8 @@ def auroc(
     if not clusters.several_rows:
         return auroc_estimate(scores, truth)
     rarer = min(clusters.count(truth), clusters.count(~truth))
-    waiting = Pending(auroc_statistic(scores, truth, clusters), len(truth), rarer, ONE_CLASS)
-    return settle({"auroc": waiting}, clusters, seed=0, resamples=RESAMPLES)["auroc"]
+    waiting = Deferred(auroc_statistic(scores, truth, clusters), len(truth), rarer, ONE_CLASS)
+    return compute({"auroc": waiting}, clusters, seed=0, resamples=RESAMPLES)["auroc"]
 
 
 def rank(scored: Scored, scores: NDArray[np.float64], positive: str) -> Ranked:

@@ -11,7 +11,7 @@ import pandas as pd
 from scipy.special import expit
 
 from covidx.evaluate import (
-    Asked,
+    EvaluationOptions,
     Metrics,
     OperatingRule,
     ThresholdRule,
@@ -257,6 +257,6 @@ def _evaluate_arms(run: Path, positive: str, how: ThresholdRule, beside: pd.Data
             clinical=clinical,
         ),
         how,
-        Asked(normal_ct="ct_normal=1" if known else None),
+        EvaluationOptions(normal_ct="ct_normal=1" if known else None),
         run / "evaluation",
     )

@@ -1,4 +1,4 @@
-"""What an evaluation is asked, and which tables it may look into."""
+"""Options of an evaluation, and the tables beside the predictions."""
 
 from __future__ import annotations
 
@@ -15,7 +15,17 @@ from covidx.evaluate.recalibrate import Method
 
 @dataclass(frozen=True, eq=False)
 class Tables:
-    """What may be known besides the predictions; each may be None."""
+    """Tables of the same patients besides the predictions.
+
+    Parameters
+    ----------
+    manifest : DataFrame, optional
+        A row an image, as `covidx.tables.MANIFEST` has it.
+    clinical : DataFrame, optional
+        A row a patient, from `read_clinical`.
+    reads : DataFrame, optional
+        Readers' decisions, from `read_reads`.
+    """
 
     manifest: pd.DataFrame | None = None
     clinical: pd.DataFrame | None = None
@@ -23,7 +33,7 @@ class Tables:
 
 
 @dataclass(frozen=True)
-class Asked:
+class EvaluationOptions:
     """How to evaluate.
 
     Parameters
@@ -39,7 +49,7 @@ class Asked:
     exact : bool
         Clopper and Pearson's interval in place of Wilson's.
     seed, resamples : int
-        As in `settle`.
+        As in `compute`.
 
     Raises
     ------
@@ -57,7 +67,7 @@ class Asked:
 
     @property
     def drawing(self) -> dict[str, int]:
-        """Seed and resamples, as the parts take them."""
+        """Seed and resamples, as keyword arguments of each part of the evaluation."""
         return {"seed": self.seed, "resamples": self.resamples}
 
     def __post_init__(self) -> None:

@@ -13,7 +13,6 @@ import pyarrow.parquet as pq
 
 from covidx.errors import InvalidInputError, InvalidTableError
 from covidx.evaluate.positive import USUAL_POSITIVE, positive_class
-from covidx.evaluate.rows import SHOWN
 from covidx.tables import (
     PREDICTIONS,
     PROBABILITY_PREFIX,
@@ -22,6 +21,7 @@ from covidx.tables import (
     read_csv,
     read_table,
 )
+from covidx.wording import counted, listed
 
 REST = "rest"
 """Name of the class that stands for all others where a table has one probability column."""
@@ -47,7 +47,7 @@ class Predictions:
     assumed : list of str
         One sentence each; empty for a table that covidx wrote.
     sole : str, optional
-        The class of the only probability column, where there was one.
+        Class of the only probability column, where there was one.
     """
 
     table: pd.DataFrame
@@ -64,21 +64,27 @@ class Predictions:
         """
         classes = list(probability_columns(self.table))
         try:
-            found, why = positive_class(classes), "by its name"
+            positive, reason = positive_class(classes), "by its name"
         except InvalidInputError:
             if self.sole is None:
                 raise
-            found, why = self.sole, "the only probability given"
-        if found == USUAL_POSITIVE:
-            return found, []
-        return found, [f"Positive is {found}, {why}; --positive names another."]
+            positive, reason = self.sole, "the only class with a probability column"
+        if positive == USUAL_POSITIVE:
+            return positive, []
+        return positive, [f"Positive is {positive}, {reason}; --positive names another."]
 
 
 def read_predictions(path: Path) -> Predictions:
     """Read a predictions table, CSV or parquet, by covidx or by another system.
 
-    Needed are ``unit_id`` or ``patient_id``, ``label``, and a column ``prob_<class>`` a class;
-    for two classes that of the positive one will do. All else has a default, which is said.
+    Required are ``unit_id`` or ``patient_id``, ``label``, and one column ``prob_<class>`` for each
+    class; of two classes the positive one's is enough. All other columns have a default, which is
+    stated in `Predictions.assumed`.
+
+    Parameters
+    ----------
+    path : Path
+        CSV, or parquet with or without the stamp of covidx.
 
     Raises
     ------
@@ -94,8 +100,8 @@ def read_predictions(path: Path) -> Predictions:
     if raw.empty:
         raise InvalidTableError("TABLE_EMPTY", "The predictions table has no rows.", path=path)
     table, assumed = _clean_ids(raw, path)
-    whole = set(PREDICTIONS.columns) - {f"{PROBABILITY_PREFIX}.+"} <= set(raw.columns)
-    read = Predictions(_numbers(table), []) if whole else _completed(table, path)
+    complete = set(PREDICTIONS.columns) - {f"{PROBABILITY_PREFIX}.+"} <= set(raw.columns)
+    read = Predictions(_numbers(table), []) if complete else _completed(table, path)
     return replace(read, assumed=[*assumed, *read.assumed])
 
 
@@ -106,23 +112,23 @@ def _clean_ids(raw: pd.DataFrame, path: Path) -> tuple[pd.DataFrame, list[str]]:
     for name in ("unit_id", "patient_id", "group_id", "label", "role", "arm"):
         if name not in table or not pd.api.types.is_string_dtype(table[name].dropna()):
             continue
-        bare = table[name].str.strip().replace("", None)
-        changed = int((bare != table[name]).sum() - bare.isna().sum())
+        stripped = table[name].str.strip().replace("", None)
+        changed = int((stripped != table[name]).sum() - stripped.isna().sum())
         if changed:
-            assumed.append(f"Blanks around {name} were taken away ({changed} rows).")
-        table[name] = bare
+            assumed.append(f"Blanks around {name} were removed ({counted(changed, 'row')}).")
+        table[name] = stripped
     for name in ("unit_id", "patient_id"):
         empty = list(table.index[table[name].isna()]) if name in table else []
         if empty:
-            more = f" and {len(empty) - SHOWN} more" if len(empty) > SHOWN else ""
             raise InvalidTableError(
                 "ID_MISSING",
                 f"Rows have no {name}.",
                 path=path,
-                actual=f"{place} {', '.join(map(str, empty[:SHOWN]))}{more}",
+                actual=f"{place} {listed(empty)}",
             )
     if {"group_id", "patient_id"} <= set(table) and table["group_id"].isna().any():
-        assumed.append(f"{int(table['group_id'].isna().sum())} rows have no group: their patient.")
+        without = counted(int(table["group_id"].isna().sum()), "row")
+        assumed.append(f"{without} without a group: the patient is taken for the group.")
         table["group_id"] = table["group_id"].fillna(table["patient_id"])
     return table, assumed
 
@@ -132,8 +138,8 @@ def _read_parquet(path: Path) -> pd.DataFrame:
     try:
         metadata = pq.read_schema(path).metadata or {}
         if b"covidx" not in metadata:
-            foreign: pd.DataFrame = pq.read_table(path).to_pandas()
-            return foreign
+            external: pd.DataFrame = pq.read_table(path).to_pandas()
+            return external
     except (OSError, arrow.ArrowException) as error:
         raise InvalidTableError(
             "TABLE_UNREADABLE", "The predictions table cannot be read.", path=path, actual=error
@@ -142,21 +148,21 @@ def _read_parquet(path: Path) -> pd.DataFrame:
 
 
 def _completed(raw: pd.DataFrame, path: Path) -> Predictions:
-    """Add the columns that are missing, each with its sentence."""
-    _need(raw, path)
+    """Add the columns that are missing, each with a sentence on what that assumes."""
+    _check_columns(raw, path)
     table, assumed = raw.copy(), []
 
-    def fill(name: str, value: Any, said: str = "") -> None:
+    def fill(name: str, value: Any, sentence: str = "") -> None:
         if name not in raw.columns:
             table[name] = value
-            assumed.extend([said] if said else [])
+            assumed.extend([sentence] if sentence else [])
 
-    for name, other, said in COPIES:
-        fill(name, table.get(other), f"No {name}: {said}.")
+    for name, other, meaning in COPIES:
+        fill(name, table.get(other), f"No {name}: {meaning}.")
     lacking = [name for name in DEFAULTS if name not in raw.columns]
     if lacking:
-        taken = ", ".join(f"{name} {DEFAULTS[name]}" for name in lacking)
-        assumed.append(f"Every row is taken for {taken}, since these columns are missing.")
+        values = ", ".join(f"{name} {DEFAULTS[name]}" for name in lacking)
+        assumed.append(f"Every row is taken for {values}, since these columns are missing.")
     for name in lacking:
         fill(name, DEFAULTS[name])
     same = (table["unit_id"].astype(str) == table["patient_id"].astype(str)).all()
@@ -166,20 +172,20 @@ def _completed(raw: pd.DataFrame, path: Path) -> Predictions:
     fill("arms_used", table["arm"])
     for name in ("split_sha256", "bundle_sha256"):
         fill(name, None)
-    given = list(probability_columns(table))
+    classes = list(probability_columns(table))
     table, more = _two_classes(_numbers(table))
-    wanted = [c for c in PREDICTIONS.columns if not c.startswith(PROBABILITY_PREFIX)]
-    kept = [*wanted, *probability_columns(table).values()]
-    dropped = sorted(map(str, set(table.columns) - set(kept)))
-    more += [f"Columns not looked at: {', '.join(dropped)}."] if dropped else []
-    sole = given[0] if len(given) == 1 else None
+    required = [c for c in PREDICTIONS.columns if not c.startswith(PROBABILITY_PREFIX)]
+    kept = [*required, *probability_columns(table).values()]
+    ignored = sorted(map(str, set(table.columns) - set(kept)))
+    more += [f"Columns ignored: {', '.join(ignored)}."] if ignored else []
+    sole = classes[0] if len(classes) == 1 else None
     return Predictions(table[kept], assumed + more, sole)
 
 
-def _need(raw: pd.DataFrame, path: Path) -> None:
-    found = list(map(str, raw.columns))
-    missing = [] if {"unit_id", "patient_id"} & set(found) else ["unit_id or patient_id"]
-    missing += [] if "label" in found else ["label"]
+def _check_columns(raw: pd.DataFrame, path: Path) -> None:
+    columns = list(map(str, raw.columns))
+    missing = [] if {"unit_id", "patient_id"} & set(columns) else ["unit_id or patient_id"]
+    missing += [] if "label" in columns else ["label"]
     missing += [] if probability_columns(raw) else ["prob_<class>"]
     if missing:
         raise InvalidTableError(
@@ -187,7 +193,7 @@ def _need(raw: pd.DataFrame, path: Path) -> None:
             f"The predictions table lacks {', '.join(missing)}.",
             path=path,
             expected="unit_id or patient_id, label, and a column prob_<class> a class",
-            actual=", ".join(found),
+            actual=", ".join(columns),
             hint="Rename the columns of the other system's table.",
         )
 
@@ -220,7 +226,7 @@ def _two_classes(table: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
         label=np.where(other, name, labels.astype(object)),
         **{PROBABILITY_PREFIX + name: 1 - table[column]},
     )
-    said = f"One probability column: that of {name} is taken for 1 - {column}."
+    sentence = f"One probability column: that of {name} is taken for 1 - {column}."
     if len(others) > 1:
-        said += f" Labels {', '.join(others)} count as {name}."
-    return table, [said]
+        sentence += f" Labels {', '.join(others)} count as {name}."
+    return table, [sentence]

@@ -124,7 +124,7 @@ def test_blanks_are_taken_from_ids_and_said(tmp_path: Path) -> None:
     assert read.table["patient_id"].tolist() == ["p0", "p1"]
     assert read.table["group_id"].tolist() == ["g", "p1"]  # a row without a group is its patient's
     said = " ".join(read.assumed)
-    assert "Blanks around patient_id" in said and "1 rows have no group" in said
+    assert "Blanks around patient_id" in said and "1 row without a group" in said
 
 
 def test_ids_that_read_like_empty_cells_are_ids(tmp_path: Path) -> None:
@@ -165,7 +165,7 @@ def test_a_single_precision_score_is_what_it_says(tmp_path: Path) -> None:
 def test_the_only_score_is_of_the_positive_class_where_names_do_not_say(tmp_path: Path) -> None:
     read = read_predictions(_csv(tmp_path, "unit_id,label,prob_b\n1,a,0.1\n2,b,0.9\n"))
     positive, said = read.positive()
-    assert positive == "b" and "the only probability" in said[0]
+    assert positive == "b" and "the only class" in said[0]
     both = read_predictions(
         _csv(tmp_path, "unit_id,label,prob_a,prob_b\n1,a,0.9,0.1\n2,b,0.1,0.9\n")
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from covidx.evaluate import OperatingPoint, Rows, delong, drops
+from covidx.evaluate import OperatingPoint, Rows, delong, performance_change
 from tests.evaluate.reference import SCORES_A, SCORES_B, TRUTH, predictions
 
 POINT = OperatingPoint(0.5, "youden", "validation, n = 10 (5 positive)")
@@ -18,7 +18,7 @@ def rows(scores: np.ndarray, truth: np.ndarray, groups: np.ndarray | None = None
 def test_values_by_hand() -> None:
     here = rows(np.array([0.9, 0.8, 0.2, 0.1]), np.array([True, True, False, False]))
     there = rows(np.array([0.9, 0.2, 0.6, 0.1]), np.array([True, True, False, False]))
-    found = drops(here, there, POINT, resamples=200)
+    found = performance_change(here, there, POINT, resamples=200)
     assert found["auroc"].value == pytest.approx(1 - 0.75)
     assert found["sensitivity"].value == pytest.approx(1 - 0.5)
     assert found["specificity"].value == pytest.approx(1 - 0.5)
@@ -28,7 +28,7 @@ def test_values_by_hand() -> None:
 
 def test_the_interval_is_as_wide_as_two_independent_delong_variances() -> None:
     """The two sets are drawn apart, although their groups have the same names."""
-    found = drops(rows(SCORES_A, TRUTH), rows(SCORES_B, TRUTH), POINT)["auroc"]
+    found = performance_change(rows(SCORES_A, TRUTH), rows(SCORES_B, TRUTH), POINT)["auroc"]
     (a, va), (b, vb) = (delong(s[None], TRUTH) for s in (SCORES_A, SCORES_B))
     assert found.value == pytest.approx(float(a[0] - b[0]))
     half = 1.96 * float(va[0, 0] + vb[0, 0]) ** 0.5
@@ -37,7 +37,7 @@ def test_the_interval_is_as_wide_as_two_independent_delong_variances() -> None:
 
 def test_a_set_of_one_class_leaves_the_difference_undefined() -> None:
     ill = rows(np.array([0.9, 0.4]), np.array([True, True]))
-    found = drops(rows(SCORES_A, TRUTH), ill, POINT, resamples=100)
+    found = performance_change(rows(SCORES_A, TRUTH), ill, POINT, resamples=100)
     assert np.isnan(found["auroc"].value) and found["auroc"].reason
     assert np.isnan(found["specificity"].value)
     assert found["sensitivity"].value == pytest.approx((SCORES_A[TRUTH] >= 0.5).mean() - 0.5)
