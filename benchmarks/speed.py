@@ -22,7 +22,7 @@ from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian
 from scipy import ndimage
 
 from benchmarks.results import Result, commit_now, result_of_runs
-from covidx.ingest.find.scan import find_files, look_at
+from covidx.ingest.find.scan import find_files, scan_files
 from covidx.ingest.find.search import SCAN_CHUNK
 from covidx.ingest.pool import team_of
 from covidx.phantom import draw_patient, render
@@ -186,7 +186,7 @@ def _ours(folder: Path) -> None:
     paths = find_files(folder)
     parts = [paths[i : i + SCAN_CHUNK] for i in range(0, len(paths), SCAN_CHUNK)]
     with team_of(None, len(paths)) as team:
-        found = [one for part in team(look_at, parts) for one in part]
+        found = [one for part in team(scan_files, parts) for one in part]
     assert all(one.headers for one in found)
 
 

@@ -71,7 +71,13 @@ class Stored:
 
 
 def without_repeats(stored: Sequence[Stored]) -> tuple[list[Stored], list[Outcome]]:
-    """Keep one of identical images of one patient; refuse them all where their labels differ."""
+    """Keep one of identical images of one patient; refuse them all where their labels differ.
+
+    Parameters
+    ----------
+    stored : sequence of Stored
+        Images of one ingest.
+    """
     by_id: defaultdict[str, list[Stored]] = defaultdict(list)
     for image in sorted(stored, key=lambda image: image.paths):
         by_id[image.row["image_id"]].append(image)
@@ -97,7 +103,21 @@ def account(
     context: Context,
     out: Path,
 ) -> IngestResult:
-    """Count every file once: accepted if any image was made of it, else by its outcome."""
+    """Count every file once: accepted if any image was made of it, else by its outcome.
+
+    Parameters
+    ----------
+    files : sequence of str
+        Path of every file of the source, members of archives among them.
+    stored : sequence of Stored
+        Images in the store.
+    outcomes : iterable of Outcome
+        Why files gave no image; of one that gave an image they count for nothing.
+    context : Context
+        What all jobs share.
+    out : Path
+        The store.
+    """
     accepted = {path for image in stored for path in image.paths}
     refused = {outcome.path: outcome for outcome in outcomes if outcome.path not in accepted}
     rows = quarantine_rows(refused.values(), context)

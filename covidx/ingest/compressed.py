@@ -18,7 +18,7 @@ DECOMPRESSORS: dict[bytes, Opener] = {
 
 
 def decompressor_of(start: bytes) -> Opener | None:
-    """What opens a compressed file for reading; None where it is not compressed."""
+    """What opens a compressed file by its first bytes `start`; None where it is not compressed."""
     for magic, opener in DECOMPRESSORS.items():
         if start.startswith(magic):
             return opener

@@ -1,4 +1,4 @@
-"""What every job of a run shares, and how the paths of its source are told."""
+"""What every job of a run shares, and how the paths of its source are shown."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Context:
 
 
 def source_place(source: str, context: Context) -> str:
-    """A source path for the linkage: whole beside a key, relative in a public store."""
+    """The path `source` for the linkage of `context`: in full beside a key, else relative."""
     source = known_path(source, context)
     if context.identities.key is not None or not Path(source).is_absolute():
         return source
@@ -34,7 +34,7 @@ def source_place(source: str, context: Context) -> str:
 
 
 def known_path(path: str, context: Context) -> str:
-    """The path by which a person knows a file: a member's leads through its archive."""
+    """The `path` by which a person knows a file of `context`: of a member, through its archive."""
     if context.scratch is not None and Path(path).is_relative_to(context.scratch):
         path = str(context.root / Path(path).relative_to(context.scratch))
     return _readable(path)
@@ -46,6 +46,6 @@ def _readable(path: str) -> str:
 
 
 def relative_to_root(path: str, context: Context) -> str:
-    """A path below the source, with forward slashes."""
+    """The `path` relative to the source of `context`, with forward slashes."""
     root = _readable(str(context.root))
     return Path(known_path(path, context)).relative_to(root).as_posix()

@@ -22,7 +22,7 @@ REVERSED = [2, 1, 0, 3]
 
 
 def to_metatensor(volume: Volume) -> Any:
-    """A MONAI `MetaTensor`, channel first.
+    """A MONAI `MetaTensor` of `volume`, channel first.
 
     Returns
     -------
@@ -87,7 +87,7 @@ def from_metatensor(
 
 
 def to_highdicom(volume: Volume) -> Any:
-    """A `highdicom.Volume` in the patient's coordinate system.
+    """A `highdicom.Volume` of `volume` in the patient's coordinate system.
 
     Returns
     -------
@@ -155,14 +155,14 @@ def from_highdicom(
 
 def _volume(
     array: NDArray[Any],
-    said: tuple[str | None, Units | None],
+    known: tuple[str | None, Units | None],
     geometry: Geometry,
     affine: NDArray[np.float64] | None,
     resampled: str = "",
 ) -> tuple[Volume, str]:
     kept = compact(np.array(array, order="C"))  # a copy: a Volume's array is frozen
-    modality, units, how = found_units(kept, *said)
-    return Volume(kept, modality, units, geometry, affine, resampled), how
+    modality, units, units_from = found_units(kept, *known)
+    return Volume(kept, modality, units, geometry, affine, resampled), units_from
 
 
 def _library(name: str, package: str) -> Any:

@@ -85,7 +85,7 @@ class Identities:
 
     @classmethod
     def for_card(cls, card: DataCard | None, *, out: Path | None = None) -> Identities:
-        """`public` where the card says that ids are, else `keyed` with the default key."""
+        """`public` where `card` says that ids are, else `keyed` with a key that is not in `out`."""
         return cls.public() if card is not None and card.public_ids else cls.keyed(out=out)
 
     def _mac(self, kind: str, text: str) -> bytes:
@@ -93,24 +93,24 @@ class Identities:
         return hmac.digest(self.key, f"{kind}\0{text}".encode(), "sha256")
 
     def patient(self, original: str) -> str:
-        """Pseudonym of a patient id: ``P-`` and 12 hex digits."""
+        """Pseudonym of a patient id `original`: ``P-`` and 12 hex digits."""
         text = str(original).strip()
         return text if self.key is None else f"P-{self._mac('patient', text).hex()[:12]}"
 
     def group(self, original: str) -> str:
-        """Pseudonym of a group that must not be divided."""
+        """Pseudonym of a group `original` that must not be divided."""
         text = str(original).strip()
         return text if self.key is None else f"G-{self._mac('group', text).hex()[:12]}"
 
     def site(self, original: str) -> str | None:
-        """Pseudonym of a site; None where there is none."""
+        """Pseudonym of a site `original`; None where it is empty."""
         text = str(original).strip()
         if not text or self.key is None:
             return text or None
         return f"S-{self._mac('site', text).hex()[:8]}"
 
     def uid(self, original: str) -> str | None:
-        """A UID of the 2.25 root (PS3.5 B.2), the same for the same original; None for none."""
+        """A UID of the 2.25 root (PS3.5 B.2), the same for the same `original`; None for none."""
         text = str(original).strip()
         if not text or self.key is None:
             return text or None
@@ -120,14 +120,14 @@ class Identities:
         return f"2.25.{int.from_bytes(self._mac('uid', root)[:16], 'big')}{mark}{frame}"
 
     def image(self, digest: str) -> str:
-        """Id of an image by the digest of its original.
+        """Id of an image by the `digest` of its original.
 
         With a key it tells nobody who holds a file whether it is that of the store.
         """
         return digest if self.key is None else self._mac("image", digest).hex()[: len(digest)]
 
     def age(self, years: float | None) -> float | None:
-        """An age in years, 90 for all above 89."""
+        """An age in `years`, 90 for all above 89."""
         return years if years is None or self.key is None else min(years, float(OLDEST))
 
     def age_string(self, age: str) -> str:
@@ -136,7 +136,7 @@ class Identities:
         return f"{OLDEST:03d}Y" if old and self.key is not None else age
 
     def date(self, iso: str, patient: str) -> str | None:
-        """A date moved back by a number of days of this patient's own, so that intervals stay.
+        """The date `iso` moved back by days of the `patient`'s own, so that intervals stay.
 
         PS3.15 E.3.6, retain longitudinal temporal information with modified dates.
         """
@@ -149,7 +149,7 @@ class Identities:
             return None
 
     def path(self, relative: str) -> str:
-        """A path with each name replaced, keeping the depth and a harmless extension."""
+        """The path `relative`, each name replaced, with its depth and a harmless extension."""
         if self.key is None:
             return relative
         parts = PurePosixPath(relative).parts
@@ -167,7 +167,7 @@ class Identities:
 
 
 def original_patient(patient_id: str, study_uid: str) -> tuple[str, str]:
-    """What stands for the patient, and where it was found; empty where there is nothing."""
+    """What stands for the patient, `patient_id` or else `study_uid`, and its attribute."""
     if patient_id:
         return patient_id, "PatientID"
     return study_uid, "StudyInstanceUID, since PatientID is absent"

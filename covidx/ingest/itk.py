@@ -102,9 +102,9 @@ def read_itk(path: Path) -> tuple[Volume, str, tuple[Path, ...]]:
     except (KeyError, ValueError, OSError, EOFError, zlib.error) as error:
         raise _unreadable(type(error).__name__) from error
     kept = compact(np.ascontiguousarray(array.astype(layout.dtype.newbyteorder("="))))
-    geometry, affine, said = _place(layout)
-    modality, units, how = found_units(kept, None, None)
-    return Volume(kept, modality, units, geometry, affine), f"{how}; {said}", files
+    geometry, affine, note = _place(layout)
+    modality, units, units_from = found_units(kept, None, None)
+    return Volume(kept, modality, units, geometry, affine), f"{units_from}; {note}", files
 
 
 def _fields(stream: Any, is_nrrd: bool) -> dict[str, str]:

@@ -26,7 +26,7 @@ Job = Study | TableRow | Path
 
 
 def read_job(job: Job, context: Context) -> Iterator[ReadImage | Outcome]:
-    """Read one job: a pure function of its files. Refusals are outcomes, never exceptions."""
+    """Read one `job` of `context`; refusals are outcomes, never exceptions."""
     if isinstance(job, Study):
         yield from _read_study(job, context)
         return
@@ -75,7 +75,7 @@ def _image(picture: Picture, why: str, study: Study, context: Context) -> ReadIm
 
 def _choose(study: Study, context: Context) -> Iterator[ReadImage | Outcome]:
     """The best stack that can be read and shows lungs, or if none of its like does, the best."""
-    stacks, said = list(study.stacks), ""
+    stacks, note = list(study.stacks), ""
     lungless: list[Stack] = []
     while stacks:
         best, *others = rank(stacks, context.rules.kernel, lungless)
@@ -84,30 +84,30 @@ def _choose(study: Study, context: Context) -> Iterator[ReadImage | Outcome]:
         except Exception as error:  # a broken file never stops a batch
             yield from _refused_series(best.stack, error)
             stacks.remove(best.stack)
-            said = "A series that ranked higher was refused; see the quarantine table. "
+            note = "A series that ranked higher was refused; see the quarantine table. "
             continue
         rivals = any(alike(best.stack, other.stack) for other in others)
-        # Beside a series in proven HU, one whose lungs cannot be told is no better.
+        # Beside a series in proven HU, one whose lungs cannot be assessed is no better.
         unknown = bool(lungless) and picture.volume.units != "hu"
         lacks = unknown or _lacks_lungs(picture, best.stack)
         if rivals and best.stack not in lungless and lacks:
             lungless.append(best.stack)
             continue
-        yield _image(picture, said + best.why, study, context)
+        yield _image(picture, note + best.why, study, context)
         yield from _dropped(picture)
         yield from _not_chosen([(other.stack, other.why) for other in others])
         return
 
 
 def _lacks_lungs(picture: Picture, stack: Stack) -> bool:
-    """Whether a volume that could show lungs does not; what cannot be told counts as lungs."""
+    """Whether a volume that could show lungs does not; without proof it counts as having them."""
     volume = picture.volume
-    told = volume.units == "hu" and volume.geometry == "proven" and is_axial(stack)
-    return told and len(volume.array) >= MIN_VOLUME_SLICES and lung_ml(volume) < MIN_LUNG_ML
+    assessable = volume.units == "hu" and volume.geometry == "proven" and is_axial(stack)
+    return assessable and len(volume.array) >= MIN_VOLUME_SLICES and lung_ml(volume) < MIN_LUNG_ML
 
 
 def _refused_series(stack: Stack, error: Exception) -> Iterator[Outcome]:
-    """Every file of a series that was refused; one at fault is told from those that are sound."""
+    """Every file of a series that was refused; the one at fault keeps its own code."""
     at_fault = getattr(error, "path", None)
     for path in stack.paths:
         refusal = _refusal(path, error)

@@ -32,6 +32,15 @@ PUBLIC_NAME = "linkage.parquet"
 def write_linkage(rows: Sequence[dict[str, object]], out: Path, identities: Identities) -> Path:
     """Write the linkage of the store `out`: beside the key, or into the store where ids are public.
 
+    Parameters
+    ----------
+    rows : sequence of dict
+        Columns as `LINKAGE_COLUMNS`; absent ones are empty.
+    out : Path
+        The store.
+    identities : Identities
+        Their key tells where the linkage lies; public ids have it in the store.
+
     Raises
     ------
     StoreError

@@ -51,7 +51,7 @@ SCANNER = 1
 
 
 def to_nibabel(volume: Volume) -> Any:
-    """A NIfTI-1 image of the same voxels and affine; without geometry, its form codes are 0."""
+    """A NIfTI-1 image of `volume`; without geometry, its form codes are 0."""
     xyz = volume.array.transpose(2, 1, 0)  # (column, row, slice)
     make: Any = nib.Nifti1Image  # nibabel is typed in part
     image = make(xyz, np.eye(4) if volume.affine is None else volume.affine)
@@ -65,7 +65,7 @@ def to_nibabel(volume: Volume) -> Any:
 
 
 def write_nifti(volume: Volume, path: Path) -> None:
-    """Write ``.nii.gz``, atomically; no time is kept, so that one volume gives the same bytes."""
+    """Write `volume` to `path` as ``.nii.gz``, atomically; equal volumes give equal bytes."""
     with (
         replacing(path) as temporary,
         temporary.open("wb") as plain,
@@ -78,7 +78,7 @@ def write_nifti(volume: Volume, path: Path) -> None:
 def from_nibabel(
     image: Any, *, modality: str | None = None, units: Units | None = None
 ) -> tuple[Volume, str]:
-    """A volume, and how its units were found.
+    """A volume, and the evidence for its units and geometry in words.
 
     Parameters
     ----------
@@ -100,9 +100,9 @@ def from_nibabel(
     """
     array = _array(image)
     geometry, affine, note = placed(image)
-    modality, units, how = found_units(array, modality, units)
+    modality, units, units_from = found_units(array, modality, units)
     volume = Volume(array, modality, units, geometry, affine, _resampled(image))
-    return volume, f"{how}; {note}"
+    return volume, f"{units_from}; {note}"
 
 
 def _resampled(image: Any) -> str:
@@ -136,7 +136,7 @@ def _array(image: Any) -> NDArray[Any]:
 
 
 def read_nifti(path: Path) -> tuple[Volume, str]:
-    """Read a NIfTI file, and how its units were found.
+    """Read the NIfTI file at `path`: a volume, and the evidence for units and geometry in words.
 
     Raises
     ------
@@ -230,10 +230,10 @@ def _read(stream: Any, path: Path) -> Any:
 
 
 def _too_short(path: Path, needed: int, found: int, named: float, least: int) -> InvalidInputError:
-    said = f", whose vox_offset of {named:g} counts as {least}" if named < least else ""
+    note = f", whose vox_offset of {named:g} counts as {least}" if named < least else ""
     return InvalidInputError(
         "NIFTI_UNREADABLE",
-        f"The NIfTI file is shorter than its header says{said}; it may be truncated.",
+        f"The NIfTI file is shorter than its header says{note}; it may be truncated.",
         path=path,
         expected=f"{needed:,} bytes",
         actual=f"{found:,}",
@@ -241,7 +241,15 @@ def _too_short(path: Path, needed: int, found: int, named: float, least: int) ->
 
 
 def read_stored(path: Path, modality: str, units: Units, geometry: Geometry) -> Volume:
-    """Read back what `write_nifti` wrote; what NIfTI cannot hold comes from the manifest."""
+    """Read back what `write_nifti` wrote; what NIfTI cannot hold comes from the manifest.
+
+    Parameters
+    ----------
+    path : Path
+        File of the store.
+    modality, units, geometry : str
+        As in the manifest, since NIfTI cannot hold them.
+    """
     image = _load(path)
     xyz = np.asanyarray(image.dataobj)
     array = np.ascontiguousarray(xyz.transpose(2, 1, 0))  # (slices, rows, columns)

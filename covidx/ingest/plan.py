@@ -1,4 +1,4 @@
-"""From found files to the work that they make, and the files that make none."""
+"""From scanned files to jobs, and the files that make none."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from covidx.ingest.context import Context, relative_to_root
 from covidx.ingest.dicom.header import Header
 from covidx.ingest.dicom.series import Outcome, sort_headers
 from covidx.ingest.find.dicomdir import why_incomplete
-from covidx.ingest.find.scan import Found
+from covidx.ingest.find.scan import ScannedFile
 from covidx.ingest.identity import Identities
 from covidx.ingest.jobs import Job
 from covidx.ingest.rules import Rules
@@ -38,8 +38,17 @@ class Plan:
     context: Context
 
 
-def make_plan(found: Sequence[Found], context: Context, card: DataCard | None) -> Plan:
-    """Sort what was found into jobs.
+def make_plan(files: Sequence[ScannedFile], context: Context, card: DataCard | None) -> Plan:
+    """Sort scanned files into jobs.
+
+    Parameters
+    ----------
+    files : sequence of ScannedFile
+        Every file of the source.
+    context : Context
+        What all jobs share.
+    card : DataCard, optional
+        Its image table names pictures.
 
     Raises
     ------
@@ -53,13 +62,13 @@ def make_plan(found: Sequence[Found], context: Context, card: DataCard | None) -
         table = str(context.root / card.images.table)
         rows, outcomes = read_image_table(context.root, card)
         rows = [replace(row, modality=card.images.modality, kind=card.images.kind) for row in rows]
-    found = _check_directories(found)
-    others = [file for file in found if file.format in ("dicom", "nifti", "itk")]
+    files = _check_directories(files)
+    others = [file for file in files if file.format in ("dicom", "nifti", "itk")]
     lone = not others and table is None
     named = {str(row.path) for row in rows} | {outcome.path for outcome in outcomes}
     jobs: list[Job] = list(rows)
     headers: list[Header] = []
-    for file in found:
+    for file in files:
         if file.path in named:
             continue
         outcome = _not_a_job(file, table, lone)
@@ -75,21 +84,21 @@ def make_plan(found: Sequence[Found], context: Context, card: DataCard | None) -
     return Plan((*studies.studies, *jobs), (*outcomes, *studies.outcomes), context)
 
 
-def _check_directories(found: Sequence[Found]) -> list[Found]:
-    """Say of each DICOMDIR whether what it names was found."""
-    if not any(file.named for file in found):
-        return list(found)
-    paths = {file.path.casefold() for file in found}
-    uids = {header.sop_uid for file in found for header in file.headers}
+def _check_directories(files: Sequence[ScannedFile]) -> list[ScannedFile]:
+    """Refuse, by `aside`, each DICOMDIR that names files which are not there."""
+    if not any(file.named for file in files):
+        return list(files)
+    paths = {file.path.casefold() for file in files}
+    uids = {header.sop_uid for file in files for header in file.headers}
     return [
         replace(file, aside=why_incomplete(file.path, file.named, paths, uids))
         if file.named
         else file
-        for file in found
+        for file in files
     ]
 
 
-def _not_a_job(file: Found, table: str | None, lone: bool) -> tuple[str, str, str] | None:
+def _not_a_job(file: ScannedFile, table: str | None, lone: bool) -> tuple[str, str, str] | None:
     if file.error is not None:
         return ("quarantined", *file.error)
     if file.aside is not None:
@@ -129,7 +138,7 @@ def _is_named(attribute: str, value: str, words: Set[str]) -> bool:
     return not defined and holds_any(value, words)
 
 
-def _lone_picture(file: Found, context: Context) -> TableRow:
+def _lone_picture(file: ScannedFile, context: Context) -> TableRow:
     name = relative_to_root(file.path, context)
     return TableRow(Path(file.path), name, patient="", group=None, label=None)
 
@@ -137,7 +146,19 @@ def _lone_picture(file: Found, context: Context) -> TableRow:
 def make_context(
     source: Path, identities: Identities, card: DataCard | None, rules: Rules
 ) -> Context:
-    """What all jobs of one source share; its root is absolute."""
+    """What all jobs of one source share; its root is absolute.
+
+    Parameters
+    ----------
+    source : Path
+        A folder or file, absolute.
+    identities : Identities
+        Pseudonyms, or public ids.
+    card : DataCard, optional
+        Names the data set.
+    rules : Rules
+        What is kept of a study.
+    """
     root = source if source.is_dir() else source.parent
     if card is None:
         return Context(root, identities, rules=rules)
@@ -145,7 +166,7 @@ def make_context(
 
 
 def quarantine_rows(outcomes: Iterable[Outcome], context: Context) -> list[dict[str, str]]:
-    """Rows of the quarantine table, their paths relative to the source and pseudonymised."""
+    """Rows of the quarantine table for `outcomes` of `context`, with pseudonymous paths."""
     return [
         {
             "path": quarantine_path(outcome.path, context),
@@ -158,7 +179,15 @@ def quarantine_rows(outcomes: Iterable[Outcome], context: Context) -> list[dict[
 
 
 def quarantine_path(path: str, context: Context) -> str:
-    """The path of a refused file as it may be shown; a row of a table is named as it is."""
+    """The `path` of a refused file as it may be shown; one of a table's row stays as it is.
+
+    Parameters
+    ----------
+    path : str
+        Of a file below the source, or ``table:row``.
+    context : Context
+        What all jobs share.
+    """
     if not Path(path).is_absolute():
         return path
     return context.identities.path(relative_to_root(path, context))

@@ -25,7 +25,7 @@ class Team(Protocol):
 
 @contextmanager
 def team_of(workers: int | None, files: int) -> Iterator[Team]:
-    """A `Team` of `workers` processes; if None, of all cores, or this one alone for few files."""
+    """A `Team` of `workers` processes; if None, of all cores, or this one alone for few `files`."""
     count = workers or os.cpu_count() or 1
     if count < 2 or (workers is None and files <= FEW_FILES):
         yield map

@@ -36,6 +36,7 @@ def read_picture(
     Parameters
     ----------
     path : Path
+        PNG or JPEG, by content.
     modality : str
         Of the volume.
     fewer_bits : bool
@@ -67,7 +68,7 @@ def read_picture(
                 turned = ImageOps.exif_transpose(image)
                 if image.getexif().get(EXIF_ORIENTATION, 1) != 1:
                     notes.append("EXIF rotation applied")
-                array, said = _greys(turned, fewer_bits)
+                array, grey_notes = _greys(turned, fewer_bits)
     except InvalidInputError:
         raise
     except Image.DecompressionBombError as error:
@@ -78,7 +79,7 @@ def read_picture(
             f"The picture cannot be read ({type(error).__name__}); it may be truncated.",
             path=path,
         ) from error
-    return Volume(array[None], modality, "display", "none"), mode, "; ".join(notes + said)
+    return Volume(array[None], modality, "display", "none"), mode, "; ".join(notes + grey_notes)
 
 
 def _check(image: Image.Image, path: Path) -> None:
@@ -110,11 +111,11 @@ def _greys(image: Image.Image, fewer_bits: bool) -> tuple[NDArray[Any], list[str
         deep = np.clip(np.asarray(image, dtype=np.int64), 0, SIXTEEN_BIT).astype(np.float32)
         whites = (*FEWER_BITS, SIXTEEN_BIT) if fewer_bits else (SIXTEEN_BIT,)
         white = next(white for white in whites if deep.max() <= white)
-        told = [f"16-bit greys scaled to 255{WITHIN[white]}"]
+        notes = [f"16-bit greys scaled to 255{WITHIN[white]}"]
         greys = deep * np.float32(DISPLAY_MAX / white)
         if greys.max() < DARK:
-            told.append(f"nearly black: its greatest grey is {greys.max():.0f} of 255")
-        return greys, told
+            notes.append(f"nearly black: its greatest grey is {greys.max():.0f} of 255")
+        return greys, notes
     notes = []
     if image.mode in ("LA", "La", "RGBA", "RGBa", "PA") or "transparency" in image.info:
         coloured = image.convert("RGBA")
@@ -127,7 +128,7 @@ def _greys(image: Image.Image, fewer_bits: bool) -> tuple[NDArray[Any], list[str
 
 
 def write_picture(volume: Volume, path: Path) -> None:
-    """Write a one-slice display image as PNG, atomically: 8 bits, or 16 where it is float."""
+    """Write a one-slice display `volume` to `path` as PNG, atomically: 8 bits, 16 for floats."""
     plane = volume.array[0]
     if plane.dtype == np.uint8:
         image = Image.fromarray(plane)
@@ -139,5 +140,5 @@ def write_picture(volume: Volume, path: Path) -> None:
 
 
 def read_stored_picture(path: Path, modality: str) -> Volume:
-    """Read back what `write_picture` wrote."""
+    """Read back from `path` what `write_picture` wrote, as an image of `modality`."""
     return read_picture(path, modality, fewer_bits=False)[0]

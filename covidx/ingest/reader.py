@@ -39,7 +39,7 @@ class ImageReader:
                     yield result
 
     def known_path(self, path: str) -> str:
-        """The path of a file as a person knows it, be it a member of an archive."""
+        """The `path` of a file as a person knows it, be it a member of an archive."""
         return known_path(path, self._plan.context)
 
     @property
@@ -58,6 +58,17 @@ def read_images(
 ) -> ImageReader:
     """Read the images of a file or folder one at a time, in this process, writing nothing.
 
+    Parameters
+    ----------
+    source : Path
+        A folder, a file or an archive.
+    identities : Identities
+        Pseudonyms, or public ids.
+    rules : Rules, optional
+        What is kept of a study.
+    card : DataCard, optional
+        Names the data set and its image table.
+
     Examples
     --------
     >>> reader = read_images(Path("study"), identities=Identities.public())  # doctest: +SKIP
@@ -74,7 +85,7 @@ def read_images(
     source = source.absolute()
     context = make_context(source, identities, card, rules)
     searched = search(find_files(source), context, map)
-    return ImageReader(make_plan(searched.found, searched.context, card), searched)
+    return ImageReader(make_plan(searched.files, searched.context, card), searched)
 
 
 def read_series(path: Path | str, rules: Rules = USUAL) -> Volume:
@@ -83,6 +94,7 @@ def read_series(path: Path | str, rules: Rules = USUAL) -> Volume:
     Parameters
     ----------
     path : Path or str
+        A folder, a file or an archive.
     rules : Rules, optional
         Which series of a study to prefer, and whether to interpolate where slices are missing.
 

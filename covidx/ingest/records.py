@@ -31,7 +31,9 @@ class ReadImage:
     Attributes
     ----------
     volume : Volume
+        The voxels.
     receipt : Receipt
+        What was read, chosen and assumed.
     fields : dict
         The manifest's columns but `path` and `sha256`.
     paths : tuple of str
@@ -39,6 +41,7 @@ class ReadImage:
     link : dict
         Originals for the linkage file; never to be shown.
     series_number : int, optional
+        SeriesNumber, of DICOM.
     series_description : str, optional
         Of a pseudonymous image its words of anatomy and technique alone.
     instance_numbers : tuple of (int or None)
@@ -57,6 +60,17 @@ class ReadImage:
 
 
 def from_picture(picture: Picture, why: str, context: Context) -> ReadImage:
+    """The image of a decoded DICOM `picture`.
+
+    Parameters
+    ----------
+    picture : Picture
+        Volume and headers, with original identifiers.
+    why : str
+        Which series it is, and why it was chosen.
+    context : Context
+        What all jobs share.
+    """
     head, ids = picture.planes[0], context.identities
     original, patient_from = _patient(head, picture.image_id)
     image_id = ids.image(picture.image_id)
@@ -141,15 +155,15 @@ def _patient(head: Header, image_id: str) -> tuple[str, str]:
 
 
 def from_nifti(path: Path, context: Context) -> ReadImage:
-    """Of a NIfTI, NRRD or MetaImage file."""
+    """The image of the NIfTI, NRRD or MetaImage file `path`, as a job of `context`."""
     with path.open("rb") as stream:
         start = stream.read(LONGEST_NAME)
     name = next((name for begin, name in ITK_NAMES.items() if start.startswith(begin)), "nifti")
     files: tuple[Path, ...] = (path,)
     if name == "nifti":
-        volume, how = read_nifti(path)
+        volume, units_from = read_nifti(path)
     else:
-        volume, how, files = read_itk(path)
+        volume, units_from, files = read_itk(path)
     digest = sha256_bytes(b"".join(file.read_bytes() for file in files))
     image_id = context.identities.image(digest[:ID_DIGITS])
     original = _without_suffixes(relative_to_root(str(path), context))
@@ -159,7 +173,7 @@ def from_nifti(path: Path, context: Context) -> ReadImage:
         "source_format": name,
         "n_files": len(files),
     }
-    units_from, _, geometry_from = how.rpartition("; ")
+    units_from, _, geometry_from = units_from.rpartition("; ")
     receipt = replace(
         _receipt(volume, image_id, name, (units_from, geometry_from)),
         series="A file of one volume.",
@@ -170,6 +184,7 @@ def from_nifti(path: Path, context: Context) -> ReadImage:
 
 
 def from_row(row: TableRow, context: Context) -> ReadImage:
+    """The image of the picture that `row` of a table names, as a job of `context`."""
     volume, mode, note = read_picture(row.path, row.modality)
     if volume.array.min() == volume.array.max():
         raise InvalidInputError("IMAGE_BLANK", "Every pixel has the same value.", path=row.path)

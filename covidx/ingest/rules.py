@@ -24,7 +24,7 @@ class Rules:
         the default.
     resample : bool
         Interpolate between slices that are uneven, or where some are missing, instead of refusing
-        the series. What was done is said in the receipt and in `Volume.resampled`.
+        the series. What was done stands in the receipt and in `Volume.resampled`.
 
     Raises
     ------

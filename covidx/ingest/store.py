@@ -88,7 +88,7 @@ def ingest(
         context = make_context(source, Identities.for_card(card, out=out), card, rules)
         searched, team = stack.enter_context(searching(files, context, workers, progress))
         context = searched.context
-        plan = make_plan(searched.found, context, card)
+        plan = make_plan(searched.files, context, card)
         stored, outcomes = _store(plan, out, team, progress)
         stored, again = without_repeats(stored)
         result = account(searched.paths, stored, [*outcomes, *again], context, out)

@@ -45,7 +45,7 @@ class TableRow:
 
 
 def read_image_table(root: Path, card: DataCard) -> tuple[list[TableRow], list[Outcome]]:
-    """Read the rows of a card's image table.
+    """Read the rows of the image table of `card`, whose paths are relative to `root`.
 
     Returns
     -------
@@ -88,18 +88,18 @@ def read_image_table(root: Path, card: DataCard) -> tuple[list[TableRow], list[O
     return rows, outcomes
 
 
-def _check_columns(table: pd.DataFrame, how: ImageTable, root: Path) -> None:
-    named = [how.image, how.label, how.patient, how.group, *how.manifest.values(), *how.where]
+def _check_columns(table: pd.DataFrame, spec: ImageTable, root: Path) -> None:
+    named = [spec.image, spec.label, spec.patient, spec.group, *spec.manifest.values(), *spec.where]
     absent = sorted({name for name in named if name is not None} - set(table.columns))
     if absent:
         raise InvalidTableError(
             "CARD_COLUMN",
             f"The card names columns that the table does not have: {', '.join(absent)}.",
-            path=root / how.table,
+            path=root / spec.table,
             expected=", ".join(name for name in named if name is not None),
             actual=", ".join(map(str, table.columns)),
         )
-    unknown = sorted(set(how.manifest) - set(FROM_TABLE))
+    unknown = sorted(set(spec.manifest) - set(FROM_TABLE))
     if unknown:
         raise InvalidTableError(
             "CARD_COLUMN",
@@ -108,18 +108,18 @@ def _check_columns(table: pd.DataFrame, how: ImageTable, root: Path) -> None:
         )
 
 
-def _row(root: Path, how: ImageTable, values: dict[str, str]) -> TableRow:
-    image = values[how.image]
-    label = values[how.label] if how.label else ""
+def _row(root: Path, spec: ImageTable, values: dict[str, str]) -> TableRow:
+    image = values[spec.image]
+    label = values[spec.label] if spec.label else ""
     return TableRow(
         path=root / image,
         name=PurePosixPath(image).as_posix(),
-        patient=(values[how.patient] if how.patient else PurePosixPath(image).stem),
-        group=values[how.group] or None if how.group else None,
-        label=how.labels.get(label, label if not how.labels else None) or None,
+        patient=(values[spec.patient] if spec.patient else PurePosixPath(image).stem),
+        group=values[spec.group] or None if spec.group else None,
+        label=spec.labels.get(label, label if not spec.labels else None) or None,
         fields={
             column: _typed(column, values[source])
-            for column, source in how.manifest.items()
+            for column, source in spec.manifest.items()
             if values[source]
         },
     )
@@ -134,14 +134,14 @@ def _typed(column: str, text: str) -> Any:
         return None
 
 
-def _unread(how: ImageTable, values: dict[str, str]) -> tuple[str, str] | None:
+def _unread(spec: ImageTable, values: dict[str, str]) -> tuple[str, str] | None:
     """Code and reason why the card leaves a row out; None where it is to be read."""
-    for column, allowed in how.where.items():
+    for column, allowed in spec.where.items():
         if values[column] not in allowed:
-            said = f"{column} is {values[column] or 'empty'!r}, and not {', '.join(allowed)}."
-            return "ROW_NOT_SELECTED", f"The card leaves it out: {said}"
-    label = values[how.label] if how.label else ""
-    if label in how.labels and how.labels[label] is None:
+            difference = f"{column} is {values[column] or 'empty'!r}, and not {', '.join(allowed)}."
+            return "ROW_NOT_SELECTED", f"The card leaves it out: {difference}"
+    label = values[spec.label] if spec.label else ""
+    if label in spec.labels and spec.labels[label] is None:
         return "LABEL_UNUSED", f"The card counts the label {label!r} to no class."
     return None
 
@@ -156,8 +156,8 @@ def _wrong(
     row: TableRow, card: DataCard, values: dict[str, str], root: Path
 ) -> tuple[str, str] | None:
     assert card.images is not None
-    how = card.images
-    if not values[how.image]:
+    spec = card.images
+    if not values[spec.image]:
         return "IMAGE_MISSING", "It names no picture."
     if not row.path.resolve().is_relative_to(root.resolve()):
         return "IMAGE_OUTSIDE", "It names a picture outside the data's root."
@@ -165,8 +165,8 @@ def _wrong(
         return "IMAGE_MISSING", "The picture that it names does not exist."
     if not row.patient:
         return "PATIENT_MISSING", "It names no patient."
-    label = values[how.label] if how.label else ""
-    known = how.labels or card.classes
+    label = values[spec.label] if spec.label else ""
+    known = spec.labels or card.classes
     if label and label not in known:
         return "LABEL_UNKNOWN", f"The card maps no label {label!r} to a class."
     return None

@@ -95,6 +95,7 @@ def words_of(values: Iterable[str], shortest: int = SHORTEST_WORD) -> frozenset[
     Parameters
     ----------
     values : iterable of str
+        Names, identifiers and addresses.
     shortest : int
         Letters from which a word counts; a single ideograph or syllable always does.
     """
@@ -118,13 +119,13 @@ def _words_of(values: tuple[str, ...], shortest: int) -> frozenset[str]:
 
 
 def words_of_places(values: Iterable[str]) -> frozenset[str]:
-    """The words that name a hospital, less those that say what it is."""
+    """The words in `values` that name a hospital, less those that say what it is."""
     words = words_of(values, SHORTEST_OF_PLACES) - _vocabulary()
     return words - set(WORDS_OF_PLACES.split())
 
 
 def holds_any(text: str, words: Set[str]) -> bool:
-    """Whether a text holds one of the words: as a word, or the longer ones anywhere."""
+    """Whether `text` holds one of the `words`: as a word, or the longer ones anywhere."""
     if not words or not text:
         return False
     for parts in _forms(text):
@@ -141,8 +142,7 @@ def _shortest_within(word: str) -> int:
 
 
 def holds_bytes(data: bytes, words: Set[str]) -> bool:
-    """Whether bytes hold one of the longer words, in either case: Latin ones in ASCII or UTF-16,
-    others in the character sets that DICOM has for them."""
+    """Whether `data` hold one of the longer `words`, of either case."""
     lower = data.lower()  # of ASCII letters alone, whatever the encoding
     return any(form in lower for word in words for form in _encoded(word))
 
@@ -184,6 +184,13 @@ def cleaned(text: str, words: Set[str]) -> str:
 
     >>> cleaned("Thorax^Doe_Jane 1.5mm B30f, 4711", frozenset({"doe"}))
     'Thorax 1.5mm B30f'
+
+    Parameters
+    ----------
+    text : str
+        A descriptor, such as a series description.
+    words : set of str
+        Words of names, which are left out.
     """
     kept = [part.strip(".,") for part in re.split(r"[^0-9A-Za-z.,]+", text)]
     return " ".join(part for part in kept if _may_stay(part) and not _names(part, words))

@@ -13,7 +13,7 @@ from pydicom.fileset import FileSet
 
 from covidx.errors import CovidxError
 from covidx.ingest import Identities, IngestResult, ingest, read_images
-from covidx.ingest.find.scan import find_files, look_at
+from covidx.ingest.find.scan import find_files, scan_files
 from tests.ingest.conftest import write_series
 
 
@@ -27,7 +27,7 @@ def test_compressed_nifti_by_content_whatever_its_name(tmp_path: Path) -> None:
     (source / "no nifti.gz").write_bytes(gzip.compress(b"text" * 500))
     (source / "cut.nii.gz").write_bytes(data[:15])
     (source / "t.bz2").write_bytes(bz2.compress(b"text" * 500))
-    found = {Path(one.path).name: one.format for one in look_at(sorted(source.iterdir()))}
+    found = {Path(one.path).name: one.format for one in scan_files(sorted(source.iterdir()))}
     assert found == {"a.bin": "nifti", "no nifti.gz": "none", "cut.nii.gz": "nifti",
                      "t.bz2": "none"}  # fmt: skip
     reader = read_images(source, identities=Identities.public())
@@ -109,7 +109,7 @@ def test_a_directory_that_was_cut_anywhere_is_one_row(medium: Path) -> None:
     whole = path.read_bytes()
     for end in range(132, len(whole), 61):
         path.write_bytes(whole[:end])
-        (found,) = look_at([path])
+        (found,) = scan_files([path])
         assert found.error is not None or len(found.headers) == 1
         assert len(found.named) <= 8
 

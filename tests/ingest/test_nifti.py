@@ -122,7 +122,7 @@ def test_an_identity_is_no_affine() -> None:
     for pixdim in ((1.0, 1.0, 1.0), (0.75, 0.5, 5.0)):
         geometry, how = described(np.eye(4), pixdim)
         assert geometry == "spacing_only"
-        assert how == "spacing from pixdim, its affine is the identity, so made up"
+        assert how == "spacing from pixdim, its affine is the identity, a placeholder"
     image = nifti(np.zeros((2, 2, 2), dtype=np.int16), np.eye(4))
     image.set_qform(AFFINE, 1, update_affine=False)
     volume, how = from_nibabel(image)  # where the qform is none, it counts

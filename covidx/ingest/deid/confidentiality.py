@@ -99,7 +99,7 @@ KEPT_BYTES = _tags(
 
 
 def codes_of(retain: Set[Retain]) -> list[Code]:
-    """Codes of the profile and of its options (PS3.16 CID 7050)."""
+    """Codes of the profile and of the options in `retain` (PS3.16 CID 7050)."""
     from pydicom.sr.codedict import codes  # takes a tenth of a second
 
     names = (PROFILE, *(OPTIONS[option] for option in sorted(retain)))
@@ -107,7 +107,7 @@ def codes_of(retain: Set[Retain]) -> list[Code]:
 
 
 def options_of(text: str) -> frozenset[Retain]:
-    """Options by their names, with commas between them; ``none`` for none.
+    """Options by their names in `text`, with commas between them; ``none`` for none.
 
     Raises
     ------
@@ -162,6 +162,7 @@ def action_on(tag: int, vr: str, retain: Set[Retain]) -> Action:
     tag : int
         Of the pydicom dictionary; private and repeating groups are not asked for.
     vr : str
+        Value representation, such as ``PN``.
     retain : set of str
         Options; see `OPTIONS`.
 
@@ -186,7 +187,7 @@ def action_on(tag: int, vr: str, retain: Set[Retain]) -> Action:
 
 
 def basic_action(tag: int, vr: str) -> Action:
-    """What the basic profile alone does to an attribute of the table.
+    """What the basic profile alone does to the attribute `tag` of the value representation `vr`.
 
     Where it leaves a choice by the type of the attribute (such as X/Z/D), the one that suits every
     type is taken: a dummy rather than nothing. A sequence has no dummy.

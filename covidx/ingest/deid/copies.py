@@ -19,7 +19,7 @@ from covidx.ingest.deid.confidentiality import DEFAULT_RETAIN, Retain, codes_of
 from covidx.ingest.deid.copying import Copied, copy_instance
 from covidx.ingest.dicom.aside import why_set_aside
 from covidx.ingest.dicom.series import Outcome
-from covidx.ingest.find.scan import Found, Progress, check_apart, find_files
+from covidx.ingest.find.scan import Progress, ScannedFile, check_apart, find_files
 from covidx.ingest.find.search import searching
 from covidx.ingest.identity import Identities
 from covidx.ingest.linkage import write_linkage
@@ -45,10 +45,12 @@ class Copies:
     Attributes
     ----------
     out : Path
+        The folder of the copies.
     account : DataFrame
         One row a file seen: path (a pseudonym), kind (copied, set_aside or quarantined), code,
         reason, and the copy's path below `out`.
     patients : int
+        Number of patients that were copied.
     """
 
     out: Path
@@ -115,7 +117,7 @@ def deidentify(
         context = make_context(source, Identities.keyed(out=out), None, USUAL)
         searched, team = stack.enter_context(searching(files, context, workers, progress))
         context = searched.context
-        instances, outcomes = _sort(searched.found, captures)
+        instances, outcomes = _sort(searched.files, captures)
         copied: list[Copied] = []
         copy_one = partial(
             copy_instance, context=context, out=out, retain=frozenset(retain), captures=captures
@@ -128,11 +130,13 @@ def deidentify(
         return _finish(copied, outcomes, context, out, retain)
 
 
-def _sort(found: Sequence[Found], captures: bool) -> tuple[list[tuple[str, ...]], list[Outcome]]:
+def _sort(
+    files: Sequence[ScannedFile], captures: bool
+) -> tuple[list[tuple[str, ...]], list[Outcome]]:
     """The files of each instance, most often one, and those that are not copied."""
     instances: defaultdict[str, list[str]] = defaultdict(list)
     outcomes: list[Outcome] = []
-    for file in found:
+    for file in files:
         why: tuple[str, str] | None = None
         kind = "set_aside"
         if file.error is not None:

@@ -37,7 +37,21 @@ class Copied:
 def copy_instance(
     paths: Sequence[str], context: Context, out: Path, retain: frozenset[Retain], captures: bool
 ) -> list[Copied | Outcome]:
-    """Copy an instance once; of several files the first that can be copied is it."""
+    """Copy an instance once; of several files the first that can be copied is it.
+
+    Parameters
+    ----------
+    paths : sequence of str
+        Files that claim to be the instance, most often one.
+    context : Context
+        What all jobs share.
+    out : Path
+        Folder of the copies.
+    retain : frozenset of str
+        Options of the basic profile.
+    captures : bool
+        Copy images whose pixels may show text too.
+    """
     results: list[Copied | Outcome] = []
     first: str | None = None
     for path in paths:

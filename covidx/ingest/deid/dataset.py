@@ -32,7 +32,7 @@ PIXELS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
 
 
 def identity_words(ds: Dataset) -> frozenset[str]:
-    """The words of every name, identifier and address in a data set, at any depth."""
+    """The words of every name, identifier and address in the data set `ds`, at any depth."""
     persons: list[str] = []
     places: list[str] = []
     for item in _items_of(ds):

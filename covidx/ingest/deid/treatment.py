@@ -81,7 +81,7 @@ class Treatment:
     patient: str
 
     def treat(self, ds: Dataset) -> None:
-        """Treat a data set and the items of its sequences, in place."""
+        """Treat the data set `ds` and the items of its sequences, in place."""
         private = self._safe_private(ds) if "private" in self.retain else []
         for tag in list(ds.keys()):
             repeating = tag.group in OVERLAYS or tag.group in CURVES
@@ -187,7 +187,7 @@ class Treatment:
 
 
 def readable(ds: Dataset, tag: BaseTag) -> DataElement | None:
-    """An element, if it is there and is not malformed."""
+    """The element `tag` of `ds`, if it is there and is not malformed."""
     try:
         return ds[tag]
     except Exception:  # pydicom raises what it likes
@@ -195,7 +195,7 @@ def readable(ds: Dataset, tag: BaseTag) -> DataElement | None:
 
 
 def is_registered(uid: str) -> bool:
-    """Whether a UID is one of the standard's (PS3.6 annex A)."""
+    """Whether `uid` is one of the standard's (PS3.6 annex A)."""
     return UID(uid).name != uid
 
 
@@ -205,7 +205,7 @@ def _known_scheme(item: Dataset) -> bool:
 
 
 def listed(value: Any) -> list[Any]:
-    """Every value of an element."""
+    """Every value of an element whose `value` may be one or several."""
     if value is None:
         return []
     return list(value) if isinstance(value, MultiValue | list | tuple) else [value]

@@ -41,7 +41,7 @@ SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
 
 
 def why_set_aside(header: Header) -> tuple[str, str] | None:
-    """Code and reason why a file is not part of a volume or a radiograph; None where it may be."""
+    """Code and reason why the file of `header` is no part of an image; None where it may be."""
     words = set(header.image_type)
     for start, code, what in CLASSES_SET_ASIDE:
         if header.sop_class == start.rstrip(".") or header.sop_class.startswith(start):

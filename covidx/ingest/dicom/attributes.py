@@ -20,7 +20,7 @@ ESCAPE = b"\x1b"
 
 
 def values(ds: Dataset, name: str) -> list[str]:
-    """Every value of an attribute as text; none where it is absent or malformed."""
+    """Every value of the attribute `name` of `ds` as text; none where it is absent or malformed."""
     tag, vr = _known(name)
     try:
         element = ds.get_item(tag)
@@ -63,12 +63,22 @@ def _plain(element: RawDataElement, vr: str) -> list[str] | None:
 
 
 def text_of(ds: Dataset, name: str) -> str:
-    """An attribute as one text, empty where there is none."""
+    """The attribute `name` of `ds` as one text, empty where there is none."""
     return "\\".join(values(ds, name)).replace("\0", "").strip()
 
 
 def numbers_of(ds: Dataset, name: str, count: int) -> tuple[float, ...] | None:
-    """`count` finite numbers; None where there are not exactly so many."""
+    """`count` finite numbers; None where there are not exactly so many.
+
+    Parameters
+    ----------
+    ds : Dataset
+        Where the attribute is looked up.
+    name : str
+        Its keyword.
+    count : int
+        How many numbers it must have.
+    """
     try:
         numbers = tuple(map(float, values(ds, name)))
     except ValueError:
@@ -79,25 +89,25 @@ def numbers_of(ds: Dataset, name: str, count: int) -> tuple[float, ...] | None:
 
 
 def number_of(ds: Dataset, name: str) -> float | None:
-    """One finite number, or None."""
+    """The attribute `name` of `ds` as one finite number, or None."""
     numbers = numbers_of(ds, name, 1)
     return None if numbers is None else numbers[0]
 
 
 def positive_of(ds: Dataset, name: str) -> float | None:
-    """One number above 0, or None."""
+    """The attribute `name` of `ds` as one number above 0, or None."""
     number = number_of(ds, name)
     return number if number is not None and number > 0 else None
 
 
 def integer_of(ds: Dataset, name: str) -> int | None:
-    """One number cut to an integer, or None."""
+    """The attribute `name` of `ds` as one number cut to an integer, or None."""
     number = number_of(ds, name)
     return None if number is None else int(number)
 
 
 def age_of(text: str) -> float | None:
-    """Years from an age string such as 062Y, 18M, 3W or 5D (PS3.5 6.2, VR AS)."""
+    """Years from an age string `text` such as 062Y, 18M, 3W or 5D (PS3.5 6.2, VR AS)."""
     digits, unit = (text[:-1], text[-1:]) if text[-1:].isalpha() else (text, "Y")
     in_a_year = {"Y": 1.0, "M": 12.0, "W": 365.25 / 7, "D": 365.25}
     if not digits.isdigit() or unit not in in_a_year:
@@ -106,7 +116,7 @@ def age_of(text: str) -> float | None:
 
 
 def date_of(ds: Dataset) -> str:
-    """ISO date of the acquisition, else of the series or study; empty where there is none."""
+    """ISO date of the acquisition of `ds`, else of its series or study; empty without one."""
     for name in ("AcquisitionDate", "SeriesDate", "StudyDate"):
         text = text_of(ds, name).replace(".", "")
         if len(text) == 8 and text.isdigit():

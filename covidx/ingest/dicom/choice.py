@@ -53,7 +53,7 @@ class Ranked:
 
 
 def sharpness(kernel: str) -> int:
-    """0 for a soft or standard reconstruction kernel, 1 where unknown, 2 for a sharp one.
+    """0 if the reconstruction `kernel` is soft or standard, 1 if unknown, 2 if sharp.
 
     >>> [sharpness(kernel) for kernel in ("B40f", "B70f", "Br38f 3", "LUNG", "FC52", "")]
     [0, 2, 0, 2, 2, 1]
@@ -72,7 +72,7 @@ def sharpness(kernel: str) -> int:
 
 
 def is_axial(stack: Stack) -> bool:
-    """Whether the normal lies within 30 degrees of the body axis (z)."""
+    """Whether the normal of `stack` lies within 30 degrees of the body axis (z)."""
     return bool(abs(stack.geometry.normal[2]) >= np.cos(np.radians(AXIAL_TOLERANCE_DEG)))
 
 
@@ -89,7 +89,9 @@ def rank(
     Parameters
     ----------
     stacks : sequence of Stack
+        Of one study.
     kernel : {"soft", "sharp"}
+        The reconstruction that is preferred.
     lungless : sequence of Stack
         Those whose pixels were seen to show no lungs.
     """
@@ -136,7 +138,7 @@ def _score(
 
 
 def alike(one: Stack, other: Stack) -> bool:
-    """Whether two stacks differ neither in modality nor in being axial, a volume and original."""
+    """Whether `one` and `other` are alike in modality, axial orientation, depth and origin."""
     return _nature(one) == _nature(other)
 
 

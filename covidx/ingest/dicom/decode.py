@@ -65,7 +65,7 @@ LOSSY = (JPEGBaseline8Bit, JPEGExtended12Bit, JPEGLSNearLossless)
 
 
 def read_dataset(path: str) -> Dataset:
-    """Read one file; what is not asked for stays bytes.
+    """Read the file at `path`; elements that are not looked up stay bytes.
 
     Raises
     ------
@@ -139,7 +139,7 @@ def decode(ds: Dataset, path: str, frame: int | None) -> NDArray[Any]:
 
 
 def sign_contradicts(ds: Dataset) -> bool:
-    """Whether a JPEG 2000 stream has signed samples, and the header says that they are not.
+    """Whether a JPEG 2000 stream of `ds` has signed samples, and the header says that they are not.
 
     The stream says what it holds (SIZ, ITU-T T.800 A.5.1).
     """
@@ -194,10 +194,17 @@ def _check_readable(ds: Dataset, path: str) -> None:
 
 
 def without_unused_bits(ds: Dataset, stored: NDArray[Any]) -> NDArray[Any]:
-    """Bits outside of BitsStored are not pixel data (PS3.5 8.1.1); overlays once lay there.
+    """Pixel values without the bits outside of BitsStored, which are no pixel data (PS3.5 8.1.1).
 
     HighBit counts where the words of the file are the samples; other encodings have none. Values
     that have more bits than that, and are no overlay, are kept.
+
+    Parameters
+    ----------
+    ds : Dataset
+        The image's data set.
+    stored : ndarray
+        Decoded words; overlays once lay in their bits outside of BitsStored.
     """
     allocated, used = 8 * stored.dtype.itemsize, ds.get("BitsStored")
     if stored.dtype.kind not in "iu" or not isinstance(used, int) or not 0 < used < allocated:
@@ -214,7 +221,7 @@ def without_unused_bits(ds: Dataset, stored: NDArray[Any]) -> NDArray[Any]:
 
 
 def exceeds_bits_stored(ds: Dataset, stored: NDArray[Any]) -> bool:
-    """Whether values have more bits than BitsStored says, which then is wrong.
+    """Whether values of `stored` have more bits than BitsStored of `ds` says, which then is wrong.
 
     Bits that are set throughout, or in which an overlay was declared, are no values.
     """
@@ -232,12 +239,12 @@ def exceeds_bits_stored(ds: Dataset, stored: NDArray[Any]) -> bool:
 
 
 def is_lossy(ds: Dataset) -> bool:
-    """Whether the pixels went through a compression that changed them (PS3.3 C.7.6.1.1.5)."""
+    """Whether a compression changed the pixels of `ds` (PS3.3 C.7.6.1.1.5)."""
     return ds.get("LossyImageCompression") == "01" or ds.file_meta.TransferSyntaxUID in LOSSY
 
 
 def unreadable(path: str, error: BaseException) -> InvalidSeriesError:
-    """The refusal of pixels that a library could not make sense of."""
+    """The refusal of the file at `path`, whose pixels made a library raise `error`."""
     return InvalidSeriesError(
         "PIXELS_UNREADABLE",
         f"The pixels cannot be decoded ({type(error).__name__}); the file may be truncated.",

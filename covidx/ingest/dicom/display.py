@@ -21,11 +21,11 @@ from covidx.ingest.dicom.pixels import Plane, may_be_negative, measured, padding
 Array = NDArray[Any]
 
 NEARLY_ALL = 0.995
-"""Share of pixels that are black, or white, from which a window is said to show nothing."""
+"""Share of pixels that are black, or white, from which a window shows nothing."""
 
 
 def read_radiograph(header: Header) -> Plane:
-    """Decode a radiograph to greys of 0 to 255 as a viewer would show them.
+    """Decode the radiograph of `header` to greys of 0 to 255 as a viewer would show them.
 
     Modality LUT, then VOI LUT (the sequence before the window, PS3.3 C.11.2), then the inversion
     of MONOCHROME1 (PS3.3 C.7.6.3.1.2): its lowest value is shown white. Without either, or where
@@ -48,8 +48,8 @@ def read_radiograph(header: Header) -> Plane:
     padding = padding_of(ds, words)
     stored = without_unused_bits(ds, words)
     values = measured(stored, ds, header)
-    greys, said = _as_wished(values, ds, header)
-    notes += said
+    greys, remarks = _displayed(values, ds, header)
+    notes += remarks
     if greys is None or _shows_nothing(greys, padding):
         if greys is not None:
             notes.append("its window or VOI LUT shows nothing, and was not used")
@@ -80,7 +80,7 @@ def _remarks_on_use(ds: Dataset) -> list[str]:
     return remarks
 
 
-def _as_wished(values: Array, ds: Dataset, header: Header) -> tuple[Array | None, list[str]]:
+def _displayed(values: Array, ds: Dataset, header: Header) -> tuple[Array | None, list[str]]:
     """Greys by the VOI LUT, else by the window, else of 8 bits as they are; and remarks."""
     sequence = ds.get("VOILUTSequence")
     if sequence:

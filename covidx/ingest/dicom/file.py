@@ -44,7 +44,7 @@ LONGEST_TABLE = 1 << 16
 
 
 def has_preamble(start: bytes) -> bool:
-    """Whether a file starts as PS3.10 7.1 says, by its first bytes.
+    """Whether a file with the first bytes `start` begins as PS3.10 7.1 says.
 
     A bare data set may have the four letters there by chance, in a text.
     """
@@ -54,7 +54,7 @@ def has_preamble(start: bytes) -> bool:
 
 
 def may_be_bare(start: bytes) -> bool:
-    """Whether a file starts like a data set: group 0002 or 0008, then a VR or a short length."""
+    """Whether `start` is that of a data set: group 0002 or 0008, then a VR or a short length."""
     if len(start) < 8 or start[:2] not in (META_GROUP, b"\x08\x00", b"\x00\x08"):
         return False
     explicit = start[4:6].isalpha() and start[4:6].isupper()
@@ -70,6 +70,7 @@ def dicom_stream(stream: BinaryIO, start: bytes) -> BinaryIO:
     Parameters
     ----------
     stream : binary file
+        At any position; read from its beginning.
     start : bytes
         Its first `START_BYTES`.
     """
@@ -91,6 +92,7 @@ def read_dicom(path: Path | str, **options: Any) -> FileDataset:
     Parameters
     ----------
     path : Path or str
+        The file; it may be compressed, or lack its preamble.
     **options
         Of `pydicom.dcmread`, such as ``specific_tags``; with any, pixels are left as they are.
 

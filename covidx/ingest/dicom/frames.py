@@ -25,17 +25,17 @@ FRAME_TYPES = ("CTImageFrameTypeSequence", "MRImageFrameTypeSequence")
 
 
 def image_type_of(ds: Dataset, name: str = "ImageType") -> tuple[str, ...]:
-    """The values of ImageType or FrameType, in upper case."""
+    """The values of the attribute `name`, ImageType or FrameType, of `ds`, in upper case."""
     return tuple(v.strip().upper() for v in values(ds, name))
 
 
 def kernel_of(ds: Dataset) -> str:
-    """ConvolutionKernel in one line."""
+    """ConvolutionKernel of `ds` in one line."""
     return " ".join(v.strip() for v in values(ds, "ConvolutionKernel"))
 
 
 def frame_changes(ds: Dataset) -> Iterator[dict[str, Any]]:
-    """For each frame, the fields of a `Header` in which it differs from the whole object.
+    """For each frame of `ds`, the fields of a `Header` in which it differs from the object.
 
     Per-frame functional groups stand before shared ones (PS3.3 C.7.6.16.1.1). What a classic image
     says of one place (position, orientation, spacing) counts for no frame.

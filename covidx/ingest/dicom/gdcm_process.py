@@ -21,7 +21,7 @@ FAILED = (1 << 8 * SIZE_BYTES) - 1
 
 @dataclass(frozen=True)
 class Frame:
-    """What GDCM must be told of a frame: names as DICOM has them, sizes in pixels."""
+    """Description of a frame for GDCM: names as DICOM has them, sizes in pixels."""
 
     syntax: str
     photometric: str
@@ -35,7 +35,7 @@ class Frame:
 
 
 def decode_apart(stream: bytes, frame: Frame) -> bytes:
-    """Samples of one frame, little endian.
+    """Samples of one `frame`, little endian, decoded from `stream` by GDCM.
 
     Raises
     ------
@@ -44,7 +44,7 @@ def decode_apart(stream: bytes, frame: Frame) -> bytes:
     """
     process = _process(os.getpid())
     try:
-        return _asked(process, stream, frame)
+        return _request(process, stream, frame)
     except (OSError, EOFError) as error:
         process.kill()
         process.wait()
@@ -64,7 +64,7 @@ def _process(_: int) -> subprocess.Popen[bytes]:
     )
 
 
-def _asked(process: subprocess.Popen[bytes], stream: bytes, frame: Frame) -> bytes:
+def _request(process: subprocess.Popen[bytes], stream: bytes, frame: Frame) -> bytes:
     assert process.stdin is not None and process.stdout is not None
     for part in (json.dumps(asdict(frame)).encode(), stream):
         process.stdin.write(len(part).to_bytes(SIZE_BYTES, "big") + part)
@@ -124,8 +124,8 @@ def _serve(source: IO[bytes], answers: IO[bytes]) -> None:
         frame = Frame(**json.loads(source.read(int.from_bytes(size, "big"))))
         stream = source.read(int.from_bytes(source.read(SIZE_BYTES), "big"))
         result = _decoded(stream, frame)
-        told = FAILED if result is None else len(result)
-        answers.write(told.to_bytes(SIZE_BYTES, "big") + (result or b""))
+        size_sent = FAILED if result is None else len(result)
+        answers.write(size_sent.to_bytes(SIZE_BYTES, "big") + (result or b""))
         answers.flush()
 
 

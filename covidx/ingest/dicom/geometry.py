@@ -75,6 +75,11 @@ class StackGeometry:
 def slice_normal(orientation: Sequence[float]) -> FloatArray:
     """Unit normal of a plane: row direction x column direction (PS3.3 C.7.6.2.1.1).
 
+    Parameters
+    ----------
+    orientation : sequence of 6 floats
+        ImageOrientationPatient: direction cosines of a row, then of a column.
+
     Raises
     ------
     InvalidSeriesError

@@ -48,6 +48,7 @@ class Header:
     Attributes
     ----------
     path : str
+        The file.
     frame : int, optional
         0-based frame of a multi-frame object.
     position : tuple of 3 floats, optional
@@ -152,7 +153,7 @@ MODALITY_OF_CLASS = {
 
 
 def headers_of(ds: Dataset, path: Path) -> list[Header]:
-    """Read a data set into headers: one, or one a frame where there are functional groups.
+    """Headers of the data set `ds` of the file `path`: one, or one a frame of an enhanced image.
 
     A value that cannot be read counts as absent.
     """

@@ -34,12 +34,12 @@ EXTENDED_BITS = 12
 
 
 def is_available(uid: str) -> bool:
-    """Whether this plugin decodes a transfer syntax."""
+    """Whether this plugin decodes the transfer syntax `uid`."""
     return uid in DECODER_DEPENDENCIES
 
 
 def decode_frame(src: bytes, runner: DecodeRunner) -> bytes:
-    """One frame as samples of BitsAllocated bits, little endian.
+    """Decode one frame `src`, as `runner` describes it, to samples of BitsAllocated bits.
 
     Raises
     ------
@@ -52,7 +52,7 @@ def decode_frame(src: bytes, runner: DecodeRunner) -> bytes:
     # 12 bits allocated make GDCM take its 12-bit decoder at once, not after a complaint.
     stored = EXTENDED_BITS if extended else runner.bits_stored
     allocated = EXTENDED_BITS if extended else runner.bits_allocated
-    told = Frame(
+    description = Frame(
         syntax=str.__str__(runner.transfer_syntax),
         photometric=str(runner.photometric_interpretation),
         rows=runner.rows,
@@ -63,7 +63,7 @@ def decode_frame(src: bytes, runner: DecodeRunner) -> bytes:
         stored=stored,
         signed=runner.pixel_representation,
     )
-    return decode_apart(sound_stream(src, frame, size), told)
+    return decode_apart(sound_stream(src, frame, size), description)
 
 
 def sound_stream(src: bytes, frame: int, size: tuple[int, int, int]) -> bytes:
@@ -72,6 +72,7 @@ def sound_stream(src: bytes, frame: int, size: tuple[int, int, int]) -> bytes:
     Parameters
     ----------
     src : bytes
+        One frame of encapsulated pixels.
     frame : int
         Start-of-frame marker expected: 0xC1 for extended, 0xC3 for lossless.
     size : tuple of int
@@ -87,23 +88,23 @@ def sound_stream(src: bytes, frame: int, size: tuple[int, int, int]) -> bytes:
     ValueError
         Saying what is wrong.
     """
-    seen: list[int] = []
+    markers: list[int] = []
     kept = [bytes((0xFF, SOI))]
-    for marker, whole in _segments(src):
-        body = whole[4:]
+    for marker, segment in _segments(src):
+        body = segment[4:]
         if marker == DHT:
             _check_tables(body)
         elif marker == frame:
             _check_frame(body, frame, size)
         elif marker == SOS:
-            _check_scan(body[: int.from_bytes(whole[2:4], "big") - 2], frame)
+            _check_scan(body[: int.from_bytes(segment[2:4], "big") - 2], frame)
         elif marker == COM or marker in APPLICATIONS:
             continue
         elif marker not in (DQT, DRI, EOI):
             raise ValueError("the stream is of another kind")
-        seen.append(marker)
-        kept.append(whole)
-    if seen[-1:] != [EOI] or SOS not in seen or seen.count(frame) != 1:
+        markers.append(marker)
+        kept.append(segment)
+    if markers[-1:] != [EOI] or SOS not in markers or markers.count(frame) != 1:
         raise ValueError("the stream lacks a part, or has one twice")
     return b"".join(kept)
 
@@ -140,8 +141,8 @@ def _check_frame(body: bytes, frame: int, size: tuple[int, int, int]) -> None:
     if len(body) != 6 + 3 * samples:
         raise ValueError("the frame has other samples than the header says")
     bits = range(2, 17) if frame == LOSSLESS else (8, EXTENDED_BITS)
-    said = (int.from_bytes(body[1:3], "big"), int.from_bytes(body[3:5], "big"), body[5])
-    if body[0] not in bits or said != (rows, columns, samples):
+    stated = (int.from_bytes(body[1:3], "big"), int.from_bytes(body[3:5], "big"), body[5])
+    if body[0] not in bits or stated != (rows, columns, samples):
         raise ValueError("the frame is not of the size that the header gives")
     if any(factors != 0x11 for factors in body[7::3]):
         raise ValueError("the samples are not all of one size")

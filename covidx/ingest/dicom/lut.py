@@ -22,6 +22,7 @@ def looked_up(
     values : ndarray
         Whole numbers, or near to them: a table knows nothing between.
     item : Dataset
+        Item of a Modality or VOI LUT Sequence (PS3.3 C.11.1, C.11.2).
     little : bool
         Whether the file is little endian.
     signed : bool
@@ -42,7 +43,7 @@ def looked_up(
 
 
 def table_of(item: Dataset, little: bool) -> tuple[NDArray[np.uint16], int, int]:
-    """Entries, first value mapped and bits an entry.
+    """Entries, first value mapped and bits an entry of the LUT `item`, by its byte order `little`.
 
     Raises
     ------

@@ -49,7 +49,7 @@ class Picture:
 
 
 def content_id(instances: list[str], array: NDArray[Any]) -> str:
-    """Image id: the first 16 hex digits of a SHA-256 over sorted instance UIDs and pixel values."""
+    """Image id: 16 hex digits of a SHA-256 over the sorted UIDs `instances` and `array`."""
     digest = hashlib.sha256("\n".join(sorted(instances)).encode())
     digest.update(f"{array.dtype.str}{array.shape}".encode())
     for plane in planes(array):
@@ -58,7 +58,7 @@ def content_id(instances: list[str], array: NDArray[Any]) -> str:
 
 
 def read_stack(stack: Stack) -> Picture:
-    """Decode a CT or MR stack; tilted or uneven slices are brought onto an even grid.
+    """Decode a CT or MR `stack`; tilted or uneven slices are brought onto an even grid.
 
     Raises
     ------
@@ -93,7 +93,9 @@ def read_stack(stack: Stack) -> Picture:
         units, units_from = "unproven", SIGN_CONTRADICTED  # its rescale may be wrong as well
     geometry, geometry_from = _proof(stack.geometry)
     placed = _placed(array, stack.geometry, AIR_HU if units == "hu" else float(array.min()))
-    volume = Volume(placed.array, stack.head.modality, units, geometry, placed.affine, placed.how)
+    volume = Volume(
+        placed.array, stack.head.modality, units, geometry, placed.affine, placed.resampled
+    )
     notes = sorted(set(remarks)) + _remarks_on_planes(stack, chosen)
     if padded:
         notes.append(f"{padded} padded pixels were set to air")
@@ -186,9 +188,9 @@ def _by_place(stack: Stack) -> Iterator[tuple[int, list[Decoded], list[Header]]]
                 decoded.append((header, read_plane(header, dataset)))
             except InvalidSeriesError as error:
                 failed.append((header, error))
-        whole = {header.plane_id for header, _ in decoded if header.sop_uid}
+        readable = {header.plane_id for header, _ in decoded if header.sop_uid}
         for header, why in failed:
-            if header.plane_id not in whole:
+            if header.plane_id not in readable:
                 raise why
         yield index, decoded, [header for header, _ in failed]
 
@@ -205,11 +207,11 @@ def _proof(geometry: StackGeometry) -> tuple[Geometry, str]:
 
 @dataclass(frozen=True, eq=False)
 class Placed:
-    """Voxels on an even grid at right angles, and how they came onto it: empty if as measured."""
+    """Voxels on an even grid at right angles; `resampled` is empty if as measured."""
 
     array: NDArray[Any]
     affine: NDArray[np.float64]
-    how: str = ""
+    resampled: str = ""
 
 
 def _placed(array: NDArray[Any], geometry: StackGeometry, fill: float) -> Placed:
@@ -218,18 +220,18 @@ def _placed(array: NDArray[Any], geometry: StackGeometry, fill: float) -> Placed
     if geometry.uneven_mm:
         assert geometry.spacing_mm is not None
         heights = np.array(geometry.uneven_mm) / geometry.spacing_mm
-    how = []
+    steps = []
     if geometry.tilt_deg:
         array, affine = unsheared(array, affine, heights, fill)
-        how.append(f"tilt of {geometry.tilt_deg:.1f} deg corrected by shear")
+        steps.append(f"tilt of {geometry.tilt_deg:.1f} deg corrected by shear")
     if geometry.uneven_mm:
         array, affine = evenly(array, affine, heights)
-        how.append(f"{len(array)} slices interpolated from {count}")
-    return Placed(array, affine, "; ".join(how))
+        steps.append(f"{len(array)} slices interpolated from {count}")
+    return Placed(array, affine, "; ".join(steps))
 
 
 def read_radiograph_file(header: Header) -> Picture:
-    """Decode a CR or DX image to display greys.
+    """Decode the CR or DX image of `header` to display greys.
 
     Raises
     ------

@@ -45,11 +45,11 @@ class Plane:
 
 
 def read_plane(header: Header, ds: Dataset) -> Plane:
-    """Decode one plane of a CT or MR series and apply its own rescale (PS3.3 C.11.1.1.2).
+    """Decode the plane of `header` in `ds`, of CT or MR, with its own rescale (PS3.3 C.11.1.1.2).
 
     Padding of a CT (PS3.3 C.7.5.1.1.2) becomes air, unless it maps into the range of tissue, where
-    it cannot be told from a measurement; so does one value alone above what a CT measures, declared
-    or not. MONOCHROME1 says how values are shown, not what they are.
+    it cannot be distinguished from a measurement; so does one value alone above what a CT measures,
+    declared or not. MONOCHROME1 says how values are shown, not what they are.
 
     Raises
     ------
@@ -89,7 +89,7 @@ def _impossible(values: NDArray[Any]) -> NDArray[np.bool_] | None:
 
 
 def remarks_on(ds: Dataset, stored: NDArray[Any]) -> tuple[str, ...]:
-    """What a reader of the receipt should know of the pixels, by their data set and words."""
+    """Notes for the receipt on pixels, by their data set `ds` and their words `stored`."""
     remarks = []
     if exceeds_bits_stored(ds, stored):
         remarks.append("values have more bits than BitsStored says, and were kept")
@@ -103,7 +103,7 @@ def remarks_on(ds: Dataset, stored: NDArray[Any]) -> tuple[str, ...]:
 
 
 def padding_of(ds: Dataset, stored: NDArray[Any]) -> NDArray[np.bool_] | None:
-    """Which stored words are padding, not measurements; None where the image declares none."""
+    """Which words of `stored` are padding, not measurements; None where `ds` declares none."""
     value = ds.get("PixelPaddingValue")
     if not isinstance(value, int) or stored.dtype.kind not in "iu":
         return None
@@ -122,6 +122,15 @@ def padding_of(ds: Dataset, stored: NDArray[Any]) -> NDArray[np.bool_] | None:
 
 def measured(stored: NDArray[Any], ds: Dataset, header: Header) -> NDArray[Any]:
     """Stored values through the modality LUT or the plane's rescale (PS3.3 C.11.1).
+
+    Parameters
+    ----------
+    stored : ndarray
+        Decoded words of the pixels.
+    ds : Dataset
+        The image's data set.
+    header : Header
+        Its header, with the plane's own slope and intercept.
 
     Raises
     ------
@@ -152,7 +161,7 @@ def measured(stored: NDArray[Any], ds: Dataset, header: Header) -> NDArray[Any]:
 
 
 def may_be_negative(ds: Dataset, header: Header) -> bool:
-    """Whether what `measured` gives of a radiograph may lie below 0, by its header alone.
+    """Whether `measured` may give a radiograph values below 0, by its `ds` and `header` alone.
 
     On it depends the sign of the first value that a VOI LUT maps (PS3.3 C.11.2.1.1), which implicit
     VR cannot tell.

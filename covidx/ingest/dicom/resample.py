@@ -27,6 +27,7 @@ def unsheared(
     Parameters
     ----------
     array : ndarray, shape (slices, rows, columns)
+        Voxels as measured; slices that are sheared against each other.
     affine : ndarray, shape (4, 4)
         (column, row, slice) to mm; its third column may have any direction.
     heights : ndarray, shape (slices,)
@@ -112,6 +113,7 @@ def evenly(
     Parameters
     ----------
     array : ndarray, shape (slices, rows, columns)
+        Voxels as measured, in slices at uneven distances.
     affine : ndarray, shape (4, 4)
         Its third column is the even step that is wanted.
     heights : ndarray, shape (slices,)

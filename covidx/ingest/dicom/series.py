@@ -85,6 +85,7 @@ def sort_headers(headers: Iterable[Header], *, resample: bool = False) -> Sorted
     Parameters
     ----------
     headers : iterable of Header
+        Planes of one source, in any order.
     resample : bool
         Keep stacks with missing or uneven slices, to be interpolated.
     """

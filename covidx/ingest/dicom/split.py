@@ -51,7 +51,7 @@ LEAST_SLICES = 3
 
 
 class Piece(NamedTuple):
-    """Which piece a part is, where a series was split by an attribute; its value is not told."""
+    """Which piece a part is, where a series was split by an attribute; without its value."""
 
     name: str
     number: int
@@ -68,6 +68,7 @@ class Part:
     Attributes
     ----------
     planes : list of Header
+        Its planes, in no order.
     pieces : tuple of Piece
         What it is among the parts of its series, such as ``acquisition 2 of 4``.
     """
@@ -77,7 +78,7 @@ class Part:
 
 
 def split(series: Sequence[Header]) -> list[Part]:
-    """Split a series into parts of one grid, reconstruction, echo and, where need be, time."""
+    """Split a `series` into parts of one grid, reconstruction, echo and, where need be, time."""
     parts = _grids(series)
     for name, key in ALWAYS:
         parts = [piece for part in parts for piece in _pieces(part, name, key)]

@@ -35,6 +35,7 @@ def peaks_of(array: NDArray[Any]) -> Peaks:
     Parameters
     ----------
     array : ndarray, shape (slices, rows, columns)
+        Values of a CT in unknown units.
     """
     step, size = max(1, array.size // SAMPLE), array[0].size
     each = [
@@ -51,7 +52,7 @@ def peaks_of(array: NDArray[Any]) -> Peaks:
 
 
 def looks_like_hu(array: NDArray[Any]) -> bool:
-    """Whether both air (or aerated lung) and soft tissue show where HU puts them, and no more.
+    """Whether air (or aerated lung) and soft tissue of `array` lie where HU has them.
 
     Stored values without their rescale, display greys and MR fail: they have no negative air.
     """
@@ -61,7 +62,7 @@ def looks_like_hu(array: NDArray[Any]) -> bool:
 
 
 def ct_units(array: NDArray[Any], rescale_type: str) -> tuple[Units, str]:
-    """Units of rescaled CT values, and what they rest on.
+    """Units of rescaled CT values `array` by their `rescale_type`, and the evidence in words.
 
     RescaleType is required where the output is not HU (PS3.3 C.8.2.1, type 1C), so that its
     absence means HU; since many files break that rule, the values must bear it out. Where it says
@@ -72,10 +73,10 @@ def ct_units(array: NDArray[Any], rescale_type: str) -> tuple[Units, str]:
         return _named_hu(peaks_of(array))
     if name and name not in HU_NAMES:
         return "unproven", f"RescaleType is not HU but {name[:16]}"
-    said = "RescaleType is a name for HU" if name else "RescaleType is absent, which means HU"
+    note = "RescaleType is a name for HU" if name else "RescaleType is absent, which means HU"
     if looks_like_hu(array):
-        return "hu", f"{said}, and air and soft tissue lie where HU puts them"
-    return "unproven", f"{said}, but air or soft tissue do not lie where HU puts them"
+        return "hu", f"{note}, and air and soft tissue lie where HU puts them"
+    return "unproven", f"{note}, but air or soft tissue do not lie where HU puts them"
 
 
 def _named_hu(peaks: Peaks) -> tuple[Units, str]:
@@ -93,19 +94,28 @@ def _named_hu(peaks: Peaks) -> tuple[Units, str]:
 def found_units(
     array: NDArray[Any], modality: str | None, units: Units | None
 ) -> tuple[str, Units, str]:
-    """Modality and units of values that came without them, and what they rest on.
+    """Modality and units of values that came without them, and the evidence for them in words.
 
     What is given is taken; else values with peaks where HU have air and tissue are taken for a CT
     in HU, others for something unproven.
+
+    Parameters
+    ----------
+    array : ndarray, shape (slices, rows, columns)
+        The values.
+    modality : str, optional
+        Of the image, where it is known.
+    units : str, optional
+        Of the values, where they are known.
     """
     if units is not None:
         return modality or "OT", units, "given"
     plausible = looks_like_hu(array) and modality in (None, "CT")
-    found = "lie" if plausible else "do not lie"
-    how = f"nothing names a unit; air and soft tissue {found} where HU puts them"
+    where = "lie" if plausible else "do not lie"
+    reason = f"nothing names a unit; air and soft tissue {where} where HU puts them"
     if modality not in (None, "CT"):
-        how = f"nothing names a unit, and {modality} has none"
-    return modality or ("CT" if plausible else "OT"), "hu" if plausible else "unproven", how
+        reason = f"nothing names a unit, and {modality} has none"
+    return modality or ("CT" if plausible else "OT"), "hu" if plausible else "unproven", reason
 
 
 EXACT_FLOAT = 1 << 24
@@ -113,7 +123,7 @@ EXACT_FLOAT = 1 << 24
 
 
 def compact(array: NDArray[Any]) -> NDArray[Any]:
-    """The same values as int16 where that loses nothing, else as 32-bit float.
+    """The values of `array` as int16 where that loses nothing, else as 32-bit float.
 
     Whole numbers that 32-bit float would round stay whole, as int32.
     """
@@ -122,9 +132,9 @@ def compact(array: NDArray[Any]) -> NDArray[Any]:
     low, high = array.min(), array.max()
     limits = np.iinfo(np.int16)
     if limits.min <= low and high <= limits.max:
-        whole = array.astype(np.int16)
-        if array.dtype.kind in "iu" or np.array_equal(whole, array):
-            return whole
+        integers = array.astype(np.int16)
+        if array.dtype.kind in "iu" or np.array_equal(integers, array):
+            return integers
     if array.dtype.kind in "iu" and (low < -EXACT_FLOAT or high > EXACT_FLOAT):
         wide = np.iinfo(np.int32)
         if wide.min <= low and high <= wide.max:

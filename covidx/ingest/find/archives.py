@@ -20,7 +20,7 @@ from typing import Any, BinaryIO, cast
 from covidx.errors import InvalidInputError
 from covidx.ingest.compressed import decompressor_of
 from covidx.ingest.find.formats import START_BYTES, is_zip
-from covidx.ingest.find.scan import Found
+from covidx.ingest.find.scan import ScannedFile
 from covidx.ingest.find.scratch import is_full, scratch_full
 
 GIB = 2**30
@@ -53,7 +53,7 @@ class Unpacked:
     """The files that an archive gave, and what it did not give."""
 
     members: tuple[Path, ...]
-    others: tuple[Found, ...]
+    others: tuple[ScannedFile, ...]
 
 
 @dataclass(frozen=True)
@@ -70,6 +70,15 @@ def unpack(path: Path, root: Path, scratch: Path) -> Unpacked:
     """Unpack an archive below `scratch`, at its place below `root`.
 
     An archive that is damaged or beyond the limits gives nothing but its own entry.
+
+    Parameters
+    ----------
+    path : Path
+        The archive.
+    root : Path
+        The source, in which it lies.
+    scratch : Path
+        Private folder for what is unpacked.
 
     Raises
     ------
@@ -88,14 +97,14 @@ def unpack(path: Path, root: Path, scratch: Path) -> Unpacked:
         code, reason = "ARCHIVE_DAMAGED", f"This archive cannot be read ({type(error).__name__})."
         if isinstance(error, InvalidInputError):
             code, reason = error.code, error.reason
-        return Unpacked((), (Found(str(path), "none", error=(code, reason)),))
+        return Unpacked((), (ScannedFile(str(path), "none", error=(code, reason)),))
 
 
 def _unzip(path: Path, folder: Path) -> Unpacked:
     with zipfile.ZipFile(path) as archive:
         infos = [info for info in archive.infolist() if not info.is_dir()]
         if any(info.filename in DOCUMENT_MARKS for info in infos):
-            return Unpacked((), (Found(str(path), "none"),))
+            return Unpacked((), (ScannedFile(str(path), "none"),))
         members = [_zip_member(info) for info in infos]
         _check_limits(members, path)
         return _write_all(members, archive.open, path, folder)
@@ -196,15 +205,15 @@ def _too_large(what: str, actual: object, most: int) -> InvalidInputError:
 
 def _write_all(members: Sequence[_Member], opener: Opener, path: Path, folder: Path) -> Unpacked:
     written: list[Path] = []
-    others: list[Found] = []
+    others: list[ScannedFile] = []
     for place, member in _places(members, folder):
         why_not = member.why_not or _write(member, opener, place)
         if why_not is None:
             written.append(place)
         else:
-            others.append(Found(str(place), "none", error=why_not))
+            others.append(ScannedFile(str(place), "none", error=why_not))
     if not members:
-        others.append(Found(str(path), "none", aside=EMPTY))
+        others.append(ScannedFile(str(path), "none", aside=EMPTY))
     return Unpacked(tuple(written), tuple(others))
 
 

@@ -18,7 +18,7 @@ Named = tuple[str, str]
 
 
 def named_files(path: Path) -> tuple[Named, ...]:
-    """Every file that a DICOMDIR names (ReferencedFileID, PS3.3 F.3.2.2)."""
+    """Every file that the DICOMDIR at `path` names (ReferencedFileID, PS3.3 F.3.2.2)."""
     records = read_dicom(path, specific_tags=[RECORDS]).get(RECORDS) or []
     return tuple(_named(record) for record in records if "ReferencedFileID" in record)
 

@@ -69,7 +69,7 @@ def format_of(start: bytes, path: Path) -> Format:
 
 
 def why_not_read(start: bytes) -> tuple[str, str] | None:
-    """Code and reason where a file is an image, or may hold some, in a format that is not read."""
+    """Code and reason if a file that begins with `start` is of an image format that is not read."""
     for place, magic, what, remedy in UNREAD:
         if start.startswith(magic, place):
             return "FORMAT_UNSUPPORTED", f"This is {what}, which is not read; {remedy}."
@@ -77,7 +77,7 @@ def why_not_read(start: bytes) -> tuple[str, str] | None:
 
 
 def is_zip(start: bytes) -> bool:
-    """Whether a file starts as a ZIP archive."""
+    """Whether a file with the first bytes `start` is a ZIP archive."""
     return start.startswith(ZIP_STARTS)
 
 

@@ -38,7 +38,7 @@ NO_FILE = ("NOT_A_FILE", "A pipe, a socket or a device, and no file.")
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class ScannedFile:
     """What one file turned out to be.
 
     `headers` is filled for DICOM; `error` holds (code, reason) where the file is of a known
@@ -92,8 +92,8 @@ def find_files(source: Path) -> list[Path]:
     """Every file at or below `source`, at any depth, in a fixed order.
 
     Links to files are followed, links to folders are not. What keeps files from being seen is
-    listed as well, for `look_at` to refuse: a link that leads nowhere, a link to a folder outside
-    of the source, a folder that may not be opened.
+    listed as well, for `scan_files` to refuse: a link that leads nowhere, a link to a folder
+    outside of the source, a folder that may not be opened.
 
     Raises
     ------
@@ -116,36 +116,38 @@ def _walk(source: Path) -> Iterator[Path]:
     yield from (Path(error.filename) for error in closed)
 
 
-def look_at(paths: Sequence[Path]) -> list[Found]:
-    """Tell what each file is, reading no pixels. A broken file is an entry, never an exception."""
+def scan_files(paths: Sequence[Path]) -> list[ScannedFile]:
+    """Format and headers of each file of `paths`; a broken file is an entry, never an exception."""
     with quiet():
-        return [_look_at_one(path) for path in paths]
+        return [_scan_file(path) for path in paths]
 
 
-def _look_at_one(path: Path) -> Found:
+def _scan_file(path: Path) -> ScannedFile:
     try:
         mode = path.stat().st_mode  # of what a link leads to
         if stat.S_ISDIR(mode):
-            return Found(str(path), "none", error=LINK if path.is_symlink() else CLOSED)
+            return ScannedFile(str(path), "none", error=LINK if path.is_symlink() else CLOSED)
         if not stat.S_ISREG(mode):
-            return Found(str(path), "none", aside=NO_FILE)
+            return ScannedFile(str(path), "none", aside=NO_FILE)
         with path.open("rb") as stream:
             start = stream.read(START_BYTES)
             kind = format_of(start, path)
             if kind != "dicom":
                 unknown = kind in ("binary", "none")
-                return Found(str(path), kind, error=why_not_read(start) if unknown else None)
+                return ScannedFile(str(path), kind, error=why_not_read(start) if unknown else None)
             preamble = has_preamble(start) or start.startswith(PREFIX)
             return _read_headers(dicom_stream(stream, start), path, preamble)
     except CovidxError as error:
-        return Found(str(path), "dicom", error=(error.code, error.message))
+        return ScannedFile(str(path), "dicom", error=(error.code, error.message))
     except OSError as error:
         reason = f"The file cannot be opened: {error.strerror or 'input or output error'}."
         gone = isinstance(error, FileNotFoundError) and path.is_symlink()
-        return Found(str(path), "none", error=DANGLING if gone else ("FILE_UNREADABLE", reason))
+        return ScannedFile(
+            str(path), "none", error=DANGLING if gone else ("FILE_UNREADABLE", reason)
+        )
 
 
-def _read_headers(stream: BinaryIO, path: Path, preamble: bool) -> Found:
+def _read_headers(stream: BinaryIO, path: Path, preamble: bool) -> ScannedFile:
     try:
         ds = dcmread(stream, stop_before_pixels=True, force=not preamble)
         headers = tuple(headers_of(ds, path))
@@ -153,7 +155,7 @@ def _read_headers(stream: BinaryIO, path: Path, preamble: bool) -> Found:
         named = named_files(path) if directory else ()
     except Exception as error:  # a mutated file makes pydicom raise nearly anything
         if not preamble:
-            return Found(str(path), "none")
+            return ScannedFile(str(path), "none")
         raise InvalidInputError(
             "HEADER_UNREADABLE", f"The DICOM header cannot be read ({type(error).__name__})."
         ) from error
@@ -161,7 +163,7 @@ def _read_headers(stream: BinaryIO, path: Path, preamble: bool) -> Found:
     if first is None:
         raise InvalidInputError("MULTIFRAME_UNSUPPORTED", "A multi-frame object without frames.")
     if not preamble and not (first.sop_class or first.series_uid or first.modality):
-        return Found(str(path), "none")
+        return ScannedFile(str(path), "none")
     if first.rows and not _has_pixels(stream, ds):
         raise InvalidInputError(
             "PIXELS_ABSENT", "The image ends before its pixels; the file may be truncated."
@@ -170,7 +172,7 @@ def _read_headers(stream: BinaryIO, path: Path, preamble: bool) -> Found:
         raise InvalidInputError(
             "HEADER_INCOMPLETE", "An image without a size, or no image; the file may be truncated."
         )
-    return Found(str(path), "dicom", headers, named=named)
+    return ScannedFile(str(path), "dicom", headers, named=named)
 
 
 def _has_pixels(stream: BinaryIO, ds: Dataset) -> bool:
@@ -183,7 +185,7 @@ def _has_pixels(stream: BinaryIO, ds: Dataset) -> bool:
 
 
 def check_apart(source: Path, out: Path) -> None:
-    """Refuse an output that a next run would read as input.
+    """Refuse an output `out` inside `source`, which the next run would read as input.
 
     Raises
     ------

@@ -60,12 +60,12 @@ def _sweep() -> None:
 
 
 def is_full(error: OSError) -> bool:
-    """Whether a disk has no room left."""
+    """Whether `error` says that a disk has no room left."""
     return error.errno in (errno.ENOSPC, errno.EDQUOT)
 
 
 def scratch_full(error: OSError, folder: Path) -> StoreError:
-    """What is raised then."""
+    """The refusal for unpacked files whose disk is full: by the system's `error`, in `folder`."""
     return StoreError(
         "SCRATCH_FULL",
         "There is no room to unpack an archive.",

@@ -1,4 +1,4 @@
-"""Every file of a source looked at, and every archive among them looked into."""
+"""Scans every file of a source, and the members of every archive among them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 
 from covidx.ingest.context import Context
 from covidx.ingest.find.archives import unpack
-from covidx.ingest.find.scan import Found, Progress, look_at
+from covidx.ingest.find.scan import Progress, ScannedFile, scan_files
 from covidx.ingest.find.scratch import Scratch
 from covidx.ingest.pool import FEW_FILES, Team, team_of
 
@@ -25,9 +25,9 @@ DAMAGED = (
 
 @dataclass(frozen=True, eq=False)
 class Searched:
-    """What was found; members of archives lie in `scratch`, and are there as long as it is."""
+    """Every file of a source by format; members of archives lie in `scratch` until it is closed."""
 
-    found: list[Found]
+    files: list[ScannedFile]
     context: Context
     scratch: Scratch | None = None
 
@@ -39,14 +39,25 @@ class Searched:
     @property
     def paths(self) -> list[str]:
         """Every file seen: of an archive that was looked into, its members."""
-        return [file.path for file in self.found]
+        return [file.path for file in self.files]
 
 
 @contextmanager
 def searching(
     files: Sequence[Path], context: Context, workers: int | None, progress: Progress | None
 ) -> Iterator[tuple[Searched, Team]]:
-    """Search; give what was found and the team for the work on it; then remove what was unpacked.
+    """Scan files; yield them with the team for the work on them; then remove what was unpacked.
+
+    Parameters
+    ----------
+    files : sequence of Path
+        Files of the source.
+    context : Context
+        What all jobs share.
+    workers : int, optional
+        Processes; by default all cores, or this one alone for few files.
+    progress : callable, optional
+        Called with (step, done, total).
 
     Raises
     ------
@@ -57,46 +68,57 @@ def searching(
         team = stack.enter_context(team_of(workers, len(files)))
         searched = stack.enter_context(closing(search(files, context, team, progress)))
         if workers is None and len(files) <= FEW_FILES:  # archives may hold more
-            team = stack.enter_context(team_of(workers, len(searched.found)))
+            team = stack.enter_context(team_of(workers, len(searched.files)))
         yield searched, team
 
 
 def search(
     files: Sequence[Path], context: Context, team: Team, progress: Progress | None = None
 ) -> Searched:
-    """Tell what each file is, and unpack archives to look at their members.
+    """Scan files, and unpack the archives among them to scan their members.
+
+    Parameters
+    ----------
+    files : sequence of Path
+        Files of the source.
+    context : Context
+        What all jobs share.
+    team : Team
+        Maps over the files.
+    progress : callable, optional
+        Called with (step, done, total).
 
     Raises
     ------
     StoreError
         ``SCRATCH_FULL``.
     """
-    found = _scan(files, team, progress)
-    archives = [Path(file.path) for file in found if file.format == "archive"]
+    scanned = _scan(files, team, progress)
+    archives = [Path(file.path) for file in scanned if file.format == "archive"]
     if not archives:
-        return Searched(_with_damaged(found), context)
+        return Searched(_with_damaged(scanned), context)
     scratch = Scratch()
     context = replace(context, scratch=scratch.path)
-    found = [file for file in found if file.format != "archive"]
+    scanned = [file for file in scanned if file.format != "archive"]
     try:
-        found += _look_into(archives, context, team, progress)
+        scanned += _look_into(archives, context, team, progress)
     except BaseException:
         scratch.close()
         raise
-    return Searched(_with_damaged(found), context, scratch)
+    return Searched(_with_damaged(scanned), context, scratch)
 
 
-def _with_damaged(found: Sequence[Found]) -> list[Found]:
+def _with_damaged(scanned: Sequence[ScannedFile]) -> list[ScannedFile]:
     """Refuse files that are named as images are, and are none: empty, zeroed or cut off.
 
     Files without a telling extension count as such where DICOM files are named alike: bytes in the
     same source, empty files in the same folder.
     """
-    images = [Path(file.path) for file in found if file.format == "dicom"]
+    images = [Path(file.path) for file in scanned if file.format == "dicom"]
     kin = {_suffix(path) for path in images} | IMAGE_SUFFIXES
     beside = {(path.parent, _suffix(path)) for path in images}
 
-    def is_damaged(file: Found) -> bool:
+    def is_damaged(file: ScannedFile) -> bool:
         path, suffix = Path(file.path), _suffix(Path(file.path))
         if file.error or file.aside or path.name.startswith("."):  # such as .DS_Store, ._name.dcm
             return False
@@ -107,7 +129,7 @@ def _with_damaged(found: Sequence[Found]) -> list[Found]:
     unread = ("binary", "empty", "none")
     return [
         replace(file, error=DAMAGED) if file.format in unread and is_damaged(file) else file
-        for file in found
+        for file in scanned
     ]
 
 
@@ -119,25 +141,25 @@ def _suffix(path: Path) -> str:
 
 def _look_into(
     archives: Sequence[Path], context: Context, team: Team, progress: Progress | None
-) -> list[Found]:
+) -> list[ScannedFile]:
     """What the archives hold."""
     assert context.scratch is not None
-    found: list[Found] = []
+    scanned: list[ScannedFile] = []
     members: list[Path] = []
     open_one = partial(unpack, root=context.root, scratch=context.scratch)
     for done, unpacked in enumerate(team(open_one, archives), start=1):
-        found += unpacked.others
+        scanned += unpacked.others
         members += unpacked.members
         if progress is not None:
             progress("unpack", done, len(archives))
-    return found + _scan(members, team, progress)
+    return scanned + _scan(members, team, progress)
 
 
-def _scan(files: Sequence[Path], team: Team, progress: Progress | None) -> list[Found]:
+def _scan(files: Sequence[Path], team: Team, progress: Progress | None) -> list[ScannedFile]:
     parts = [files[i : i + SCAN_CHUNK] for i in range(0, len(files), SCAN_CHUNK)]
-    found: list[Found] = []
-    for part in team(look_at, parts):
-        found += part
+    scanned: list[ScannedFile] = []
+    for part in team(scan_files, parts):
+        scanned += part
         if progress is not None:
-            progress("scan", len(found), len(files))
-    return found
+            progress("scan", len(scanned), len(files))
+    return scanned

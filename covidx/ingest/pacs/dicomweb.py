@@ -1,4 +1,4 @@
-"""One DICOMweb server (PS3.18): who asks, how patiently, and what a failure is called.
+"""One DICOMweb server (PS3.18): login, retries and the codes of failures.
 
 Errors quote neither the server's words nor the address asked, since a query holds a patient id.
 """
@@ -69,7 +69,7 @@ class Server:
 
     @classmethod
     def from_environment(cls, url: str | None = None) -> Server:
-        """Take who asks, and the address if it is not given, from the environment.
+        """Take the login, and the address unless `url` is given, from the environment.
 
         ``COVIDX_PACS_URL``; ``COVIDX_PACS_USER`` with ``COVIDX_PACS_PASSWORD``, or
         ``COVIDX_PACS_TOKEN`` (sent as a bearer token). ``REQUESTS_CA_BUNDLE`` names the
@@ -104,7 +104,12 @@ class Server:
         return cls(url)
 
     def ask(self, call: Callable[[DICOMwebClient], T]) -> T:
-        """Put a request, and put it again where another try may help.
+        """Send a request, and send it again where another try may help.
+
+        Parameters
+        ----------
+        call : callable
+            The request, as a function of the client.
 
         Raises
         ------

@@ -52,6 +52,7 @@ def fetch_studies(
     Parameters
     ----------
     server : Server
+        The PACS.
     studies : sequence of str
         Study Instance UIDs.
     out : Path
@@ -119,21 +120,21 @@ class _Run:
                 ]
             )
 
-        found: list[Instance] = []
+        instances: list[Instance] = []
         try:
             self._go_on()
-            found += pages(page)
-            if not found:
+            instances += pages(page)
+            if not instances:
                 raise PacsError("PACS_NOT_FOUND", "The PACS lists no instance of this study.")
-            self._check_number(study, len(found))
+            self._check_number(study, len(instances))
         except PacsError as error:
-            found.append(self._failed(Instance(study), error))
-        return found
+            instances.append(self._failed(Instance(study), error))
+        return instances
 
     def _check_number(self, study: str, listed: int) -> None:
         """Refuse to take a part of a study for the whole: some servers cut a long list."""
         name = "NumberOfStudyRelatedInstances"
-        said = self._server.ask(
+        stated = self._server.ask(
             lambda client: [
                 integer_of(dataset_of(item, [name]), name)
                 for item in client.search_for_studies(
@@ -141,11 +142,11 @@ class _Run:
                 )
             ]
         )
-        if said and said[0] is not None and said[0] > listed:
+        if stated and stated[0] is not None and stated[0] > listed:
             raise PacsError(
                 "PACS_LIST_SHORT",
                 "The PACS lists fewer instances of this study than it says it has.",
-                expected=said[0],
+                expected=stated[0],
                 actual=listed,
             )
 
@@ -193,7 +194,7 @@ def _retrieve(client: DICOMwebClient, wanted: Instance) -> bytes:
     """
     ds = client.retrieve_instance(*astuple(wanted))
     if tuple(text_of(ds, name) for name in UIDS) != astuple(wanted):
-        raise PacsError("PACS_BROKEN_ANSWER", "The PACS sent another instance than was asked for.")
+        raise PacsError("PACS_BROKEN_ANSWER", "The PACS sent another instance than was requested.")
     stream = BytesIO()
     ds.save_as(stream, enforce_file_format=False)
     return stream.getvalue()

@@ -61,12 +61,22 @@ class FetchResult:
 
 
 def row_of(wanted: Instance, state: State, code: str = "", reason: str = "") -> Fetched:
-    """The row of an instance."""
+    """The row of an instance.
+
+    Parameters
+    ----------
+    wanted : Instance
+        By its UIDs.
+    state : str
+        What became of it.
+    code, reason : str
+        Of a failure; else empty.
+    """
     return Fetched(wanted.study_uid, wanted.series_uid, wanted.sop_uid, state, code, reason)
 
 
 def read_account(out: Path) -> pd.DataFrame:
-    """The account of earlier runs."""
+    """The account in the folder `out` of earlier runs; empty where there is none."""
     path = out / ACCOUNT_NAME
     if not path.is_file():
         return pd.DataFrame(columns=COLUMNS)
@@ -84,7 +94,17 @@ def read_account(out: Path) -> pd.DataFrame:
 
 
 def write_account(rows: Sequence[Fetched], earlier: pd.DataFrame, out: Path) -> None:
-    """Write the account: of a study that was listed again the new rows alone, else both."""
+    """Write the account: of a study that was listed again the new rows alone, else both.
+
+    Parameters
+    ----------
+    rows : sequence of Fetched
+        Of this run.
+    earlier : DataFrame
+        From `read_account`.
+    out : Path
+        Folder of the fetch.
+    """
     now = pd.DataFrame([astuple(row) for row in rows], columns=COLUMNS)
     listed = now.loc[now["sop_uid"] != "", "study_uid"]
     before = earlier[~earlier["study_uid"].isin(listed)].fillna("")

@@ -1,4 +1,4 @@
-"""Finding studies in a PACS by QIDO-RS (PS3.18 10.6): what is asked, and what is shown of it."""
+"""Finding studies in a PACS by QIDO-RS (PS3.18 10.6): the query, and what a result shows."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ STUDY_FIELDS = (
 
 @dataclass(frozen=True)
 class StudyQuery:
-    """What is asked for; `*` and `?` match any characters and any one (PS3.4 C.2.2.2.4).
+    """The query; `*` and `?` match any characters and any one (PS3.4 C.2.2.2.4).
 
     Attributes
     ----------
@@ -73,19 +73,19 @@ class StudyQuery:
     def filters(self) -> dict[str, str]:
         """The query by keyword, as QIDO-RS takes it."""
         days = [day.strftime("%Y%m%d") if day else "" for day in (self.since, self.until)]
-        asked = {
+        filters = {
             "PatientID": self.patient_id,
             "AccessionNumber": self.accession,
             "StudyDate": "-".join(days) if any(days) else None,
             "ModalitiesInStudy": self.modality,
             "StudyDescription": self.description,
         }
-        return {name: value for name, value in asked.items() if value}
+        return {name: value for name, value in filters.items() if value}
 
 
 @dataclass(frozen=True)
 class FoundStudy:
-    """A study in a PACS. `patient_id` is the original one, and for the asker's eyes only."""
+    """A study in a PACS. `patient_id` is the original one, and for the terminal only."""
 
     study_uid: str
     date: str
@@ -97,7 +97,7 @@ class FoundStudy:
 
 
 def find_studies(server: Server, query: StudyQuery) -> list[FoundStudy]:
-    """Studies that fit, by date.
+    """Studies of `server` that fit `query`, by date.
 
     Raises
     ------
@@ -120,23 +120,23 @@ def find_studies(server: Server, query: StudyQuery) -> list[FoundStudy]:
 
 
 def pages(page: Callable[[int], list[T]]) -> list[T]:
-    """Every result once: a server may give them in part, or know no offset and give all again.
+    """All results of `page`, a function of the offset, each of them once.
 
     No limit is set: with one, Orthanc 1.10 loses results from the second page on.
     """
-    found: dict[T, None] = {}
+    results: dict[T, None] = {}
     offset = 0
     while True:
-        results = page(offset)
-        offset += len(results)
-        before = len(found)
-        found |= dict.fromkeys(results)
-        if len(found) == before:
-            return list(found)
+        batch = page(offset)
+        offset += len(batch)
+        before = len(results)
+        results |= dict.fromkeys(batch)
+        if len(results) == before:
+            return list(results)
 
 
 def dataset_of(item: dict[str, Any], names: Sequence[str]) -> Dataset:
-    """Some attributes of a result in DICOM JSON (PS3.18 F.2)."""
+    """The attributes `names` of a result `item` in DICOM JSON (PS3.18 F.2)."""
     tags = [f"{tag_for_keyword(name):08X}" for name in names]
     return Dataset.from_json({tag: item[tag] for tag in tags if tag in item})
 
@@ -154,7 +154,7 @@ def _study(ds: Dataset) -> FoundStudy:
 
 
 def checked_uid(ds: Dataset, name: str) -> str:
-    """A UID that a server sent, which will be part of a path.
+    """The UID `name` of `ds` that a server sent, which will be part of a path.
 
     Raises
     ------
@@ -168,7 +168,7 @@ def checked_uid(ds: Dataset, name: str) -> str:
 
 
 def is_uid(text: str) -> bool:
-    """Whether a text is a UID by its characters and length (PS3.5 9.1)."""
+    """Whether `text` is a UID by its characters and length (PS3.5 9.1)."""
     return len(text) <= LONGEST_UID and UID.fullmatch(text) is not None
 
 

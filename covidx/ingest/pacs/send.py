@@ -39,7 +39,9 @@ def send_files(
     Parameters
     ----------
     server : Server
+        The PACS.
     paths : sequence of Path
+        DICOM files.
     progress : callable, optional
         Called with (files done, files in all).
 

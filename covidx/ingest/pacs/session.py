@@ -18,6 +18,7 @@ class Session(requests.Session):
     """Sends what may stand in a query as it is: Orthanc 1.10 decodes no percent signs."""
 
     def prepare_request(self, request: requests.Request) -> requests.PreparedRequest:
+        """The prepared `request`, with the characters of `IN_QUERY` as they are."""
         prepared = super().prepare_request(request)
         path, mark, query = (prepared.url or "").partition("?")
         for plain in IN_QUERY:
@@ -38,7 +39,7 @@ class Bearer(AuthBase):
 
 
 def check_whole(response: requests.Response, **_: Any) -> None:
-    """Refuse an answer that was cut and does not show it: dicomweb-client hands it on."""
+    """Refuse a `response` that was cut short; the hook's options `_` are not used."""
     kind, headers = response.headers.get("Content-Type", ""), response.headers
     if not response.ok:
         return
