@@ -49,7 +49,7 @@ def fresh_scans(patients: int = PATIENTS, seed: int = SEED) -> Iterator[Scan]:
 def results_of(
     boxes: Detections, found: dict[str, Estimate], of_masks: Estimate | None
 ) -> dict[str, Result]:
-    """mAP at IoU 0.5, and the share of lesions found at one false find a scan."""
+    """mAP at IoU 0.5, and the share of lesions found at one false positive a scan."""
     ill, patients = boxes.truth["image_id"].nunique(), len(boxes.scans)
     sensitivity, false = found["sensitivity"], found["false_positives"]
     of = f"{patients} fresh patients with nodules, atelectasis and motion, {ill} of them ill"
@@ -60,7 +60,7 @@ def results_of(
     )
     froc = (
         f"lesions of {of}; mean of the seven points {found['froc_mean']}; at the bundle's "
-        f"threshold {sensitivity} with {false} false finds a scan"
+        f"threshold {sensitivity} with {false} false positives a scan"
     )
     return {
         "detection_map50": result_of(found["map50"], against, COMMAND),

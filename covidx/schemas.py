@@ -165,7 +165,7 @@ TRUE_BOXES = pa.DataFrameSchema(
 )
 
 BOXES = TRUE_BOXES.remove_columns(["lesion"]).add_columns(
-    {"score": _number(0), "find": _count(), "find_score": _number(0)}
+    {"box_score": _number(0), "detection": _count(), "score": _number(0)}
 )
 BOXES.name = "boxes"
 

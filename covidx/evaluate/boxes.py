@@ -1,4 +1,4 @@
-"""Boxes: overlap, which found ones are right, and what was found in scans beside what is there."""
+"""Boxes: overlap, which predicted ones are right, and those of scans beside the true ones."""
 
 from __future__ import annotations
 
@@ -19,7 +19,16 @@ IntArray = NDArray[np.int64]
 
 
 def iou(boxes: FloatArray, others: FloatArray) -> FloatArray:
-    """Intersection over union of each box (rows) with each other one (columns).
+    """Intersection over union of each of `boxes` with each of `others`.
+
+    Parameters
+    ----------
+    boxes, others : array, shape (n, 4) and (m, 4)
+        Left, top, right, bottom.
+
+    Returns
+    -------
+    array, shape (n, m)
 
     Examples
     --------
@@ -29,21 +38,22 @@ def iou(boxes: FloatArray, others: FloatArray) -> FloatArray:
     low = np.maximum(boxes[:, None, :2], others[None, :, :2])
     high = np.minimum(boxes[:, None, 2:], others[None, :, 2:])
     both = np.prod(np.clip(high - low, 0, None), axis=2)
-    sizes = [np.prod(one[:, 2:] - one[:, :2], axis=1) for one in (boxes, others)]
-    found: FloatArray = both / np.maximum(sizes[0][:, None] + sizes[1][None] - both, 1e-12)
-    return found
+    sizes = [np.prod(each[:, 2:] - each[:, :2], axis=1) for each in (boxes, others)]
+    ratio: FloatArray = both / np.maximum(sizes[0][:, None] + sizes[1][None] - both, 1e-12)
+    return ratio
 
 
 def match(overlap: FloatArray, least: float) -> NDArray[np.bool_]:
-    """Which found boxes of one slice are right, as COCO has it.
+    """Which predicted boxes of one slice are right, as COCO has it.
 
-    Each found box takes the true one that it overlaps most of those not yet taken.
+    Each predicted box takes the true one that it overlaps most of those not yet taken.
 
     Parameters
     ----------
-    overlap : ndarray, shape (found, true)
-        IoU; the found in falling order of their scores.
+    overlap : ndarray, shape (predicted, true)
+        IoU; the predicted boxes in falling order of their scores.
     least : float
+        IoU from which a box is right.
     """
     right = np.zeros(len(overlap), dtype=np.bool_)
     if not overlap.shape[1]:
@@ -59,23 +69,23 @@ def match(overlap: FloatArray, least: float) -> NDArray[np.bool_]:
 
 @dataclass(frozen=True, eq=False)
 class Detections:
-    """What was found in scans, beside what is there.
+    """Boxes that were predicted in scans, beside the true ones.
 
     Parameters
     ----------
     scans : DataFrame
         image_id, patient_id: each scan, those without lesions too.
-    found : DataFrame
-        image_id, slice, left, top, right, bottom, score, find, find_score.
+    predicted : DataFrame
+        image_id, slice, left, top, right, bottom, box_score, detection, score (the detection's).
     truth : DataFrame
         image_id, slice, left, top, right, bottom, lesion.
     overlaps : mapping, optional
-        (image_id, slice) -> IoU of the masks of its rows of `found` and of `truth`, in their order;
-        without it, of the boxes.
+        (image_id, slice) -> IoU of the masks of its rows of `predicted` and of `truth`, in their
+        order; without it, of the boxes.
     """
 
     scans: pd.DataFrame
-    found: pd.DataFrame
+    predicted: pd.DataFrame
     truth: pd.DataFrame
     overlaps: Mapping[tuple[str, int], FloatArray] | None = None
 
@@ -85,21 +95,21 @@ class Detections:
         return Clusters.of(self.scans["patient_id"].to_numpy())
 
     def groups(self, table: pd.DataFrame) -> IntArray:
-        """The patient's number of each row."""
+        """The patient's number of each row of `table`."""
         of = dict(zip(self.scans["image_id"], self.clusters.codes.tolist(), strict=True))
         return table["image_id"].map(of).to_numpy(np.int64)
 
     def slices(self) -> Iterator[tuple[IntArray, FloatArray, IntArray]]:
-        """Of each slice with a found box: their row numbers by falling score, IoU, true rows."""
+        """Of each slice with predicted boxes: their rows by falling score, IoU, true rows."""
         there = _by_slice(self.truth)
-        for key, rows in _by_slice(self.found).items():
+        for key, rows in _by_slice(self.predicted).items():
             true = there.get(key, np.zeros(0, np.int64))
             if self.overlaps is None:
-                boxes = self.found.iloc[rows][list(BOX)], self.truth.iloc[true][list(BOX)]
-                overlap = iou(*(one.to_numpy(float) for one in boxes))
+                boxes = self.predicted.iloc[rows][list(BOX)], self.truth.iloc[true][list(BOX)]
+                overlap = iou(*(table.to_numpy(float) for table in boxes))
             else:
                 overlap = self.overlaps[key]
-            order = np.argsort(-self.found["score"].to_numpy()[rows], kind="stable")
+            order = np.argsort(-self.predicted["box_score"].to_numpy()[rows], kind="stable")
             yield rows[order], overlap[order], true
 
 

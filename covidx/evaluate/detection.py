@@ -1,8 +1,8 @@
-"""How well found boxes agree with true ones: average precision and FROC, with intervals by patient.
+"""Agreement of predicted with true boxes: average precision and FROC, intervals by patient.
 
-Rules for the empty: a slice without a true box counts, and each box found in it is false. A scan
+Empty cases: a slice without a true box counts, and each box predicted in it is false. A scan
 without a lesion counts among the scans that false positives are divided by. Where nothing was
-found, precision and sensitivity are 0; where there is no true box at all, they are not defined.
+predicted, precision and sensitivity are 0; without any true box they are not defined.
 """
 
 from __future__ import annotations
@@ -19,35 +19,43 @@ from covidx.evaluate.estimate import Estimate
 from covidx.evaluate.weighted import divide, mean_statistic, ratio_statistic
 
 IOUS = tuple(np.round(np.arange(0.5, 1.0, 0.05), 2).tolist())
-"""Those over which COCO averages (Lin et al., arXiv:1405.0312)."""
+"""IoUs over which COCO averages (Lin et al., arXiv:1405.0312)."""
 HIT_IOU = 0.5
-"""From which a found box of a slice hits a true one, in the FROC as in mAP50."""
+"""IoU from which a predicted box of a slice hits a true one, in the FROC as in mAP50."""
 FALSE_RATES = (0.125, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0)
 """False positives a scan at which LUNA16 reads the FROC (Setio et al., MedIA 2017;42:1)."""
 RECALLS = np.linspace(0, 1, 101)
-"""At which COCO reads the precision."""
+"""Recalls at which COCO reads the precision."""
 RESAMPLES = 2000
 
 
 def average_precision(detections: Detections, least: float) -> Statistic:
     """COCO's average precision of one class at one IoU, as a function of how often patients count.
 
-    All boxes of all slices in one ranking; precision made to fall, and read at 101 recalls.
+    All boxes of all slices are ranked together; precision is made monotone, and read at 101
+    recalls.
+
+    Parameters
+    ----------
+    detections : Detections
+        Predicted and true boxes.
+    least : float
+        IoU from which a predicted box is right, above 0.
 
     Returns
     -------
     callable
         (patients, draws) -> (draws,); NaN where a draw has no true box.
     """
-    found = detections.found
-    right = np.zeros(len(found), dtype=np.bool_)
+    predicted = detections.predicted
+    right = np.zeros(len(predicted), dtype=np.bool_)
     for rows, overlap, _ in detections.slices():
         right[rows] = match(overlap, least)
-    order = np.argsort(-found["score"].to_numpy(float), kind="stable")
+    order = np.argsort(-predicted["box_score"].to_numpy(float), kind="stable")
     right, patients = right[order], detections.clusters.n_groups
     # How many boxes, and right ones, each patient adds down to each right box: precision falls
     # from one right box to the next, so that nothing between them is read.
-    of_patient = np.eye(patients)[detections.groups(found)[order]]  # (found, patients)
+    of_patient = np.eye(patients)[detections.groups(predicted)[order]]  # (boxes, patients)
     down_to = np.cumsum(of_patient, axis=0)[right]
     hits_down_to = np.cumsum(of_patient[right], axis=0)
     true = np.bincount(detections.groups(detections.truth), minlength=patients)
@@ -57,7 +65,7 @@ def average_precision(detections: Detections, least: float) -> Statistic:
         precision = hits / np.maximum(down_to @ counts, 1e-12)
         falling = np.maximum.accumulate(precision[::-1], axis=0)[::-1]
         recall = hits / np.maximum(total, 1e-12)
-        read = [_at_recalls(*one) for one in zip(recall.T, falling.T, strict=True)]
+        read = [_at_recalls(*curve) for curve in zip(recall.T, falling.T, strict=True)]
         return np.where(total > 0, read, np.nan)
 
     return statistic
@@ -69,53 +77,57 @@ def _at_recalls(recall: FloatArray, precision: FloatArray) -> float:
 
 
 def froc_events(detections: Detections) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """False finds, and lesions with the score from which they are found.
+    """False positives, and lesions with the score from which they are detected.
 
-    A find hits each lesion of which one of its boxes hits a true box (`HIT_IOU`); one that hits no
-    lesion is a false positive. Several finds of one lesion are none.
+    A detection hits each lesion of which one of its boxes hits a true box (`HIT_IOU`); one that
+    hits no lesion is a false positive. Several detections of one lesion are none.
+
+    Parameters
+    ----------
+    detections : Detections
+        Predicted and true boxes.
 
     Returns
     -------
     false : DataFrame
-        image_id, find_score.
+        image_id, score of the detection.
     lesions : DataFrame
-        image_id, lesion, find_score: -inf of a lesion that nothing hits.
+        image_id, lesion, score: -inf of a lesion that nothing hits.
     """
     hits: list[tuple[int, int]] = []
     for rows, overlap, true in detections.slices():
-        hits += [(rows[one], true[other]) for one, other in np.argwhere(overlap >= HIT_IOU)]
+        hits += [(rows[i], true[j]) for i, j in np.argwhere(overlap >= HIT_IOU)]
     pairs = np.array(hits, np.int64).reshape(-1, 2)
-    found, truth = detections.found, detections.truth
-    hit = found.iloc[pairs[:, 0]][["image_id", "find", "find_score"]].reset_index(drop=True)
+    boxes, truth = detections.predicted[["image_id", "detection", "score"]], detections.truth
+    hit = boxes.iloc[pairs[:, 0]].reset_index(drop=True)
     hit["lesion"] = truth["lesion"].to_numpy()[pairs[:, 1]]
-    finds = found.drop_duplicates(["image_id", "find"])[["image_id", "find", "find_score"]]
-    known = set(zip(hit["image_id"], hit["find"], strict=True))
-    wrong = [key not in known for key in zip(finds["image_id"], finds["find"], strict=True)]
-    best = hit.groupby(["image_id", "lesion"], as_index=False)["find_score"].max()
+    each = boxes.drop_duplicates(["image_id", "detection"])
+    right = set(zip(hit["image_id"], hit["detection"], strict=True))
+    wrong = [key not in right for key in zip(each["image_id"], each["detection"], strict=True)]
+    best = hit.groupby(["image_id", "lesion"], as_index=False)["score"].max()
     lesions = truth[["image_id", "lesion"]].drop_duplicates()
     lesions = lesions.merge(best, how="left", on=["image_id", "lesion"])
-    false = finds[np.array(wrong, np.bool_)][["image_id", "find_score"]]
-    return false.reset_index(drop=True), lesions.fillna({"find_score": -np.inf})
+    false = each[np.array(wrong, np.bool_)][["image_id", "score"]]
+    return false.reset_index(drop=True), lesions.fillna({"score": -np.inf})
 
 
 def froc(detections: Detections, rate: float) -> Statistic:
-    """The share of lesions found at the lowest threshold with at most `rate` false finds a scan."""
+    """Sensitivity for lesions of `detections` at `rate` false positives a scan, or fewer."""
     false, lesions = froc_events(detections)
     clusters = detections.clusters
     scans = np.bincount(clusters.codes)
-    scores = np.unique(np.concatenate([false["find_score"], lesions["find_score"]]))[::-1]
-    scores = scores[np.isfinite(scores)]
+    scores = _scores(false, lesions)
     wrong, right = (
-        _reached(table["find_score"].to_numpy(float), detections.groups(table), scores, len(scans))
+        _reached(table["score"].to_numpy(float), detections.groups(table), scores, len(scans))
         for table in (false, lesions)
     )
     total = np.bincount(detections.groups(lesions), minlength=len(scans))
 
     def statistic(counts: FloatArray) -> FloatArray:
         allowed = wrong @ counts <= rate * (scans @ counts) + 1e-9  # (thresholds, draws)
-        place = allowed.sum(axis=0) - 1  # false finds only grow as the threshold falls
-        found = (right @ counts)[place, np.arange(counts.shape[1])]
-        return divide(found, total @ counts)
+        place = allowed.sum(axis=0) - 1  # false positives only grow as the threshold falls
+        detected = (right @ counts)[place, np.arange(counts.shape[1])]
+        return divide(detected, total @ counts)
 
     return statistic
 
@@ -131,15 +143,20 @@ def _reached(
     return np.cumsum(passed, axis=0)
 
 
+def _scores(false: pd.DataFrame, lesions: pd.DataFrame) -> FloatArray:
+    """The scores of all detections, each once, in falling order."""
+    scores = np.unique(np.concatenate([false["score"], lesions["score"]]))[::-1]
+    return scores[np.isfinite(scores)]
+
+
 def threshold_at(detections: Detections, rate: float) -> float:
-    """The lowest find score at which there are at most `rate` false finds a scan."""
+    """The lowest score of `detections` from which at most `rate` are false positives a scan."""
     false, lesions = froc_events(detections)
-    scores = np.unique(np.concatenate([false["find_score"], lesions["find_score"]]))[::-1]
     allowed = rate * len(detections.scans) + 1e-9
     fine = [
         float(score)
-        for score in scores
-        if np.isfinite(score) and (false["find_score"] >= score).sum() <= allowed
+        for score in _scores(false, lesions)
+        if (false["score"] >= score).sum() <= allowed
     ]
     return min(fine, default=1.0)
 
@@ -148,6 +165,13 @@ def detection_estimates(detections: Detections, seed: int) -> dict[str, Estimate
     """mAP at IoU 0.5 and 0.5:0.95, the FROC at `FALSE_RATES` and its mean, by patient.
 
     n is the number of true boxes for mAP, of lesions for the FROC.
+
+    Parameters
+    ----------
+    detections : Detections
+        Predicted and true boxes.
+    seed : int
+        Of the bootstrap over patients.
     """
     clusters = detections.clusters
     precisions = [average_precision(detections, least) for least in IOUS]
@@ -166,36 +190,48 @@ def detection_estimates(detections: Detections, seed: int) -> dict[str, Estimate
     )
     return {
         name: bootstrap_estimate(
-            one,
+            replicates,
             clusters,
             boxes if name.startswith("map") else lesions,
             bound_n=bound,
             empty="no true box in any scan",
         )
-        for name, one in drawn.items()
+        for name, replicates in drawn.items()
     }
 
 
 def at_threshold(
     detections: Detections, threshold: float, origin: str, seed: int
 ) -> dict[str, Estimate]:
-    """Share of lesions found, and false finds a scan, at one threshold."""
+    """Sensitivity for lesions, and false positives a scan, at one threshold.
+
+    Parameters
+    ----------
+    detections : Detections
+        Predicted and true boxes.
+    threshold : float
+        Of a detection's score.
+    origin : str
+        How it was chosen, and on which scans.
+    seed : int
+        Of the bootstrap over patients.
+    """
     false, lesions = froc_events(detections)
     scans = detections.scans["image_id"]
     ids, clusters = list(scans), detections.clusters
     count = {
-        "false": false.loc[false["find_score"] >= threshold, "image_id"].value_counts(),
-        "found": lesions.loc[lesions["find_score"] >= threshold, "image_id"].value_counts(),
+        "false": false.loc[false["score"] >= threshold, "image_id"].value_counts(),
+        "detected": lesions.loc[lesions["score"] >= threshold, "image_id"].value_counts(),
         "all": lesions["image_id"].value_counts(),
     }
-    of = {name: one.reindex(ids, fill_value=0).to_numpy(float) for name, one in count.items()}
+    of = {name: n.reindex(ids, fill_value=0).to_numpy(float) for name, n in count.items()}
     parts = {
-        "sensitivity": ratio_statistic(of["found"], of["all"], clusters),
+        "sensitivity": ratio_statistic(of["detected"], of["all"], clusters),
         "false_positives": ratio_statistic(of["false"], np.ones(len(ids)), clusters),
     }
     drawn = bootstrap(parts, clusters, seed=seed, resamples=RESAMPLES)
     ill = clusters.count(of["all"] > 0)
-    found = {
+    estimates = {
         "sensitivity": bootstrap_estimate(
             drawn["sensitivity"], clusters, len(lesions), bound_n=ill, empty="no lesion"
         ),
@@ -204,6 +240,6 @@ def at_threshold(
         ),
     }
     return {
-        name: replace(one, threshold=threshold, threshold_origin=origin)
-        for name, one in found.items()
+        name: replace(estimate, threshold=threshold, threshold_origin=origin)
+        for name, estimate in estimates.items()
     }

@@ -67,14 +67,13 @@ def detection_payload(boxes: pd.DataFrame, frame: Frame, image_id: str) -> Detec
     Parameters
     ----------
     boxes : DataFrame
-        slice, left, top, right, bottom (working pixels), score, find, find_score.
+        slice, left, top, right, bottom (working pixels), box_score, detection, score.
     frame : Frame
         Their working grid.
     image_id : str
         Written in each row of the payload's table.
     """
-    names = {"score": "box_score", "find": "detection", "find_score": "score"}
-    table = placed(boxes, frame).rename(columns=names).assign(image_id=image_id)[COLUMNS]
+    table = placed(boxes, frame).assign(image_id=image_id)[COLUMNS]
     found = [_summary(int(str(number)), part) for number, part in table.groupby("detection")]
     return DetectionPayload(sorted(found, key=lambda one: -one["score"]), table)
 

@@ -42,7 +42,7 @@ class DetectedBoxes:
     frame : Frame
         The working grid; its volume is in reading order.
     boxes : DataFrame
-        slice, left, top, right, bottom (working pixels), score, find, find_score.
+        slice, left, top, right, bottom (working pixels), box_score, detection, score.
     masks : ndarray of bool, shape (boxes, rows, columns), optional
         Of a Mask R-CNN, on the working grid.
     """
@@ -122,7 +122,7 @@ class Detector(NetworkPredictor):
             With source, threshold, receipt and what speaks against the result.
         """
         found = self.detect(image.volume)
-        kept = found.boxes[found.boxes["find_score"] >= self.bundle.threshold.value]
+        kept = found.boxes[found.boxes["score"] >= self.bundle.threshold.value]
         payload = detection_payload(kept, found.frame, str(image.fields["image_id"]))
         return replace(draft, payload=payload)
 
@@ -175,13 +175,13 @@ class Detector(NetworkPredictor):
         tables, masks = [], []
         for first in range(0, len(frame), BATCH):
             greys = torch.from_numpy(frame.image(first, first + BATCH)).float()[:, None] / 255
-            for offset, found in enumerate(self.model(list(greys.to(self.device)))):
-                answer = {name: value.cpu() for name, value in found.items()}
-                boxes = pd.DataFrame(answer["boxes"].double().numpy(), columns=list(BOX))
-                scores = answer["scores"].double().numpy()
-                tables.append(boxes.assign(slice=first + offset, score=scores))
-                if "masks" in answer:
-                    masks.append((answer["masks"][:, 0] >= 0.5).numpy())
+            for offset, output in enumerate(self.model(list(greys.to(self.device)))):
+                detected = {name: value.cpu() for name, value in output.items()}
+                boxes = pd.DataFrame(detected["boxes"].double().numpy(), columns=list(BOX))
+                scores = detected["scores"].double().numpy()
+                tables.append(boxes.assign(slice=first + offset, box_score=scores))
+                if "masks" in detected:
+                    masks.append((detected["masks"][:, 0] >= 0.5).numpy())
         table = pd.concat(tables, ignore_index=True)
         linked = link_boxes(table.assign(row=np.arange(len(table))))
         order = linked.pop("row").to_numpy(int)

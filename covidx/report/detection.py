@@ -18,7 +18,7 @@ from covidx.evaluate.detection import FALSE_RATES
 from covidx.report import page as parts
 from covidx.report.canvas import BLUE, DPI, ORANGE
 from covidx.report.page import Page
-from covidx.report.segmentation import FOUND, PANEL, TRUTH, agreement_table, loss_figure
+from covidx.report.segmentation import PANEL, PREDICTED, TRUTH, agreement_table, loss_figure
 
 __all__ = ["BoxedSlice", "boxes_figure", "froc_figure", "loss_figure", "write_detection_report"]
 
@@ -42,8 +42,9 @@ class BoxedSlice:
         Above the picture.
     picture : ndarray of uint8, shape (rows, columns)
         Greys from 0 to 255.
-    truth, found : DataFrame
-        True and predicted boxes: left, top, right, bottom in pixels; of the predicted also score.
+    truth, predicted : DataFrame
+        True and predicted boxes: left, top, right, bottom in pixels; of the predicted also
+        box_score.
     opaque : ndarray of bool, shape (rows, columns)
         Where an opacity truly is.
     """
@@ -51,7 +52,7 @@ class BoxedSlice:
     title: str
     picture: NDArray[np.uint8]
     truth: pd.DataFrame
-    found: pd.DataFrame
+    predicted: pd.DataFrame
     opaque: NDArray[np.bool_]
 
 
@@ -74,13 +75,13 @@ def boxes_figure(shown: BoxedSlice) -> Figure:
             np.arange(columns) + 0.5, np.arange(rows) + 0.5, shown.opaque,
             levels=[0.5], colors=TRUTH, linewidths=0.5, linestyles="dotted",
         )  # fmt: skip
-    for table, colour in ((shown.truth, TRUTH), (shown.found, FOUND)):
+    for table, colour in ((shown.truth, TRUTH), (shown.predicted, PREDICTED)):
         for left, top, right, bottom in table[list(BOX)].to_numpy(float):
             axes.add_patch(
                 Rectangle((left, top), right - left, bottom - top, fill=False, edgecolor=colour)
             )
-    for left, top, score in shown.found[["left", "top", "score"]].to_numpy(float):
-        axes.text(left, top - 1, f"{score:.2f}", color=FOUND, fontsize=7)
+    for left, top, score in shown.predicted[["left", "top", "box_score"]].to_numpy(float):
+        axes.text(left, top - 1, f"{score:.2f}", color=PREDICTED, fontsize=7)
     axes.set_axis_off()
     figure.suptitle(
         f"{shown.title}\ncyan truth (dotted: its outline), orange predicted", fontsize=9

@@ -21,7 +21,7 @@ from covidx.report.canvas import BLUE, DPI, GREEN, ORANGE
 from covidx.report.page import Page
 from covidx.volume import Volume
 
-TRUTH, FOUND = "#00e5ff", "#ff9100"
+TRUTH, PREDICTED = "#00e5ff", "#ff9100"
 READING = (
     "The network never saw these patients. Means over patients, each the mean of its scans; "
     "intervals by drawing patients. A structure is scored in scans that truly have it; false_ml is "
@@ -46,13 +46,13 @@ class Overlay:
         Above the picture.
     volume : Volume
         In reading order.
-    found, truth : mapping of str to ndarray, shape (slices, rows, columns)
+    predicted, truth : mapping of str to ndarray, shape (slices, rows, columns)
         Structure -> predicted and true class numbers on the volume's grid; the rarest last.
     """
 
     title: str
     volume: Volume
-    found: Mapping[str, NDArray[Any]]
+    predicted: Mapping[str, NDArray[Any]]
     truth: Mapping[str, NDArray[Any]]
 
 
@@ -83,7 +83,7 @@ def overlay_figure(shown: Overlay) -> Figure:
         axes.set_axis_off()
         axes.set_title(f"{kind}: cyan truth, orange predicted", fontsize=8)
         _outline(axes, shown.truth[kind][index], TRUTH)
-        _outline(axes, shown.found[kind][index], FOUND)
+        _outline(axes, shown.predicted[kind][index], PREDICTED)
     count = len(shown.volume.array)
     where = "" if count == 1 else f", slice {index + 1} of {count}, caudal to cranial"
     figure.suptitle(f"{shown.title}{where}", fontsize=9)

@@ -105,17 +105,17 @@ def link_boxes(table: pd.DataFrame, least: float = LINK_IOU) -> pd.DataFrame:
     Parameters
     ----------
     table : DataFrame
-        slice, left, top, right, bottom (pixels), score (0 to 1).
+        slice, left, top, right, bottom (pixels), box_score (0 to 1).
     least : float
         Least IoU of two boxes that are joined, 0 to 1.
 
     Returns
     -------
     DataFrame
-        The same rows, sorted, with ``find``, the detection's number (0, 1, ...), and
-        ``find_score``, the highest score of its boxes.
+        The same rows, sorted, with ``detection``, its number (0, 1, ...), and ``score``, the
+        highest of its boxes.
     """
-    table = table.sort_values(["slice", "score"], ascending=[True, False], ignore_index=True)
+    table = table.sort_values(["slice", "box_score"], ascending=[True, False], ignore_index=True)
     detections = np.full(len(table), -1)
     boxes, slices = table[list(BOX)].to_numpy(float), table["slice"].to_numpy()
     count = 0
@@ -130,5 +130,5 @@ def link_boxes(table: pd.DataFrame, least: float = LINK_IOU) -> pd.DataFrame:
             else:
                 detections[box] = count
                 count += 1
-    linked = table.assign(find=detections)
-    return linked.assign(find_score=linked.groupby("find")["score"].transform("max"))
+    linked = table.assign(detection=detections)
+    return linked.assign(score=linked.groupby("detection")["box_score"].transform("max"))

@@ -47,7 +47,7 @@ def _table(patch: str, boxes: Mapping[str, Tensor]) -> pd.DataFrame:
     """A row a box of one patch, with its score where it is a detection."""
     table = pd.DataFrame(boxes["boxes"].cpu().double().numpy(), columns=list(BOX))
     if "scores" in boxes:
-        table["score"] = boxes["scores"].cpu().double().numpy()
+        table["box_score"] = boxes["scores"].cpu().double().numpy()
     return table.assign(image_id=patch, slice=0)
 
 

@@ -30,7 +30,7 @@ class _Knowing:
         frame = make_frame(volume, FRAMING, 2)
         opaque = frame.labels(next(self.truths), 2) > 0
         table, masks = lesion_boxes(opaque, 3)
-        found = table.rename(columns={"lesion": "find"}).assign(score=0.9, find_score=0.9)
+        found = table.rename(columns={"lesion": "detection"}).assign(box_score=0.9, score=0.9)
         return DetectedBoxes(frame, found, masks)
 
 

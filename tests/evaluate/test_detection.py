@@ -24,14 +24,14 @@ def scans(*patients: str) -> pd.DataFrame:
     return pd.DataFrame({"image_id": [f"{one}-ct" for one in patients], "patient_id": patients})
 
 
-def found(*rows: tuple[str, int, tuple[float, ...], float, int]) -> pd.DataFrame:
-    """image, slice, box, score, find."""
+def predicted(*rows: tuple[str, int, tuple[float, ...], float, int]) -> pd.DataFrame:
+    """image, slice, box, score, detection."""
     table = pd.DataFrame(
-        [(image, place, *box, score, find) for image, place, box, score, find in rows],
-        columns=["image_id", "slice", *BOX, "score", "find"],
+        [(image, place, *box, score, detection) for image, place, box, score, detection in rows],
+        columns=["image_id", "slice", *BOX, "box_score", "detection"],
     )
-    best = table.groupby(["image_id", "find"])["score"].transform("max")
-    return table.assign(find_score=best.astype(float))
+    best = table.groupby(["image_id", "detection"])["box_score"].transform("max")
+    return table.assign(score=best.astype(float))
 
 
 def truth(*rows: tuple[str, int, tuple[float, ...], int]) -> pd.DataFrame:
@@ -48,13 +48,13 @@ SQUARE, NEAR, FAR = (0, 0, 10, 10), (0, 0, 10, 8), (50, 50, 60, 60)
 def example() -> Detections:
     """Two ill patients and a well one.
 
-    a-ct has lesion 1 in slices 3 and 4, hit in slice 4 by find 0 (0.9; 0.8 beside it in slice 3),
-    and lesion 2, not hit; find 1 (0.7) is false. b-ct has one lesion, hit by finds 0 (0.6) and 1
-    (0.3). c-ct has none, and a false find (0.5).
+    a-ct has lesion 1 in slices 3 and 4, hit in slice 4 by detection 0 (0.9; 0.8 beside it in slice
+    3), and lesion 2, not hit; detection 1 (0.7) is false. b-ct has one lesion, hit by detections 0
+    (0.6) and 1 (0.3). c-ct has none, and a false detection (0.5).
     """
     return Detections(
         scans("a", "b", "c"),
-        found(
+        predicted(
             ("a-ct", 3, FAR, 0.8, 0),
             ("a-ct", 4, NEAR, 0.9, 0),
             ("a-ct", 4, FAR, 0.7, 1),
@@ -104,8 +104,8 @@ def test_a_patient_who_is_drawn_twice_counts_twice() -> None:
 
 def test_froc_by_hand() -> None:
     false, lesions = froc_events(example())
-    assert sorted(false["find_score"]) == [0.5, 0.7]  # a second find of b's lesion is not false
-    assert lesions["find_score"].tolist() == [0.9, -np.inf, 0.6]
+    assert sorted(false["score"]) == [0.5, 0.7]  # a second detection of b's lesion is not false
+    assert lesions["score"].tolist() == [0.9, -np.inf, 0.6]
     one = np.ones((3, 1))
     # Three scans, three lesions: none false above 0.7, one (1/3 a scan) down to 0.6, two below.
     assert froc(example(), 0.0)(one) == pytest.approx([1 / 3])
@@ -126,11 +126,11 @@ def test_the_threshold_is_the_lowest_with_so_many_false_finds() -> None:
 
 
 def test_the_rules_for_the_empty() -> None:
-    nothing_there = Detections(scans("a", "b"), found(("a-ct", 0, SQUARE, 0.9, 0)), truth())
+    nothing_there = Detections(scans("a", "b"), predicted(("a-ct", 0, SQUARE, 0.9, 0)), truth())
     estimates = detection_estimates(nothing_there, 0)
     assert np.isnan(estimates["map50"].value) and np.isnan(estimates["froc_1"].value)
     assert estimates["map50"].reason == "no true box in any scan"
-    nothing_found = Detections(scans("a", "b"), found(), truth(("a-ct", 0, SQUARE, 1)))
+    nothing_found = Detections(scans("a", "b"), predicted(), truth(("a-ct", 0, SQUARE, 1)))
     estimates = detection_estimates(nothing_found, 0)
     assert estimates["map50"].value == 0 and estimates["froc_8"].value == 0
     assert threshold_at(nothing_found, 1.0) == 1.0
@@ -151,7 +151,7 @@ def random_study(seed: int) -> Detections:
             low = chance.uniform(0, 60, 2)
             wrong = (*low, *(low + 9))
             boxes.append((f"p{patient}-ct", place, wrong, chance.random() * 0.8, 9))
-    return Detections(scans(*(f"p{n}" for n in range(6))), found(*boxes), truth(*truths))
+    return Detections(scans(*(f"p{n}" for n in range(6))), predicted(*boxes), truth(*truths))
 
 
 @pytest.mark.parametrize("seed", [0, 1, 2])
@@ -165,12 +165,14 @@ def test_average_precision_is_cocos(seed: int) -> None:
     for image_id in study.scans["image_id"]:
         for place in range(4):
             given = []
-            for table in (study.found, study.truth):
+            for table in (study.predicted, study.truth):
                 rows = table[(table["image_id"] == image_id) & (table["slice"] == place)]
                 boxes = torch.tensor(rows[list(BOX)].to_numpy(float))
                 labels = torch.zeros(len(rows), dtype=torch.int64)
                 scores = (
-                    torch.from_numpy(rows["score"].to_numpy(float)) if "score" in rows else None
+                    torch.from_numpy(rows["box_score"].to_numpy(float))
+                    if "box_score" in rows
+                    else None
                 )
                 given.append({"boxes": boxes, "labels": labels, "scores": scores})
             metric.update([given[0]], [{k: given[1][k] for k in ("boxes", "labels")}])

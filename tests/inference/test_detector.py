@@ -97,7 +97,7 @@ def test_boxes_in_mm_hold_the_brick_in_each_order_of_voxels(codes: str) -> None:
     volume = Volume(array, "CT", "hu", "proven", np.asarray(turned.affine))
     found = Detector(detector().bundle, _Bright()).detect(volume)  # type: ignore[arg-type]
     place = placed(found.boxes, found.frame)
-    assert place["find"].nunique() == 1
+    assert place["detection"].nunique() == 1
     lps = middles * [-1, -1, 1]
     low = place[[name for name in EXTENT if name.endswith("min")]].min().to_numpy()
     high = place[[name for name in EXTENT if name.endswith("max")]].max().to_numpy()

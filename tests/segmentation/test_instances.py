@@ -40,26 +40,26 @@ def test_pieces_of_a_slice_know_their_lesion() -> None:
 def boxes(*rows: tuple[int, float, float]) -> pd.DataFrame:
     """slice, first column of a box 10 wide, score."""
     table = [(place, left, 0.0, left + 10, 10.0, score) for place, left, score in rows]
-    return pd.DataFrame(table, columns=["slice", *BOX, "score"])
+    return pd.DataFrame(table, columns=["slice", *BOX, "box_score"])
 
 
 @pytest.mark.parametrize(
-    ("assigned", "finds"),
+    ("assigned", "numbers"),
     [
         (((0, 0, 0.2), (1, 1, 0.9), (2, 2, 0.4)), [0, 0, 0]),  # a chain
         (((0, 0, 0.2), (2, 0, 0.9)), [0, 1]),  # a slice between
         (((0, 0, 0.2), (1, 8, 0.9)), [0, 1]),  # IoU 2/18
-        (((0, 0, 0.5), (1, 0, 0.9), (1, 1, 0.3)), [0, 0, 1]),  # a find takes one box a slice
+        (((0, 0, 0.5), (1, 0, 0.9), (1, 1, 0.3)), [0, 0, 1]),  # a detection takes one box a slice
     ],
 )
 def test_boxes_of_neighbouring_slices_are_joined(
-    assigned: tuple[tuple[int, float, float], ...], finds: list[int]
+    assigned: tuple[tuple[int, float, float], ...], numbers: list[int]
 ) -> None:
     linked = link_boxes(boxes(*assigned))
-    assert linked["find"].tolist() == finds
-    best = linked.groupby("find")["score"].max()
-    assert linked["find_score"].tolist() == [best[one] for one in finds]
+    assert linked["detection"].tolist() == numbers
+    best = linked.groupby("detection")["box_score"].max()
+    assert linked["score"].tolist() == [best[one] for one in numbers]
 
 
 def test_nothing_is_joined_to_nothing() -> None:
-    assert list(link_boxes(boxes()).columns) == ["slice", *BOX, "score", "find", "find_score"]
+    assert list(link_boxes(boxes()).columns) == ["slice", *BOX, "box_score", "detection", "score"]

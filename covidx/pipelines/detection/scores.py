@@ -1,4 +1,4 @@
-"""What a detector finds in scans, beside their true opacities."""
+"""Boxes that a detector predicts in scans, beside their true opacities."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from covidx.pipelines.progress import Bar
 from covidx.segmentation.instances import lesion_boxes
 from covidx.volume import Volume
 
-FOUND = ["image_id", "slice", *BOX, "score", "find", "find_score"]
+PREDICTED = ["image_id", "slice", *BOX, "box_score", "detection", "score"]
 TRUTH = ["image_id", "slice", *BOX, "lesion"]
 Scan = tuple[str, str, Volume, NDArray[Any]]
 """image_id, patient_id, image, and its opacities on the volume's grid in reading order."""
@@ -40,8 +40,8 @@ def opaque_of(cache: PairCache, cohort: Cohort, image_id: str) -> NDArray[np.boo
     -------
     ndarray of bool, shape (slices, rows, columns)
     """
-    question = list(cohort.groups).index("opacity")
-    opaque: NDArray[np.bool_] = cache.labels(image_id)[question] > 0
+    place = list(cohort.groups).index("opacity")
+    opaque: NDArray[np.bool_] = cache.labels(image_id)[place] > 0
     return opaque
 
 
@@ -118,35 +118,35 @@ def compare_scans(
         The same with the IoU of masks, where the network gives masks.
     """
     smallest = detector.bundle.recipe.smallest
-    known, found, truth = [], [pd.DataFrame(columns=FOUND)], [pd.DataFrame(columns=TRUTH)]
+    known, predicted, truth = [], [pd.DataFrame(columns=PREDICTED)], [pd.DataFrame(columns=TRUTH)]
     overlaps: dict[tuple[str, int], NDArray[np.float64]] = {}
     masked = False
     for image_id, patient_id, volume, labels in scans:
-        answer = detector.detect(volume)
-        opaque = answer.frame.labels((labels > 0).astype(np.uint8), 2) > 0
+        detected = detector.detect(volume)
+        opaque = detected.frame.labels((labels > 0).astype(np.uint8), 2) > 0
         true, masks = lesion_boxes(opaque, smallest)
         known.append({"image_id": image_id, "patient_id": patient_id})
-        found.append(answer.boxes.assign(image_id=image_id)[FOUND])
+        predicted.append(detected.boxes.assign(image_id=image_id)[PREDICTED])
         truth.append(true.assign(image_id=image_id)[TRUTH])
-        masked = answer.masks is not None
-        overlaps |= {(image_id, n): one for n, one in _overlaps(answer, true, masks)}
-    all_found, all_true = (
+        masked = detected.masks is not None
+        overlaps |= {(image_id, n): one for n, one in _overlaps(detected, true, masks)}
+    all_predicted, all_true = (
         pd.concat([one for one in tables if len(one)] or tables[:1], ignore_index=True)
-        for tables in (found, truth)
+        for tables in (predicted, truth)
     )
-    boxes = Detections(pd.DataFrame(known), all_found, all_true)
+    boxes = Detections(pd.DataFrame(known), all_predicted, all_true)
     return boxes, replace(boxes, overlaps=overlaps) if masked else None
 
 
 def _overlaps(
-    answer: DetectedBoxes, true: pd.DataFrame, masks: NDArray[np.bool_]
+    detected: DetectedBoxes, true: pd.DataFrame, masks: NDArray[np.bool_]
 ) -> Iterable[tuple[int, NDArray[np.float64]]]:
-    """IoU of found and true masks of each slice with found ones."""
-    if answer.masks is None:
+    """IoU of predicted and true masks of each slice with predicted ones."""
+    if detected.masks is None:
         return
-    places = answer.boxes["slice"].to_numpy()
+    places = detected.boxes["slice"].to_numpy()
     for number in np.unique(places):
-        ones = answer.masks[places == number].reshape(np.count_nonzero(places == number), -1)
+        ones = detected.masks[places == number].reshape(np.count_nonzero(places == number), -1)
         others = masks[true["slice"].to_numpy() == number].reshape(-1, ones.shape[1])
         both = ones.astype(np.float32) @ others.T.astype(np.float32)
         either = ones.sum(axis=1)[:, None] + others.sum(axis=1)[None] - both

@@ -109,7 +109,7 @@ def train_detection(
             detector = Detector(described, fitted.model).save(run.bundle)
         with run.step("evaluate") as bar:
             boxes, masks = detect_rows(detector, cohort, prepared.of_role("test"), bar)
-            write_csv(boxes.found, run.path / "boxes.csv", BOXES)
+            write_csv(boxes.predicted, run.path / "boxes.csv", BOXES)
             write_csv(boxes.truth, run.path / "truth.csv", TRUE_BOXES)
             estimates = _estimates(boxes, masks, threshold, config.seed)
             run.write_estimates(estimates)
@@ -200,7 +200,7 @@ def _draw(
 ) -> list[tuple[str, str]]:
     """FROC, curves, and three test scans: the slice of each with most true boxes."""
     drawn = {
-        "froc.png": ("Lesions found against false positives a scan", froc_figure(estimates)),
+        "froc.png": ("Lesions detected against false positives a scan", froc_figure(estimates)),
         "training.png": (
             "Loss and mAP50 by epoch",
             loss_figure(fitted.curves, fitted.best_epoch, prepared.patients),
@@ -213,13 +213,15 @@ def _draw(
             break
         image_id = str(most.index[place])
         number = int(boxes.truth.loc[boxes.truth["image_id"] == image_id, "slice"].mode().iloc[0])
-        found, truth = (_of_slice(one, image_id, number) for one in (boxes.found, boxes.truth))
+        predicted, truth = (
+            _of_slice(table, image_id, number) for table in (boxes.predicted, boxes.truth)
+        )
         image = prepared.cache.image(image_id)
         shown = BoxedSlice(
             f"{patient_of[image_id]}, slice {number + 1} of {len(image)}, caudal to cranial",
             image[number],
             truth,
-            found[found["find_score"] >= threshold.value],
+            predicted[predicted["score"] >= threshold.value],
             opaque_of(prepared.cache, prepared.cohort, image_id)[number],
         )
         drawn[f"{word}.png"] = (f"a scan with {word} true boxes", boxes_figure(shown))
