@@ -10,7 +10,7 @@ import pytest
 import covidx
 
 ROOT = Path(covidx.__file__).parent
-LATER = ("evaluate",)
+LATER: tuple[str, ...] = ()
 """Packages of covidx whose docstrings are not complete."""
 HELPED = ("cli",)
 """Packages whose parameters are described by the help of the command line."""

@@ -31,6 +31,7 @@ class Band:
     withheld : float
         Share of the validation rows that it was made to withhold.
     low, high : float
+        Bounds of the band, 0 to 1; `high` is not in it.
     """
 
     withheld: float
@@ -38,7 +39,7 @@ class Band:
     high: float
 
     def undecided(self, scores: FloatArray) -> BoolArray:
-        """Which scores fall into the band, shape (rows,)."""
+        """Which of `scores` fall into the band, shape (rows,)."""
         return (scores >= self.low) & (scores < self.high)
 
 
@@ -49,6 +50,7 @@ class Selective:
     Parameters
     ----------
     band : Band
+        Chosen on validation rows.
     coverage : Estimate
         Share of the rows that are decided.
     risk : Estimate
@@ -65,12 +67,12 @@ class Selective:
 
     def to_json(self) -> dict[str, Any]:
         """A JSON object."""
-        found = {
+        figures = {
             name: getattr(self, name).to_json()
             for name in ("coverage", "risk", "sensitivity", "specificity")
         }
         band = self.band
-        return {"withheld": band.withheld, "low": band.low, "high": band.high, **found}
+        return {"withheld": band.withheld, "low": band.low, "high": band.high, **figures}
 
 
 def band_of(validation: Rows, point: OperatingPoint, withheld: float) -> Band:
@@ -85,6 +87,7 @@ def band_of(validation: Rows, point: OperatingPoint, withheld: float) -> Band:
     validation : Rows
         Role validation.
     point : OperatingPoint
+        The threshold between decisions.
     withheld : float
         At least 0, below 1.
     """
@@ -108,12 +111,23 @@ def risk_coverage(
 
     El-Yaniv and Wiener, J Mach Learn Res 2010;11:1605-1641. Wilson's intervals, or the
     jackknife over groups where a group has several rows.
+
+    Parameters
+    ----------
+    validation : Rows
+        Rows that choose the bands.
+    test : Rows
+        Rows on which they are measured.
+    point : OperatingPoint
+        The threshold between decisions.
+    seed, resamples : int
+        As in `compute`.
     """
     truth, clusters = test.truth, test.clusters
     wrong = point.decide(test.scores) != truth
     bands = [band_of(validation, point, part) for part in WITHHELD]
     cells = summed(_cells(bands, wrong, test))
-    found: Estimates = {}
+    metrics: Estimates = {}
     for k, band in enumerate(bands):
         decided = ~band.undecided(test.scores)
         note = f", {int(decided.sum())} of {len(test)} rows decided"
@@ -123,17 +137,19 @@ def risk_coverage(
             "sensitivity": (~wrong, decided & truth, note),
             "specificity": (~wrong, decided & ~truth, note),
         }
-        for name, (yes, among, told) in shares.items():
+        for name, (yes, among, text) in shares.items():
             n, empty = int(among.sum()), "no such row is decided"
             if clusters.several_rows:
                 statistic = Shared(cells, partial(_share, name, k))
-                found[f"{k} {name}"] = Deferred(statistic, n, clusters.count(among), empty, told)
+                metrics[f"{k} {name}"] = Deferred(statistic, n, clusters.count(among), empty, text)
             else:
                 right = int((yes & among).sum())
-                found[f"{k} {name}"] = wilson_estimate(right, n, empty, told)
-    settled = compute(found, clusters, seed=seed, resamples=resamples)
+                metrics[f"{k} {name}"] = wilson_estimate(right, n, empty, text)
+    estimates = compute(metrics, clusters, seed=seed, resamples=resamples)
     names = ("coverage", "risk", "sensitivity", "specificity")
-    return [Selective(b, *(settled[f"{k} {name}"] for name in names)) for k, b in enumerate(bands)]
+    return [
+        Selective(b, *(estimates[f"{k} {name}"] for name in names)) for k, b in enumerate(bands)
+    ]
 
 
 def _cells(bands: Sequence[Band], wrong: BoolArray, test: Rows) -> csr_matrix:
@@ -150,10 +166,10 @@ def _cells(bands: Sequence[Band], wrong: BoolArray, test: Rows) -> csr_matrix:
 def _share(name: str, k: int, totals: FloatArray) -> FloatArray:
     """A figure of band number `k` from the cells' totals (cells, draws)."""
     by = totals.reshape(-1, 2, 2, totals.shape[1])  # (decided by, class, wrong, draws)
-    seen = by[k + 1 :].sum(axis=0)
+    decided = by[k + 1 :].sum(axis=0)
     if name == "coverage":
-        return divide(seen.sum(axis=(0, 1)), by.sum(axis=(0, 1, 2)))
+        return divide(decided.sum(axis=(0, 1)), by.sum(axis=(0, 1, 2)))
     if name == "risk":
-        return divide(seen[:, 1].sum(axis=0), seen.sum(axis=(0, 1)))
-    mine = seen[1 if name == "sensitivity" else 0]
-    return divide(mine[0], mine.sum(axis=0))
+        return divide(decided[:, 1].sum(axis=0), decided.sum(axis=(0, 1)))
+    of_class = decided[1 if name == "sensitivity" else 0]
+    return divide(of_class[0], of_class.sum(axis=0))

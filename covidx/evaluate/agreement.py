@@ -67,6 +67,8 @@ def agreements(
     ----------
     systems : sequence of System
         As `align` gives them.
+    seed, resamples : int
+        As in `compute`.
     """
     decided = [system for system in systems if system.decides]
     return [_pair(a, b, seed, resamples) for a, b in combinations(decided, 2)]
@@ -86,7 +88,7 @@ def _counts(a: System, b: System, among: BoolArray, seed: int, resamples: int) -
     right = [called == rows.truth for called in (first, second)]
     # Of two decisions, not of one and the truth: both yes, the first alone, the second alone, none.
     cells = decision_cells(first, second, rows.clusters)
-    found: Estimates = {
+    metrics: Estimates = {
         "kappa": Deferred(
             decision_statistic(cells, kappa),
             len(rows),
@@ -101,7 +103,7 @@ def _counts(a: System, b: System, among: BoolArray, seed: int, resamples: int) -
         only_first_right=int((right[0] & ~right[1]).sum()),
         only_second_right=int((~right[0] & right[1]).sum()),
         both_wrong=int((~right[0] & ~right[1]).sum()),
-        kappa=compute(found, rows.clusters, seed=seed, resamples=resamples)["kappa"],
+        kappa=compute(metrics, rows.clusters, seed=seed, resamples=resamples)["kappa"],
     )
 
 
@@ -110,6 +112,12 @@ def kappa(both: FloatArray, first: FloatArray, second: FloatArray, none: FloatAr
 
     Agreement beyond chance, as a share of what is beyond chance; NaN where chance agrees on all.
     For two answers it is 2(ad - bc) over (a+b)(b+d) + (a+c)(c+d).
+
+    Parameters
+    ----------
+    both, first, second, none : array, shape (draws,)
+        Rows that both systems, the first alone, the second alone, and neither of them call
+        positive.
     """
     chance = (both + first) * (first + none) + (both + second) * (second + none)
     return divide(2 * (both * none - first * second), chance)

@@ -1,4 +1,4 @@
-"""What else is known of each row: from the manifest, and from clinical tables."""
+"""Attributes of each row, from the manifest and from clinical tables."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ import numpy.typing as npt
 import pandas as pd
 
 from covidx.errors import InvalidTableError
-from covidx.evaluate.rows import SHOWN, Rows
+from covidx.evaluate.rows import Rows
 from covidx.tables import CLINICAL, MANIFEST, read_table
+from covidx.wording import listed
 
 SEVERAL = "several"
 """A patient whose images differ in this."""
@@ -42,7 +43,7 @@ DAYS = "days_since_onset"
 
 
 def read_clinical(paths: Sequence[Path]) -> pd.DataFrame | None:
-    """Clinical tables, CSV or parquet, side by side; None where none were given.
+    """Clinical tables from `paths`, CSV or parquet, side by side; None without any.
 
     Raises
     ------
@@ -78,7 +79,7 @@ def _read_by_patient(path: Path) -> pd.DataFrame:
             "DUPLICATE_IDS",
             "Patients have several rows that differ by blanks in their id.",
             path=path,
-            actual=f"patient_id {', '.join(twice[:SHOWN])}",
+            actual=f"patient_id {listed(twice)}",
         )
     return table
 
@@ -86,50 +87,55 @@ def _read_by_patient(path: Path) -> pd.DataFrame:
 def attributes_of(
     rows: Rows, manifest: pd.DataFrame | None, clinical: pd.DataFrame | None
 ) -> pd.DataFrame:
-    """One line a row, in the order of `rows`; NaN where nothing is known.
+    """Age, sex, scanner and more of each row, in the order of `rows`; NaN where nothing is known.
 
     By image where a row is an image of the manifest, else by patient. A patient whose images
     differ in a text gets ``several``; differing numbers are unknown.
+
+    Parameters
+    ----------
+    rows : Rows
+        Test rows.
+    manifest : DataFrame, optional
+        A row an image, as `MANIFEST`.
+    clinical : DataFrame, optional
+        A row a patient, from `read_clinical`.
 
     Raises
     ------
     InvalidTableError
         ``NOTHING_JOINED`` if a table was given and no row is found in it.
     """
-    found = pd.DataFrame(index=range(len(rows)))
+    known = pd.DataFrame(index=range(len(rows)))
     if manifest is not None:
         names = [*TEXT, "age", "slice_thickness_mm", "acquired"]
         wanted = [name for name in names if name in manifest]
-        key, ids = (
-            ("image_id", rows.units)
-            if rows.level == "image"
-            else (
-                "patient_id",
-                rows.patients,
-            )
-        )
-        found = _joined(manifest[[key, *wanted]], key, ids, MANIFEST.name or "manifest")
+        by_image = rows.level == "image"
+        key, ids = ("image_id", rows.units) if by_image else ("patient_id", rows.patients)
+        known = _joined(manifest[[key, *wanted]], key, ids, MANIFEST.name or "manifest")
     if clinical is not None:
         more = _joined(clinical, "patient_id", rows.patients, "clinical")
         for name in more:
-            own = found[name] if name in found else pd.Series(np.nan, index=found.index)
-            found[name] = own.astype(object).where(own.notna(), more[name])
-    return found
+            own = known[name] if name in known else pd.Series(np.nan, index=known.index)
+            known[name] = own.astype(object).where(own.notna(), more[name])
+    return known
 
 
 def _joined(table: pd.DataFrame, key: str, ids: npt.NDArray[np.str_], name: str) -> pd.DataFrame:
     known = table.assign(**{key: table[key].astype(str).str.strip()})
-    one = known.groupby(key).agg(_only) if known[key].duplicated().any() else known.set_index(key)
-    found = one.reindex(ids).reset_index(drop=True)
-    if not np.isin(ids, one.index.to_numpy(str)).any():
+    unique = (
+        known.groupby(key).agg(_only) if known[key].duplicated().any() else known.set_index(key)
+    )
+    joined = unique.reindex(ids).reset_index(drop=True)
+    if not np.isin(ids, unique.index.to_numpy(str)).any():
         raise InvalidTableError(
             "NOTHING_JOINED",
             f"No row of the predictions is found in the {name} table.",
             expected=f"{key} such as {ids[0]}",
-            actual=", ".join(list(one.index[:3])),
+            actual=", ".join(list(unique.index[:3])),
             hint="Are these tables of the same patients, with the same pseudonyms?",
         )
-    return found
+    return joined
 
 
 def _only(values: pd.Series) -> object:
@@ -140,24 +146,24 @@ def _only(values: pd.Series) -> object:
 
 
 def strata_of(attributes: pd.DataFrame) -> dict[str, pd.Series]:
-    """Variable -> stratum of each row, NaN where unknown; what is not in the tables is left out."""
-    found: dict[str, pd.Series] = {}
+    """Variable -> stratum of each row of `attributes`; NaN where unknown."""
+    variables: dict[str, pd.Series] = {}
     for name in TEXT:
         if name in attributes:
-            found[name] = attributes[name].astype(object)
+            variables[name] = attributes[name].astype(object)
     for name in AGE:
-        if name in attributes and "age band" not in found:
-            found["age band"] = _bands(attributes[name], AGE_BANDS, right=False)
+        if name in attributes and "age band" not in variables:
+            variables["age band"] = _bands(attributes[name], AGE_BANDS, right=False)
     if DAYS in attributes:
         days = pd.to_numeric(attributes[DAYS], errors="coerce")
         # Who is admitted before the first symptom is neither early nor late.
-        found["presentation"] = _bands(days.where(days >= 0), PRESENTATION_BANDS, right=False)
+        variables["presentation"] = _bands(days.where(days >= 0), PRESENTATION_BANDS, right=False)
     if "slice_thickness_mm" in attributes:
         thickness = attributes["slice_thickness_mm"]
-        found["slice thickness"] = _bands(thickness, THICKNESS_BANDS, right=True)
+        variables["slice thickness"] = _bands(thickness, THICKNESS_BANDS, right=True)
     if "acquired" in attributes:
-        found["month"] = attributes["acquired"].astype(object).str.slice(0, 7)
-    return {name: strata for name, strata in found.items() if strata.notna().any()}
+        variables["month"] = attributes["acquired"].astype(object).str.slice(0, 7)
+    return {name: strata for name, strata in variables.items() if strata.notna().any()}
 
 
 def _bands(values: pd.Series, bands: Mapping[str, float], *, right: bool) -> pd.Series:

@@ -57,7 +57,7 @@ class Block:
         self.values: dict[int, FloatArray] = {}
 
     def of(self, statistic: Statistic) -> FloatArray:
-        """Values (draws,) of a statistic."""
+        """Values (draws,) of `statistic`."""
         key = id(statistic)
         if key not in self.values:
             self.values[key] = self._new(statistic)

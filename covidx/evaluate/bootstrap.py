@@ -69,7 +69,7 @@ class Clusters:
 
     @classmethod
     def of(cls, groups: npt.ArrayLike, strata: npt.ArrayLike | None = None) -> Clusters:
-        """Number the groups; strata are given up if a group has rows in several of them."""
+        """Number `groups`; `strata` are given up if a group has rows in several of them."""
         names, codes = np.unique(np.asarray(groups), return_inverse=True)
         group_strata = np.zeros(len(names), dtype=np.int64)
         if strata is not None:
@@ -90,15 +90,15 @@ class Clusters:
         return self.part or len(self.codes) > self.n_groups
 
     def only(self, rows: npt.NDArray[np.bool_]) -> Clusters:
-        """Some of the rows, their groups numbered as before."""
+        """The marked `rows`, their groups numbered as before."""
         return Clusters(self.codes[rows], self.strata, part=True)
 
     def count(self, rows: npt.NDArray[np.bool_]) -> int:
-        """Groups with at least one of the rows marked."""
+        """Groups with at least one of the marked `rows`."""
         return len(np.unique(self.codes[rows]))
 
     def draws(self, seed: int, resamples: int) -> Iterator[FloatArray]:
-        """Blocks (groups, draws): how often each group was drawn, with replacement."""
+        """Blocks (groups, draws): how often each group is in each of `resamples` from `seed`."""
         rng = np.random.default_rng(seed)
         size = max(1, _BLOCK_NUMBERS // max(len(self.codes), 1))
         members = [np.flatnonzero(self.strata == s) for s in np.unique(self.strata)]
@@ -152,8 +152,19 @@ def bootstrap(
 
     The same `seed` gives the same resamples, so that differences between statistics on the same
     rows may be read as paired.
+
+    Parameters
+    ----------
+    statistics : mapping
+        Name -> statistic.
+    clusters : Clusters
+        Groups of the rows, which are drawn.
+    seed : int
+        Of the draws.
+    resamples : int
+        Number of draws.
     """
-    whole = np.ones((clusters.n_groups, 1))
+    once = np.ones((clusters.n_groups, 1))
     draws: dict[str, list[FloatArray]] = {name: [] for name in statistics}
     jackknife: dict[str, list[FloatArray]] = {name: [] for name in statistics}
 
@@ -165,12 +176,12 @@ def bootstrap(
         (draws, clusters.draws(seed, resamples)),
         (jackknife, clusters.without()),
     ):
-        for found in in_threads(replicate, blocks):
-            for name, values in found.items():
+        for results in in_threads(replicate, blocks):
+            for name, values in results.items():
                 into[name].append(values)
     return {
         name: Replicates(
-            float(statistic(whole)[0]), np.concatenate(draws[name]), np.concatenate(jackknife[name])
+            float(statistic(once)[0]), np.concatenate(draws[name]), np.concatenate(jackknife[name])
         )
         for name, statistic in statistics.items()
     }
@@ -179,21 +190,21 @@ def bootstrap(
 def in_threads(
     function: Callable[[FloatArray], dict[str, FloatArray]], blocks: Iterable[FloatArray]
 ) -> Iterator[dict[str, FloatArray]]:
-    """Results in the order of the blocks; no more blocks wait in memory than are worked on."""
+    """Results of `function` in the order of `blocks`, few of which are in memory at a time."""
     blocks = iter(blocks)
     first, second = next(blocks, None), next(blocks, None)
     if first is not None and second is None:  # a thread would only be waited for
         yield function(first)
         return
     workers = min(len(os.sched_getaffinity(0)), _MOST_THREADS)
-    waiting: deque[Future[dict[str, FloatArray]]] = deque()
+    running: deque[Future[dict[str, FloatArray]]] = deque()
     with ThreadPoolExecutor(workers) as pool:
-        for block in chain([one for one in (first, second) if one is not None], blocks):
-            waiting.append(pool.submit(function, block))
-            if len(waiting) > workers:
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
+        for block in chain([head for head in (first, second) if head is not None], blocks):
+            running.append(pool.submit(function, block))
+            if len(running) > workers:
+                yield running.popleft().result()
+        while running:
+            yield running.popleft().result()
 
 
 def bca_interval(replicates: Replicates, confidence: float = CONFIDENCE) -> tuple[float, float]:
@@ -204,6 +215,13 @@ def bca_interval(replicates: Replicates, confidence: float = CONFIDENCE) -> tupl
     bound. The acceleration comes from a jackknife over groups, in at most 200 blocks. The
     interval is widened to hold the value where the bias correction would miss it, as it can for
     a statistic that only grows with noise (the calibration error).
+
+    Parameters
+    ----------
+    replicates : Replicates
+        From `bootstrap`.
+    confidence : float
+        Coverage of the interval, 0 to 1.
 
     Returns
     -------
@@ -237,7 +255,7 @@ def bootstrap_estimate(
     Parameters
     ----------
     replicates, clusters
-        As given to and by `bootstrap`.
+        From `bootstrap`, and the groups that it drew.
     n : int
         Rows in the metric's denominator.
     bound_n : int

@@ -45,7 +45,7 @@ def bin_count(n: int) -> int:
 
 
 def equal_mass_bins(scores: FloatArray, bins: int) -> IntArray:
-    """Bin of each row, shape (rows,), in order of score, with about as many rows in each.
+    """Bin of each row, shape (rows,), in order of `scores`, `bins` of about as many rows each.
 
     Rows of equal score share a bin, so that there may be fewer bins than requested.
     """
@@ -80,11 +80,11 @@ def reliability(
     """
     codes = equal_mass_bins(scores, bin_count(len(scores)))
     members = [codes == b for b in range(int(codes.max()) + 1)]
-    found = {
+    metrics = {
         str(b): share(truth, m, clusters, "the bin is empty")["share"]
         for b, m in enumerate(members)
     }
-    observed = compute(found, clusters, seed=seed, resamples=resamples)
+    observed = compute(metrics, clusters, seed=seed, resamples=resamples)
     return [
         Bin(int(m.sum()), float(scores[m].mean()), estimate)
         for m, estimate in zip(members, observed.values(), strict=True)
@@ -97,6 +97,17 @@ def ece_statistic(scores: FloatArray, truth: BoolArray, clusters: Clusters, bins
     Equal-mass bins, their edges those of the whole sample (Naeini et al., AAAI 2015, with the
     adaptive bins of Nguyen and O'Connor, EMNLP 2015). It is biased upward in small samples
     (Roelofs et al., AISTATS 2022): chance alone moves every bin off the diagonal.
+
+    Parameters
+    ----------
+    scores : array, shape (rows,)
+        Probabilities of the positive class.
+    truth : bool array, shape (rows,)
+        Whether a row is positive.
+    clusters : Clusters
+        Groups of the rows.
+    bins : int
+        Number of bins, at most.
     """
     codes = equal_mass_bins(scores, bins)
     gaps = np.zeros((clusters.n_groups, int(codes.max()) + 1))
@@ -116,6 +127,15 @@ def calibration_error(scores: FloatArray, truth: BoolArray, clusters: Clusters) 
 
     Its method says what a calibrated system has on such rows by chance, where they are
     independent, and what `calibration_test` says.
+
+    Parameters
+    ----------
+    scores : array, shape (rows,)
+        Probabilities of the positive class.
+    truth : bool array, shape (rows,)
+        Whether a row is positive.
+    clusters : Clusters
+        Groups of the rows.
     """
     n, bins = len(truth), bin_count(len(truth))
     value = float(ece_statistic(scores, truth, clusters, bins)(np.ones((clusters.n_groups, 1)))[0])
@@ -204,14 +224,14 @@ def calibration_line(
         "calibration in the large, logistic offset",
         "calibration slope, logistic recalibration",
     )
-    found = [_wald(fit, df, len(x), name) for fit, name in zip(fits, names, strict=True)]
-    return found[0], found[1]
+    estimates = [_wald(fit, df, len(x), name) for fit, name in zip(fits, names, strict=True)]
+    return estimates[0], estimates[1]
 
 
 def logistic_line(scores: FloatArray, truth: BoolArray) -> tuple[float, float] | None:
-    """Slope and intercept of a logistic regression of truth on the score's logit, or None."""
-    found = _newton(logit(np.clip(scores, CLIP, 1 - CLIP)), truth)
-    return None if found is None else (float(found[0]), float(found[1]))
+    """Slope and intercept of a logistic regression of `truth` on the logit of `scores`, or None."""
+    line = _newton(logit(np.clip(scores, CLIP, 1 - CLIP)), truth)
+    return None if line is None else (float(line[0]), float(line[1]))
 
 
 def _intercept(x: FloatArray, truth: BoolArray) -> float | None:

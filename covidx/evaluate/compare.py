@@ -55,7 +55,7 @@ def mean_of_folds_auroc(
     """
     clusters = Clusters.of(groups)
     rarer = min(clusters.count(truth), clusters.count(~truth))
-    found: Estimates = {
+    metrics: Estimates = {
         "auroc": Deferred(
             _fold_mean_auroc(scores, truth, clusters, folds),
             len(scores),
@@ -65,7 +65,7 @@ def mean_of_folds_auroc(
             degrees(clusters, truth),
         )
     }
-    return compute(found, clusters, seed=seed, resamples=resamples)["auroc"]
+    return compute(metrics, clusters, seed=seed, resamples=resamples)["auroc"]
 
 
 def paired_difference(
@@ -106,9 +106,9 @@ def paired_difference(
             "UNEQUAL_ROWS", "A paired comparison needs the same rows.", actual=sorted(lengths)
         )
     clusters = Clusters.of(groups)
-    one = np.zeros(len(truth), dtype=np.int64) if folds is None else folds
-    a, b = (_fold_mean_auroc(scores, truth, clusters, one) for scores in (scores_a, scores_b))
-    found: Estimates = {
+    fold = np.zeros(len(truth), dtype=np.int64) if folds is None else folds
+    a, b = (_fold_mean_auroc(scores, truth, clusters, fold) for scores in (scores_a, scores_b))
+    metrics: Estimates = {
         "difference": Deferred(
             difference_statistic(a, b),
             len(truth),
@@ -118,7 +118,7 @@ def paired_difference(
             degrees(clusters, truth),
         )
     }
-    return compute(found, clusters, seed=seed, resamples=resamples)["difference"]
+    return compute(metrics, clusters, seed=seed, resamples=resamples)["difference"]
 
 
 def evaluate_folds(
@@ -170,7 +170,7 @@ def evaluate_folds(
         "specificity": clusters.count(~truth),
     }
     counted = {"sensitivity": int(truth.sum()), "specificity": int((~truth).sum())}
-    found: Estimates = {
+    metrics: Estimates = {
         name: Deferred(
             statistic,
             counted.get(name, len(rows)),
@@ -181,7 +181,7 @@ def evaluate_folds(
         )
         for name, statistic in _fold_statistics(rows, called, clusters).items()
     }
-    return compute(found, clusters, seed=seed, resamples=resamples)
+    return compute(metrics, clusters, seed=seed, resamples=resamples)
 
 
 def _fold_statistics(rows: Rows, called: BoolArray, clusters: Clusters) -> dict[str, Statistic]:

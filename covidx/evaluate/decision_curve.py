@@ -34,6 +34,7 @@ class NetBenefit:
         The probability of disease from which one would act; its odds are the harm of a false
         alarm over the benefit of a hit.
     model, treat_all : Estimate
+        Net benefit of acting on the model's score, and on everyone.
     gain : Estimate
         The model's minus that of treating all.
     """
@@ -45,8 +46,8 @@ class NetBenefit:
 
     def to_json(self) -> dict[str, Any]:
         """A JSON object."""
-        found = {name: getattr(self, name).to_json() for name in ("model", "treat_all", "gain")}
-        return {"threshold": self.threshold, "treat_none": 0.0, **found}
+        figures = {name: getattr(self, name).to_json() for name in ("model", "treat_all", "gain")}
+        return {"threshold": self.threshold, "treat_none": 0.0, **figures}
 
 
 def decision_curve(rows: Rows, *, seed: int = 0, resamples: int = 2000) -> list[NetBenefit]:
@@ -55,11 +56,18 @@ def decision_curve(rows: Rows, *, seed: int = 0, resamples: int = 2000) -> list[
     (true positives - false positives * t/(1-t)) / n at each threshold probability t, at the
     sample's prevalence (Vickers and Elkin, Med Decis Making 2006;26:565-574). Jackknife over rows,
     or groups; the gain is paired.
+
+    Parameters
+    ----------
+    rows : Rows
+        Test rows.
+    seed, resamples : int
+        As in `compute`.
     """
     truth, clusters, n = rows.truth, rows.clusters, len(rows)
     cells = summed(_cells(rows))
     reached = np.arange(len(THRESHOLDS) + 1)  # thresholds that a cell's scores reach
-    found: Estimates = {}
+    metrics: Estimates = {}
     for k, t in enumerate(THRESHOLDS):
         worth = np.array([-t / (1 - t), 1.0])  # of acting on a row of the rest, of the positive
         below = rows.scores < t
@@ -68,13 +76,13 @@ def decision_curve(rows: Rows, *, seed: int = 0, resamples: int = 2000) -> list[
         model = everyone * np.repeat(reached > k, 2)
         note = f", net benefit at a threshold probability of {t:g}, prevalence {truth.mean():.3f}"
         for name, each in (("model", model), ("all", everyone), ("gain", model - everyone)):
-            told = note + (", model minus treating all" if name == "gain" else "")
+            remark = note + (", model minus treating all" if name == "gain" else "")
             statistic = Shared(cells, partial(_per_row, each))
             df = 0.0 if name == "gain" and events < FEWEST_EVENTS else None
-            found[f"{name} {t}"] = Deferred(statistic, n, 0, "no rows", told, df)
-    settled = compute(found, clusters, seed=seed, resamples=resamples)
+            metrics[f"{name} {t}"] = Deferred(statistic, n, 0, "no rows", remark, df)
+    estimates = compute(metrics, clusters, seed=seed, resamples=resamples)
     return [
-        NetBenefit(t, *(settled[f"{name} {t}"] for name in ("model", "all", "gain")))
+        NetBenefit(t, *(estimates[f"{name} {t}"] for name in ("model", "all", "gain")))
         for t in THRESHOLDS
     ]
 

@@ -55,6 +55,10 @@ def share(
         The jackknife is taken where a group has several rows.
     empty : str
         The reason if there are none.
+    note : str
+        Added to the method.
+    exact : bool
+        Clopper and Pearson's interval in place of Wilson's.
     """
     n = int(among.sum())
     if not clusters.several_rows:
@@ -87,7 +91,8 @@ def share_difference(
     if n == 0:
         return undefined(n, method, empty)
     cells = np.array(
-        [(one & two & among).sum() for one in (first, ~first) for two in (second, ~second)], float
+        [(left & right & among).sum() for left in (first, ~first) for right in (second, ~second)],
+        float,
     )
     value, rows = float(cells[1] - cells[2]) / n, float(n)
     if clusters.several_rows:
@@ -117,6 +122,7 @@ def decision_family(
     called, truth : bool array, shape (rows,)
         Whether a row is called positive, and whether it is.
     clusters : Clusters
+        Groups of the rows.
     note : str
         Added to every method.
     exact : bool
@@ -132,15 +138,15 @@ def decision_family(
         "npv": (~called, "no row is called negative", at),
         "accuracy": (np.ones_like(truth), "no rows", note),
     }
-    found: Estimates = {}
-    for name, (among, empty, told) in shares.items():
+    metrics: Estimates = {}
+    for name, (among, empty, remark) in shares.items():
         if clusters.several_rows:
             statistic = decision_statistic(cells, FUNCTIONS[name])
             bound = clusters.count(among)
-            found[name] = Deferred(statistic, int(among.sum()), bound, empty, told)
+            metrics[name] = Deferred(statistic, int(among.sum()), bound, empty, remark)
         else:
             right = int(((called == truth) & among).sum())
-            found[name] = wilson_estimate(right, int(among.sum()), empty, told, exact=exact)
+            metrics[name] = wilson_estimate(right, int(among.sum()), empty, remark, exact=exact)
     rarer = min(clusters.count(truth), clusters.count(~truth))
     df = degrees(clusters, truth)
     others: tuple[tuple[str, int, str, Scale], ...] = (
@@ -153,21 +159,27 @@ def decision_family(
     for name, bound, empty, scale in others:
         statistic = decision_statistic(cells, FUNCTIONS[name])
         freedom = enough(df) if scale == "ratio" else df
-        found[name] = Deferred(statistic, n, bound, empty, note, freedom, scale)
+        metrics[name] = Deferred(statistic, n, bound, empty, note, freedom, scale)
     if not clusters.several_rows:
         hits = int((called & truth).sum())
         counts = Decisions(hits, yes - hits, positives - hits, n - yes - positives + hits)
-        found |= likelihood_ratios(counts, note)
-    return found
+        metrics |= likelihood_ratios(counts, note)
+    return metrics
 
 
 def undecided(truth: BoolArray, reason: str) -> Estimates:
-    """All of `DECISION_METRICS` undefined, where there is no threshold."""
+    """All of `DECISION_METRICS` undefined for rows of `truth`, by `reason`."""
     return {name: undefined(len(truth), "needs a threshold", reason) for name in DECISION_METRICS}
 
 
 def mcc(tp: FloatArray, fp: FloatArray, fn: FloatArray, tn: FloatArray) -> FloatArray:
-    """Matthews' correlation (Biochim Biophys Acta 1975;405:442-451); NaN if a margin is 0."""
+    """Matthews' correlation (Biochim Biophys Acta 1975;405:442-451); NaN if a margin is 0.
+
+    Parameters
+    ----------
+    tp, fp, fn, tn : array, shape (draws,)
+        Numbers of true and false, positive and negative decisions.
+    """
     margins = (tp + fp) * (tp + fn) * (tn + fp) * (tn + fn)
     return divide(tp * tn - fp * fn, np.sqrt(margins))
 
@@ -184,4 +196,4 @@ FUNCTIONS: dict[str, Callable[[FloatArray, FloatArray, FloatArray, FloatArray], 
     "lr_positive": lr_positive,
     "lr_negative": lr_negative,
 }
-"""Metric -> what it is of the numbers of decisions."""
+"""Metric -> its function of the numbers of decisions."""

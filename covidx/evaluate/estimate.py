@@ -88,7 +88,7 @@ class Estimate:
 
 
 def few(groups: int, rarer: int) -> bool:
-    """Whether so many independent groups, or so many of the rarer class, are few (`FEW`).
+    """Whether `groups` independent groups, or `rarer` of the rarer class, are few (`FEW`).
 
     Examples
     --------
@@ -99,7 +99,17 @@ def few(groups: int, rarer: int) -> bool:
 
 
 def undefined(n: int, method: str, reason: str) -> Estimate:
-    """An estimate without value: NaN, and why."""
+    """An estimate without value: NaN, and why.
+
+    Parameters
+    ----------
+    n : int
+        Rows in the metric's denominator.
+    method : str
+        How its interval would have come about.
+    reason : str
+        Why there is no value.
+    """
     return Estimate(math.nan, math.nan, math.nan, n, method, reason=reason)
 
 

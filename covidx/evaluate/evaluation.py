@@ -15,7 +15,7 @@ from covidx.evaluate.decision_curve import NetBenefit, decision_curve
 from covidx.evaluate.estimate import FEW, few
 from covidx.evaluate.incremental import Incremental, incremental
 from covidx.evaluate.metrics import Metrics, evaluate_rows
-from covidx.evaluate.normal_ct import NormalCT, normal_ct, saying_normal
+from covidx.evaluate.normal_ct import NormalCT, ct_normal, normal_ct
 from covidx.evaluate.options import EvaluationOptions, Tables
 from covidx.evaluate.prevalence import PredictiveValues, predictive_values
 from covidx.evaluate.readers import Reader, compare_readers, unmatched_reads
@@ -29,15 +29,18 @@ OWN_THRESHOLDS = "each fold has a threshold of its own: name a fold with --fold"
 
 @dataclass(frozen=True, eq=False)
 class Evaluation:
-    """What was found; a part that was not requested, or cannot be given, is None or empty.
+    """The parts of an evaluation; one that was not requested, or cannot be given, is None or empty.
 
     Parameters
     ----------
     study : Study
+        The evaluated arm.
     metrics : Metrics
+        Of its test rows.
     options : EvaluationOptions
+        How it was evaluated.
     assumed : list of str
-        What was taken for granted to read the table.
+        What was assumed to read the table.
     net_benefit : list of NetBenefit
         This arm's decision curve, on all its test rows.
     incremental : Incremental, optional
@@ -66,22 +69,22 @@ class Evaluation:
     @property
     def warnings(self) -> list[str]:
         """What a reader must know before the figures."""
-        found, rows = [], self.study.rows
+        lines, rows = [], self.study.rows
         groups = rows.clusters.n_groups
         rarer = min(rows.clusters.count(rows.truth), rows.clusters.count(~rows.truth))
         if few(groups, rarer):
-            found.append(
+            lines.append(
                 f"Few patients: {groups} independent patients or groups, {rarer} of the rarer "
                 f"class (few: below {FEW}, or {FEW // 2} of a class). Read the intervals, not the "
                 "values."
             )
         if len(self.study.folds) > 1:
-            found.append(
+            lines.append(
                 f"The table has {len(self.study.folds)} folds: the figures are means of the folds, "
                 "whose intervals hold the models fixed. Curves, subgroups and comparisons with "
                 "readers put the scores of all folds together, which need not share a scale."
             )
-        return found + [v.warning for v in self.variables if v.warning is not None]
+        return lines + [v.warning for v in self.variables if v.warning is not None]
 
 
 def evaluate_study(
@@ -97,12 +100,15 @@ def evaluate_study(
     Parameters
     ----------
     study : Study
+        The arm to evaluate.
     options : EvaluationOptions
+        Which parts are requested, and how.
     tables : Tables
+        Other tables of the same patients.
     others : sequence of Study
         Other arms of the same table, for what each adds.
     assumed : sequence of str
-        Passed on.
+        What was assumed to read the table; kept in the result.
 
     Raises
     ------
@@ -172,11 +178,11 @@ def _readers(
     if reads is None:
         return [], {}
     rows = study.rows
-    found = compare_readers(rows, reads, study.point, cut=options.read_cut, **options.drawing)
-    names = sorted(set(reads["reader"]) - {reader.name for reader in found})
+    readers = compare_readers(rows, reads, study.point, cut=options.read_cut, **options.drawing)
+    names = sorted(set(reads["reader"]) - {reader.name for reader in readers})
     left_out = {f"reader {name}": "read none of the test rows" for name in names}
     strangers = unmatched_reads(rows, reads)
-    return found, left_out | ({"reads": strangers} if strangers else {})
+    return readers, left_out | ({"reads": strangers} if strangers else {})
 
 
 def _strata(
@@ -186,7 +192,7 @@ def _strata(
         if options.normal_ct is not None:
             raise InvalidInputError(
                 "NORMAL_CT_NO_TABLE",
-                "Which CTs are normal must be said by a clinical table.",
+                "A clinical table must state which CTs are normal.",
                 actual="no clinical table",
                 hint="Give it with --clinical.",
             )
@@ -195,8 +201,8 @@ def _strata(
     variables = subgroups(rows, strata_of(attributes), point, **options.drawing)
     if options.normal_ct is None:
         return variables, None
-    said = saying_normal(attributes, options.normal_ct)
-    return variables, normal_ct(rows, said, options.normal_ct, point, **options.drawing)
+    normal = ct_normal(attributes, options.normal_ct)
+    return variables, normal_ct(rows, normal, options.normal_ct, point, **options.drawing)
 
 
 def _no_rows(method: str) -> InvalidTableError:

@@ -26,7 +26,7 @@ MACRO = ("sensitivity", "specificity", "ppv", "npv", "f1", "balanced_accuracy")
 
 
 def rank_family(rows: Rows, name: str) -> Estimates:
-    """``auroc`` and ``average_precision`` of a class, which depend on the scores' order alone."""
+    """``auroc`` and ``average_precision`` of the class `name` in `rows`."""
     place, ranking, clusters = rows.classes.index(name), rows.rankings[name], rows.clusters
     scores, truth = rows.probabilities[:, place], rows.labels == place
     n, rarer, df = len(truth), _rarer(clusters, truth), degrees(clusters, truth)
@@ -39,7 +39,17 @@ def rank_family(rows: Rows, name: str) -> Estimates:
 
 
 def score_family(scores: FloatArray, truth: BoolArray, clusters: Clusters) -> Estimates:
-    """Metrics of the scores as probabilities: Brier, log loss and calibration."""
+    """Metrics of the scores as probabilities: Brier, log loss and calibration.
+
+    Parameters
+    ----------
+    scores : array, shape (rows,)
+        Probabilities of the positive class.
+    truth : bool array, shape (rows,)
+        Whether a row is positive.
+    clusters : Clusters
+        Groups of the rows.
+    """
     n = len(truth)
     ones = np.ones(n)
     likelihood = np.clip(np.where(truth, scores, 1 - scores), CLIP, 1)
@@ -63,18 +73,25 @@ def class_family(rows: Rows, *, exact: bool = False) -> Estimates:
     ``accuracy_argmax``, ``brier_multiclass`` (the squared distance of all probabilities, 0 to 2;
     Brier, Mon Weather Rev 1950;78:1-3) and ``log_loss_multiclass``. Decisions take the most
     probable class. Those on the positive class are left to its threshold, but for the means.
+
+    Parameters
+    ----------
+    rows : Rows
+        Test rows.
+    exact : bool
+        Clopper and Pearson's interval in place of Wilson's.
     """
     clusters, guess = rows.clusters, rows.probabilities.argmax(axis=1)
     by_class = f", by the most probable of {len(rows.classes)} classes"
-    found: Estimates = {}
+    metrics: Estimates = {}
     parts: dict[str, list[Deferred]] = {}
     for k, name in enumerate(rows.classes):
         truth = rows.labels == k
-        one = rank_family(rows, name)
+        of_class = rank_family(rows, name)
         decided = decision_family(guess == k, truth, clusters, note=by_class, exact=exact)
-        for metric, found_one in (one | decided).items():
+        for metric, estimate in (of_class | decided).items():
             if name != rows.positive or metric == "auroc":
-                found[f"{metric}_{name}"] = found_one
+                metrics[f"{metric}_{name}"] = estimate
         for metric, part in _parts(rows, name, guess == k).items():
             parts.setdefault(metric, []).append(part)
     for metric, means in parts.items():
@@ -82,8 +99,8 @@ def class_family(rows: Rows, *, exact: bool = False) -> Estimates:
         bound = min(part.bound_n for part in means)
         df = min(part.df or 0.0 for part in means)
         statistic = mean_statistic([part.statistic for part in means])
-        found[f"{metric}_macro"] = Deferred(statistic, len(rows), bound, ABSENT, note, df)
-    return found | _whole(rows, guess, by_class, exact)
+        metrics[f"{metric}_macro"] = Deferred(statistic, len(rows), bound, ABSENT, note, df)
+    return metrics | _of_all_classes(rows, guess, by_class, exact)
 
 
 def _parts(rows: Rows, name: str, called: BoolArray) -> dict[str, Deferred]:
@@ -99,11 +116,12 @@ def _parts(rows: Rows, name: str, called: BoolArray) -> dict[str, Deferred]:
         statistics[metric] = decision_statistic(cells, FUNCTIONS[metric])
     df = degrees(clusters, truth)
     return {
-        name: Deferred(one, len(truth), rarer, ABSENT, df=df) for name, one in statistics.items()
+        name: Deferred(statistic, len(truth), rarer, ABSENT, df=df)
+        for name, statistic in statistics.items()
     }
 
 
-def _whole(rows: Rows, guess: npt.NDArray[np.intp], by_class: str, exact: bool) -> Estimates:
+def _of_all_classes(rows: Rows, guess: npt.NDArray[np.intp], by_class: str, exact: bool) -> Estimates:
     """Metrics of all classes at once."""
     clusters, ones = rows.clusters, np.ones(len(rows))
     right = share(guess == rows.labels, ones > 0, clusters, "no rows", note=by_class, exact=exact)[

@@ -19,7 +19,7 @@ from covidx.evaluate.deferred import Estimates, compute
 from covidx.evaluate.estimate import Estimate
 from covidx.evaluate.families import rank_family
 from covidx.evaluate.metrics import NO_THRESHOLD, evaluate_rows
-from covidx.evaluate.normal_ct import NormalCT, normal_ct, saying_normal
+from covidx.evaluate.normal_ct import NormalCT, ct_normal, normal_ct
 from covidx.evaluate.options import EvaluationOptions
 from covidx.evaluate.paired import Comparison, System, align, compare_systems
 from covidx.evaluate.recalibrate import recalibrate
@@ -75,15 +75,15 @@ class Incremental:
             "positives": self.positives,
             "left_out": self.lacking,
             "arms": {
-                arm: {name: one.to_json() for name, one in found.items()}
-                for arm, found in self.arms.items()
+                arm: {name: item.to_json() for name, item in values.items()}
+                for arm, values in self.arms.items()
             },
-            "differences": [one.to_json() for one in self.differences],
-            "agreement": [one.to_json() for one in self.agreements],
-            "normal_ct": {arm: one.to_json() for arm, one in self.normal_ct.items()},
-            "strata": {arm: [v.to_json() for v in found] for arm, found in self.strata.items()},
+            "differences": [item.to_json() for item in self.differences],
+            "agreement": [item.to_json() for item in self.agreements],
+            "normal_ct": {arm: item.to_json() for arm, item in self.normal_ct.items()},
+            "strata": {arm: [v.to_json() for v in values] for arm, values in self.strata.items()},
             "decision_curves": {
-                arm: [one.to_json() for one in found] for arm, found in self.net_benefit.items()
+                arm: [item.to_json() for item in values] for arm, values in self.net_benefit.items()
             },
         }
 
@@ -101,10 +101,11 @@ def incremental(
     study : Study
         The evaluated arm.
     others : sequence of Study
-        At least one.
+        The other arms, at least one.
     options : EvaluationOptions
+        As for the evaluated arm.
     attributes : DataFrame, optional
-        One line a row of `study`.
+        One line for each row of `study`, from `attributes_of`.
 
     Raises
     ------
@@ -120,14 +121,14 @@ def incremental(
     if attributes is not None:
         place = pd.Index(study.rows.units).get_indexer(pd.Index(rows.units))
         known = attributes.iloc[place].reset_index(drop=True)
-        found = strata_of(known)
-        shown = {name: found[name] for name in STRATA if name in found}
+        known_strata = strata_of(known)
+        shown = {name: known_strata[name] for name in STRATA if name in known_strata}
         if shown:
             strata = {s.name: subgroups(s.rows, shown, s.point, **options.drawing) for s in systems}
         if options.normal_ct is not None:
-            said = saying_normal(attributes, options.normal_ct).iloc[place].reset_index(drop=True)
+            is_normal = ct_normal(attributes, options.normal_ct).iloc[place].reset_index(drop=True)
             normal = {
-                s.name: normal_ct(s.rows, said, options.normal_ct, s.point, **options.drawing)
+                s.name: normal_ct(s.rows, is_normal, options.normal_ct, s.point, **options.drawing)
                 for s in systems
             }
     curves, left_out = _curves(studies, systems, options)
@@ -146,7 +147,7 @@ def incremental(
 
 
 def on_common_rows(studies: Sequence[Study]) -> tuple[list[System], dict[str, int]]:
-    """The arms on the test rows that all of them have, in one order; how many each then lacks.
+    """The arms of `studies` on the test rows that all have, in one order; how many each then lacks.
 
     Raises
     ------
@@ -181,12 +182,12 @@ def _figures(system: System, options: EvaluationOptions) -> dict[str, Estimate]:
         )
         return {name: means[name] for name in ARM_METRICS}
     rows, point = system.rows, system.point
-    found: Estimates = {"auroc": rank_family(rows, rows.positive)["auroc"]}
+    metrics: Estimates = {"auroc": rank_family(rows, rows.positive)["auroc"]}
     if point is None:
-        found |= undecided(rows.truth, NO_THRESHOLD)
+        metrics |= undecided(rows.truth, NO_THRESHOLD)
     else:
-        found |= decision_family(system.called, rows.truth, rows.clusters, exact=options.exact)
-    shown = compute({name: found[name] for name in ARM_METRICS}, rows.clusters, **options.drawing)
+        metrics |= decision_family(system.called, rows.truth, rows.clusters, exact=options.exact)
+    shown = compute({name: metrics[name] for name in ARM_METRICS}, rows.clusters, **options.drawing)
     if point is not None:
         at, origin = point.threshold, point.text
         for name in ARM_METRICS[1:]:
@@ -198,7 +199,7 @@ def _curves(
     studies: Sequence[Study], systems: Sequence[System], options: EvaluationOptions
 ) -> tuple[dict[str, list[NetBenefit]], dict[str, str]]:
     """Decision curves, each arm recalibrated on its own validation rows if that was requested."""
-    found, left_out = {}, {}
+    curves, left_out = {}, {}
     for study, system in zip(studies, systems, strict=True):
         rows = system.rows
         if options.calibrate is not None:
@@ -211,5 +212,5 @@ def _curves(
             except InvalidTableError as error:  # of this arm alone
                 left_out[f"decision curve of {study.arm}"] = error.reason
                 continue
-        found[study.arm] = decision_curve(rows, **options.drawing)
-    return found, left_out
+        curves[study.arm] = decision_curve(rows, **options.drawing)
+    return curves, left_out

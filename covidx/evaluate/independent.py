@@ -37,19 +37,19 @@ def combined(estimates: Sequence[Estimate], weights: Sequence[float], method: st
     >>> print(combined(parts, (1, -1), "difference"))  # Newcombe's table II, example (a)
     0.20 (0.05 to 0.33)
     """
-    n, method = sum(one.n for one in estimates), f"{method}; each: {estimates[0].method}"
-    lacking = next((one for one in estimates if math.isnan(one.value)), None)
+    n, method = sum(part.n for part in estimates), f"{method}; each: {estimates[0].method}"
+    lacking = next((part for part in estimates if math.isnan(part.value)), None)
     if lacking is not None:
         return undefined(n, method, str(lacking.reason))
-    value = sum(w * one.value for w, one in zip(weights, estimates, strict=True))
-    lacking = next((one for one in estimates if math.isnan(one.low)), None)
+    value = sum(w * part.value for w, part in zip(weights, estimates, strict=True))
+    lacking = next((part for part in estimates if math.isnan(part.low)), None)
     if lacking is not None:
         return Estimate(value, math.nan, math.nan, n, method, reason=lacking.reason)
     reach = []
     for down in (True, False):
         apart = [
-            w * (one.value - (one.low if (w > 0) == down else one.high))
-            for w, one in zip(weights, estimates, strict=True)
+            w * (part.value - (part.low if (w > 0) == down else part.high))
+            for w, part in zip(weights, estimates, strict=True)
         ]
         reach.append(math.hypot(*apart))
     return Estimate(value, value - reach[0], value + reach[1], n, method)

@@ -17,7 +17,7 @@ NO_SPREAD = 1e-12
 
 
 def quantile(df: float) -> float:
-    """Student's t from which on, and below whose negative, 2.5 % lie each.
+    """Student's t with `df` degrees of freedom above which, and below whose negative, 2.5 % lie.
 
     Examples
     --------

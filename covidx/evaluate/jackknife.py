@@ -29,6 +29,7 @@ class LeftOut:
     Parameters
     ----------
     value : float
+        On the whole sample.
     error : float
         NaN where fewer than two of the parts leave the statistic defined.
     parts : int
@@ -59,18 +60,20 @@ def jackknife(
     ----------
     Efron and Stein, Ann Stat 1981;9:586-596; parts: Kott, J Off Stat 2001;17:521-526.
     """
-    whole = Block(np.ones((clusters.n_groups, 1)))
-    found: dict[str, list[FloatArray]] = {name: [] for name in statistics}
+    full = Block(np.ones((clusters.n_groups, 1)))
+    replicates: dict[str, list[FloatArray]] = {name: [] for name in statistics}
 
     def replicate(counts: FloatArray) -> dict[str, FloatArray]:
         block = Block(counts)
         return {name: block.of(statistic) for name, statistic in statistics.items()}
 
     for values in in_threads(replicate, clusters.without(parts, seed)):
-        for name, one in values.items():
-            found[name].append(one)
+        for name, draws in values.items():
+            replicates[name].append(draws)
     return {
-        name: LeftOut(float(whole.of(statistic)[0]), *_standard_error(np.concatenate(found[name])))
+        name: LeftOut(
+            float(full.of(statistic)[0]), *_standard_error(np.concatenate(replicates[name]))
+        )
         for name, statistic in statistics.items()
     }
 
@@ -113,18 +116,17 @@ def degrees(clusters: Clusters, truth: BoolArray) -> float:
     m, n = clusters.count(truth), clusters.count(~truth)
     if min(m, n) < 2:
         return 0.0
-    found = (1 / m + 1 / n) ** 2 / (1 / (m**2 * (m - 1)) + 1 / (n**2 * (n - 1)))
-    return min(found, clusters.n_groups - 1.0)
+    df = (1 / m + 1 / n) ** 2 / (1 / (m**2 * (m - 1)) + 1 / (n**2 * (n - 1)))
+    return min(df, clusters.n_groups - 1.0)
 
 
 def enough(df: float) -> float:
-    """Degrees of freedom for a figure whose interval runs wild where they are few: 0 below a
-    quarter of `FEW`, so that it has none (a likelihood ratio's was 1,700 times too wide)."""
+    """The degrees of freedom `df`, or 0 below a quarter of `FEW`."""
     return df if df >= FEW / 4 else 0.0
 
 
 def jackknife_estimate(
-    found: LeftOut,
+    left_out: LeftOut,
     clusters: Clusters,
     n: int,
     *,
@@ -138,8 +140,8 @@ def jackknife_estimate(
 
     Parameters
     ----------
-    found, clusters
-        As given to and by `jackknife`.
+    left_out, clusters
+        From `jackknife`, and the groups that it left out.
     n : int
         Rows in the metric's denominator.
     bound_n : int
@@ -159,13 +161,13 @@ def jackknife_estimate(
     several = clusters.several_rows
     unit = f"{clusters.n_groups} {'groups' if several else 'independent rows'}"
     name = "cluster jackknife" if several else "jackknife"
-    freedom = min((bound_n or clusters.n_groups) - 1 if df is None else df, found.parts - 1)
+    freedom = min((bound_n or clusters.n_groups) - 1 if df is None else df, left_out.parts - 1)
     method = f"{name} over {unit}, t with {freedom:.0f} degrees of freedom{note}"
-    value = found.value
+    value = left_out.value
     if not math.isfinite(value):
         return undefined(n, method, empty)
-    if found.error > NO_SPREAD and freedom >= 1:
-        low, high = interval(value, found.error, freedom, "share" if bound_n else scale)
+    if left_out.error > NO_SPREAD and freedom >= 1:
+        low, high = interval(value, left_out.error, freedom, "share" if bound_n else scale)
         if not math.isnan(low):
             return Estimate(value, min(low, value), max(high, value), n, method)
     if not bound_n:

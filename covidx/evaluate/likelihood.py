@@ -42,7 +42,15 @@ class Decisions:
 def log_ratio(
     hits: float, positives: float, alarms: float, negatives: float
 ) -> tuple[float, float]:
-    """Logarithm of (hits/positives) / (alarms/negatives), and its standard error."""
+    """Logarithm of (hits/positives) / (alarms/negatives), and its standard error.
+
+    Parameters
+    ----------
+    hits, positives : float
+        Positive decisions among positive rows, and these rows.
+    alarms, negatives : float
+        Positive decisions among the other rows, and these rows.
+    """
     variance = (1 - hits / positives) / hits + (1 - alarms / negatives) / alarms
     return math.log(hits * negatives / (alarms * positives)), math.sqrt(variance)
 
@@ -54,6 +62,13 @@ def likelihood_ratios(counts: Decisions, note: str = "") -> dict[str, Estimate]:
     ratio (no false alarm) is undefined and says so; where a count is 0 the interval is that of
     the counts with z²/2 added (Mercaldo, Lau and Zhou, Stat Med 2007;26:2170-2183), widened to
     hold the value.
+
+    Parameters
+    ----------
+    counts : Decisions
+        Numbers of rows by truth and decision.
+    note : str
+        Added to the method.
 
     References
     ----------
@@ -86,12 +101,24 @@ def _ratio(hits: float, alarms: float, c: Decisions, note: str, infinite: str) -
 
 
 def lr_positive(tp: FloatArray, fp: FloatArray, fn: FloatArray, tn: FloatArray) -> FloatArray:
-    """LR+ of each draw; infinite where no false alarm was drawn, NaN where a class is absent."""
+    """LR+ of each draw; infinite where no false alarm was drawn, NaN where a class is absent.
+
+    Parameters
+    ----------
+    tp, fp, fn, tn : array, shape (draws,)
+        Numbers of true and false, positive and negative decisions.
+    """
     return _quotient(tp * (fp + tn), fp * (tp + fn))
 
 
 def lr_negative(tp: FloatArray, fp: FloatArray, fn: FloatArray, tn: FloatArray) -> FloatArray:
-    """LR- of each draw; infinite without a true negative, NaN where a class is absent."""
+    """LR- of each draw; infinite without a true negative, NaN where a class is absent.
+
+    Parameters
+    ----------
+    tp, fp, fn, tn : array, shape (draws,)
+        Numbers of true and false, positive and negative decisions.
+    """
     return _quotient(fn * (fp + tn), tn * (tp + fn))
 
 

@@ -23,7 +23,7 @@ NO_THRESHOLD = "no threshold was given, and there are no validation rows to choo
 
 @dataclass(frozen=True)
 class Metrics:
-    """What `evaluate` found.
+    """The metrics of one arm's test rows.
 
     Parameters
     ----------
@@ -32,7 +32,9 @@ class Metrics:
     point : OperatingPoint, optional
         The threshold that was applied; None where there was none.
     classes : tuple of str
+        In the order of the table's probability columns.
     positive : str
+        The class that sensitivity is of.
     confusion : int array, shape (classes, classes)
         Rows are the truth, columns the class of highest probability.
     decisions : int array, shape (2, 2)
@@ -67,7 +69,7 @@ class Metrics:
         return self.share_of(self.positive)
 
     def share_of(self, name: str) -> float:
-        """Share of a class among the rows."""
+        """Share of the class `name` among the rows."""
         return float(self.confusion[self.classes.index(name)].sum() / self.confusion.sum())
 
     def to_json(self) -> dict[str, dict[str, Any]]:
@@ -77,7 +79,7 @@ class Metrics:
     def confusion_json(self) -> dict[str, Any]:
         """Counts: confusion matrices, n, groups and prevalence."""
         (tn, fp), (fn, tp) = self.decisions.tolist()
-        found: dict[str, Any] = {
+        report: dict[str, Any] = {
             "level": self.level,
             "n": self.n,
             "groups": self.n_groups,
@@ -87,12 +89,12 @@ class Metrics:
             "argmax": self.confusion.tolist(),
         }
         if self.point is not None:
-            found |= {
+            report |= {
                 "at_threshold": {"tp": tp, "fp": fp, "fn": fn, "tn": tn},
                 "threshold": self.point.threshold,
                 "threshold_origin": self.point.text,
             }
-        return found
+        return report
 
 
 def evaluate(
@@ -161,16 +163,16 @@ def evaluate_rows(
     folds = np.unique(rows.folds).tolist()
     points = [(fold_points or {}).get(fold, operating_point) for fold in folds]
     parts = [rows.in_fold(fold) for fold in folds] if len(folds) > 1 else [rows]
-    found = [_found(part, one, exact) for part, one in zip(parts, points, strict=True)]
-    waiting = found[0] if len(folds) == 1 else fold_means(found, rows.clusters, rows.folds)
-    estimates = compute(waiting, rows.clusters, seed=seed, resamples=resamples)
+    families = [_metrics(part, own, exact) for part, own in zip(parts, points, strict=True)]
+    metrics = families[0] if len(folds) == 1 else fold_means(families, rows.clusters, rows.folds)
+    estimates = compute(metrics, rows.clusters, seed=seed, resamples=resamples)
     common = points[0] if len(folds) == 1 else None if fold_points else operating_point
     if common is not None:
         estimates = _at(estimates, DECISION_METRICS, common)
     decisions = np.zeros((2, 2), dtype=np.int64)
-    for part, one in zip(parts, points, strict=True):
-        if one is not None:
-            called = one.decide(part.scores)
+    for part, own in zip(parts, points, strict=True):
+        if own is not None:
+            called = own.decide(part.scores)
             np.add.at(decisions, (part.truth.astype(int), called.astype(int)), 1)
     confusion = np.zeros((len(rows.classes), len(rows.classes)), dtype=np.int64)
     np.add.at(confusion, (rows.labels, rows.probabilities.argmax(axis=1)), 1)
@@ -186,18 +188,18 @@ def evaluate_rows(
     )
 
 
-def _found(rows: Rows, operating_point: OperatingPoint | None, exact: bool) -> Estimates:
+def _metrics(rows: Rows, operating_point: OperatingPoint | None, exact: bool) -> Estimates:
     """All metrics of rows that one model has scored."""
     scores, truth, clusters = rows.scores, rows.truth, rows.clusters
-    found = rank_family(rows, rows.positive)
+    metrics = rank_family(rows, rows.positive)
     if operating_point is None:
-        found |= undecided(truth, NO_THRESHOLD)
+        metrics |= undecided(truth, NO_THRESHOLD)
     else:
-        found |= decision_family(operating_point.decide(scores), truth, clusters, exact=exact)
-    found |= score_family(scores, truth, clusters)
+        metrics |= decision_family(operating_point.decide(scores), truth, clusters, exact=exact)
+    metrics |= score_family(scores, truth, clusters)
     if len(rows.classes) > 2:
-        found |= class_family(rows, exact=exact)
-    return found
+        metrics |= class_family(rows, exact=exact)
+    return metrics
 
 
 def _at(
@@ -206,6 +208,8 @@ def _at(
     """The estimates, those of these names with the threshold that they were found at."""
     at, origin = point.threshold, point.text
     return {
-        name: replace(one, threshold=at, threshold_origin=origin) if name in names else one
-        for name, one in estimates.items()
+        name: replace(estimate, threshold=at, threshold_origin=origin)
+        if name in names
+        else estimate
+        for name, estimate in estimates.items()
     }

@@ -25,9 +25,9 @@ class NormalCT:
     Parameters
     ----------
     column : str
-        Where it was said, such as ``finding=normal``.
+        Where it is recorded, such as ``finding=normal``.
     missing : int
-        Positives of whom it is not said.
+        Positives of whom it is not recorded.
     rows : dict
         ``normal CT`` and ``abnormal CT`` -> sensitivity, and AUROC against all negatives.
     """
@@ -39,14 +39,14 @@ class NormalCT:
     def to_json(self) -> dict[str, Any]:
         """A JSON object."""
         shown = {
-            name: {metric: one.to_json() for metric, one in row.items()}
+            name: {metric: estimate.to_json() for metric, estimate in row.items()}
             for name, row in self.rows.items()
         }
         return {"column": self.column, "missing": self.missing, **shown}
 
 
-def saying_normal(attributes: pd.DataFrame, column_value: str) -> pd.Series:
-    """Whether the CT was called normal: True, False, or NaN where it is not said.
+def ct_normal(attributes: pd.DataFrame, column_value: str) -> pd.Series:
+    """Whether the CT was read as normal: True, False, or NaN where it is not recorded.
 
     Parameters
     ----------
@@ -66,19 +66,19 @@ def saying_normal(attributes: pd.DataFrame, column_value: str) -> pd.Series:
     if not equals or not value:
         raise InvalidInputError(
             "NORMAL_CT_FORM",
-            "How a normal CT is marked is not understood.",
+            "The mark of a normal CT has no equals sign, or no value.",
             expected="column=value, such as finding=normal",
             actual=column_value,
         )
     if column not in attributes or not (attributes[column].astype(str) == value).any():
-        seen: list[str] = []
+        present: list[str] = []
         if column in attributes:
-            seen = sorted(attributes[column].dropna().astype(str).unique())[:10]
+            present = sorted(attributes[column].dropna().astype(str).unique())[:10]
         raise InvalidTableError(
             "NORMAL_CT_COLUMN",
             "The clinical tables do not have this column, or not this value in it.",
             expected=column_value,
-            actual=", ".join(seen) if seen else f"columns {', '.join(attributes.columns)}",
+            actual=", ".join(present) if present else f"columns {', '.join(attributes.columns)}",
             hint="Give the table that says it with --clinical.",
         )
     values = attributes[column]
@@ -101,14 +101,20 @@ def normal_ct(
     rows : Rows
         Test rows.
     normal : Series, shape (rows,)
-        As `saying_normal` gives it.
+        As `ct_normal` gives it.
+    column : str
+        ``column=value`` that marks a normal CT, for the methods' text.
+    point : OperatingPoint, optional
+        The system's threshold.
+    seed, resamples : int
+        As in `compute`.
     """
     known = normal.notna().to_numpy()
     is_normal = known & (normal == True).to_numpy()  # noqa: E712
-    found: dict[str, dict[str, Estimate]] = {}
+    by_ct: dict[str, dict[str, Estimate]] = {}
     for name, mask in (("normal CT", is_normal), ("abnormal CT", known & ~is_normal)):
-        found[name] = _row(rows, rows.truth & mask, point, seed, resamples)
-    return NormalCT(column, int((rows.truth & ~known).sum()), found)
+        by_ct[name] = _row(rows, rows.truth & mask, point, seed, resamples)
+    return NormalCT(column, int((rows.truth & ~known).sum()), by_ct)
 
 
 def _row(
@@ -116,15 +122,15 @@ def _row(
 ) -> dict[str, Estimate]:
     part = rows.take(some | ~rows.truth)
     truth, clusters, n = part.truth, part.clusters, int(some.sum())
-    found: Estimates = {"sensitivity": undefined(n, "needs a threshold", "there is no threshold")}
+    metrics: Estimates = {"sensitivity": undefined(n, "needs a threshold", "there is no threshold")}
     if point is not None:
         called = point.decide(part.scores)
-        found["sensitivity"] = share(called, truth, clusters, "no such positive rows")["share"]
+        metrics["sensitivity"] = share(called, truth, clusters, "no such positive rows")["share"]
     note = f", {n} such positives against {int((~truth).sum())} negatives"
     rarer = min(clusters.count(truth), clusters.count(~truth))
     statistic = auroc_statistic(part.scores, truth, clusters)
-    found["auroc"] = auroc_estimate(part.scores, truth, note)
+    metrics["auroc"] = auroc_estimate(part.scores, truth, note)
     if clusters.several_rows:
         df = degrees(clusters, truth)
-        found["auroc"] = Deferred(statistic, len(part), rarer, "no such positive rows", note, df)
-    return compute(found, clusters, seed=seed, resamples=resamples)
+        metrics["auroc"] = Deferred(statistic, len(part), rarer, "no such positive rows", note, df)
+    return compute(metrics, clusters, seed=seed, resamples=resamples)

@@ -38,7 +38,7 @@ _SAYS_HELD_OUT = re.compile(r"\bh[eo]ld[ -]?outs?\b", re.I)
 
 
 def says_test(origin: str) -> bool:
-    """Whether an origin in words says that a threshold was chosen on the rows under test.
+    """Whether `origin`, in words, says that a threshold was chosen on the rows under test.
 
     A test may be a PCR, and a holdout may be a validation set; both are let pass.
 
@@ -99,7 +99,7 @@ class OperatingPoint:
         return f"{self.rule} on {self.origin.split(',')[0]}"
 
     def decide(self, scores: FloatArray) -> BoolArray:
-        """Which scores are called positive, shape (rows,)."""
+        """Which of `scores` are called positive, shape (rows,)."""
         return scores >= self.threshold
 
 
@@ -116,7 +116,7 @@ class OperatingRule(Config):
         return self
 
     def choose(self, validation: pd.DataFrame, positive: str) -> OperatingPoint:
-        """The threshold that `choose_operating_point` finds by this rule."""
+        """The threshold by this rule for the class `positive` on `validation` rows."""
         return choose_operating_point(validation, positive, **self.model_dump())
 
 
@@ -173,17 +173,17 @@ def choose_operating_point(
             hint="Use more patients, or stratified splits.",
         )
     _check_target(rule, target, prevalence)
-    candidates, found, false_alarms = _candidates(scores, truth)
+    candidates, hits, false_alarms = _candidates(scores, truth)
     if rule == "youden":
         # Whole numbers, so that ties are ties: J = found/P - false alarms/N, times P times N.
-        best = int(np.argmax(found * negatives - false_alarms * positives))
+        best = int(np.argmax(hits * negatives - false_alarms * positives))
         name = "youden"
     elif rule == "sensitivity":
-        best = int(np.flatnonzero(found >= (target or 0) * positives - 1e-9)[-1])
+        best = int(np.flatnonzero(hits >= (target or 0) * positives - 1e-9)[-1])
         name = f"sensitivity >= {target:g}"
     elif rule == "cost":
         ratio, share = target or 0, positives / len(rows) if prevalence is None else prevalence
-        missed = ratio * share * (positives - found) / positives
+        missed = ratio * share * (positives - hits) / positives
         cost = missed + (1 - share) * false_alarms / negatives
         best = int(np.argmin(np.round(cost, 12)))
         name = f"least cost, FN : FP = {ratio:g} : 1 at prevalence {share:.3g}"
@@ -198,7 +198,17 @@ def choose_operating_point(
 def decide_by_fold(
     scores: FloatArray, folds: IntArray, points: Mapping[int, OperatingPoint]
 ) -> BoolArray:
-    """Which scores are called positive, each at the threshold of its fold, shape (rows,)."""
+    """Which scores are called positive, each at the threshold of its fold, shape (rows,).
+
+    Parameters
+    ----------
+    scores : array, shape (rows,)
+        Probabilities of the positive class.
+    folds : int array, shape (rows,)
+        Fold of each row.
+    points : mapping
+        Fold -> operating point.
+    """
     thresholds = np.array([points[fold].threshold for fold in folds.tolist()])
     called: BoolArray = scores >= thresholds
     return called
@@ -222,9 +232,9 @@ def _candidates(scores: FloatArray, truth: BoolArray) -> tuple[FloatArray, IntAr
     between = np.maximum(levels[:-1] / 2 + levels[1:] / 2, np.nextafter(levels[:-1], 2))
     last = np.nextafter(levels[-1], 2) if levels[-1] >= 1 else (levels[-1] + 1) / 2
     thresholds = np.concatenate([[0.0], between, [last]])
-    found = truth.sum() - np.searchsorted(np.sort(scores[truth]), thresholds)
+    hits = truth.sum() - np.searchsorted(np.sort(scores[truth]), thresholds)
     false_alarms = (~truth).sum() - np.searchsorted(np.sort(scores[~truth]), thresholds)
-    return thresholds, found, false_alarms
+    return thresholds, hits, false_alarms
 
 
 def _check_role(validation: pd.DataFrame) -> None:

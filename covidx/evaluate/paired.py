@@ -19,7 +19,7 @@ from covidx.evaluate.estimate import Estimate, undefined
 from covidx.evaluate.folds import fold_means
 from covidx.evaluate.jackknife import degrees, enough
 from covidx.evaluate.operating_point import OperatingPoint, decide_by_fold
-from covidx.evaluate.rows import SHOWN, Rows, joined
+from covidx.evaluate.rows import Rows, joined
 from covidx.evaluate.significance import (
     CLUSTERED,
     PValue,
@@ -36,6 +36,7 @@ from covidx.evaluate.weighted import (
     difference_statistic,
     ratio_statistic,
 )
+from covidx.wording import listed
 
 NO_POINT = "a system has no threshold"
 PAIRED = ", paired difference"
@@ -65,7 +66,7 @@ class System:
         return self.point.decide(self.rows.scores)
 
     def in_fold(self, fold: int) -> System:
-        """Its rows of one fold, at that fold's threshold."""
+        """Its rows of one `fold`, at that fold's threshold."""
         rows = self.rows.take(self.rows.folds == fold)
         return System(self.name, rows, self.fold_points.get(fold, self.point))
 
@@ -100,7 +101,7 @@ class Comparison:
 
 
 def align(systems: Sequence[System]) -> list[System]:
-    """The systems with their rows in one order, and the same groups.
+    """The rows of all `systems` in one order, with the same groups.
 
     What any of the tables holds together stays together: two patients that one table knows to be
     one group are one group for all.
@@ -137,20 +138,19 @@ def _common_folds(systems: Sequence[System]) -> IntArray:
 
 
 def _same_units(first: System, other: System) -> None:
-    for one, two in ((first, other), (other, first)):
-        missing = np.setdiff1d(one.rows.units, two.rows.units)
+    for system, counterpart in ((first, other), (other, first)):
+        missing = np.setdiff1d(system.rows.units, counterpart.rows.units)
         if len(missing):
-            message = f"{len(missing)} units of {one.name} are not in {two.name}."
+            message = f"{len(missing)} units of {system.name} are not in {counterpart.name}."
             raise _unequal("UNEQUAL_PATIENTS", message, missing)
 
 
 def _unequal(code: str, message: str, units: npt.NDArray[np.str_]) -> InvalidTableError:
-    more = f" and {len(units) - SHOWN} more" if len(units) > SHOWN else ""
     return InvalidTableError(
         code,
         message,
         expected="the same patients with the same labels in every table",
-        actual=f"unit_id {', '.join(units[:SHOWN])}{more}",
+        actual=f"unit_id {listed(units)}",
         hint="A paired comparison needs every patient in every table.",
     )
 
@@ -182,14 +182,15 @@ def compare_systems(
     pairs = list(combinations(systems, 2))
     if against_first:
         pairs = pairs[: len(systems) - 1]
-    found = [
+    comparisons = [
         Comparison(a.name, b.name, _differences(a, b, seed, resamples), _tests(a, b))
         for a, b in pairs
     ]
-    for metric in found[0].tests:
-        for one, test in zip(found, holm([c.tests[metric] for c in found]), strict=True):
-            one.tests[metric] = test
-    return found
+    for metric in comparisons[0].tests:
+        tests = holm([comparison.tests[metric] for comparison in comparisons])
+        for comparison, test in zip(comparisons, tests, strict=True):
+            comparison.tests[metric] = test
+    return comparisons
 
 
 def _differences(a: System, b: System, seed: int, resamples: int) -> dict[str, Estimate]:
@@ -199,26 +200,26 @@ def _differences(a: System, b: System, seed: int, resamples: int) -> dict[str, E
         means = fold_means(parts, a.rows.clusters, a.rows.folds)
         return compute(means, a.rows.clusters, seed=seed, resamples=resamples)
     truth, clusters, n = a.rows.truth, a.rows.clusters, len(a.rows)
-    found: Estimates = {}
+    metrics: Estimates = {}
     if not clusters.several_rows:
-        found["auroc_delong"] = delong_difference(a.rows.scores, b.rows.scores, truth)
+        metrics["auroc_delong"] = delong_difference(a.rows.scores, b.rows.scores, truth)
     df = degrees(clusters, truth)
     parts_of: dict[str, list[Statistic]] = {"auroc": [], "average_precision": [], "brier": []}
     for scores in (a.rows.scores, b.rows.scores):
         parts_of["auroc"].append(auroc_statistic(scores, truth, clusters))
         parts_of["average_precision"].append(average_precision_statistic(scores, truth, clusters))
         parts_of["brier"].append(ratio_statistic((scores - truth) ** 2, np.ones(n), clusters))
-    for name, (one, two) in parts_of.items():
+    for name, (of_a, of_b) in parts_of.items():
         freedom = {"auroc": df, "average_precision": enough(df), "brier": None}[name]
-        difference = difference_statistic(one, two)
-        found[name] = Deferred(difference, n, 0, ONE_CLASS, PAIRED, freedom)
+        difference = difference_statistic(of_a, of_b)
+        metrics[name] = Deferred(difference, n, 0, ONE_CLASS, PAIRED, freedom)
     for name, among in (("sensitivity", truth), ("specificity", ~truth)):
         if a.decides and b.decides:
             right = (a.called == truth, b.called == truth)
-            found[name] = share_difference(*right, among, clusters, ONE_CLASS)
+            metrics[name] = share_difference(*right, among, clusters, ONE_CLASS)
         else:
-            found[name] = undefined(int(among.sum()), "paired difference", NO_POINT)
-    return compute(found, clusters, seed=seed, resamples=resamples)
+            metrics[name] = undefined(int(among.sum()), "paired difference", NO_POINT)
+    return compute(metrics, clusters, seed=seed, resamples=resamples)
 
 
 def _tests(a: System, b: System) -> dict[str, PValue]:

@@ -48,13 +48,17 @@ def predictive_values(
     Parameters
     ----------
     rows : Rows
+        Test rows.
     point : OperatingPoint
+        Chosen beforehand, on other rows.
     prevalences : sequence of float
         Each between 0 and 1, both excluded.
+    seed, resamples : int
+        As in `compute`.
     """
     called, truth, clusters = point.decide(rows.scores), rows.truth, rows.clusters
     if clusters.several_rows:
-        found: Estimates = {}
+        metrics: Estimates = {}
         df = enough(degrees(clusters, truth))
         rarer = min(clusters.count(truth), clusters.count(~truth)) if df else 0
         cells = decision_cells(called, truth, clusters)
@@ -62,11 +66,12 @@ def predictive_values(
             for name, function in (("ppv", _ppv), ("npv", _npv)):
                 statistic = decision_statistic(cells, partial(function, p))
                 note = f", by Bayes at a prevalence of {p:g}"
-                found[f"{name} {p}"] = Deferred(
+                metrics[f"{name} {p}"] = Deferred(
                     statistic, len(rows), rarer, ONE_CLASS, note, df, "share"
                 )
-        settled = compute(found, clusters, seed=seed, resamples=resamples)
-        return [PredictiveValues(p, settled[f"ppv {p}"], settled[f"npv {p}"]) for p in prevalences]
+        estimates = compute(metrics, clusters, seed=seed, resamples=resamples)
+        pairs = [(estimates[f"ppv {p}"], estimates[f"npv {p}"]) for p in prevalences]
+        return [PredictiveValues(p, *pair) for p, pair in zip(prevalences, pairs, strict=True)]
     counts = Decisions(
         int((called & truth).sum()),
         int((called & ~truth).sum()),
@@ -77,7 +82,7 @@ def predictive_values(
 
 
 def logit_interval(counts: Decisions, prevalence: float) -> tuple[Estimate, Estimate]:
-    """PPV and NPV of independent rows with the logit interval.
+    """PPV and NPV of independent rows `counts` at `prevalence` with the logit interval.
 
     logit PPV = logit prevalence + log LR+, logit NPV = -logit prevalence - log LR-; the interval
     is that of the logarithm of the likelihood ratio. Where a count is 0, z²/2 is added to each
@@ -103,7 +108,7 @@ def _bayes(
     if not among or not others:
         return undefined(n, method, ONE_CLASS)
     if right + wrong == 0:
-        return undefined(n, method, f"no row is called {_said(name)}")
+        return undefined(n, method, f"no row is called {_sign(name)}")
     ahead, behind = right / among * expit(odds), wrong / others * expit(-odds)
     value = ahead / (ahead + behind)
     k = 0.0
@@ -115,7 +120,7 @@ def _bayes(
     return Estimate(value, min(low, value), max(high, value), n, method)
 
 
-def _said(name: str) -> str:
+def _sign(name: str) -> str:
     return "positive" if name == "PPV" else "negative"
 
 

@@ -102,6 +102,13 @@ def clopper_pearson(successes: int, n: int, confidence: float = CONFIDENCE) -> t
 
     It covers at least as often as it says and is wider than Wilson's.
 
+    Parameters
+    ----------
+    successes, n : int
+        Number of successes among `n` independent trials.
+    confidence : float
+        Coverage of the interval, 0 to 1.
+
     Examples
     --------
     >>> low, high = clopper_pearson(9, 10)

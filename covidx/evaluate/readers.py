@@ -16,7 +16,7 @@ from covidx.evaluate.decisions import share, share_difference
 from covidx.evaluate.deferred import Estimates, compute
 from covidx.evaluate.estimate import Estimate
 from covidx.evaluate.operating_point import OperatingPoint
-from covidx.evaluate.rows import SHOWN, Rows
+from covidx.evaluate.rows import Rows
 from covidx.evaluate.significance import CLUSTERED, PValue, holm, mcnemar, no_test
 from covidx.evaluate.weighted import BoolArray
 from covidx.tables import read_csv
@@ -132,11 +132,10 @@ def _refuse(path: Path, code: str, message: str, rows: pd.DataFrame) -> None:
     if rows.empty:
         return
     lines = [
-        f"line {i + 2}: {', '.join(map(str, r))}"
+        f"line {i + 2} ({', '.join(map(str, r))})"
         for i, r in zip(rows.index, rows.to_numpy(), strict=True)
     ]
-    more = f"; and {len(lines) - SHOWN} more" if len(lines) > SHOWN else ""
-    raise InvalidTableError(code, message, path=path, actual="; ".join(lines[:SHOWN]) + more)
+    raise InvalidTableError(code, message, path=path, actual=listed(lines))
 
 
 def unmatched_reads(rows: Rows, reads: pd.DataFrame) -> str | None:

@@ -31,6 +31,7 @@ class Recalibrated:
     Parameters
     ----------
     method : str
+        ``platt``, ``isotonic`` or ``temperature``.
     parameters : dict
         What was fitted.
     origin : str
@@ -70,6 +71,17 @@ def recalibrate(
     ``temperature``: logits divided by one number (Guo et al., ICML 2017), of all classes at once.
     The first two map the positive class; the others keep their proportions to each other.
 
+    Parameters
+    ----------
+    validation : Rows
+        Rows that are fitted.
+    test : Rows
+        Rows that the fit is applied to.
+    method : str
+        See above.
+    seed, resamples : int
+        As in `compute`.
+
     Raises
     ------
     LeakageError
@@ -90,7 +102,7 @@ def recalibrate(
     ](validation, test)
     after = replace(test, probabilities=mapped)
     positives = int(validation.truth.sum())
-    found = [
+    before_after = [
         compute(
             score_family(rows.scores, rows.truth, rows.clusters),
             rows.clusters,
@@ -100,7 +112,7 @@ def recalibrate(
         for rows in (test, after)
     ]
     origin = f"{validation.role}, n = {len(validation)} ({positives} positive)"
-    return Recalibrated(method, parameters, origin, after, *found)
+    return Recalibrated(method, parameters, origin, after, *before_after)
 
 
 def _platt(validation: Rows, test: Rows) -> tuple[FloatArray, dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""The rows of a predictions table that a metric sees, checked once."""
+"""The rows of a predictions table that metrics are computed on, checked once."""
 
 from __future__ import annotations
 
@@ -16,12 +16,10 @@ from covidx.errors import InvalidTableError
 from covidx.evaluate.bootstrap import Clusters, FloatArray, IntArray
 from covidx.evaluate.weighted import BoolArray, Ranking
 from covidx.tables import PREDICTIONS, check, probability_columns
+from covidx.wording import listed
 
 SUM_TOLERANCE = 0.01
 """How far a row's probabilities may sum from 1 (rounding in another system's table)."""
-
-SHOWN = 10
-"""Ids named in an error message."""
 
 
 @dataclass(frozen=True)
@@ -33,17 +31,19 @@ class Rows:
     classes : tuple of str
         In the order of the table's probability columns.
     positive : str
-        The class that sensitivity speaks of; all others are the rest.
+        The class that sensitivity is of; all others are the rest.
     level : str
         What a row is: ``patient`` or ``image``.
     role : str
         ``validation``, ``test`` or ``train``.
     probabilities : array, shape (rows, classes)
+        Each row sums to 1.
     labels : int array, shape (rows,)
         Index into `classes`.
     groups : array, shape (rows,)
         What is not independent of each other: rows of one patient, and rows of one group.
     folds : int array, shape (rows,)
+        Fold of each row.
     units, patients : array, shape (rows,)
         Ids, by which other tables are joined.
     """
@@ -68,7 +68,7 @@ class Rows:
         predictions : DataFrame
             Rows of one arm, role and level.
         positive : str
-            The class that sensitivity speaks of.
+            The class that sensitivity is of.
         by_group_alone : bool
             Take ``group_id`` for all that is not independent, even where it divides a patient.
 
@@ -123,12 +123,12 @@ class Rows:
         return self
 
     def take(self, which: npt.NDArray[np.bool_] | npt.NDArray[np.intp]) -> Rows:
-        """Some of the rows (a mask), or all in another order (indices)."""
+        """Rows by `which`: a mask, or indices in another order."""
         per_row = ("probabilities", "labels", "groups", "folds", "units", "patients")
         return replace(self, **{name: getattr(self, name)[which] for name in per_row})
 
     def in_fold(self, fold: int) -> Rows:
-        """The rows of a fold; their groups are numbered among all, for statistics of all folds."""
+        """The rows of `fold`, their groups numbered among all, for statistics of all folds."""
         which = self.folds == fold
         part = self.take(which)
         part.__dict__["clusters"] = self.clusters.only(which)  # in place of its own
@@ -173,15 +173,15 @@ def joined(divisions: Sequence[npt.NDArray[np.str_]]) -> npt.NDArray[np.str_]:
     divisions : sequence of array, shape (rows,)
         Names of groups, one division an array.
     """
-    found = [np.unique(one, return_inverse=True) for one in divisions]
-    n, shift = len(divisions[0]), np.cumsum([len(divisions[0])] + [len(x) for x, _ in found])
-    nodes = np.concatenate([codes + k for (_, codes), k in zip(found, shift, strict=False)])
+    numbered = [np.unique(names, return_inverse=True) for names in divisions]
+    n, shift = len(divisions[0]), np.cumsum([len(divisions[0])] + [len(x) for x, _ in numbered])
+    nodes = np.concatenate([codes + k for (_, codes), k in zip(numbered, shift, strict=False)])
     edges = coo_matrix(
-        (np.ones(len(nodes)), (np.tile(np.arange(n), len(found)), nodes)),
+        (np.ones(len(nodes)), (np.tile(np.arange(n), len(numbered)), nodes)),
         shape=(shift[-1], shift[-1]),
     )
     count, component = connected_components(edges, directed=False)
-    return divisions[0] if count == len(found[0][0]) else component[:n].astype(np.str_)
+    return divisions[0] if count == len(numbered[0][0]) else component[:n].astype(np.str_)
 
 
 def _check_scores(predictions: pd.DataFrame) -> None:
@@ -244,9 +244,6 @@ def _ids(table: pd.DataFrame) -> list[str]:
 
 def _refuse(code: str, message: str, ids: Iterable[str], hint: str | None = None) -> None:
     """Raise if there are ids, naming the first of them."""
-    found = list(ids)
-    if found:
-        more = f" and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
-        raise InvalidTableError(
-            code, message, actual=f"unit_id {', '.join(found[:SHOWN])}{more}", hint=hint
-        )
+    names = list(ids)
+    if names:
+        raise InvalidTableError(code, message, actual=f"unit_id {listed(names)}", hint=hint)

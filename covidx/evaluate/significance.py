@@ -43,6 +43,7 @@ class PValue:
     n : int
         Rows compared.
     method : str
+        Name of the test, with what it rests on.
     reason : str, optional
         Why `p` is NaN; required exactly then.
     adjusted : float, optional
@@ -77,7 +78,17 @@ class PValue:
 
 
 def no_test(n: int, method: str, reason: str) -> PValue:
-    """A p-value that cannot be given, and why."""
+    """A p-value that cannot be given, and why.
+
+    Parameters
+    ----------
+    n : int
+        Rows that would be compared.
+    method : str
+        Name of the test.
+    reason : str
+        Why it cannot be made.
+    """
     return PValue(math.nan, n, method, reason)
 
 
@@ -104,19 +115,27 @@ def mcnemar(first: BoolArray, second: BoolArray) -> PValue:
     0.03515625
     """
     b, c = int((first & ~second).sum()), int((~first & second).sum())
-    told = f"McNemar, {b} right by the first alone, {c} by the second alone"
+    method = f"McNemar, {b} right by the first alone, {c} by the second alone"
     if len(first) == 0:
         return no_test(0, "McNemar", "there are no such rows")
     if b + c == 0:
-        return PValue(1.0, len(first), f"{told}: no discordant pair")
+        return PValue(1.0, len(first), f"{method}: no discordant pair")
     if b + c < FEW_PAIRS:
-        return PValue(float(binomtest(b, b + c).pvalue), len(first), f"{told}, exact")
+        return PValue(float(binomtest(b, b + c).pvalue), len(first), f"{method}, exact")
     p = float(chi2.sf((b - c) ** 2 / (b + c), 1))
-    return PValue(p, len(first), f"{told}, chi-squared without continuity correction")
+    return PValue(p, len(first), f"{method}, chi-squared without continuity correction")
 
 
 def delong_difference(first: FloatArray, second: FloatArray, truth: BoolArray) -> Estimate:
-    """AUROC of the first minus that of the second on the same independent rows, by DeLong."""
+    """AUROC of the first minus that of the second on the same independent rows, by DeLong.
+
+    Parameters
+    ----------
+    first, second : array, shape (rows,)
+        Scores of two systems.
+    truth : bool array, shape (rows,)
+        Whether a row is positive.
+    """
     n, method = len(truth), "AUROC, DeLong's paired interval"
     if not truth.any() or truth.all():
         return undefined(n, method, ONE_CLASS)
@@ -177,7 +196,7 @@ def _delong(first: FloatArray, second: FloatArray, truth: BoolArray) -> tuple[fl
 
 
 def holm(tests: Sequence[PValue]) -> list[PValue]:
-    """Correct for the number of tests (Holm, Scand J Stat 1979;6:65-70); NaN stays out.
+    """Correct `tests` for their number (Holm, Scand J Stat 1979;6:65-70); NaN stays out.
 
     Examples
     --------

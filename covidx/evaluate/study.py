@@ -1,4 +1,4 @@
-"""What an evaluation is made on: one arm's test rows, its validation rows, and its threshold."""
+"""What is evaluated: one arm's test rows, its validation rows, and its threshold."""
 
 from __future__ import annotations
 
@@ -17,13 +17,14 @@ from covidx.evaluate.operating_point import (
     choose_operating_point,
 )
 from covidx.evaluate.positive import positive_class
-from covidx.evaluate.rows import SHOWN, Rows
+from covidx.evaluate.rows import Rows
 from covidx.tables import OUT_OF_FOLD, ROLES, probability_columns
+from covidx.wording import listed
 
 
 @dataclass(frozen=True)
 class ThresholdRule:
-    """How the threshold is found: chosen on validation rows, or given.
+    """How the threshold comes about: chosen on validation rows, or given.
 
     Parameters
     ----------
@@ -54,7 +55,7 @@ class ThresholdRule:
                 "A given threshold and its origin belong together.",
                 expected="both, or neither",
                 actual=f"threshold {self.threshold}, origin {self.origin}",
-                hint="Say who chose it and on which patients; not on these test patients.",
+                hint="State who chose it and on which patients; not on these test patients.",
             )
         if self.threshold is not None and not 0 <= self.threshold <= 1:
             raise InvalidInputError(
@@ -64,7 +65,7 @@ class ThresholdRule:
             )
 
     def point(self, validation: pd.DataFrame, positive: str) -> OperatingPoint | None:
-        """The operating point; None where nothing was given and there are no validation rows."""
+        """The operating point for the class `positive` by `validation` rows; None without these."""
         if self.threshold is not None:
             return OperatingPoint(self.threshold, FIXED, str(self.origin).strip())
         if validation.empty:
@@ -90,6 +91,7 @@ class Study:
     Parameters
     ----------
     arm, positive : str
+        Name of the arm, and the positive class.
     test, validation : DataFrame
         Rows of a predictions table; validation may be empty.
     point : OperatingPoint, optional
@@ -126,13 +128,13 @@ class Study:
 
 
 def arms_of(table: pd.DataFrame) -> list[str]:
-    """Names of the arms, in the order of the table."""
+    """Names of the arms of `table`, in its order."""
     return list(dict.fromkeys(table["arm"].astype(str)))
 
 
 def make_study(
     table: pd.DataFrame,
-    how: ThresholdRule,
+    rule: ThresholdRule,
     *,
     arm: str | None = None,
     positive: str | None = None,
@@ -145,8 +147,8 @@ def make_study(
     ----------
     table : DataFrame
         A predictions table, its columns complete.
-    how : ThresholdRule
-        How a threshold is found.
+    rule : ThresholdRule
+        How the threshold is chosen, or that it is given.
     arm : str, optional
         Must be named where the table has several.
     positive : str, optional
@@ -175,7 +177,7 @@ def make_study(
             expected=", ".join(known),
             actual=", ".join(unknown),
         )
-    arm = _one("ARM_UNKNOWN", "arm", arms_of(table), arm)
+    arm = _only_name("ARM_UNKNOWN", "arm", arms_of(table), arm)
     rows = table[table["arm"].astype(str) == arm]
     if fold is not None:
         rows = rows[rows["fold"].astype(str) == _fold_of(rows, str(fold))]
@@ -190,19 +192,19 @@ def make_study(
     if any((test.groupby(key)["fold"].nunique() > 1).any() for key in ("unit_id", "patient_id")):
         _fold_of(rows, None)  # a patient tested in several folds: these are not independent
     positive = positive or positive_class(list(probability_columns(rows)))
-    chosen = {role: rows[rows["role"] == role] for role in HONEST_ROLES}
-    validation = next((one for one in chosen.values() if not one.empty), rows.iloc[:0])
+    usable = [role for role in HONEST_ROLES if (rows["role"] == role).any()]
+    validation = rows[rows["role"].isin(usable[:1])]
     folds = sorted(test["fold"].unique().tolist())
-    own = len(folds) > 1 and set(folds) <= set(validation["fold"]) and how.threshold is None
+    own = len(folds) > 1 and set(folds) <= set(validation["fold"]) and rule.threshold is None
     for part in [rows[rows["fold"] == k] for k in folds] if own else [rows]:
         _need_apart(part)
-    points = {k: how.point(validation[validation["fold"] == k], positive) for k in folds if own}
+    points = {k: rule.point(validation[validation["fold"] == k], positive) for k in folds if own}
     study = Study(
         arm,
         positive,
         test,
         validation.iloc[:0] if own else validation,
-        None if own else how.point(validation, positive),
+        None if own else rule.point(validation, positive),
         {k: point for k, point in points.items() if point is not None},
         by_group_alone,
     )
@@ -212,11 +214,11 @@ def make_study(
 
 def _fold_of(rows: pd.DataFrame, wanted: str | None) -> str:
     folds = [str(f) for f in sorted(rows["fold"].unique())]
-    return _one("FOLD_UNKNOWN", "fold", folds, wanted)
+    return _only_name("FOLD_UNKNOWN", "fold", folds, wanted)
 
 
-def _one(code: str, what: str, names: list[str], wanted: str | None) -> str:
-    """The only name, or the one that was asked for."""
+def _only_name(code: str, what: str, names: list[str], wanted: str | None) -> str:
+    """The only one of `names`, or the `wanted` one."""
     if wanted in names:
         return str(wanted)
     if wanted is None and len(names) == 1:
@@ -241,20 +243,19 @@ def _need_apart(rows: pd.DataFrame) -> None:
         both = sorted(several.index[several])
         if both:
             roles = sorted(set(role[rows[key].astype(str).isin(both)]))
-            more = f" and {len(both) - SHOWN} more" if len(both) > SHOWN else ""
             raise LeakageError(
                 "GROUP_IN_TWO_ROLES",
                 f"{what} have rows of several roles ({', '.join(roles)}): thresholds, calibrations "
                 "and figures would leak.",
                 expected=f"each {key} in one role",
-                actual=f"{', '.join(both[:SHOWN])}{more}",
+                actual=listed(both),
                 hint="Divide by patient; where the rows are of several folds, name one with "
                 "--fold.",
             )
 
 
 def need_two_classes(rows: Rows) -> None:
-    """Refuse rows of one class (``ONE_CLASS``)."""
+    """Refuse `rows` of one class (``ONE_CLASS``)."""
     positives = int(rows.truth.sum())
     if positives in (0, len(rows)):
         raise InvalidTableError(

@@ -69,11 +69,13 @@ class Variable:
     Parameters
     ----------
     name : str
+        Such as ``age band``.
     cramers_v : float
         Between 0 and 1, over the rows where it is known; NaN with fewer than two strata.
     missing : int
         Rows where it is unknown.
     strata : list of Stratum
+        Those of the rows, unknown last.
     """
 
     name: str
@@ -129,8 +131,11 @@ def subgroups(
     strata : mapping
         Variable -> stratum of each row, shape (rows,), NaN where unknown.
     point : OperatingPoint, optional
+        Chosen beforehand, on other rows.
+    seed, resamples : int
+        As in `compute`.
     """
-    found = []
+    variables = []
     for name, values in strata.items():
         known = values.notna().to_numpy()
         named = values.where(known, UNKNOWN).astype(str)
@@ -139,12 +144,12 @@ def subgroups(
             part = rows.take((named == stratum).to_numpy())
             parts.append(_stratum(stratum, part, point, seed, resamples))
         v = cramers_v(named[known].to_numpy(str), rows.truth[known])
-        found.append(Variable(name, v, int((~known).sum()), parts))
-    return found
+        variables.append(Variable(name, v, int((~known).sum()), parts))
+    return variables
 
 
 def cramers_v(strata: npt.NDArray[np.str_], truth: npt.NDArray[np.bool_]) -> float:
-    """Cramér's V of two nominal variables; NaN where one of them does not vary."""
+    """Cramér's V of two nominal variables, `strata` and `truth`; NaN where one does not vary."""
     counts = pd.crosstab(strata, truth).to_numpy()
     if min(counts.shape) < 2:
         return float("nan")
@@ -159,13 +164,14 @@ def _stratum(
         return Stratum(name, None, None, {})
     counts = {"positive": clusters.count(truth), "negative": clusters.count(~truth)}
     counts["both"] = min(counts.values())
-    found = rank_family(rows, rows.positive)
+    metrics = rank_family(rows, rows.positive)
     if point is not None:
-        found |= decision_family(point.decide(rows.scores), truth, clusters)
-    shown = {m: found[m] for m in METRICS if m in found and counts[METRICS[m]] >= FEWEST_OF_CLASS}
+        metrics |= decision_family(point.decide(rows.scores), truth, clusters)
+    enough = [m for m, which in METRICS.items() if counts[which] >= FEWEST_OF_CLASS]
+    shown = {metric: metrics[metric] for metric in enough if metric in metrics}
     estimates = compute(shown, clusters, seed=seed, resamples=resamples)
     for metric in METRICS:
-        if metric in found and metric not in estimates:
+        if metric in metrics and metric not in estimates:
             few = f"fewer than {FEWEST_OF_CLASS} patients of a class it rests on"
             estimates[metric] = undefined(len(rows), "held back", few)
     return Stratum(

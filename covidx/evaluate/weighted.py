@@ -73,27 +73,27 @@ class Ranking:
         )
 
     def prepare(self, counts: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
-        """Running weight of the rows and of the positives from the top, and each positive's."""
+        """Running weights of rows and positives from the top, and each's, by group `counts`."""
         weights = counts[self._groups[self._positive]]  # (positives, draws)
         rows = np.zeros((len(self._groups) + 1, counts.shape[1]))  # (rows + 1, draws)
         np.cumsum(counts[self._groups], axis=0, out=rows[1:])
-        found = np.zeros((len(weights) + 1, counts.shape[1]))  # (positives + 1, draws)
-        np.cumsum(weights, axis=0, out=found[1:])
-        return rows, found, weights
+        positives = np.zeros((len(weights) + 1, counts.shape[1]))  # (positives + 1, draws)
+        np.cumsum(weights, axis=0, out=positives[1:])
+        return rows, positives, weights
 
     @cached_property
     def auroc(self) -> Shared:
         """Mann-Whitney's share of ordered pairs, ties counting one half."""
 
         def finish(prepared: tuple[FloatArray, FloatArray, FloatArray]) -> FloatArray:
-            rows, found, weights = prepared
-            negatives = rows[-1] - found[-1]
+            rows, positives_above, weights = prepared
+            negatives = rows[-1] - positives_above[-1]
             ahead = np.zeros_like(weights)  # twice the negatives that score higher, ties half
             for row, positive in (self._above, self._level):
                 ahead += rows[row]
-                ahead -= found[positive]
-            lost = np.einsum("pd,pd->d", weights, ahead) / 2
-            return 1 - divide(lost, found[-1] * negatives)
+                ahead -= positives_above[positive]
+            misordered = np.einsum("pd,pd->d", weights, ahead) / 2
+            return 1 - divide(misordered, positives_above[-1] * negatives)
 
         return Shared(self.prepare, finish)
 
@@ -106,11 +106,11 @@ class Ranking:
         """
 
         def finish(prepared: tuple[FloatArray, FloatArray, FloatArray]) -> FloatArray:
-            rows, found, weights = prepared
+            rows, positives_above, weights = prepared
             row, positive = self._level
-            precision = found[positive] / np.maximum(rows[row], 1.0)
-            value = divide(np.einsum("pd,pd->d", weights, precision), found[-1])
-            return np.where(found[-1] < rows[-1], value, np.nan)
+            precision = positives_above[positive] / np.maximum(rows[row], 1.0)
+            value = divide(np.einsum("pd,pd->d", weights, precision), positives_above[-1])
+            return np.where(positives_above[-1] < rows[-1], value, np.nan)
 
         return Shared(self.prepare, finish)
 
@@ -118,7 +118,17 @@ class Ranking:
 def average_precision_statistic(
     scores: FloatArray, truth: BoolArray, clusters: Clusters
 ) -> Statistic:
-    """Average precision alone, as in `Ranking`."""
+    """Average precision alone, as in `Ranking`.
+
+    Parameters
+    ----------
+    scores : array, shape (rows,)
+        Higher means more likely positive.
+    truth : bool array, shape (rows,)
+        Whether a row is positive.
+    clusters : Clusters
+        Groups of the rows.
+    """
     return Ranking(scores, truth, clusters).average_precision
 
 
@@ -131,6 +141,8 @@ def ratio_statistic(
     ----------
     numerator, denominator : array, shape (rows,)
         What each row adds. NaN where a draw's denominator is 0.
+    clusters : Clusters
+        Groups of the rows.
     """
     sums = _group_sums(np.stack([np.asarray(numerator), np.asarray(denominator)], axis=1), clusters)
 
@@ -142,11 +154,11 @@ def ratio_statistic(
 
 
 def summed(sums: Any) -> Callable[[FloatArray], FloatArray]:
-    """What each group adds (columns, groups), dense or sparse -> totals (columns, draws)."""
+    """A function from draws to totals (columns, draws) of the groups' `sums` (columns, groups)."""
 
     def totals(counts: FloatArray) -> FloatArray:
-        found: FloatArray = sums @ counts
-        return found
+        total: FloatArray = sums @ counts
+        return total
 
     return totals
 
@@ -154,7 +166,17 @@ def summed(sums: Any) -> Callable[[FloatArray], FloatArray]:
 def decision_cells(
     called: BoolArray, truth: BoolArray, clusters: Clusters
 ) -> Callable[[FloatArray], FloatArray]:
-    """True and false, positive and negative decisions drawn: (tp, fp, fn, tn), each (draws,)."""
+    """True and false, positive and negative decisions drawn: (tp, fp, fn, tn), each (draws,).
+
+    Parameters
+    ----------
+    called : bool array, shape (rows,)
+        Which rows are called positive.
+    truth : bool array, shape (rows,)
+        Which rows are positive.
+    clusters : Clusters
+        Groups of the rows.
+    """
     cells = [called & truth, called & ~truth, ~called & truth, ~called & ~truth]
     return summed(_group_sums(np.stack(cells, axis=1), clusters).T)
 
@@ -180,7 +202,7 @@ def decision_statistic(
 
 
 def mean_statistic(statistics: Sequence[Statistic]) -> Statistic:
-    """Plain mean of several statistics; NaN where any of them is."""
+    """Plain mean of several `statistics`; NaN where any of them is."""
 
     def combine(values: list[FloatArray]) -> FloatArray:
         mean: FloatArray = np.mean(values, axis=0)
@@ -190,7 +212,7 @@ def mean_statistic(statistics: Sequence[Statistic]) -> Statistic:
 
 
 def difference_statistic(first: Statistic, second: Statistic) -> Statistic:
-    """First minus second, on the same draws."""
+    """Statistic `first` minus `second`, on the same draws."""
     return Combined((first, second), lambda values: values[0] - values[1])
 
 
@@ -206,7 +228,7 @@ def _group_sums(columns: npt.NDArray[np.generic], clusters: Clusters) -> FloatAr
 
 
 def divide(numerator: FloatArray, denominator: FloatArray) -> FloatArray:
-    """Numerator over denominator; NaN where that is 0."""
+    """The `numerator` over the `denominator`; NaN where that is 0."""
     out = np.full(len(numerator), np.nan)
     np.divide(numerator, denominator, out=out, where=denominator != 0)
     return out

@@ -7,7 +7,7 @@ from sklearn.metrics import roc_auc_score
 
 from covidx.errors import CovidxError
 from covidx.evaluate import OperatingPoint, Rows, wilson
-from covidx.evaluate.normal_ct import normal_ct, saying_normal
+from covidx.evaluate.normal_ct import ct_normal, normal_ct
 from tests.evaluate import reference as ref
 from tests.evaluate.reference import predictions
 
@@ -17,7 +17,7 @@ FINDING = pd.Series(np.where(ref.INDEX % 2 == 0, "normal", "abnormal")).astype(o
 
 
 def test_the_positives_with_a_normal_ct() -> None:
-    said = saying_normal(pd.DataFrame({"finding": FINDING}), "finding=normal")
+    said = ct_normal(pd.DataFrame({"finding": FINDING}), "finding=normal")
     found = normal_ct(ROWS, said, "finding=normal", POINT, resamples=200)
     mine = ref.TRUTH & (ref.INDEX % 2 == 0)
     one = found.rows["normal CT"]
@@ -33,7 +33,7 @@ def test_the_positives_with_a_normal_ct() -> None:
 
 def test_what_is_not_said_is_counted_and_not_normal() -> None:
     values = FINDING.where(ref.INDEX > 9)
-    said = saying_normal(pd.DataFrame({"finding": values}), "finding=normal")
+    said = ct_normal(pd.DataFrame({"finding": values}), "finding=normal")
     found = normal_ct(ROWS, said, "finding=normal", None, resamples=100)
     assert found.missing == int(ref.TRUTH[:10].sum())
     n = sum(row["sensitivity"].n for row in found.rows.values())
@@ -42,7 +42,7 @@ def test_what_is_not_said_is_counted_and_not_normal() -> None:
 
 
 @pytest.mark.parametrize(
-    ("asked", "code", "told"),
+    ("column_value", "code", "shown"),
     [
         ("finding", "NORMAL_CT_FORM", "column=value"),
         ("finding=", "NORMAL_CT_FORM", "column=value"),
@@ -50,7 +50,7 @@ def test_what_is_not_said_is_counted_and_not_normal() -> None:
         ("finding=clear", "NORMAL_CT_COLUMN", "abnormal, normal"),
     ],
 )
-def test_a_column_that_does_not_say_it(asked: str, code: str, told: str) -> None:
-    with pytest.raises(CovidxError, match=told) as caught:
-        saying_normal(pd.DataFrame({"finding": FINDING}), asked)
+def test_a_column_that_does_not_say_it(column_value: str, code: str, shown: str) -> None:
+    with pytest.raises(CovidxError, match=shown) as caught:
+        ct_normal(pd.DataFrame({"finding": FINDING}), column_value)
     assert caught.value.code == code
