@@ -106,7 +106,8 @@ def deidentify_command(
         )
     kinds = result.kinds
     typer.echo(
-        f"{kinds['copied']} instances of {counted(result.patients, 'patient')} in {result.out}\n"
+        f"{counted(kinds['copied'], 'instance')} of {counted(result.patients, 'patient')} "
+        f"in {result.out}\n"
         f"{counted(len(result.account), 'file')} seen = {kinds['copied']} copied + "
         f"{kinds['set_aside']} set aside + {kinds['quarantined']} quarantined"
     )

@@ -11,6 +11,7 @@ from covidx.cards import ClinicalTable, Column
 from covidx.clinical.decode import decode
 from covidx.errors import ConfigError, InvalidTableError
 from covidx.ingest import Identities
+from covidx.wording import counted
 
 OFFSET = r"([T ]\d{2}[\d:.,]*)\s*(?:Z|[+-]\d{2}(?::?\d{2})?)$"
 """A time with its offset from UTC, as in 2020-03-01T00:00:00+01:00."""
@@ -66,9 +67,8 @@ def one_row_each(
     patients = cells.loc[sorted_lines, layout.patient]
     # Rows of no patient are left for `row_keys` to refuse.
     left_out = patients.index[patients.duplicated() & patients.notna()]
-    note = (
-        f"{len(left_out)} rows left out: of each patient that of the {layout.take} {layout.order}"
-    )
+    rows, kept = counted(len(left_out), "row"), f"the {layout.take} {layout.order}"
+    note = f"{rows} left out: of each patient that of {kept}"
     return cells.drop(index=left_out), [note] if len(left_out) else []
 
 

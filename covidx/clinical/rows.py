@@ -17,6 +17,7 @@ from covidx.clinical.read import read_cells
 from covidx.cohort import Classes, read_labels
 from covidx.errors import ConfigError, InvalidTableError, LeakageError
 from covidx.ingest import Identities
+from covidx.wording import counted
 
 STRATA = {
     "age_years": "age_years",
@@ -292,6 +293,6 @@ def _classes_of_rows(
             ),
         )
     counts = texts[mapped.isna()].value_counts()
-    notes = [f"{n} rows left out: label {name} is of no class" for name, n in counts.items()]
+    notes = [f"{counted(n, 'row')} left out: label {k} is of no class" for k, n in counts.items()]
     blank = int(texts.isna().sum())
-    return mapped, notes + ([f"{blank} rows left out: no label"] if blank else [])
+    return mapped, notes + ([f"{counted(blank, 'row')} left out: no label"] if blank else [])

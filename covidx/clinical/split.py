@@ -13,6 +13,7 @@ from covidx.clinical.rows import ClinicalRows
 from covidx.cohort import Splits, make_splits
 from covidx.config import Config
 from covidx.errors import InvalidTableError
+from covidx.wording import counted
 
 
 class Division(Config):
@@ -100,7 +101,7 @@ def _by_date(rows: ClinicalRows, division: Division) -> ClinicalRows:
         (day >= pd.Timestamp(first)) & (day <= pd.Timestamp(last))
         for first, last in (division.train, division.test)
     )
-    return _mark(rows, train, test, "rows left out: of other days")
+    return _mark(rows, train, test, "left out: of other days")
 
 
 def _by_site(rows: ClinicalRows, division: Division) -> ClinicalRows:
@@ -125,14 +126,14 @@ def _by_site(rows: ClinicalRows, division: Division) -> ClinicalRows:
             hint="Correct division.sites in the configuration.",
         )
     test = sites.isin(division.sites)
-    return _mark(rows, ~test, test, "rows left out")
+    return _mark(rows, ~test, test, "left out")
 
 
 def _mark(rows: ClinicalRows, train: pd.Series, test: pd.Series, note: str) -> ClinicalRows:
     role = np.where(train, "train", np.where(test, "test", ""))
     n = int((role == "").sum())
     marked = ClinicalRows(rows.table.assign(role=role), rows.features, rows.classes, rows.notes)
-    return marked.only(role != "", f"{n} {note}" if n else None)
+    return marked.only(role != "", f"{counted(n, 'row')} {note}" if n else None)
 
 
 def _once(rows: ClinicalRows) -> ClinicalRows:
@@ -141,7 +142,7 @@ def _once(rows: ClinicalRows) -> ClinicalRows:
     tested = set(table.loc[table["role"] == "test", "group_id"])
     again = (table["role"] == "train") & table["group_id"].isin(tested)
     n = int(again.sum())
-    note = f"{n} training rows left out: their group is in the test as well" if n else None
+    note = f"{counted(n, 'training row')} left out: of groups of the test" if n else None
     return rows.only(~again, note)
 
 

@@ -100,7 +100,7 @@ def class_family(rows: Rows, *, exact: bool = False) -> Estimates:
         df = min(part.df or 0.0 for part in means)
         statistic = mean_statistic([part.statistic for part in means])
         metrics[f"{metric}_macro"] = Deferred(statistic, len(rows), bound, ABSENT, note, df)
-    return metrics | _of_all_classes(rows, guess, by_class, exact)
+    return metrics | _all_classes(rows, guess, by_class, exact)
 
 
 def _parts(rows: Rows, name: str, called: BoolArray) -> dict[str, Deferred]:
@@ -121,7 +121,7 @@ def _parts(rows: Rows, name: str, called: BoolArray) -> dict[str, Deferred]:
     }
 
 
-def _of_all_classes(rows: Rows, guess: npt.NDArray[np.intp], by_class: str, exact: bool) -> Estimates:
+def _all_classes(rows: Rows, guess: npt.NDArray[np.intp], by_class: str, exact: bool) -> Estimates:
     """Metrics of all classes at once."""
     clusters, ones = rows.clusters, np.ones(len(rows))
     right = share(guess == rows.labels, ones > 0, clusters, "no rows", note=by_class, exact=exact)[

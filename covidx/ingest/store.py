@@ -35,6 +35,7 @@ from covidx.ingest.raster import read_stored_picture, write_picture
 from covidx.ingest.rules import USUAL, Rules
 from covidx.tables import MANIFEST, QUARANTINE, write_table
 from covidx.volume import Volume
+from covidx.wording import counted
 
 STORED_NAME = re.compile(r"[0-9a-f]{16}\.(nii\.gz|png|json)")
 
@@ -177,7 +178,7 @@ def _no_images(source: Path, result: IngestResult) -> InvalidInputError:
     counts = ", ".join(f"{code}: {count}" for code, count in result.reasons.items())
     return InvalidInputError(
         "NO_IMAGES",
-        f"None of {result.files_seen} files gave an image.",
+        f"None of {counted(result.files_seen, 'file')} gave an image.",
         path=source,
         expected="DICOM series, NIfTI volumes, or pictures named by a card's table",
         actual=counts,

@@ -12,6 +12,7 @@ from covidx.cards import SeverityTable
 from covidx.cohort.labels import by_row
 from covidx.errors import InvalidTableError
 from covidx.ingest import Identities
+from covidx.wording import counted
 
 COMMENT = "#"
 
@@ -185,9 +186,9 @@ def join_scores(
             ),
         )
     lost = int((~scores["key"].isin(keys)).sum())
-    notes = [f"{lost} rows of the scores have no radiograph here"] if lost else []
+    notes = [f"{counted(lost, 'row')} of the scores without a radiograph here"] if lost else []
     if len(by_key) > len(complete):
         notes.append(
-            f"{len(by_key) - len(complete)} rows of the scores have an empty cell: left out"
+            f"{counted(len(by_key) - len(complete), 'row')} of the scores left out: an empty cell"
         )
     return joined, notes

@@ -197,7 +197,7 @@ def test_what_table_and_splits_do_not_share_is_said(tmp_path, cohort):
     known = next(one for one in found.findings if one.name == "images_without_role")
     assert known.verdict == "note"
     assert known.found == (
-        "8 of 48 images have no role; ids of the splits that the table does not know: 1."
+        "Images without a role: 8 of 48; ids of the splits that the table does not know: 1."
     )
     assert known.rows == [{"splits": "file 1", "unknown": 1, "ids": 41}]
 

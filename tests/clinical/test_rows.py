@@ -48,7 +48,7 @@ def test_numbers_units_codes_and_gaps(card: DataCard, tmp_path: Path) -> None:
     assert rows.truth.tolist() == [True, False, False]
     assert rows.notes == [
         "columns that the card does not describe, not used: surprise",
-        "1 rows left out: label lost is of no class",
+        "1 row left out: label lost is of no class",
     ]
 
 

@@ -87,7 +87,7 @@ def test_files_that_a_directory_names_and_that_are_not_there(medium: Path) -> No
     for path in gone:
         path.unlink()
     assert account(medium) == {
-        "DICOMDIR_INCOMPLETE": "This directory names 8 files, of which 2 are not there."
+        "DICOMDIR_INCOMPLETE": "This directory names 8 files; 2 of them missing."
     }
 
 
@@ -101,7 +101,7 @@ def test_a_directory_that_names_files_elsewhere_opens_none(medium: Path, tmp_pat
     record.ReferencedSOPInstanceUIDInFile = "1.2.3"
     ds.save_as(medium / "DICOMDIR")
     (reason,) = account(medium).values()
-    assert reason == "This directory names 8 files, of which 1 are not there."
+    assert reason == "This directory names 8 files; 1 of them missing."
 
 
 def test_a_directory_that_was_cut_anywhere_is_one_row(medium: Path) -> None:

@@ -93,7 +93,7 @@ def test_rows_of_which_nothing_is_known_are_no_arm() -> None:
     joined = join_arms(_images(30), rows, seed=0, parts=3)
     assert len(joined.rows.table) == 29
     assert joined.notes == [
-        "1 clinical rows left out: none of their values is known",
+        "1 clinical row left out: no value is known",
         "1 of 30 patients have no clinical row",
     ]
 

@@ -35,7 +35,7 @@ def test_remarks_formats_and_empty_cells(tmp_path: Path) -> None:
     assert table["row"].tolist() == [4, 5]
     joined, notes = join_scores(MANIFEST, SOURCES, table, BY_IMAGE, PUBLIC)
     assert joined["extent"].tolist()[0] == 8 and np.isnan(joined["extent"][1:]).all()
-    assert notes == ["1 rows of the scores have an empty cell: left out"]
+    assert notes == ["1 row of the scores left out: an empty cell"]
 
 
 @pytest.mark.parametrize(
@@ -61,7 +61,7 @@ def test_by_patient_a_patient_has_one_film(tmp_path: Path) -> None:
     one = read_scores(_table(tmp_path, "who,e,o\np2,3,2\np9,1,1\n"), BY_PATIENT)
     joined, notes = join_scores(MANIFEST, SOURCES, one, BY_PATIENT, PUBLIC)
     assert joined["extent"].tolist()[2] == 3 and joined["extent"].notna().sum() == 1
-    assert notes == ["1 rows of the scores have no radiograph here"]
+    assert notes == ["1 row of the scores without a radiograph here"]
     two = read_scores(_table(tmp_path, "who,e,o\np1,3,2\n"), BY_PATIENT)
     with pytest.raises(InvalidTableError) as refused:
         join_scores(MANIFEST, SOURCES, two, BY_PATIENT, PUBLIC)

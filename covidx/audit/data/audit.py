@@ -25,6 +25,7 @@ from covidx.audit.data.pictures import FORMATS, further_slices, read_picture
 from covidx.audit.data.roles import read_roles
 from covidx.audit.finding import Finding, failed, gravest_first
 from covidx.errors import CovidxError, InvalidInputError
+from covidx.wording import counted
 
 Progress = Callable[[int, int], None]
 HEADER = ["format", "mode", "width", "height"]
@@ -172,8 +173,9 @@ def _facts(
     facts = []
     for listing, name in zip(listings, names, strict=True):
         taken = ", ".join(f"{ours} = {theirs}" for ours, theirs in listing.taken.items())
-        left = f"; {listing.without_image} rows name no image" if listing.without_image else ""
-        facts.append((name, f"{len(listing.table)} images{left}. Columns: {taken}"))
+        lines, images = listing.without_image, counted(len(listing.table), "image")
+        left = f"; {counted(lines, 'row')} without an image" if lines else ""
+        facts.append((name, f"{images}{left}. Columns: {taken}"))
     if roles is not None:
         counts = roles.drop_duplicates(["row", "role"])["role"].value_counts()
         facts.append(("roles", ", ".join(f"{role} {n}" for role, n in counts.items())))

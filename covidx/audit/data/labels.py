@@ -9,6 +9,7 @@ import pandas as pd
 from covidx.audit.data.association import FEWEST, Association
 from covidx.audit.finding import Finding, Verdict
 from covidx.evaluate.estimate import CONFIDENCE, Estimate
+from covidx.wording import counted
 
 ALARM = 1 - CONFIDENCE
 """Chance of any alarm, over all tests together, in a table whose columns know nothing."""
@@ -63,8 +64,8 @@ def repeat_finding(table: pd.DataFrame) -> Finding:
     if not several:
         return Finding(name, title, "pass", looked, "Each image has its own.", sure)
     found = (
-        f"{len(table)} images come from {len(sizes)} patients or groups; {several} of these have "
-        f"several images, {int(sizes[sizes > 1].sum())} in all."
+        f"{counted(len(table), 'image')} of {len(sizes)} patients or groups; several images of "
+        f"{several} of these, {int(sizes[sizes > 1].sum())} in all."
     )
     to_do = "Divide by patient or group, not by image; give n in patients."
     return Finding(name, title, "note", looked, found, sure, to_do, rows)
@@ -105,7 +106,8 @@ def association_findings(found: list[Association], untested: dict[str, str]) -> 
     findings = [_association(one) for one in found]
     if untested or not found:
         lines = [{"column": name, "why": why} for name, why in untested.items()]
-        tested = f"{len(lines)} columns." if lines else "No column but the label is known."
+        number = f"{counted(len(lines), 'column')}."
+        tested = number if lines else "No column but the label is known."
         findings.append(
             Finding(
                 "untested_columns",
@@ -137,7 +139,7 @@ def _association(one: Association) -> Finding:
         verdict = "fail" if large else "note"
     measure = "Cramér's V" if nominal else f"AUROC, {one.detail}"
     scale = "V: 0 not at all, 1 fully" if nominal else "AUROC: 0.5 not at all, 0 or 1 fully"
-    found = f"{measure} {one.estimate}, {one.estimate.n} patients."
+    found = f"{measure} {one.estimate}, {counted(one.estimate.n, 'patient')}."
     sure = (
         f"p = {adjusted:.2g} after Holm's correction over {test.family} tests ({test.method}), one "
         f"image a patient. A table whose columns know nothing raises any of these alarms in 5 % "

@@ -9,6 +9,7 @@ import pandas as pd
 
 from covidx.audit.data.copies import Copy
 from covidx.audit.finding import Finding, Verdict
+from covidx.wording import counted
 
 KEYS = {
     "image": "images",
@@ -46,12 +47,12 @@ def roleless_finding(
         return Finding(*what, "not looked at", looked, NO_SPLITS, "")
     without = len(table) - roles["row"].nunique()
     if not without and not strange:
-        found = f"All {len(table)} images have a role, and all ids are known."
+        found = "Every image has a role, and all ids are known."
         return Finding(*what, "pass", looked, found, HASH_SURE)
     unknown = sum(row["unknown"] for row in strange)
     found = (
-        f"{without} of {len(table)} images have no role; ids of the splits that the table does not "
-        f"know: {unknown}."
+        f"Images without a role: {without} of {len(table)}; ids of the splits that the table does "
+        f"not know: {unknown}."
     )
     to_do = "What has no role was not checked for leaks across roles: name the complete splits."
     return Finding(*what, "note", looked, found, HASH_SURE, to_do, strange)
@@ -221,10 +222,11 @@ def _copy_finding(
     if why:
         return Finding(name, title, "not looked at", looked, why, "")
     if not rows:
-        return Finding(name, title, "pass", looked, f"None among {len(table)} images.", PIXELS_SURE)
+        found = f"None among {counted(len(table), 'image')}."
+        return Finding(name, title, "pass", looked, found, PIXELS_SURE)
     exact = sum(row["kind"] == "exact" for row in rows)
-    pairs = "1 pair" if len(rows) == 1 else f"{len(rows)} pairs"
-    found = f"{pairs}: {exact} with the same pixels, {len(rows) - exact} near copies."
+    pairs, near = counted(len(rows), "pair"), len(rows) - exact
+    found = f"{pairs}: {exact} with the same pixels, {near} near copies."
     if kind == "datasets":
         found += " " + _per_set(rows, table)
     verdict: Verdict = "note" if kind == "within" else "fail"

@@ -13,12 +13,14 @@ from covidx.audit.finding import Finding
 from covidx.audit.run.folder import AnyRun, RunParts
 from covidx.cohort import find_duplicates
 from covidx.tables import OUT_OF_FOLD
+from covidx.wording import counted
 
 HASHED = "Certain, as far as ids are right."
 PIXELS = (
     "By pixels of a thumbnail of 64 x 64: copies that were saved again or brightened are found, a "
     "crop of a few per cent escapes. covidx audit data looks closer."
 )
+
 NEW_SPLIT = "Divide by group (covidx.cohort.make_splits) and train again: the figures are too good."
 
 
@@ -48,9 +50,9 @@ def divided_finding(run: AnyRun) -> Finding:
                 rows.append({**what, "place": f"{place} rows {lines}"})
     n = run.splits[["group_id", "patient_id"]].nunique()
     found = (
-        f"{len(rows)} groups or patients play two roles."
+        f"Groups or patients in two roles: {len(rows)}."
         if rows
-        else (f"None of {n['group_id']} groups and {n['patient_id']} patients plays two roles.")
+        else f"No group ({n['group_id']}) and no patient ({n['patient_id']}) is in two roles."
     )
     return Finding(
         name,
@@ -99,7 +101,9 @@ def rows_finding(run: RunParts) -> Finding:
         "Predictions follow the split",
         "fail" if rows else "pass",
         "roles of the predictions in the split, their labels in the manifest, images without one",
-        f"{len(rows)} rows disagree." if rows else f"The {what} of {len(table)} rows agree.",
+        f"Rows that disagree: {len(rows)}."
+        if rows
+        else f"The {what} agree in {counted(len(table), 'row')}.",
         HASHED,
         "Take the predictions of the run itself, or train again." if rows else "",
         rows,
@@ -149,7 +153,7 @@ def duplicate_finding(
         for pair in find_duplicates(known)
         if of[pair.image_a] != of[pair.image_b]
     ]
-    scope = f"{len(known)} images" + (
+    scope = counted(len(known), "image") + (
         "" if whole else " of training and validation; those of the test were not to be had"
     )
     return Finding(
@@ -157,7 +161,7 @@ def duplicate_finding(
         title,
         "fail" if rows else "pass",
         looked,
-        f"{len(rows)} pairs among {scope}." if rows else f"None among {scope}.",
+        f"{counted(len(rows), 'pair')} among {scope}." if rows else f"None among {scope}.",
         PIXELS,
         NEW_SPLIT if rows else "",
         rows,

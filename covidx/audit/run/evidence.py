@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from covidx.audit.run.evidence_data import DataEvidence
+from covidx.wording import counted
 
 
 class Evidence(DataEvidence):
@@ -77,7 +78,8 @@ class Evidence(DataEvidence):
         groups, n = self.run.confusion["groups"], self.run.confusion["n"]
         method = self.run.metrics["auroc"]["method"]
         return (
-            f"95 % intervals, over {groups} independent groups of {n} rows (AUROC: {method}): "
+            f"95 % intervals, over {counted(groups, 'independent group')} of {counted(n, 'row')} "
+            f"(AUROC: {method}): "
             f"{self._to('metrics.json')}"
         )
 

@@ -10,6 +10,7 @@ import pandas as pd
 from covidx.audit.finding import Finding
 from covidx.audit.run.folder import RunParts
 from covidx.cards import CARD_FOLDER, DataCard, card_digest, load_card
+from covidx.wording import counted
 
 ROLES = ("train", "validation", "test")
 
@@ -164,7 +165,7 @@ class DataEvidence:
         table = self.run.manifest
         if table is None or table["site"].isna().all():
             return None
-        return f"{table['site'].nunique()} sites: {self._to('manifest.parquet')}"
+        return f"{counted(table['site'].nunique(), 'site')}: {self._to('manifest.parquet')}"
 
     def _same_set(self) -> str | None:
         how = self.config.get("division", {"by": "patient"})["by"]

@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from covidx.audit.run.evidence import Evidence
+from covidx.wording import counted
 
 
 class ImageEvidence(Evidence):
@@ -79,8 +80,8 @@ class ClinicalEvidence(_RecipeEvidence):
         return self._gaps(", ".join(sorted({r["missing"] for r in self.config["recipes"]})))
 
     def _columns(self) -> str | None:
-        n = len(self.fields.columns)
-        return f"{n} columns with meaning, unit and range: {self._to('bundle/MODEL_CARD.md')}"
+        columns = counted(len(self.fields.columns), "column")
+        return f"{columns} with meaning, unit and range: {self._to('bundle/MODEL_CARD.md')}"
 
     def _predictors(self) -> str | None:
         whose = "The card's" if self.config["features"] is None else "The configuration's"

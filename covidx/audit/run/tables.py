@@ -15,6 +15,7 @@ from pandas.api.types import is_numeric_dtype
 from covidx.audit.finding import Finding, Verdict
 from covidx.audit.run.folder import AnyRun
 from covidx.tables import PREDICTIONS, read_csv, read_table
+from covidx.wording import counted
 
 OF_A_RUN = ["run_id", "bundle_sha256"]
 """Columns that name the run; the bundles are compared by themselves."""
@@ -54,10 +55,10 @@ def tables_finding(first: AnyRun, second: AnyRun, elsewhere: bool) -> tuple[Find
     same_units = all(one.same_units for one in compared)
     names = " and ".join(first.known.tables)
     if not rows:
-        found = f"{n} rows of {names}: the same."
+        found = f"{counted(n, 'row')} of {names}: the same."
     elif same_units:
         found = (
-            f"{len(rows)} of {n} rows of {names} differ, the first in {_place(rows[0])}; the "
+            f"Rows of {names} that differ: {len(rows)} of {n}, the first in {_place(rows[0])}; the "
             f"largest difference is {largest:.3g}."
         )
     else:
@@ -159,7 +160,7 @@ def compare_tables(
             return _others(name, len(one), *_units(*named))
         first, second = first.loc[named[0].index], second.loc[named[1].index]
     elif len(first) != len(second):
-        found = _others(name, len(one), f"{len(first)} rows", f"{len(second)} rows")
+        found = _others(name, len(one), *(counted(len(table), "row") for table in (first, second)))
         return replace(found, same_units=True)
     second = second[first.columns]
     off = np.column_stack([_off(first[column], second[column]) for column in first.columns])
@@ -181,7 +182,7 @@ def _units(one: pd.DataFrame, two: pd.DataFrame) -> list[str]:
     sides = one.merge(two, how="outer", indicator=True)["_merge"].value_counts()
     alone = (sides["left_only"], sides["right_only"])
     return [
-        f"{len(table)} rows, {n} of units that the other lacks"
+        f"{counted(len(table), 'row')}, {n} of units that the other lacks"
         for table, n in zip((one, two), alone, strict=True)
     ]
 

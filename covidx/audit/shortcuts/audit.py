@@ -21,6 +21,7 @@ from covidx.errors import InvalidInputError
 from covidx.inference import ImagePredictor
 from covidx.report.canvas import save
 from covidx.tables import MANIFEST, SPLITS, read_table
+from covidx.wording import counted
 
 
 @dataclass(frozen=True)
@@ -108,7 +109,7 @@ def audit_shortcuts(
     facts = [
         ("Bundle", f"{bundle.sha256}: {positive} against the rest"),
         ("Data set", ", ".join(sorted(set(rows["dataset"])))),
-        ("Images", f"{len(rows)} of {rows['patient_id'].nunique()} patients, {left}"),
+        ("Images", f"{len(rows)} of {counted(rows['patient_id'].nunique(), 'patient')}, {left}"),
         ("Could not be prepared", str(len(rows) - len(sound))),
         ("Lungs found by", found_by),
     ]

@@ -16,6 +16,7 @@ from covidx.evaluate import Clusters, Estimate, auroc_estimate, paired_differenc
 from covidx.evaluate.auroc import ONE_CLASS
 from covidx.evaluate.deferred import Deferred, compute
 from covidx.evaluate.weighted import auroc_statistic
+from covidx.wording import counted
 
 LIMIT = 0.6
 """AUROC that an interval must lie above to be a fault: 0.5 knows nothing, and what is left
@@ -123,7 +124,11 @@ def rank(scored: Scored, scores: NDArray[np.float64], positive: str) -> Ranked:
     rows = scored.rows[known]
     truth, groups = rows["truth"].to_numpy(np.bool_), rows["group_id"].to_numpy(np.str_)
     images, patients = len(rows), rows["patient_id"].nunique()
-    of = f"n = {images}" if images == patients else f"n = {images} images of {patients} patients"
+    of = (
+        f"n = {images}"
+        if images == patients
+        else f"n = {counted(images, 'image')} of {counted(patients, 'patient')}"
+    )
     return Ranked(
         auroc(scores[known], truth, groups),
         auroc(rows["unchanged"].to_numpy(np.float64), truth, groups),

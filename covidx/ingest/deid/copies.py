@@ -25,6 +25,7 @@ from covidx.ingest.identity import Identities
 from covidx.ingest.linkage import write_linkage
 from covidx.ingest.plan import make_context, quarantine_path
 from covidx.ingest.rules import USUAL
+from covidx.wording import counted
 
 ACCOUNT, SUMMARY = "account.csv", "deidentify.json"
 COLUMNS = ("path", "kind", "code", "reason", "copy")
@@ -177,7 +178,7 @@ def _finish(
     if not copied:
         raise InvalidInputError(
             "NO_COPIES",
-            f"None of {len(account)} files could be copied.",
+            f"None of {counted(len(account), 'file')} could be copied.",
             path=out,
             expected="DICOM images of CT, MR, CR or DX",
             actual=", ".join(f"{k}: {v}" for k, v in account["code"].value_counts().items()),

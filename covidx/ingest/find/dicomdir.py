@@ -9,6 +9,7 @@ from pydicom.dataset import Dataset
 
 from covidx.ingest.dicom.attributes import text_of, values
 from covidx.ingest.dicom.file import read_dicom
+from covidx.wording import counted
 
 MEDIA_DIRECTORY = "1.2.840.10008.1.3.10"
 RECORDS = "DirectoryRecordSequence"
@@ -57,5 +58,5 @@ def why_incomplete(
     ]
     if not gone:
         return None
-    reason = f"This directory names {len(named)} files, of which {len(gone)} are not there."
+    reason = f"This directory names {counted(len(named), 'file')}; {len(gone)} of them missing."
     return "DICOMDIR_INCOMPLETE", reason

@@ -35,6 +35,7 @@ from covidx.report.clinical import (
 )
 from covidx.runs import RunRecord, provenance
 from covidx.tables import PREDICTIONS, write_table
+from covidx.wording import counted
 
 
 def require(rows: ClinicalRows, columns: Sequence[str]) -> ClinicalRows:
@@ -56,7 +57,7 @@ def require(rows: ClinicalRows, columns: Sequence[str]) -> ClinicalRows:
         )
     known = rows.table[list(columns)].notna().all(axis=1)
     n = int((~known).sum())
-    note = f"{n} rows left out: {', '.join(columns)} unknown" if n else None
+    note = f"{counted(n, 'row')} left out: {', '.join(columns)} unknown" if n else None
     return rows.only(known, note)
 
 
@@ -139,7 +140,7 @@ def what_it_is(one: Fitted) -> str:
     parts += [recipe.penalty] if recipe.kind == "logistic" else []
     parts += ["sees missingness alone"] if recipe.missing == "only" else [f"gaps: {recipe.missing}"]
     parts += [f"calibration: {recipe.calibration}"] if recipe.calibration != "none" else []
-    parts += [f"{recipe.select} columns selected"] if recipe.select else []
+    parts += [f"{counted(recipe.select, 'column')} selected"] if recipe.select else []
     parts += [f"{name} = {value}" for name, value in one.chosen.items()]
     return ", ".join(parts)
 

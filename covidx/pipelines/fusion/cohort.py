@@ -81,7 +81,7 @@ def join_arms(manifest: pd.DataFrame, rows: ClinicalRows, *, seed: int, parts: i
     notes: list[str] = []
     known = rows.table[rows.names].notna().any(axis=1)
     if not known.all():
-        notes.append(f"{int((~known).sum())} clinical rows left out: none of their values is known")
+        notes.append(f"{counted(int((~known).sum()), 'clinical row')} left out: no value is known")
     rows = rows.only(known)
     rest, positive = rows.classes.names
     by_row = rows.table.set_index("patient_id")["label"]
