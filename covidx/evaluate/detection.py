@@ -146,7 +146,8 @@ def _reached(
 def _scores(false: pd.DataFrame, lesions: pd.DataFrame) -> FloatArray:
     """The scores of all detections, each once, in falling order."""
     scores = np.unique(np.concatenate([false["score"], lesions["score"]]))[::-1]
-    return scores[np.isfinite(scores)]
+    finite: FloatArray = scores[np.isfinite(scores)]
+    return finite
 
 
 def threshold_at(detections: Detections, rate: float) -> float:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -60,37 +60,25 @@ class ArmLine:
 
 
 @dataclass(frozen=True, eq=False)
-class FusionPage:
-    """What the page shows.
+class FusionResults:
+    """P3's results on test patients.
 
     Parameters
     ----------
-    title : str
-        Its heading.
-    warnings : sequence of str
-        Shown above all else.
-    arms : sequence of ArmLine
-        P3 first.
-    missing : mapping
-        Which arms P3 had as inputs, in words -> its metrics on the same patients.
-    patients : DataFrame
-        Test patients: patient_id, label, score, called, base, image, clinic, arms_used.
-    how_told : str
-        How the contributions are computed, in a sentence.
-    figures : sequence of (file name below ``figures/``, what it shows)
-        For a reader who cannot see them.
-    facts : sequence of (name, value)
-        What was done.
+    metrics : Metrics
+        Of all test patients.
+    arms : list of ArmLine
+        Every arm on the test patients whom all of them have, P3 first.
+    missing : dict
+        Which arms P3 had as inputs, in words -> its metrics on patients who have both.
+    contributions : DataFrame
+        patient_id, label, score, called, base, image, clinical, arms_used; the highest score first.
     """
 
-    title: str
-    warnings: Sequence[str]
-    arms: Sequence[ArmLine]
-    missing: Mapping[str, Metrics]
-    patients: pd.DataFrame
-    how_told: str
-    figures: Sequence[tuple[str, str]]
-    facts: Sequence[tuple[str, str]]
+    metrics: Metrics
+    arms: list[ArmLine]
+    missing: dict[str, Metrics]
+    contributions: pd.DataFrame
 
 
 def contributions_figure(patients: pd.DataFrame, positive: str, threshold: float) -> Figure:
@@ -99,7 +87,7 @@ def contributions_figure(patients: pd.DataFrame, positive: str, threshold: float
     Parameters
     ----------
     patients : DataFrame
-        label, base, image, clinic (in log odds), of patients with both arms.
+        label, base, image, clinical (in log odds), of patients with both arms.
     positive : str
         The positive class.
     threshold : float
@@ -109,11 +97,11 @@ def contributions_figure(patients: pd.DataFrame, positive: str, threshold: float
         f"Contributions to each score: {len(patients)} test patients with both arms"
     )
     for name, colour, mark in ((positive, ORANGE, "o"), ("the rest", BLUE, "x")):
-        mine = patients[(patients["label"] == positive) == (name == positive)]
+        part = patients[(patients["label"] == positive) == (name == positive)]
         axes.scatter(
-            mine["image"], mine["clinic"], c=colour, marker=mark, s=22, alpha=0.75, label=name
+            part["image"], part["clinical"], c=colour, marker=mark, s=22, alpha=0.75, label=name
         )
-    reach = 1.1 * max(1.0, float(patients[["image", "clinic"]].abs().to_numpy().max()))
+    reach = 1.1 * max(1.0, float(patients[["image", "clinical"]].abs().to_numpy().max()))
     axes.set_xlim(-reach, reach)
     axes.set_ylim(-reach, reach)
     along = np.array([-reach, reach])
@@ -128,28 +116,48 @@ def contributions_figure(patients: pd.DataFrame, positive: str, threshold: float
     return figure
 
 
-def write_fusion_report(path: Path, page: FusionPage, metrics: Metrics) -> None:
+def write_fusion_report(
+    path: Path,
+    title: str,
+    results: FusionResults,
+    *,
+    method: str,
+    figures: Sequence[tuple[str, str]],
+    facts: Sequence[tuple[str, str]],
+    warnings: Sequence[str],
+) -> None:
     """Write ``report.html`` of a fusion run.
 
     Parameters
     ----------
     path : Path
         Of the page.
-    page : FusionPage
-        What it shows.
-    metrics : Metrics
-        P3's on the test patients.
+    title : str
+        Its heading.
+    results : FusionResults
+        On the test patients.
+    method : str
+        How the contributions are computed, in a sentence.
+    figures : sequence of (file name below ``figures/``, text)
+        With a text for a reader who cannot see them.
+    facts : sequence of (name, value)
+        The method section.
+    warnings : sequence of str
+        Shown above all else.
     """
+    metrics = results.metrics
     note = f"No arm and no fusion was trained on these {metrics.level}s."
     values = {
-        "page": page,
+        "results": results,
+        "method": method,
+        "figures": figures,
         "level": metrics.level,
         "positive": metrics.positive,
-        "shown": page.patients.head(SHOWN).to_dict("records"),
+        "shown": results.contributions.head(SHOWN).to_dict("records"),
     }
     sections = [
         parts.results(metrics, f"Results of P3 on the test {metrics.level}s", note),
         Section(template="fusion.html", values=values),
-        parts.facts(page.facts),
+        parts.facts(facts),
     ]
-    Page(page.title, sections, page.warnings).write(path)
+    Page(title, sections, warnings).write(path)

@@ -164,16 +164,16 @@ def test_every_arm_has_the_same_test_patients(fused: Fused) -> None:
 
 def test_parts_of_a_score_sum_to_it(fused: Fused) -> None:
     moved = pd.read_csv(fused.run / "contributions.csv")
-    told = moved[["base", "image", "clinic"]].sum(axis=1)
+    told = moved[["base", "image", "clinical"]].sum(axis=1)
     assert expit(told).to_numpy() == pytest.approx(moved["score"].to_numpy(), abs=1e-4)
     assert list(moved["score"]) == sorted(moved["score"], reverse=True)
 
 
 def test_missing_arms_are_measured_on_the_same_patients(fused: Fused) -> None:
     found = fused.json("missing_arms.json")
-    assert list(found) == ["image and clinic", "image alone", "clinic alone"]
+    assert list(found) == ["image and clinical data", "image alone", "clinical data alone"]
     assert {entry["auroc"]["n"] for entry in found.values()} == {15}
-    assert found["image and clinic"]["auroc"] == fused.json("metrics.json")["auroc"]
+    assert found["image and clinical data"]["auroc"] == fused.json("metrics.json")["auroc"]
 
 
 def test_the_page_says_what_each_arm_adds(fused: Fused) -> None:
@@ -187,7 +187,7 @@ def test_the_page_says_what_each_arm_adds(fused: Fused) -> None:
         'href="evaluation/evaluation.html"',
     ):
         assert words in page
-    assert "P3 minus it" in fused.output and "clinic alone" in fused.output
+    assert "P3 minus it" in fused.output and "clinical data alone" in fused.output
 
 
 def test_the_evaluation_has_normal_cts_and_presentation(fused: Fused) -> None:

@@ -13,7 +13,7 @@ PATIENTS = pd.DataFrame(
         "label": ["covid-19", "rest"],
         "base": [0.5, 0.5],
         "image": [1.0, -1.0],
-        "clinic": [0.2, -0.1],
+        "clinical": [0.2, -0.1],
         "of": ["a", "b"],
     }
 )

@@ -1,4 +1,4 @@
-"""Ways to fuse the arms: each fitted, one chosen on validation patients, and saved as P3."""
+"""Fusions of the arms: each fitted, one chosen on validation patients, and saved as P3."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def fit_candidate(
     seed: int,
     folder: Path,
 ) -> Candidate:
-    """Fit one recipe; test patients are not looked at.
+    """Fit one recipe; no test patient is read.
 
     Parameters
     ----------
@@ -84,11 +84,11 @@ def fit_candidate(
     patients = arms.patients
     truth = patients["label"] == positive
     if recipe.learning is None:
-        by_image, clinic = out_of_fold
+        by_image, clinical = out_of_fold
         train = (patients["role"] == "train").to_numpy()
         by_patient = truth[train].set_axis(patients.loc[train, "patient_id"])
-        names = list(clinic.models) if recipe.kind == "stacking" else [clinic.best]
-        late = fit_late(by_patient, by_image, {name: clinic.out_of_fold[name] for name in names})
+        names = list(clinical.models) if recipe.kind == "stacking" else [clinical.best]
+        late = fit_late(by_patient, by_image, {name: clinical.out_of_fold[name] for name in names})
         return Candidate(recipe, late, arms)
     learnt = (patients["role"] != "test").to_numpy()
     known = np.asarray(truth[learnt], dtype=np.float64)
@@ -120,21 +120,21 @@ def choose(candidates: Sequence[Candidate], positive: str) -> tuple[Candidate, d
         FusionRecipe -> AUROC on validation patients: for choosing, not for reporting.
     """
     patients = candidates[0].arms.patients
-    scores = np.stack([one.scores for one in candidates])
-    mine = (patients["role"] == "validation").to_numpy() & ~np.isnan(scores).any(axis=0)
-    truth = (patients.loc[mine, "label"] == positive).to_numpy(bool)
-    values, covariance = delong(scores[:, mine], truth)
+    scores = np.stack([candidate.scores for candidate in candidates])
+    rows = (patients["role"] == "validation").to_numpy() & ~np.isnan(scores).any(axis=0)
+    truth = (patients.loc[rows, "label"] == positive).to_numpy(bool)
+    values, covariance = delong(scores[:, rows], truth)
     best = int(np.argmax(values))
     enough = values[best] - np.sqrt(np.nan_to_num(covariance[best, best]))
     chosen = candidates[int(np.argmax(values >= enough))]
-    names = [one.recipe.name for one in candidates]
+    names = [candidate.recipe.name for candidate in candidates]
     return chosen, {name: float(value) for name, value in zip(names, values, strict=True)}
 
 
 def save_p3(
     folder: Path,
     chosen: Candidate,
-    clinic: ClinicalArm,
+    clinical: ClinicalArm,
     p1: tuple[ImagePredictor, Line],
     joined: FusionCohort,
     facts: Mapping[str, Any],
@@ -148,7 +148,7 @@ def save_p3(
         The bundle's, with P1's in ``image``.
     chosen : Candidate
         The fusion that becomes P3.
-    clinic : ClinicalArm
+    clinical : ClinicalArm
         The clinical models; those that P3 reads are saved with it.
     p1 : (ImagePredictor, Line)
         P1, and what calibrates it.
@@ -164,7 +164,7 @@ def save_p3(
     train = joined.patients[joined.patients["role"] == "train"]
     counts = {name: int((train["label"] == name).sum()) for name in classes}
     fuser = chosen.fuser
-    names = fuser.models if isinstance(fuser, LateFusion) else [clinic.best]
+    names = fuser.models if isinstance(fuser, LateFusion) else [clinical.best]
     trained = {key: facts[key] for key in TRAINED_FACTS}
     rows = joined.rows.only(joined.rows.table["role"] == "train")
     on_rows = trained_on_rows(rows, **trained)
@@ -173,7 +173,7 @@ def save_p3(
     for name in names:
         scores = expit(chosen.arms.clinical[name].to_numpy(np.float64))
         part = ClinicalBundle.of(
-            clinic.models[name],
+            clinical.models[name],
             trained_on=on_rows,
             patient_column=facts["patient_column"],
             classes=classes,
@@ -182,7 +182,7 @@ def save_p3(
             run_id=facts["run_id"],
         )
         place = folder / CLINICAL_FOLDER / name
-        predictor = ClinicalPredictor(part, clinic.models[name]).save(place)
+        predictor = ClinicalPredictor(part, clinical.models[name]).save(place)
         saved[name], digests[name] = predictor.fitted, predictor.bundle.sha256
     point = _point(rule, chosen.arms, chosen.scores, "p3", classes)
     update = {"columns": on_rows.columns, "unknown_share": on_rows.unknown_share}

@@ -20,7 +20,7 @@ from covidx.runs import RunRecord, provenance
 
 
 def draw_fusion_figures(
-    folder: Path, lines: Sequence[ArmLine], moved: pd.DataFrame
+    folder: Path, lines: Sequence[ArmLine], contributions: pd.DataFrame
 ) -> list[tuple[str, str]]:
     """Draw all figures of a run; returns each one's file name and a text for it.
 
@@ -30,17 +30,17 @@ def draw_fusion_figures(
         Takes the PNG files.
     lines : sequence of ArmLine
         P3 first.
-    moved : DataFrame
-        As `Found.moved`.
+    contributions : DataFrame
+        As `FusionResults.contributions`.
     """
     p3 = lines[0].metrics
     systems = [line.system for line in lines if line.name in MAIN]
     assert p3.point is not None
-    both = moved[moved["arms_used"] == BOTH]
+    both = contributions[contributions["arms_used"] == BOTH]
     drawn = {
         "roc.png": ("ROC curves of the arms", roc_curves_figure(systems)),
         "contributions.png": (
-            "What image and clinic moved, by patient",
+            "Contributions of image and clinical data, by patient",
             contributions_figure(both, p3.positive, p3.point.threshold),
         ),
         "reliability.png": ("Reliability plot of P3", reliability_figure(systems[0].rows, p3)),
@@ -65,16 +65,17 @@ def warnings_of(
     complete : bool
         Whether no clinical value is missing, so that there is no control.
     """
-    found, p3 = [], lines[0].metrics["auroc"]
+    warnings, p3 = [], lines[0].metrics["auroc"]
     for line in lines:
         if line.name == CONTROL and line.against is not None:
-            told = missingness_warning(p3, line.metrics["auroc"], line.against.differences["auroc"])
-            found += [told] if told else []
+            difference = line.against.differences["auroc"]
+            warning = missingness_warning(p3, line.metrics["auroc"], difference)
+            warnings += [warning] if warning else []
     if complete:
-        found.append(NO_CONTROL)
+        warnings.append(NO_CONTROL)
     tested = joined.images.loc[joined.images["role"] == "test", "patient_id"].nunique()
     notes = [*cohort.notes, *joined.notes, *joined.rows.notes]
-    return [*found, *source_warnings(cohort.source, tested, notes)]
+    return [*warnings, *source_warnings(cohort.source, tested, notes)]
 
 
 def facts_of(

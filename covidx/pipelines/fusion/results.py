@@ -1,9 +1,8 @@
-"""What P3 found beside its arms: on the same test patients, without an arm, patient by patient."""
+"""Results of P3 beside its arms: on the same test patients, without an arm, by patient."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -37,7 +36,7 @@ from covidx.pipelines.fusion.arms import ClinicalArm
 from covidx.pipelines.fusion.choice import Candidate
 from covidx.pipelines.fusion.cohort import FusionCohort
 from covidx.pipelines.run import TrainingRun
-from covidx.report.fusion import ArmLine
+from covidx.report.fusion import ArmLine, FusionResults
 from covidx.tables import CLINICAL, PREDICTIONS, write_table
 
 P3 = "p3"
@@ -45,7 +44,11 @@ MAIN = (P3, IMAGE, CLINICAL_ARM)
 CONTROL = "p2-missingness"
 """The control on missing values, as an arm."""
 
-PATTERN_WORDS = {BOTH: "image and clinic", IMAGE: "image alone", CLINICAL_ARM: "clinic alone"}
+PATTERN_WORDS = {
+    BOTH: "image and clinical data",
+    IMAGE: "image alone",
+    CLINICAL_ARM: "clinical data alone",
+}
 KINDS = {
     "late": "logistic regression on the log odds of P1 and P2",
     "stacking": "logistic regression on the log odds of P1 and all clinical models",
@@ -55,33 +58,11 @@ KINDS = {
 """What a fusion is, in words."""
 
 
-@dataclass(frozen=True, eq=False)
-class Found:
-    """P3's test results.
-
-    Parameters
-    ----------
-    metrics : Metrics
-        Of all test patients.
-    arms : list of ArmLine
-        Every arm on the test patients whom all of them have, P3 first.
-    missing : dict
-        Which arms P3 was given, in words -> its metrics on patients who have both.
-    moved : DataFrame
-        As `_write_contributions`.
-    """
-
-    metrics: Metrics
-    arms: list[ArmLine]
-    missing: dict[str, Metrics]
-    moved: pd.DataFrame
-
-
 def scores_by_arm(
     predictor: FusionPredictor,
     arms: Arms,
     others: Sequence[Candidate],
-    clinic: ClinicalArm,
+    clinical: ClinicalArm,
     by_image: ImageArm,
 ) -> dict[str, tuple[str, FloatArray]]:
     """What each arm is, in words, and its scores, shape (n,), in the order of the page.
@@ -94,7 +75,7 @@ def scores_by_arm(
         All patients, with the features that P3 reads.
     others : sequence of Candidate
         The fusions that were not chosen.
-    clinic : ClinicalArm
+    clinical : ClinicalArm
         The clinical models and the control.
     by_image : ImageArm
         P1's own log odds, not calibrated.
@@ -102,13 +83,13 @@ def scores_by_arm(
     own = by_image.logits.reindex(arms.patients["patient_id"]).to_numpy(np.float64)
     backbone = predictor.image.bundle.recipe.architecture.backbone
     found = {P3: (KINDS[predictor.bundle.recipe.kind], predictor.score(arms))}
-    if clinic.control is not None:  # first of the others: what it reaches, no model has shown
-        alone = np.where(arms.has(CLINICAL_ARM), clinic.control.score(arms.values), np.nan)
+    if clinical.control is not None:  # first of the others: what it reaches, no model has shown
+        alone = np.where(arms.has(CLINICAL_ARM), clinical.control.score(arms.values), np.nan)
         found[CONTROL] = ("knows which clinical values are missing, and nothing else", alone)
     found[IMAGE] = (f"image: {backbone}", expit(own))
     found[CLINICAL_ARM] = (
-        f"clinical row: {clinic.best}",
-        expit(arms.clinical[clinic.best].to_numpy(np.float64)),
+        f"clinical row: {clinical.best}",
+        expit(arms.clinical[clinical.best].to_numpy(np.float64)),
     )
     for one in others:
         found[f"{P3}-{one.recipe.name}"] = (KINDS[one.recipe.kind], one.scores)
@@ -122,7 +103,7 @@ def judge(
     scored: Mapping[str, tuple[str, FloatArray]],
     joined: FusionCohort,
     rule: OperatingRule,
-) -> Found:
+) -> FusionResults:
     """Write predictions, metrics, arms, missing arms, contributions and the evaluation.
 
     Parameters
@@ -140,7 +121,7 @@ def judge(
     rule : OperatingRule
         Of every arm's threshold.
     """
-    how = ThresholdRule(rule.rule, rule.target, rule.prevalence)
+    threshold = ThresholdRule(rule.rule, rule.target, rule.prevalence)
     bundle, role = predictor.bundle, arms.patients["role"].to_numpy(str)
     held_out = arms.only(role != "train")
     tables = {
@@ -162,18 +143,18 @@ def judge(
     metrics = evaluate(test, bundle.positive, bundle.threshold.operating_point)
     run.write_predictions(main, metrics)
     words = {name: what for name, (what, _) in scored.items()}
-    lines = _compare_arms(everything, bundle.positive, how, words)
+    lines = _compare_arms(everything, bundle.positive, threshold, words)
     write_json(run.path / "arms.json", [line.to_json() for line in lines])
     tested = arms.only(role == "test")
     missing = _missing_arms(predictor, tested)
     write_json(run.path / "missing_arms.json", {k: m.to_json() for k, m in missing.items()})
-    moved = _write_contributions(run.path / "contributions.csv", predictor, tested)
-    _evaluate_arms(run.path, bundle.positive, how, joined.rows.strata)
-    return Found(metrics, lines, missing, moved)
+    contributions = _write_contributions(run.path / "contributions.csv", predictor, tested)
+    _evaluate_arms(run.path, bundle.positive, threshold, joined.rows.strata)
+    return FusionResults(metrics, lines, missing, contributions)
 
 
 def _compare_arms(
-    table: pd.DataFrame, positive: str, how: ThresholdRule, what: Mapping[str, str]
+    table: pd.DataFrame, positive: str, rule: ThresholdRule, what: Mapping[str, str]
 ) -> list[ArmLine]:
     """Every arm on the test patients whom all of them have, in the order of `what`.
 
@@ -182,11 +163,11 @@ def _compare_arms(
     table : DataFrame
         Predictions of several arms, with validation rows.
     positive : str
-    how : ThresholdRule
+    rule : ThresholdRule
     what : mapping
         Arm -> what it is, in words; P3 first.
     """
-    studies = [make_study(table, how, arm=name, positive=positive) for name in what]
+    studies = [make_study(table, rule, arm=name, positive=positive) for name in what]
     systems, _ = on_common_rows(studies)
     minus = {one.second: one for one in compare_systems(systems, against_first=True)}
     lines = []
@@ -211,19 +192,19 @@ def _missing_arms(predictor: FusionPredictor, arms: Arms) -> dict[str, Metrics]:
 
 
 def _write_contributions(path: Path, predictor: FusionPredictor, arms: Arms) -> pd.DataFrame:
-    """What moved each test patient's score, the highest first, as CSV.
+    """Contributions to each test patient's score, the highest score first, as CSV.
 
     Returns
     -------
     DataFrame
-        patient_id, label, score, called, base, image, clinic, arms_used.
+        patient_id, label, score, called, base, image, clinical, arms_used.
     """
     bundle, available = predictor.bundle, arms.available
     parts = predictor.fuser.contributions(arms)
     table = arms.patients[["patient_id", "label"]].assign(score=parts.scores(available))
     called = bundle.threshold.operating_point.decide(table["score"].to_numpy())
     table["called"] = np.where(called, bundle.positive, f"not {bundle.positive}")
-    terms = {"base": parts.base, "image": parts.image, "clinic": parts.clinical}
+    terms = {"base": parts.base, "image": parts.image, "clinical": parts.clinical}
     table = table.assign(**terms, arms_used=available)
     table = table.sort_values("score", ascending=False, ignore_index=True)
     with replacing(path) as temporary:
@@ -231,7 +212,7 @@ def _write_contributions(path: Path, predictor: FusionPredictor, arms: Arms) -> 
     return table
 
 
-def _evaluate_arms(run: Path, positive: str, how: ThresholdRule, beside: pd.DataFrame) -> None:
+def _evaluate_arms(run: Path, positive: str, rule: ThresholdRule, beside: pd.DataFrame) -> None:
     """The incremental value of P3, as `covidx evaluate` gives it, into ``evaluation/``.
 
     Parameters
@@ -239,7 +220,7 @@ def _evaluate_arms(run: Path, positive: str, how: ThresholdRule, beside: pd.Data
     run : Path
         With ``predictions.parquet`` and ``manifest.parquet``.
     positive : str
-    how : ThresholdRule
+    rule : ThresholdRule
     beside : DataFrame
         patient_id, and what else is known of patients: age_years, ct_normal, ...
     """
@@ -256,7 +237,7 @@ def _evaluate_arms(run: Path, positive: str, how: ThresholdRule, beside: pd.Data
             manifest=run / "manifest.parquet",
             clinical=clinical,
         ),
-        how,
+        rule,
         EvaluationOptions(normal_ct="ct_normal=1" if known else None),
         run / "evaluation",
     )

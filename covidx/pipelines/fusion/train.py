@@ -10,11 +10,12 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from covidx.clinical import read_rows
+from covidx.clinical import ClinicalRows, read_rows
 from covidx.files import sha256_file
 from covidx.fusion import (
     IMAGE_FOLDER,
     Arms,
+    FusionPredictor,
     ImageTraining,
     JointFusion,
     OutOfFold,
@@ -42,15 +43,16 @@ from covidx.pipelines.model_card import CLASSIFIES_PATIENTS, tested_rows, write_
 from covidx.pipelines.progress import Bars, silent
 from covidx.pipelines.run import TrainedRun, TrainingRun, estimate_lines
 from covidx.pipelines.source import Source, phantom_source
-from covidx.report.fusion import FusionPage, write_fusion_report
+from covidx.report.fusion import FusionResults, write_fusion_report
 from covidx.tables import CLINICAL, write_table
 
+PIPELINE = "train_fusion"
 CONTRIBUTIONS = {
     False: "Exact: the score is a logistic regression on the log odds of the arms, each against "
     "its mean over the training patients.",
     True: "Shapley values of the two arms: the mean of what each adds to no arm and to the other.",
 }
-"""How contributions are worked out, by whether P3 is a network."""
+"""How contributions are computed, by whether P3 is a network."""
 
 
 def train_fusion(
@@ -79,137 +81,155 @@ def train_fusion(
     CovidxError
         Whatever is wrong with the input, by code and place.
     """
-    pipeline = "train_fusion"
-    p1, p2 = config.image_config, config.clinical_config
+    p2 = config.clinical_config
     named = None if source is None else with_clinical_table(source)
     both = named or phantom_source(config.image, config.phantom, work, bars)
-    assert both.table is not None and both.card is not None
+    assert both.table is not None and both.card is not None and both.card.clinical is not None
     rows = read_rows(both.table, both.card, labels=both.labels, features=p2.features)
     kinds = {recipe.name: recipe.kind for recipe in config.recipes}
     parameters = config.model_dump(mode="json") | {"recipes": kinds}
     with TrainingRun.open(
-        pipeline, config, named, work=work, runs=runs, bars=bars, parameters=parameters
+        PIPELINE, config, named, work=work, runs=runs, bars=bars, parameters=parameters
     ) as run:
-        with run.step("ingest"):
-            images_alone = replace(both, table=None)
-            store, ingested = ingest_source(images_alone, work, bars)
-            cohort = link_labels(images_alone, store, labelled(ingested, rows), "exclude")
-            cohort = cohort.only(*p1.select(cohort.manifest))
-        recipe = p1.recipe(cohort.manifest)
-        with run.step("prepare") as bar:
-            cache = build_cache(
-                cohort.store, cohort.manifest, recipe.preprocessing, work / "cache", progress=bar
-            )
-        with run.step("split"):
-            manifest = group_prepared(
-                cohort.manifest, thumbnails(cache, cache.index), cache.refused, cohort.store
-            )
-            joined = join_arms(manifest, rows, seed=config.seed, parts=config.parts)
-            need_both(joined, config.recipes)
-            images = joined.images
-            more = {"table_sha256": sha256_file(both.table), "domain": both.card.domain}
-            hand_over(run, cohort, cache.refused, images, joined.splits, **more)
-            values = joined.rows.table[["patient_id", *joined.rows.names]]
-            write_table(values, run.path / "clinical.parquet", CLINICAL)
-            save_thumbnails(run.path, cache, images.loc[images["role"] != "test", "image_id"])
-
-        trainer = ImageTrainer(cohort, cache, recipe, joined, config.seed, run)
+        trainer = _prepare(run, config, both, rows)
+        joined, cache = trainer.joined, trainer.cache
+        images, classes = joined.images, joined.rows.classes
         with run.step("train P1"):
             fitted = trainer.whole()
-            draft = make_bundle(fitted.model, recipe, cohort, images, joined.splits, run.run_id)
+            draft = make_bundle(
+                fitted.model, trainer.recipe, trainer.cohort, images, joined.splits, run.run_id
+            )
             draft = with_threshold(draft, cache, images, config.operating_point)
             image = draft.save(run.bundle / IMAGE_FOLDER)
             image_out_of_fold = trainer.out_of_fold(config.inner_folds, bars)
         run.tracker.curves(fitted.curves)
         with run.step("train P2"):
-            clinic = train_clinical_arm(p2, joined, config.inner_folds, bars)
+            clinical = train_clinical_arm(p2, joined, config.inner_folds, bars)
         with run.step("fuse") as bar:
-            place = image.bundle.classes.index(image.bundle.positive)
+            place = image.bundle.classes.index(classes.positive)
             by_image = read_images(image.model, cache, images, place, bar)
             scale = trainer.scale(by_image)
             arms = make_arms(
                 joined.patients,
                 by_image.calibrated(scale),
                 joined.rows.table.set_index("patient_id")[joined.rows.names],
-                clinic.models,
+                clinical.models,
             )
-            candidates = _candidates(config, arms, image, image_out_of_fold, clinic, trainer)
-            positive = joined.rows.classes.positive
-            chosen, aurocs = choose(candidates, positive)
-            assert both.card.clinical is not None
-            facts = {
-                "run_id": run.run_id,
-                "patient_column": both.card.clinical.patient,
-                **run.record.data,
-            }
+            candidates = _candidates(config, arms, image, image_out_of_fold, clinical, trainer)
+            chosen, aurocs = choose(candidates, classes.positive)
+            facts = {"run_id": run.run_id, "patient_column": both.card.clinical.patient}
             predictor = save_p3(
-                run.bundle, chosen, clinic, (image, scale), joined, facts, config.operating_point
+                run.bundle,
+                chosen,
+                clinical,
+                (image, scale),
+                joined,
+                facts | run.record.data,
+                config.operating_point,
             )
-            bundle = predictor.bundle
         with run.step("evaluate"):
             others = [candidate for candidate in candidates if candidate is not chosen]
-            scored = scores_by_arm(predictor, chosen.arms, others, clinic, by_image)
+            scored = scores_by_arm(predictor, chosen.arms, others, clinical, by_image)
             results = judge(run, predictor, chosen.arms, scored, joined, config.operating_point)
         with run.step("report"):
-            warnings = warnings_of(cohort, joined, results.arms, clinic.control is None)
-            page = FusionPage(
-                f"{pipeline}: {positive} against the rest",
-                warnings,
-                results.arms,
-                results.missing,
-                results.moved,
-                CONTRIBUTIONS[isinstance(predictor.fuser, JointFusion)],
-                draw_fusion_figures(run.figures, results.arms, results.moved),
-                facts_of(run.record, joined, bundle, aurocs),
+            warnings = warnings_of(trainer.cohort, joined, results.arms, clinical.control is None)
+            write_fusion_report(
+                run.path / "report.html",
+                f"{PIPELINE}: {classes.positive} against the rest",
+                results,
+                method=CONTRIBUTIONS[isinstance(predictor.fuser, JointFusion)],
+                figures=draw_fusion_figures(run.figures, results.arms, results.contributions),
+                facts=facts_of(run.record, joined, predictor.bundle, aurocs),
+                warnings=warnings,
             )
-            write_fusion_report(run.path / "report.html", page, results.metrics)
-            columns = [
-                f"{c.name}{f' ({c.unit})' if c.unit else ''}" for c in predictor.rows.columns
-            ]
-            arms_used = f"P1 {describe(image.bundle)}, P2 {', '.join(bundle.clinical_sha256)}"
-            write_model_card(
-                run.bundle,
-                bundle,
-                f"covidx P3: {positive} on {image.bundle.trained_on.modality} and clinical rows",
-                use=CLASSIFIES_PATIENTS,
-                architecture=f"{KINDS[bundle.recipe.kind]}; {arms_used}",
-                inputs=f"{image.bundle.trained_on.modality} and clinical rows",
-                preprocessing=[
-                    *(f"image, {line}" for line in preprocessing_lines(image.bundle)),
-                    f"clinical row, as the training table: {', '.join(columns)}",
-                ],
-                estimates=results.metrics.estimates,
-                tested=tested_rows(results.metrics),
-                limits=warnings,
-            )
-        of_arms = {line.name: line.metrics["auroc"] for line in results.arms}
-        run.tracker.estimates({f"{name}.auroc": auroc for name, auroc in of_arms.items()})
-        minus = {
-            f"p3 minus {line.name}": line.against.differences["auroc"]
-            for line in results.arms
-            if line.against is not None
-        }
-        without = {name: metrics["auroc"] for name, metrics in results.missing.items()}
+            _write_card(run, predictor, results, warnings)
+        of_arms = {f"{line.name}.auroc": line.metrics["auroc"] for line in results.arms}
+        run.tracker.estimates(of_arms)
         inputs = {"path": "string", **predictor.rows.input_types}
         return run.finish(
-            bundle.sha256,
+            predictor.bundle.sha256,
             results.metrics.estimates,
             warnings,
-            [
-                "",
-                "  arm                   AUROC on the same test patients; P3 minus it",
-                *estimate_lines(of_arms, width=21),
-                *estimate_lines(minus, width=21),
-                "",
-                "  available to P3       AUROC on the test patients who have both",
-                *estimate_lines(without, width=21),
-            ],
+            _closing_lines(results),
             metrics=results.metrics,
             artifacts=("evaluation", "arms.json", "predictions.parquet"),
             model=lambda tracker: tracker.model(
-                run.bundle, SERVED, bundle.classes, inputs, columns_of_text=["arms_used"]
+                run.bundle, SERVED, predictor.bundle.classes, inputs, columns_of_text=["arms_used"]
             ),
         )
+
+
+def _prepare(
+    run: TrainingRun, config: TrainFusion, both: Source, rows: ClinicalRows
+) -> ImageTrainer:
+    """Images and clinical rows of the same patients, prepared and divided once for both arms."""
+    p1, images_alone = config.image_config, replace(both, table=None)
+    assert both.table is not None and both.card is not None
+    with run.step("ingest"):
+        store, ingested = ingest_source(images_alone, run.work, run.bars)
+        cohort = link_labels(images_alone, store, labelled(ingested, rows), "exclude")
+        cohort = cohort.only(*p1.select(cohort.manifest))
+    recipe = p1.recipe(cohort.manifest)
+    with run.step("prepare") as bar:
+        cache = build_cache(
+            cohort.store, cohort.manifest, recipe.preprocessing, run.work / "cache", progress=bar
+        )
+    with run.step("split"):
+        manifest = group_prepared(
+            cohort.manifest, thumbnails(cache, cache.index), cache.refused, cohort.store
+        )
+        joined = join_arms(manifest, rows, seed=config.seed, parts=config.parts)
+        need_both(joined, config.recipes)
+        images = joined.images
+        more = {"table_sha256": sha256_file(both.table), "domain": both.card.domain}
+        hand_over(run, cohort, cache.refused, images, joined.splits, **more)
+        values = joined.rows.table[["patient_id", *joined.rows.names]]
+        write_table(values, run.path / "clinical.parquet", CLINICAL)
+        save_thumbnails(run.path, cache, images.loc[images["role"] != "test", "image_id"])
+    return ImageTrainer(cohort, cache, recipe, joined, config.seed, run)
+
+
+def _write_card(
+    run: TrainingRun, predictor: FusionPredictor, results: FusionResults, warnings: list[str]
+) -> None:
+    bundle, image = predictor.bundle, predictor.image.bundle
+    columns = [f"{c.name}{f' ({c.unit})' if c.unit else ''}" for c in predictor.rows.columns]
+    arms_used = f"P1 {describe(image)}, P2 {', '.join(bundle.clinical_sha256)}"
+    inputs = f"{image.trained_on.modality} and clinical rows"
+    write_model_card(
+        run.bundle,
+        bundle,
+        f"covidx P3: {bundle.positive} on {inputs}",
+        use=CLASSIFIES_PATIENTS,
+        architecture=f"{KINDS[bundle.recipe.kind]}; {arms_used}",
+        inputs=inputs,
+        preprocessing=[
+            *(f"image, {line}" for line in preprocessing_lines(image)),
+            f"clinical row, as the training table: {', '.join(columns)}",
+        ],
+        estimates=results.metrics.estimates,
+        tested=tested_rows(results.metrics),
+        limits=warnings,
+    )
+
+
+def _closing_lines(results: FusionResults) -> list[str]:
+    """Each arm's AUROC, P3 minus it, and P3's without an arm, for the terminal."""
+    of_arms = {line.name: line.metrics["auroc"] for line in results.arms}
+    minus = {
+        f"p3 minus {line.name}": line.against.differences["auroc"]
+        for line in results.arms
+        if line.against is not None
+    }
+    without = {name: metrics["auroc"] for name, metrics in results.missing.items()}
+    return [
+        "",
+        "  arm                   AUROC on the same test patients; P3 minus it",
+        *estimate_lines(of_arms | minus, width=21),
+        "",
+        "  available to P3          AUROC on the test patients who have both",
+        *estimate_lines(without, width=24),
+    ]
 
 
 def _candidates(
@@ -217,7 +237,7 @@ def _candidates(
     arms: Arms,
     image: ImagePredictor,
     image_out_of_fold: OutOfFold,
-    clinic: ClinicalArm,
+    clinical: ClinicalArm,
     trainer: ImageTrainer,
 ) -> list[Candidate]:
     """Fit every recipe on the same patients."""
@@ -231,7 +251,7 @@ def _candidates(
     candidates = []
     for recipe in config.recipes:
         folder = trainer.run.checkpoints(recipe, config.seed, images, image.bundle.sha256)
-        out_of_fold = (image_out_of_fold, clinic)
+        out_of_fold = (image_out_of_fold, clinical)
         candidates.append(
             fit_candidate(recipe, arms, positive, out_of_fold, training, config.seed, folder)
         )
