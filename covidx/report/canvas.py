@@ -4,25 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Literal
 
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from covidx.files import make_folder, replacing
-
-__all__ = [
-    "BLUE",
-    "CLASS_COLOURS",
-    "DPI",
-    "GREEN",
-    "GREY",
-    "MARKS",
-    "ORANGE",
-    "save",
-    "save_all",
-    "square_figure",
-]
 
 SIZE = (5.6, 5.2)
 """Inches."""
@@ -51,13 +39,32 @@ def save_all(drawn: Mapping[str, tuple[str, Figure]], folder: Path) -> list[tupl
     return [(name, text) for name, (text, _) in drawn.items()]
 
 
-def square_figure(title: str) -> tuple[Figure, Axes]:
-    """Axes from 0 to 1 on both sides, below `title`."""
-    figure = Figure(figsize=SIZE, layout="constrained", dpi=DPI)
+def single_figure(
+    size: tuple[float, float], title: str = "", grid: Literal["x", "both"] | None = None
+) -> tuple[Figure, Axes]:
+    """A figure of one pair of axes.
+
+    Parameters
+    ----------
+    size : (float, float)
+        Width and height in inches.
+    title : str
+        Above the axes.
+    grid : str, optional
+        Lines across which axis, if any.
+    """
+    figure = Figure(figsize=size, layout="constrained", dpi=DPI)
     axes = figure.add_subplot()
     axes.set_title(title, fontsize=10)
+    if grid is not None:
+        axes.grid(axis=grid, alpha=0.25)
+    return figure, axes
+
+
+def square_figure(title: str) -> tuple[Figure, Axes]:
+    """Axes from 0 to 1 on both sides, below `title`."""
+    figure, axes = single_figure(SIZE, title, "both")
     axes.set_xlim(-0.02, 1.02)
     axes.set_ylim(-0.03, 1.03)
     axes.set_aspect("equal")
-    axes.grid(alpha=0.25)
     return figure, axes

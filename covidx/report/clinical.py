@@ -13,6 +13,7 @@ from covidx.clinical import Week
 from covidx.evaluate import Estimate, Metrics
 from covidx.report import page as parts
 from covidx.report.canvas import BLUE, DPI, GREEN, GREY, ORANGE
+from covidx.report.forest import forest_figure
 from covidx.report.page import Page, Section
 
 WEEK = "this week's rows"
@@ -94,18 +95,12 @@ def importance_figure(losses: Mapping[str, Estimate]) -> Figure:
     losses : mapping of str to Estimate
         Column -> loss on the test rows; the first is drawn at the top.
     """
-    names = list(losses)[::-1]
-    figure = Figure(figsize=(6.4, 1.2 + 0.28 * len(names)), layout="constrained", dpi=DPI)
-    axes = figure.add_subplot()
-    for place, name in enumerate(names):
-        loss = losses[name]
-        axes.plot([loss.low, loss.high], [place, place], color=BLUE, linewidth=1.2)
-        axes.plot(loss.value, place, "o", color=BLUE, markersize=5)
-    axes.axvline(0, color=GREY, linewidth=1, linestyle=":")
-    axes.set_yticks(range(len(names)), names, fontsize=8)
-    axes.set_xlabel("loss of AUROC when shuffled, 95 % interval")
     n = next(iter(losses.values())).n
-    axes.set_title(f"Permutation importance, n = {n} test patients", fontsize=10)
+    figure, axes = forest_figure(
+        list(losses.items()), f"Permutation importance, n = {n} test patients"
+    )
+    axes.axvline(0, color=GREY, linewidth=1, linestyle=":")
+    axes.set_xlabel("loss of AUROC when shuffled, 95 % interval")
     return figure
 
 

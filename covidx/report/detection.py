@@ -16,7 +16,7 @@ from covidx.evaluate import Estimate
 from covidx.evaluate.boxes import BOX
 from covidx.evaluate.detection import FALSE_RATES
 from covidx.report import page as parts
-from covidx.report.canvas import BLUE, DPI, ORANGE
+from covidx.report.canvas import BLUE, ORANGE, single_figure
 from covidx.report.page import Page
 from covidx.report.segmentation import PANEL, PREDICTED, TRUTH, agreement_table, loss_figure
 
@@ -66,8 +66,7 @@ def boxes_figure(shown: BoxedSlice) -> Figure:
     """
     rows, columns = shown.picture.shape
     size = (1.5 * PANEL, 1.5 * PANEL * rows / columns + 0.6)
-    figure = Figure(figsize=size, layout="constrained", dpi=DPI)
-    axes = figure.add_subplot()
+    figure, axes = single_figure(size)
     edges = (0.0, float(columns), float(rows), 0.0)
     axes.imshow(shown.picture, cmap="gray", vmin=0, vmax=255, extent=edges)
     if shown.opaque.any():
@@ -98,8 +97,7 @@ def froc_figure(estimates: Mapping[str, Estimate]) -> Figure:
         ``froc_<rate>`` of every rate in `FALSE_RATES`; sensitivity and false_positives at the
         bundle's threshold.
     """
-    figure = Figure(figsize=(6.4, 4.2), layout="constrained", dpi=DPI)
-    axes = figure.add_subplot()
+    figure, axes = single_figure((6.4, 4.2), grid="both")
     points = [(rate, estimates[f"froc_{rate:g}"]) for rate in FALSE_RATES]
     known = [(rate, one) for rate, one in points if not np.isnan(one.value)]
     rates = [rate for rate, _ in known]
@@ -115,7 +113,6 @@ def froc_figure(estimates: Mapping[str, Estimate]) -> Figure:
     axes.set_xscale("log", base=2)
     axes.set_xticks(FALSE_RATES, ["1/8", "1/4", "1/2", "1", "2", "4", "8"])
     axes.set_ylim(-0.02, 1.02)
-    axes.grid(alpha=0.25)
     axes.set_xlabel("false positives a scan, at most")
     axes.set_ylabel("share of lesions detected")
     axes.legend(fontsize=8)

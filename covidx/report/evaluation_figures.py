@@ -14,8 +14,11 @@ from covidx.evaluate.abstention import Selective
 from covidx.evaluate.decision_curve import NetBenefit
 from covidx.evaluate.prevalence import PredictiveValues
 from covidx.evaluate.subgroups import Variable
-from covidx.report.canvas import BLUE, DPI, GREEN, GREY, ORANGE
+from covidx.report.canvas import BLUE, DPI, GREEN, GREY, ORANGE, single_figure
+from covidx.report.forest import Line, forest_figure
 
+WIDE = (6.4, 4.8)
+"""Inches."""
 ARM_LINES = ((BLUE, "o"), (GREEN, "s"), ("#CC79A7", "^"), ("#56B4E9", "D"))
 """Colour and mark of each arm's curve."""
 
@@ -23,9 +26,11 @@ ARM_LINES = ((BLUE, "o"), (GREEN, "s"), ("#CC79A7", "^"), ("#56B4E9", "D"))
 def predictive_figure(values: Sequence[PredictiveValues], evaluation: Evaluation) -> Figure:
     """PPV and NPV of `values` against prevalence, with intervals; `evaluation` names the rows."""
     metrics = evaluation.metrics
-    figure, axes = _wide(
+    figure, axes = single_figure(
+        WIDE,
         f"What a result means where {metrics.positive} is rarer or more frequent\n"
-        f"{population(evaluation)}\nsensitivity and specificity held fixed"
+        f"{population(evaluation)}\nsensitivity and specificity held fixed",
+        "both",
     )
     x = [value.prevalence for value in values]
     for line, name, colour, mark in (
@@ -59,9 +64,11 @@ def risk_coverage_figure(
     marked : Selective
         The point that is marked.
     """
-    figure, axes = _wide(
+    figure, axes = single_figure(
+        WIDE,
         "If the least sure cases are handed to a person\n"
-        f"{population(evaluation)}\nbands chosen on validation rows"
+        f"{population(evaluation)}\nbands chosen on validation rows",
+        "both",
     )
     shown = [point for point in curve if not np.isnan(point.risk.value)]
     shown = sorted(shown, key=lambda point: point.coverage.value)
@@ -100,17 +107,19 @@ def decision_curve_figure(
     shown : str
         Whom the figure shows, as `population`.
     """
-    figure, axes = _wide(f"Decision curve: acting on the score for {positive}\n{shown}")
+    figure, axes = single_figure(
+        WIDE, f"Decision curve: acting on the score for {positive}\n{shown}", "both"
+    )
     first = next(iter(curves.values()))
-    x = [one.threshold for one in first]
+    x = [benefit.threshold for benefit in first]
     for (name, curve), (colour, mark) in zip(curves.items(), cycle(ARM_LINES)):
         if len(curves) == 1:
-            _line(axes, x, [one.model for one in curve], f"act on {name}", colour, mark)
+            _line(axes, x, [benefit.model for benefit in curve], f"act on {name}", colour, mark)
             continue
         # Bands over each other hide the lines; the page has the intervals in a table.
-        y = [one.model.value for one in curve]
+        y = [benefit.model.value for benefit in curve]
         axes.plot(x, y, color=colour, marker=mark, markersize=4, label=f"act on {name}")
-    every = [one.treat_all.value for one in first]
+    every = [benefit.treat_all.value for benefit in first]
     axes.plot(x, every, color=ORANGE, linewidth=1.5, linestyle="--", label="act on everybody")
     axes.axhline(0, color="black", linewidth=1.2, label="act on nobody")
     top = max(0.05, first[0].treat_all.value * 1.2)
@@ -154,7 +163,7 @@ def recalibration_figure(evaluation: Evaluation) -> Figure:
 
 def subgroup_figure(variables: Sequence[Variable], evaluation: Evaluation) -> Figure:
     """AUROC of each stratum of `variables` with its interval; `evaluation` names the rows."""
-    lines: list[tuple[str, Estimate | None]] = [("all", evaluation.metrics["auroc"])]
+    lines: list[Line] = [("all", evaluation.metrics["auroc"])]
     for variable in variables:
         if all(stratum.held_back for stratum in variable.strata):
             continue
@@ -163,62 +172,29 @@ def subgroup_figure(variables: Sequence[Variable], evaluation: Evaluation) -> Fi
             if not stratum.held_back:
                 name = f"   {_short(stratum.name)} ({stratum.positives}/{stratum.n})"
                 lines.append((name, stratum.estimates["auroc"]))
-    figure = Figure(figsize=(7.2, 1.3 + 0.24 * len(lines)), layout="constrained", dpi=DPI)
-    axes = figure.add_subplot()
-    axes.set_title(
-        f"AUROC by subgroup ({evaluation.metrics.positive}/all in brackets)\n"
-        f"{population(evaluation)}",
-        fontsize=10,
-    )
-    whole = evaluation.metrics["auroc"].value
-    axes.axvline(whole, color=GREY, linewidth=1)
+    metrics = evaluation.metrics
+    title = f"AUROC by subgroup ({metrics.positive}/all in brackets)\n{population(evaluation)}"
+    figure, axes = forest_figure(lines, title, least=0.5)
+    axes.axvline(metrics["auroc"].value, color=GREY, linewidth=1)
     axes.axvline(0.5, color=GREY, linewidth=1, linestyle=":")
-    for place, (_, one) in enumerate(lines):
-        if one is None:
-            continue
-        if np.isnan(one.value):
-            axes.text(
-                0.5, place, " not reported: too few of a class", va="center", fontsize=7, color=GREY
-            )
-        else:
-            _bar(axes, one, place, BLUE)
-    axes.set_yticks(range(len(lines)), [name for name, _ in lines], fontsize=8)
-    axes.tick_params(axis="y", length=0)
-    for label, (_, one) in zip(axes.get_yticklabels(), lines, strict=True):
-        label.set_fontweight("bold" if one is None else "normal")
-    axes.set_ylim(len(lines) - 0.4, -0.6)
-    axes.set_xlim(
-        min(0.4, *(one.low for _, one in lines if one is not None and one.low > 0), 0.4), 1.01
-    )
+    lows = [estimate.low for _, estimate in lines if estimate is not None and estimate.low > 0]
+    axes.set_xlim(min(0.4, *lows, 0.4), 1.01)
     axes.set_xlabel("AUROC with its 95 % interval (0.5 is guessing; grey line: all)")
-    axes.grid(axis="x", alpha=0.25)
     return figure
 
 
 def difference_figure(comparisons: Sequence[Comparison], title: str) -> Figure:
     """Differences of every pair in `comparisons` with intervals, below `title`; 0 is none."""
-    lines: list[tuple[str, Estimate | None]] = []
+    lines: list[Line] = []
     for pair in comparisons:
         lines.append((f"{_short(pair.first)} minus {_short(pair.second)}", None))
         lines += [(f"   {name.replace('_', ' ')}", e) for name, e in pair.differences.items()]
-    figure = Figure(figsize=(7.2, 1.3 + 0.26 * len(lines)), layout="constrained", dpi=DPI)
-    axes = figure.add_subplot()
-    axes.set_title(title, fontsize=10)
+    figure, axes = forest_figure(lines, title, reversed_names=("brier",))
     axes.axvline(0, color="black", linewidth=1)
-    for place, (name, value) in enumerate(lines):
-        if value is not None and not np.isnan(value.low):
-            _bar(axes, value, place, GREEN if name.strip() == "brier" else BLUE)
-        elif value is not None:
-            axes.text(0, place, f" {value}"[:60], va="center", fontsize=7, color=GREY)
-    axes.set_yticks(range(len(lines)), [name for name, _ in lines], fontsize=8)
-    for label, (_, value) in zip(axes.get_yticklabels(), lines, strict=True):
-        label.set_fontweight("bold" if value is None else "normal")
-    axes.set_ylim(len(lines) - 0.4, -0.6)
     axes.set_xlabel(
         "difference with its 95 % interval (right of 0: the first is higher; low Brier is good)",
         fontsize=8,
     )
-    axes.grid(axis="x", alpha=0.25)
     return figure
 
 
@@ -237,14 +213,6 @@ def _reliability(axes: Axes, rows: Rows, evaluation: Evaluation) -> None:
     axes.set_ylabel(f"observed share of {rows.positive}")
 
 
-def _wide(title: str) -> tuple[Figure, Axes]:
-    figure = Figure(figsize=(6.4, 4.8), layout="constrained", dpi=DPI)
-    axes = figure.add_subplot()
-    axes.set_title(title, fontsize=10)
-    axes.grid(alpha=0.25)
-    return figure, axes
-
-
 def _line(
     axes: Axes,
     x: Sequence[float],
@@ -254,7 +222,7 @@ def _line(
     mark: str,
 ) -> None:
     """A line through the values, with their intervals as a band."""
-    shown = [(a, one) for a, one in zip(x, values, strict=True) if not np.isnan(one.value)]
+    shown = [(a, b) for a, b in zip(x, values, strict=True) if not np.isnan(b.value)]
     places = [a for a, _ in shown]
     label = f"{name}, with 95 % interval" if name else None
     axes.plot(
@@ -262,12 +230,6 @@ def _line(
     )
     low, high = ([getattr(o, side) for _, o in shown] for side in ("low", "high"))
     axes.fill_between(places, low, high, color=colour, alpha=0.18, linewidth=0)
-
-
-def _bar(axes: Axes, one: Estimate, place: int, colour: str) -> None:
-    axes.plot(one.value, place, "o", color=colour, markersize=4)
-    if not np.isnan(one.low):
-        axes.plot([one.low, one.high], [place, place], color=colour, linewidth=1.5)
 
 
 def _short(name: str, most: int = 24) -> str:

@@ -24,6 +24,7 @@ from covidx.report.canvas import (
     GREY,
     MARKS,
     ORANGE,
+    single_figure,
     square_figure,
 )
 
@@ -154,9 +155,7 @@ def confusion_figure(metrics: Metrics) -> Figure:
 def score_figure(rows: Rows, metrics: Metrics) -> Figure:
     """Score of each of `rows` by its true class, quartiles, and the threshold of `metrics`."""
     title = f"Scores by true class\n{_counts(rows, metrics)}"
-    figure = Figure(figsize=(6.4, 1.6 + 1.0 * len(rows.classes)), layout="constrained", dpi=DPI)
-    axes = figure.add_subplot()
-    axes.set_title(title, fontsize=10)
+    figure, axes = single_figure((6.4, 1.6 + 1.0 * len(rows.classes)), title)
     rng = np.random.default_rng(0)
     names = [metrics.positive, *(name for name in rows.classes if name != metrics.positive)]
     for place, name in enumerate(names):

@@ -17,7 +17,7 @@ from covidx.constants import LUNG_WINDOW
 from covidx.evaluate import Estimate
 from covidx.imaging import window
 from covidx.report import page as parts
-from covidx.report.canvas import BLUE, DPI, GREEN, ORANGE
+from covidx.report.canvas import BLUE, DPI, GREEN, ORANGE, single_figure
 from covidx.report.page import Page
 from covidx.volume import Volume
 
@@ -106,8 +106,7 @@ def dice_figure(scores: pd.DataFrame) -> Figure:
     """
     there = scores[scores["truth_ml"] > 0]
     names = list(there["structure"].unique())
-    figure = Figure(figsize=(6.4, 1.0 + 0.45 * len(names)), layout="constrained", dpi=DPI)
-    axes = figure.add_subplot()
+    figure, axes = single_figure((6.4, 1.0 + 0.45 * len(names)), grid="both")
     for place, name in enumerate(reversed(names)):
         values = there.loc[there["structure"] == name, "dice"].to_numpy()
         height = place + np.linspace(-0.2, 0.2, len(values))
@@ -115,7 +114,6 @@ def dice_figure(scores: pd.DataFrame) -> Figure:
         axes.plot([values.mean()] * 2, [place - 0.32, place + 0.32], color=ORANGE, linewidth=2)
     axes.set_yticks(range(len(names)), names[::-1], fontsize=8)
     axes.set_xlim(-0.02, 1.02)
-    axes.grid(alpha=0.25)
     axes.set_xlabel("Dice; a dot an image, the line their mean")
     return figure
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from covidx.evaluate import Estimate
 from covidx.report import page as parts
-from covidx.report.canvas import BLUE, DPI, GREY, save_all
+from covidx.report.canvas import BLUE, GREY, save_all, single_figure
 from covidx.report.page import Page, Section
 
 NAMES = {
@@ -67,16 +67,13 @@ def score_figure(name: str, truth: NDArray[np.float64], predicted: NDArray[np.fl
     truth, predicted : ndarray of float, shape (radiographs,)
         The readers' scores, and those of the model that had not seen the patient.
     """
-    figure = Figure(figsize=(4.6, 4.4), layout="constrained", dpi=DPI)
-    axes = figure.add_subplot()
+    figure, axes = single_figure((4.6, 4.4), f"{name}, n = {len(truth)} radiographs", "both")
     high = float(max(truth.max(), predicted.max(), 1.0))
     axes.plot([0, high], [0, high], color=GREY, linewidth=1, linestyle=":")
     axes.plot(truth, predicted, "o", color=BLUE, alpha=0.6, markersize=5)
     axes.set_xlabel("readers' score")
     axes.set_ylabel("predicted, the patient left out")
-    axes.set_title(f"{name}, n = {len(truth)} radiographs", fontsize=10)
     axes.set_aspect("equal")
-    axes.grid(alpha=0.25)
     return figure
 
 

@@ -1,9 +1,9 @@
-"""What runs of the kinds that classify show, each besides the others."""
+"""Evidence that runs of the kinds that classify have besides."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import pandas as pd
 
@@ -14,6 +14,13 @@ from covidx.wording import counted
 class ImageEvidence(Evidence):
     """Of a run that trained an image classifier."""
 
+    texts: ClassVar[Mapping[str, str]] = {
+        "selection": "Lowest loss on validation patients: <report.html>",
+        "explanation": "Grad-CAM, examined by hiding the hot and the cold part: <cases>",
+        "blind_pixels": "Pixels are scored by code that sees no label: <bundle>",
+        "known_in_time": "The image is there when the model is asked: <bundle/bundle.json>",
+        "model": "{run.bundle.recipe.architecture.backbone}, deep learning: <bundle/bundle.json>",
+    }
     failures = "cases"
 
     @property
@@ -22,70 +29,42 @@ class ImageEvidence(Evidence):
         recipe: Mapping[str, Any] = self.config[self.fields.recipe.preprocessing.input]
         return recipe
 
-    def _model(self) -> str | None:
-        backbone = self.fields.recipe.architecture.backbone
-        return f"{backbone}, deep learning: {self._to('bundle/bundle.json')}"
-
     def _preprocessing(self) -> str | None:
         values = self.fields.recipe.preprocessing.model_dump().items()
         text = ", ".join(f"{name} {value}" for name, value in values)
-        return f"One code for all images ({text}): {self._to('bundle/bundle.json')}"
+        return f"One code for all images ({text}): <bundle/bundle.json>"
 
     def _initial(self) -> str | None:
         weights = "ImageNet" if self._recipe["learning"]["pretrained"] else "Chance"
-        return f"{weights}, seed {self.config['seed']}: {self._to('run.json')}"
+        return f"{weights}, seed {self.config['seed']}: <run.json>"
 
     def _training(self) -> str | None:
         values = {k: v for k, v in self._recipe["learning"].items() if k != "augmentation"}
         text = ", ".join(f"{name} {value}" for name, value in values.items())
-        curves = f"; curves: {self._to('figures/training.png')}"
-        return f"{text}; augmentation: {self._to('run.json')}{curves}"
-
-    def _selection(self) -> str | None:
-        return f"Lowest loss on validation patients: {self._to('report.html')}"
-
-    def _explanation(self) -> str | None:
-        return f"Grad-CAM, examined by hiding the hot and the cold part: {self._to('cases')}"
-
-    def _blind_pixels(self) -> str | None:
-        return f"Pixels are scored by code that sees no label: {self._to('bundle')}"
-
-    def _known_in_time(self) -> str | None:
-        return f"The image is there when the model is asked: {self._to('bundle/bundle.json')}"
+        return f"{text}; augmentation: <run.json>; curves: <figures/training.png>"
 
 
-class _RecipeEvidence(Evidence):
-    """Of a run that chose among recipes."""
-
-    explanation = ""
-    """The file that says what moved a score."""
-
-    def _model(self) -> str | None:
-        recipe = self.fields.recipe
-        return f"{recipe.name} ({recipe.kind}): {self._to('bundle/bundle.json')}"
-
-    def _explanation(self) -> str | None:
-        return self._if_there(self.explanation, "Contributions to the score:")
-
-
-class ClinicalEvidence(_RecipeEvidence):
+class ClinicalEvidence(Evidence):
     """Of a run that trained a clinical model."""
 
-    explanation = "importance.json"
+    texts: ClassVar[Mapping[str, str]] = {
+        "model": "{run.bundle.recipe.name} ({run.bundle.recipe.kind}): <bundle/bundle.json>",
+        "selection": "Mean AUROC of inner folds of training rows: <models.json>",
+    }
 
-    def _selection(self) -> str | None:
-        return f"Mean AUROC of inner folds of training rows: {self._to('models.json')}"
+    def _explanation(self) -> str | None:
+        return self._if_there("importance.json", "Contributions to the score:")
 
     def _missing(self) -> str | None:
         return self._gaps(", ".join(sorted({r["missing"] for r in self.config["recipes"]})))
 
     def _columns(self) -> str | None:
         columns = counted(len(self.fields.columns), "column")
-        return f"{columns} with meaning, unit and range: {self._to('bundle/MODEL_CARD.md')}"
+        return f"{columns} with meaning, unit and range: <bundle/MODEL_CARD.md>"
 
     def _predictors(self) -> str | None:
         whose = "The card's" if self.config["features"] is None else "The configuration's"
-        return f"{whose} choice: {self._to('run.json')}"
+        return f"{whose} choice: <run.json>"
 
     def _people(self) -> pd.DataFrame | None:
         if self.run.clinical is None:
@@ -99,16 +78,17 @@ class ClinicalEvidence(_RecipeEvidence):
         return table
 
 
-class FusionEvidence(_RecipeEvidence):
+class FusionEvidence(Evidence):
     """Of a run that trained a fusion."""
 
-    explanation = "contributions.csv"
+    texts: ClassVar[Mapping[str, str]] = {
+        "model": ClinicalEvidence.texts["model"],
+        "selection": "AUROC on validation patients: <report.html>",
+        "ensemble": "Image and clinical arm, fused: <arms.json>",
+    }
 
-    def _selection(self) -> str | None:
-        return f"AUROC on validation patients: {self._to('report.html')}"
-
-    def _ensemble(self) -> str | None:
-        return f"Image and clinical arm, fused: {self._to('arms.json')}"
+    def _explanation(self) -> str | None:
+        return self._if_there("contributions.csv", "Contributions to the score:")
 
     def _missing(self) -> str | None:
         return self._gaps("by the recipe of each arm")
