@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
 
 import pandas as pd
+import torch
 from pydantic import Field
 
 from covidx.cohort import Splits, cut_groups, thumbnail
 from covidx.config import Config
 from covidx.errors import InvalidInputError
+from covidx.evaluate import Estimate
 from covidx.files import make_folder
 from covidx.imaging.frames import RadiographFraming, VolumeFraming
 from covidx.imaging.pairs import PairCache, build_pairs
+from covidx.inference.detection_bundle import DetectionBundle
+from covidx.inference.segmentation_bundle import SegmentationBundle
 from covidx.pipelines.cohort import Cohort, link_masks
 from covidx.pipelines.grouping import group_prepared
 from covidx.pipelines.handovers import hand_over, source_warnings, trained_on
 from covidx.pipelines.masks import TrueMasks
+from covidx.pipelines.model_card import FINDS_OPACITIES, write_model_card
 from covidx.pipelines.run import TrainingRun
 from covidx.pipelines.source import PhantomCohort, Source, phantom_source
+from covidx.runs import provenance
 from covidx.training.fit import Fit, fit_learner
 from covidx.training.learner import Learner
 from covidx.training.patches import PatchData, PatchPlan
@@ -173,31 +178,112 @@ def prepare(
 
 
 def fit_patches(
-    prepared: Prepared[Any],
-    learner: Learner,
-    seed: int,
-    folder: Path,
+    run: TrainingRun, prepared: Prepared[Any], make: Callable[[], Learner], seed: int
 ) -> Fit:
     """Train on patches of the rows of role train; those of role validation choose the epoch.
 
     Parameters
     ----------
+    run : TrainingRun
+        Takes checkpoints and curves; an interrupted training goes on from there.
     prepared : Prepared
         Its recipe has ``learning``, a `PatchLearning`.
-    learner : Learner
-        The network with its loss; it is trained in place.
+    make : callable
+        Gives the network with its loss, made once the seed is set.
     seed : int
-        Of the patches that are drawn.
-    folder : Path
-        Of its checkpoints.
+        Of the network and of the patches that are drawn.
     """
     learning = prepared.recipe.learning
-    train, validation = (
-        sorted(prepared.of_role(role)["image_id"]) for role in ("train", "validation")
+    assert learning is not None  # only an upgraded bundle lacks it
+    with run.step("train"):
+        folder = make_folder(run.checkpoints(prepared.recipe, seed, prepared.rows))
+        torch.manual_seed(seed)
+        learner = make()
+        train, validation = (
+            sorted(prepared.of_role(role)["image_id"]) for role in ("train", "validation")
+        )
+        plan = PatchPlan(learning.patch, learning.samples, learning.batch, seed)
+        data = PatchData(
+            prepared.cache, train, validation, plan, learning.augmentation, prepared.cohort.groups
+        )
+        fitted = fit_learner(learner, data, learning.epochs, learning.patience, folder)
+        run.record.resumed_from_epoch = fitted.resumed_from
+    run.tracker.curves(fitted.curves)
+    return fitted
+
+
+def write_card(
+    run: TrainingRun,
+    bundle: SegmentationBundle | DetectionBundle,
+    name: str,
+    *,
+    task: str,
+    parts: str,
+    estimates: Mapping[str, Estimate],
+    warnings: Sequence[str],
+) -> None:
+    """Write the model card of a network that was trained on true masks.
+
+    Parameters
+    ----------
+    run : TrainingRun
+        Whose bundle takes the card.
+    bundle : SegmentationBundle or DetectionBundle
+        As it was saved.
+    name : str
+        What the model is called; its modality is added.
+    task : str
+        What the research is on.
+    parts : str
+        What the network has besides, or gives.
+    estimates : mapping
+        Figures by name.
+    warnings : sequence of str
+        What a reader must know besides.
+    """
+    modality = bundle.trained_on.modality
+    write_model_card(
+        run.bundle,
+        bundle,
+        f"{name} on {modality}",
+        use=FINDS_OPACITIES.format(task),
+        architecture=f"{bundle.recipe.network}; {parts}",
+        inputs=modality,
+        preprocessing=[f"{k}: {v}" for k, v in bundle.recipe.framing.model_dump().items()],
+        estimates=estimates,
+        tested="test patients of the same data set, by patient",
+        limits=warnings,
     )
-    plan = PatchPlan(learning.patch, learning.samples, learning.batch, seed)
-    data = PatchData(
-        prepared.cache, train, validation, plan, learning.augmentation, prepared.cohort.groups
-    )
-    make_folder(folder)
-    return fit_learner(learner, data, learning.epochs, learning.patience, folder)
+
+
+def method_facts(
+    run: TrainingRun,
+    prepared: Prepared[Any],
+    bundle: SegmentationBundle | DetectionBundle,
+    fitted: Fit,
+    more: Sequence[tuple[str, str]],
+) -> list[tuple[str, str]]:
+    """The method section of the report.
+
+    Parameters
+    ----------
+    run : TrainingRun
+        With its record.
+    prepared : Prepared
+        Cohort and division.
+    bundle : SegmentationBundle or DetectionBundle
+        As it was saved.
+    fitted : Fit
+        The training.
+    more : sequence of (name, value)
+        What only this training has.
+    """
+    return [
+        ("Data set", prepared.cohort.source.name),
+        ("Cohort", prepared.summary),
+        ("Working grid", str(bundle.recipe.framing.model_dump())),
+        ("Network", str(bundle.recipe.network.model_dump())),
+        *more,
+        ("Training", f"{len(fitted.curves)} epochs, that of number {fitted.best_epoch} kept"),
+        *provenance(run.record, bundle.sha256),
+    ]

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -15,12 +14,9 @@ from numpy.typing import NDArray
 from covidx.evaluate import Estimate
 from covidx.evaluate.boxes import BOX
 from covidx.evaluate.detection import FALSE_RATES
-from covidx.report import page as parts
 from covidx.report.canvas import BLUE, ORANGE, single_figure
-from covidx.report.page import Page
-from covidx.report.segmentation import PANEL, PREDICTED, TRUTH, agreement_table, loss_figure
-
-__all__ = ["BoxedSlice", "boxes_figure", "froc_figure", "loss_figure", "write_detection_report"]
+from covidx.report.page import Section
+from covidx.report.segmentation import PANEL, PREDICTED, TRUTH, agreement_table
 
 READING = (
     "The network never saw these patients. map50: average precision of all slices' boxes, "
@@ -119,24 +115,8 @@ def froc_figure(estimates: Mapping[str, Estimate]) -> Figure:
     return figure
 
 
-def write_detection_report(
-    path: Path,
-    title: str,
-    estimates: Mapping[str, Estimate],
-    *,
-    pictures: Sequence[tuple[str, str]],
-    facts: Sequence[tuple[str, str]],
-    warnings: Sequence[str],
-) -> None:
-    """Write ``report.html``.
-
-    Parameters
-    ----------
-    path, title, pictures, facts, warnings
-        As of `write_segmentation_report`.
-    estimates : mapping
-        Metric -> estimate.
-    """
+def agreement(estimates: Mapping[str, Estimate]) -> Section:
+    """Agreement with the true boxes: `estimates` by metric."""
 
     def part(name: str) -> str:
         if "map" in name:
@@ -144,6 +124,4 @@ def write_detection_report(
         return "lesions" if name.startswith("froc") else "at the threshold"
 
     rows = [((part(name), name), estimate) for name, estimate in estimates.items()]
-    heading = "Boxes beside the true opacities of test patients"
-    agreement = agreement_table(rows, heading, READING)
-    Page(title, [agreement, parts.figures(pictures), parts.facts(facts)], warnings).write(path)
+    return agreement_table(rows, "Boxes beside the true opacities of test patients", READING)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,7 +17,6 @@ from covidx.evaluate import Estimate
 from covidx.imaging import window
 from covidx.report import page as parts
 from covidx.report.canvas import BLUE, DPI, GREEN, ORANGE, single_figure
-from covidx.report.page import Page
 from covidx.volume import Volume
 
 TRUTH, PREDICTED = "#00e5ff", "#ff9100"
@@ -152,36 +150,10 @@ def loss_figure(history: pd.DataFrame, best: int, patients: Mapping[str, int]) -
     return figure
 
 
-def write_segmentation_report(
-    path: Path,
-    title: str,
-    estimates: Mapping[str, Estimate],
-    *,
-    pictures: Sequence[tuple[str, str]],
-    facts: Sequence[tuple[str, str]],
-    warnings: Sequence[str],
-) -> None:
-    """Write ``report.html``.
-
-    Parameters
-    ----------
-    path : Path
-        Of the page.
-    title : str
-        Its heading.
-    estimates : mapping
-        ``structure.metric`` -> estimate.
-    pictures : sequence of (file name below ``figures/``, what it shows)
-        For a reader who cannot see them.
-    facts : sequence of (name, value)
-        What was done.
-    warnings : sequence of str
-        Shown above all else.
-    """
+def agreement(estimates: Mapping[str, Estimate]) -> parts.Section:
+    """Agreement with the true masks: `estimates` by ``structure.metric``."""
     rows = [(name.rpartition(".")[::2], estimate) for name, estimate in estimates.items()]
-    heading = "Agreement with the true masks of test patients"
-    agreement = agreement_table(rows, heading, READING)
-    Page(title, [agreement, parts.figures(pictures), parts.facts(facts)], warnings).write(path)
+    return agreement_table(rows, "Agreement with the true masks of test patients", READING)
 
 
 def agreement_table(

@@ -7,10 +7,11 @@ patients, test results. Everything is written below one run folder, and MLflow l
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
-import torch
+from matplotlib.figure import Figure
 
 from covidx.bundles import Threshold
 from covidx.evaluate import Estimate
@@ -25,21 +26,18 @@ from covidx.pipelines.masked_run import (
     Prepared,
     check_masks,
     fit_patches,
+    method_facts,
     prepare,
+    write_card,
 )
-from covidx.pipelines.model_card import FINDS_OPACITIES, write_model_card
 from covidx.pipelines.progress import Bars, silent
 from covidx.pipelines.run import TrainedRun, TrainingRun, estimate_lines
 from covidx.pipelines.source import Source
+from covidx.report import page as parts
 from covidx.report.canvas import save_all
-from covidx.report.detection import (
-    BoxedSlice,
-    boxes_figure,
-    froc_figure,
-    loss_figure,
-    write_detection_report,
-)
-from covidx.runs import provenance
+from covidx.report.detection import BoxedSlice, agreement, boxes_figure, froc_figure
+from covidx.report.page import Page
+from covidx.report.segmentation import loss_figure
 from covidx.tables import BOXES, TRUE_BOXES, write_csv
 from covidx.training.detect_learner import DetectLearner
 from covidx.training.fit import Fit
@@ -90,11 +88,9 @@ def train_detection(
             anchors = fit_anchors(edges, config.seed)
             mean_iou = anchor_fit(edges, anchors)
             run.record.details["anchors"] = {"edges": anchors, "mean_iou": mean_iou}
-        with run.step("train"):
-            checkpoints = run.checkpoints(recipe, config.seed, prepared.rows)
-            fitted = _fit(prepared, anchors, config.seed, checkpoints)
-            run.record.resumed_from_epoch = fitted.resumed_from
-        run.tracker.curves(fitted.curves)
+        fitted = fit_patches(
+            run, prepared, partial(_learner, prepared, anchors, config.seed), config.seed
+        )
         with run.step("threshold") as bar:
             described = DetectionBundle(
                 recipe=recipe,
@@ -114,16 +110,29 @@ def train_detection(
             estimates = _estimates(boxes, masks, threshold, config.seed)
             run.write_estimates(estimates)
             warnings = prepared.warnings
-            _write_card(run, detector.bundle, estimates, warnings)
-        with run.step("report"):
-            write_detection_report(
-                run.path / "report.html",
-                f"{PIPELINE}: opacities as boxes",
-                estimates,
-                pictures=_draw(prepared, boxes, estimates, threshold, fitted, run.figures),
-                facts=_facts(run, prepared, detector, fitted, mean_iou),
+            write_card(
+                run,
+                detector.bundle,
+                "covidx detector of opacities",
+                task="detection",
+                parts=f"anchors (width, height in working pixels): {list(anchors)}",
+                estimates=estimates,
                 warnings=warnings,
             )
+        with run.step("report"):
+            drawn = _draw(prepared, boxes, estimates, threshold, fitted)
+            pixels = ", ".join(f"{width:.0f} x {height:.0f}" for width, height in anchors)
+            facts = [
+                ("Anchors", f"{pixels} pixels; mean best IoU with training boxes {mean_iou:.2f}"),
+                ("Threshold", f"{threshold.value:.3f}: {threshold.rule}; {threshold.origin}"),
+            ]
+            sections = [
+                agreement(estimates),
+                parts.figures(save_all(drawn, run.figures)),
+                parts.facts(method_facts(run, prepared, detector.bundle, fitted, facts)),
+            ]
+            title = f"{PIPELINE}: opacities as boxes"
+            Page(title, sections, warnings).write(run.path / "report.html")
         return run.finish(
             detector.bundle.sha256,
             estimates,
@@ -136,13 +145,11 @@ def train_detection(
         )
 
 
-def _fit(prepared: Prepared[DetectionRecipe], anchors: Anchors, seed: int, folder: Path) -> Fit:
-    torch.manual_seed(seed)
+def _learner(prepared: Prepared[DetectionRecipe], anchors: Anchors, seed: int) -> DetectLearner:
     recipe = prepared.recipe
     network = make_detector(recipe.network, anchors, pretrained=True)
     opacities = list(prepared.cohort.groups).index("opacity")
-    learner = DetectLearner(network, opacities, recipe.smallest, recipe.learning, seed)
-    return fit_patches(prepared, learner, seed, folder)
+    return DetectLearner(network, opacities, recipe.smallest, recipe.learning, seed)
 
 
 def _threshold(validation: Detections, rate: float) -> Threshold:
@@ -169,35 +176,13 @@ def _estimates(
     return estimates
 
 
-def _write_card(
-    run: TrainingRun,
-    bundle: DetectionBundle,
-    estimates: dict[str, Estimate],
-    warnings: list[str],
-) -> None:
-    anchors = f"anchors (width, height in working pixels): {list(bundle.anchors)}"
-    write_model_card(
-        run.bundle,
-        bundle,
-        f"covidx detector of opacities on {bundle.trained_on.modality}",
-        use=FINDS_OPACITIES.format("detection"),
-        architecture=f"{bundle.recipe.network}; {anchors}",
-        inputs=bundle.trained_on.modality,
-        preprocessing=[f"{k}: {v}" for k, v in bundle.recipe.framing.model_dump().items()],
-        estimates=estimates,
-        tested="test patients of the same data set, by patient",
-        limits=warnings,
-    )
-
-
 def _draw(
     prepared: Prepared[DetectionRecipe],
     boxes: Detections,
     estimates: Mapping[str, Estimate],
     threshold: Threshold,
     fitted: Fit,
-    folder: Path,
-) -> list[tuple[str, str]]:
+) -> dict[str, tuple[str, Figure]]:
     """FROC, curves, and three test scans: the slice of each with most true boxes."""
     drawn = {
         "froc.png": ("Lesions detected against false positives a scan", froc_figure(estimates)),
@@ -225,34 +210,8 @@ def _draw(
             opaque_of(prepared.cache, prepared.cohort, image_id)[number],
         )
         drawn[f"{word}.png"] = (f"a scan with {word} true boxes", boxes_figure(shown))
-    return save_all(drawn, folder)
+    return drawn
 
 
 def _of_slice(table: pd.DataFrame, image_id: str, number: int) -> pd.DataFrame:
     return table[(table["image_id"] == image_id) & (table["slice"] == number)]
-
-
-def _facts(
-    run: TrainingRun,
-    prepared: Prepared[DetectionRecipe],
-    detector: Detector,
-    fitted: Fit,
-    mean_iou: float,
-) -> list[tuple[str, str]]:
-    """What was done, in a few lines."""
-    recipe = detector.bundle.recipe
-    chosen = detector.bundle.threshold
-    pixels = ", ".join(f"{width:.0f} x {height:.0f}" for width, height in detector.bundle.anchors)
-    return [
-        ("Data set", prepared.cohort.source.name),
-        ("Cohort", prepared.summary),
-        ("Working grid", str(recipe.framing.model_dump())),
-        ("Network", str(recipe.network.model_dump())),
-        (
-            "Anchors",
-            f"{pixels} pixels; mean best IoU with training boxes {mean_iou:.2f}",
-        ),
-        ("Threshold", f"{chosen.value:.3f}: {chosen.rule}; {chosen.origin}"),
-        ("Training", f"{len(fitted.curves)} epochs, that of number {fitted.best_epoch} kept"),
-        *provenance(run.record, detector.bundle.sha256),
-    ]

@@ -6,12 +6,12 @@ Everything is written below one run folder, and MLflow logs the same.
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
-import torch
+from matplotlib.figure import Figure
 
-from covidx.evaluate import Estimate
 from covidx.inference.segmentation_bundle import (
     SegmentationBundle,
     SegmentationRecipe,
@@ -22,9 +22,10 @@ from covidx.pipelines.masked_run import (
     Prepared,
     check_masks,
     fit_patches,
+    method_facts,
     prepare,
+    write_card,
 )
-from covidx.pipelines.model_card import FINDS_OPACITIES, write_model_card
 from covidx.pipelines.progress import Bars, silent
 from covidx.pipelines.run import TrainedRun, TrainingRun, estimate_lines
 from covidx.pipelines.segmentation.config import TrainSegmentation
@@ -35,15 +36,10 @@ from covidx.pipelines.segmentation.scores import (
     tune_threshold,
 )
 from covidx.pipelines.source import Source
+from covidx.report import page as parts
 from covidx.report.canvas import save_all
-from covidx.report.segmentation import (
-    Overlay,
-    dice_figure,
-    loss_figure,
-    overlay_figure,
-    write_segmentation_report,
-)
-from covidx.runs import provenance
+from covidx.report.page import Page
+from covidx.report.segmentation import Overlay, agreement, dice_figure, loss_figure, overlay_figure
 from covidx.tables import MASK_SCORES, write_csv
 from covidx.training.fit import Fit
 from covidx.training.segment_learner import SegmentLearner
@@ -91,11 +87,7 @@ def train_segmentation(
             if recipe.framing.input == "volume" and {"lung", "opacity"} <= set(cohort.groups):
                 threshold = tune_threshold(cohort, prepared.of_role("train"))
             run.record.details["threshold_hu"] = threshold
-        with run.step("train"):
-            checkpoints = run.checkpoints(recipe, config.seed, prepared.rows)
-            fitted = _fit(prepared, config.seed, checkpoints)
-            run.record.resumed_from_epoch = fitted.resumed_from
-        run.tracker.curves(fitted.curves)
+        fitted = fit_patches(run, prepared, partial(_learner, prepared, config.seed), config.seed)
         with run.step("evaluate") as bar:
             described = SegmentationBundle(
                 recipe=recipe, groups=cohort.groups, **prepared.bundle_fields(run.run_id)
@@ -108,16 +100,28 @@ def train_segmentation(
             estimates = estimates_of(scores, config.seed)
             run.write_estimates(estimates)
             warnings = prepared.warnings
-            _write_card(run, segmenter.bundle, estimates, warnings)
-        with run.step("report"):
-            write_segmentation_report(
-                run.path / "report.html",
-                f"{PIPELINE}: {' and '.join(cohort.groups)}",
-                estimates,
-                pictures=_draw(segmenter, prepared, test, scores, fitted, run.figures),
-                facts=_facts(run, prepared, segmenter, fitted, threshold),
+            names = " and ".join(cohort.groups)
+            write_card(
+                run,
+                segmenter.bundle,
+                f"covidx segmenter of {names}",
+                task="segmentation",
+                parts="; ".join(f"{kind}: {', '.join(of)}" for kind, of in cohort.groups.items()),
+                estimates=estimates,
                 warnings=warnings,
             )
+        with run.step("report"):
+            drawn = _draw(segmenter, prepared, test, scores, fitted)
+            facts = []
+            if threshold is not None:
+                control = f"in the true lungs, from {threshold:.0f} HU, by training patients"
+                facts = [("Control", control)]
+            sections = [
+                agreement(estimates),
+                parts.figures(save_all(drawn, run.figures)),
+                parts.facts(method_facts(run, prepared, segmenter.bundle, fitted, facts)),
+            ]
+            Page(f"{PIPELINE}: {names}", sections, warnings).write(run.path / "report.html")
         shown = {k: v for k, v in estimates.items() if k.endswith((".dice", ".false_ml"))}
         return run.finish(
             segmenter.bundle.sha256,
@@ -131,34 +135,11 @@ def train_segmentation(
         )
 
 
-def _write_card(
-    run: TrainingRun,
-    bundle: SegmentationBundle,
-    estimates: dict[str, Estimate],
-    warnings: list[str],
-) -> None:
-    groups = (f"{kind}: {', '.join(names)}" for kind, names in bundle.groups.items())
-    write_model_card(
-        run.bundle,
-        bundle,
-        f"covidx segmenter of {' and '.join(bundle.groups)} on {bundle.trained_on.modality}",
-        use=FINDS_OPACITIES.format("segmentation"),
-        architecture=f"{bundle.recipe.network}; {'; '.join(groups)}",
-        inputs=bundle.trained_on.modality,
-        preprocessing=[f"{k}: {v}" for k, v in bundle.recipe.framing.model_dump().items()],
-        estimates=estimates,
-        tested="test patients of the same data set, by patient",
-        limits=warnings,
-    )
-
-
-def _fit(prepared: Prepared[SegmentationRecipe], seed: int, folder: Path) -> Fit:
+def _learner(prepared: Prepared[SegmentationRecipe], seed: int) -> SegmentLearner:
     assert prepared.recipe.learning is not None  # only an upgraded bundle lacks it
-    torch.manual_seed(seed)
     groups = prepared.cohort.groups
     network = build_network(prepared.recipe, groups)
-    learner = SegmentLearner(network, groups, prepared.recipe.learning, seed)
-    return fit_patches(prepared, learner, seed, folder)
+    return SegmentLearner(network, groups, prepared.recipe.learning, seed)
 
 
 def _draw(
@@ -167,8 +148,7 @@ def _draw(
     test: pd.DataFrame,
     scores: pd.DataFrame,
     fitted: Fit,
-    folder: Path,
-) -> list[tuple[str, str]]:
+) -> dict[str, tuple[str, Figure]]:
     """Dice, curves, and the worst, the middle and the best image by their first structure."""
     cohort = prepared.cohort
     drawn = {
@@ -196,28 +176,4 @@ def _draw(
         title = f"{word}: {row['patient_id']}, {name} Dice {one['dice']:.3f}"
         shown = Overlay(title, upright, found, cohort.mask_labels(str(row["image_id"]), upright))
         drawn[f"{word}.png"] = (title, overlay_figure(shown))
-    return save_all(drawn, folder)
-
-
-def _facts(
-    run: TrainingRun,
-    prepared: Prepared[SegmentationRecipe],
-    segmenter: Segmenter,
-    fitted: Fit,
-    threshold: float | None,
-) -> list[tuple[str, str]]:
-    """What was done, in a few lines."""
-    recipe = segmenter.bundle.recipe
-    facts = [
-        ("Data set", prepared.cohort.source.name),
-        ("Cohort", prepared.summary),
-        ("Working grid", str(recipe.framing.model_dump())),
-        ("Network", str(recipe.network.model_dump())),
-        ("Training", f"{len(fitted.curves)} epochs, that of number {fitted.best_epoch} kept"),
-        *provenance(run.record, segmenter.bundle.sha256),
-    ]
-    if threshold is not None:
-        facts.insert(
-            5, ("Control", f"in the true lungs, from {threshold:.0f} HU, by training patients")
-        )
-    return facts
+    return drawn
