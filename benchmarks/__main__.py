@@ -7,43 +7,13 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 
 from benchmarks.results import RESULTS, commit_now, read_results, record
 from benchmarks.table import write_document
 from covidx.errors import CovidxError
 
-NAMES = (
-    "timing",
-    "dcm2niix",
-    "dciodvfy",
-    "lungs",
-    "severity",
-    "segmentation",
-    "segment-speed",
-    "detection",
-    "evaluate",
-    "coverage",
-    "einstein",
-    "israel",
-    "speed",
-    "duplicates",
-    "kill",
-    "fuzz",
-    "flaws",
-    "phantom",
-    "phantom-cxr",
-    "fusion",
-    "reproduce",
-    "audit-100k",
-    "covid-ct",
-    "covid-ct-image",
-    "covid-ct-shortcuts",
-    "darkcovidnet",
-    "darkcovidnet-image",
-    "darkcovidnet-shortcuts",
-)
-"""In order: what is quick comes first."""
 EXTRA = ("covid-ct-controls", "darkcovidnet-controls")
 """Part of another one."""
 
@@ -61,45 +31,27 @@ class Places:
 def _timing(at: Places) -> None:
     from benchmarks.timing import cli_help_seconds, train_ct_minutes
 
-    found = {"cli_help_seconds": cli_help_seconds()}
+    measured = {"cli_help_seconds": cli_help_seconds()}
     minutes = train_ct_minutes(at.runs)
     if minutes is None:
         print("train_ct_minutes skipped: no finished run from nothing (make clean train-ct)")
     else:
-        found["train_ct_minutes"] = minutes
-    record(found, at.results)
+        measured["train_ct_minutes"] = minutes
+    record(measured, at.results)
 
 
-def _dcm2niix(at: Places) -> None:
-    from benchmarks.dcm2niix_report import measure
+def _call(at: Places, *calls: str) -> None:
+    """Call functions of this package, each ``module.function place place``.
 
-    measure(at.data, at.results)
-
-
-def _dciodvfy(at: Places) -> None:
-    from benchmarks.dciodvfy import dciodvfy_errors
-
-    record(dciodvfy_errors(), at.results)
-
-
-def _lungs(at: Places) -> None:
-    from benchmarks.lungs import lungs
-    from benchmarks.picture_lungs import picture_lungs
-
-    lungs(at.data, at.results)
-    picture_lungs(at.data, at.results)
-
-
-def _severity(at: Places) -> None:
-    from benchmarks.severity import severity
-
-    severity(at.data, at.work, at.results)
-
-
-def _segmentation(at: Places) -> None:
-    from benchmarks.segmentation import segmentation
-
-    segmentation(at.data, at.runs, at.results)
+    One that is not given the place of the results returns what is to be recorded there.
+    """
+    for call in calls:
+        name, *places = call.split()
+        module, _, function = name.rpartition(".")
+        values = [getattr(at, place) for place in places]
+        measured = getattr(import_module(f"benchmarks.{module}"), function)(*values)
+        if "results" not in places:
+            record(measured, at.results)
 
 
 def _segment_speed(at: Places) -> None:
@@ -111,31 +63,12 @@ def _segment_speed(at: Places) -> None:
         segment_speed(run / "bundle", at.results)
 
 
-def _detection(at: Places) -> None:
-    from benchmarks.detection import detection
-
-    detection(at.runs, at.results)
-
-
-def _evaluate(at: Places) -> None:
-    from benchmarks.evaluate import evaluate_200k
-
-    record(evaluate_200k(), at.results)
-
-
-def _coverage(at: Places) -> None:
-    from benchmarks.coverage_report import coverage
-
-    coverage(at.results)
-
-
-def _clinical(at: Places, name: str) -> None:
-    from benchmarks import clinical
-
-    if not (at.data / "clinical").is_dir():
-        print(f"skipped: the clinical tables are not at {at.data / 'clinical'}")
-        return
-    {"israel": clinical.israel, "einstein": clinical.einstein}[name](at.data, at.results)
+def _present(at: Places, *folders: str) -> bool:
+    """Whether all these data are here; a line if not."""
+    missing = [folder for folder in folders if not (at.data / folder).is_dir()]
+    if missing:
+        print(f"skipped: {', '.join(missing)} not at {at.data}")
+    return not missing
 
 
 def _bundle(at: Places, pipeline: str) -> Path | None:
@@ -147,49 +80,15 @@ def _bundle(at: Places, pipeline: str) -> Path | None:
     return None
 
 
-def _kill(at: Places) -> None:
-    from benchmarks.kill import kill_points_survived
-
-    record(kill_points_survived(), at.results)
-
-
-def _speed(at: Places) -> None:
-    from benchmarks.speed import peak_memory, scan_speed, series_speed
-
-    for measure in (peak_memory, series_speed, scan_speed):
-        record(measure(), at.results)
-
-
 def _fuzz(at: Places) -> None:
     from benchmarks.fuzz import fuzz
 
     record(fuzz(keep=at.work / "benchmarks" / "fuzz"), at.results)
 
 
-def _flaws(at: Places) -> None:
-    from benchmarks.flaw_shortcuts import shortcut_alarms
-    from benchmarks.flaws import flaws
-
-    flaws(at.work, at.runs, at.results)
-    shortcut_alarms(at.runs, at.work, at.results)
-
-
 def _duplicates(at: Places) -> None:
-    from benchmarks.duplicates import cross_set, planted
-
-    sets = ("darkcovidnet", "covid-chestxray", "hannover")
-    missing = [name for name in sets if not (at.data / name).is_dir()]
-    if missing:
-        print(f"skipped: {', '.join(missing)} not at {at.data}")
-        return
-    planted(at.data, at.results)
-    cross_set(at.data, at.results)
-
-
-def _audit_100k(at: Places) -> None:
-    from benchmarks.duplicates import audit_100k
-
-    audit_100k(at.results)
+    if _present(at, "darkcovidnet", "covid-chestxray", "hannover"):
+        _call(at, "duplicates.planted data results", "duplicates.cross_set data results")
 
 
 def _phantom(at: Places) -> None:
@@ -227,31 +126,15 @@ def _phantom_cxr(at: Places) -> None:
         phantom_cxr(bundle, at.results)
 
 
-def _shortcuts(at: Places, name: str) -> None:
-    from benchmarks import shortcuts
-
-    needs, measure = {
-        "covid-ct-shortcuts": (("covid-ct",), shortcuts.covid_ct),
-        "darkcovidnet-shortcuts": (("darkcovidnet", "covid-chestxray"), shortcuts.darkcovidnet),
-    }[name]
-    missing = [folder for folder in needs if not (at.data / folder).is_dir()]
-    if missing:
-        print(f"skipped: {', '.join(missing)} not at {at.data}")
-        return
-    measure(at.data, at.work, at.runs, at.results)
-
-
 def _public_set(at: Places, name: str) -> None:
     """``<set>`` by group, ``<set>-image`` with the leak, or ``<set>-controls``."""
     from benchmarks import covid_ct, darkcovidnet
 
     base = name.removesuffix("-image").removesuffix("-controls")
-    data = at.data / base
-    if not data.is_dir():
-        print(f"skipped: {base} is not at {data}")
+    if not _present(at, base):
         return
     module = {"covid-ct": covid_ct, "darkcovidnet": darkcovidnet}[base]
-    study = module.prepared(data, at.work, leaky=name.endswith("-image"))
+    study = module.prepared(at.data / base, at.work, leaky=name.endswith("-image"))
     if name == base:
         module.by_group(study, at.work, at.results)
     elif name.endswith("-image"):
@@ -263,16 +146,16 @@ def _public_set(at: Places, name: str) -> None:
 def main() -> None:
     """Run the benchmarks that were named, or all; one that fails does not stop the others."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join((*NAMES, *EXTRA)))
+    parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(MEASURES))
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
     parser.add_argument("--runs", type=Path, default=Path("runs"))
     parser.add_argument("--work", type=Path, default=Path("data"), help="stores, caches, folds")
     parser.add_argument("--results", type=Path, default=RESULTS)
     given = vars(parser.parse_args())
-    names = given.pop("names") or list(NAMES)
-    unknown = sorted(set(names) - {*NAMES, *EXTRA})
+    names = given.pop("names") or NAMES
+    unknown = sorted(set(names) - set(MEASURES))
     if unknown:
-        parser.error(f"unknown: {', '.join(unknown)}; known: {', '.join((*NAMES, *EXTRA))}")
+        parser.error(f"unknown: {', '.join(unknown)}; known: {', '.join(MEASURES)}")
     at = Places(**given)
     commit_now()
     failed: list[str] = []
@@ -280,7 +163,7 @@ def main() -> None:
         print(f"== {name}", flush=True)
         start = time.perf_counter()
         try:
-            _measure(name, at)
+            MEASURES[name](at)
         except CovidxError as error:
             print(f"{name} failed: {error}", file=sys.stderr)
             failed.append(name)
@@ -290,39 +173,52 @@ def main() -> None:
     sys.exit(1 if failed else 0)
 
 
-def _measure(name: str, at: Places) -> None:
-    if name in MEASURED:
-        MEASURED[name](at)
-    elif name in ("israel", "einstein"):
-        _clinical(at, name)
-    elif name.endswith("-shortcuts"):
-        _shortcuts(at, name)
-    else:
-        _public_set(at, name)
+def _calls(*calls: str) -> Callable[[Places], None]:
+    return lambda at: _call(at, *calls)
 
 
-MEASURED: dict[str, Callable[[Places], None]] = {
+def _calls_with(folders: tuple[str, ...], *calls: str) -> Callable[[Places], None]:
+    return lambda at: _call(at, *calls) if _present(at, *folders) else None
+
+
+MEASURES: dict[str, Callable[[Places], None]] = {
     "timing": _timing,
-    "dcm2niix": _dcm2niix,
-    "dciodvfy": _dciodvfy,
-    "lungs": _lungs,
-    "severity": _severity,
-    "segmentation": _segmentation,
+    "dcm2niix": _calls("dcm2niix_report.measure data results"),
+    "dciodvfy": _calls("dciodvfy.dciodvfy_errors"),
+    "lungs": _calls("lungs.lungs data results", "picture_lungs.picture_lungs data results"),
+    "severity": _calls("severity.severity data work results"),
+    "segmentation": _calls("segmentation.segmentation data runs results"),
     "segment-speed": _segment_speed,
-    "detection": _detection,
-    "evaluate": _evaluate,
-    "coverage": _coverage,
-    "speed": _speed,
-    "kill": _kill,
-    "fuzz": _fuzz,
-    "flaws": _flaws,
+    "detection": _calls("detection.detection runs results"),
+    "evaluate": _calls("evaluate.evaluate_200k"),
+    "coverage": _calls("coverage_report.coverage results"),
+    "einstein": _calls_with(("clinical",), "clinical.einstein data results"),
+    "israel": _calls_with(("clinical",), "clinical.israel data results"),
+    "speed": _calls("speed.peak_memory", "speed.series_speed", "speed.scan_speed"),
     "duplicates": _duplicates,
-    "audit-100k": _audit_100k,
+    "kill": _calls("kill.kill_points_survived"),
+    "fuzz": _fuzz,
+    "flaws": _calls(
+        "flaws.flaws work runs results", "flaw_shortcuts.shortcut_alarms runs work results"
+    ),
     "phantom": _phantom,
     "phantom-cxr": _phantom_cxr,
     "fusion": _fusion,
     "reproduce": _reproduce,
+    "audit-100k": _calls("duplicates.audit_100k results"),
+    "covid-ct": lambda at: _public_set(at, "covid-ct"),
+    "covid-ct-image": lambda at: _public_set(at, "covid-ct-image"),
+    "covid-ct-shortcuts": _calls_with(("covid-ct",), "shortcuts.covid_ct data work runs results"),
+    "darkcovidnet": lambda at: _public_set(at, "darkcovidnet"),
+    "darkcovidnet-image": lambda at: _public_set(at, "darkcovidnet-image"),
+    "darkcovidnet-shortcuts": _calls_with(
+        ("darkcovidnet", "covid-chestxray"), "shortcuts.darkcovidnet data work runs results"
+    ),
+    "covid-ct-controls": lambda at: _public_set(at, "covid-ct-controls"),
+    "darkcovidnet-controls": lambda at: _public_set(at, "darkcovidnet-controls"),
 }
+"""In order: what is quick comes first."""
+NAMES = [name for name in MEASURES if name not in EXTRA]
 
 
 if __name__ == "__main__":
