@@ -24,7 +24,7 @@ from covidx.evaluate import (
 )
 from covidx.evaluate.abstention import risk_coverage
 from covidx.evaluate.agreement import agreements
-from covidx.evaluate.bootstrap import FloatArray, IntArray
+from covidx.evaluate.blocks import FloatArray, IntArray
 from covidx.evaluate.decision_curve import decision_curve
 from covidx.evaluate.metrics import evaluate_rows
 from covidx.evaluate.prevalence import predictive_values

@@ -9,8 +9,9 @@ from covidx.lazy import lazy_names
 if TYPE_CHECKING:
     from covidx.evaluate.attributes import read_clinical
     from covidx.evaluate.auroc import auroc_estimate, delong
-    from covidx.evaluate.bootstrap import Clusters, bootstrap_estimate
+    from covidx.evaluate.bootstrap import bootstrap_estimate
     from covidx.evaluate.calibration import Bin, reliability
+    from covidx.evaluate.clusters import Clusters
     from covidx.evaluate.compare import evaluate_folds, mean_of_folds_auroc, paired_difference
     from covidx.evaluate.estimate import CONFIDENCE, Estimate, undefined
     from covidx.evaluate.evaluation import Evaluation, evaluate_study

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from scipy.sparse import csr_matrix
 
-from covidx.evaluate.bootstrap import FloatArray, Shared
+from covidx.evaluate.blocks import FloatArray, Shared
 from covidx.evaluate.deferred import Deferred, Estimates, compute
 from covidx.evaluate.estimate import Estimate
 from covidx.evaluate.operating_point import HONEST_ROLES, OperatingPoint

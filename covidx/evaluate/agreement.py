@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from covidx.evaluate.bootstrap import FloatArray
+from covidx.evaluate.blocks import FloatArray
 from covidx.evaluate.deferred import Deferred, Estimates, compute
 from covidx.evaluate.estimate import Estimate
 from covidx.evaluate.paired import System

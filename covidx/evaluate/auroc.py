@@ -9,7 +9,7 @@ from scipy.optimize import brentq
 from scipy.special import expit, logit, ndtri
 from scipy.stats import rankdata
 
-from covidx.evaluate.bootstrap import FloatArray
+from covidx.evaluate.blocks import FloatArray
 from covidx.evaluate.estimate import CONFIDENCE, Estimate, few, undefined
 from covidx.evaluate.proportions import wilson
 from covidx.evaluate.weighted import BoolArray

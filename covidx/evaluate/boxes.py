@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from covidx.evaluate.bootstrap import Clusters
+from covidx.evaluate.clusters import Clusters
 
 BOX = ("left", "top", "right", "bottom")
 """Columns of a box: pixels, measured at their edges."""

@@ -11,7 +11,8 @@ from scipy.special import expit, logit
 from scipy.stats import chi2
 from scipy.stats import f as f_distribution
 
-from covidx.evaluate.bootstrap import Clusters, FloatArray, IntArray, Statistic
+from covidx.evaluate.blocks import FloatArray, IntArray, Statistic
+from covidx.evaluate.clusters import Clusters
 from covidx.evaluate.decisions import share
 from covidx.evaluate.deferred import compute
 from covidx.evaluate.estimate import Estimate, undefined
@@ -20,10 +21,8 @@ from covidx.evaluate.jackknife import degrees
 from covidx.evaluate.significance import PValue, no_test
 from covidx.evaluate.weighted import BoolArray
 
-MOST_BINS = 10
-FEWEST_ROWS = 10
+MOST_BINS, FEWEST_ROWS = 10, 10
 """At most ten bins, each of about ten rows at least. Modelling choice."""
-
 ROOT_2_PI = math.sqrt(2 / math.pi)
 NO_ECE_INTERVAL = "chance alone moves it up, so that no interval would hold 0"
 CLIP = 1e-6

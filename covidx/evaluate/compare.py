@@ -10,7 +10,8 @@ import pandas as pd
 
 from covidx.errors import InvalidTableError
 from covidx.evaluate.auroc import ONE_CLASS
-from covidx.evaluate.bootstrap import Clusters, FloatArray, IntArray, Statistic
+from covidx.evaluate.blocks import FloatArray, IntArray, Statistic
+from covidx.evaluate.clusters import Clusters
 from covidx.evaluate.deferred import Deferred, Estimates, compute
 from covidx.evaluate.estimate import Estimate
 from covidx.evaluate.jackknife import degrees

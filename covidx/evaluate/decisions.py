@@ -7,7 +7,8 @@ from collections.abc import Callable
 import numpy as np
 
 from covidx.evaluate.auroc import ONE_CLASS
-from covidx.evaluate.bootstrap import Clusters, FloatArray
+from covidx.evaluate.blocks import FloatArray
+from covidx.evaluate.clusters import Clusters
 from covidx.evaluate.deferred import Deferred, Estimates
 from covidx.evaluate.estimate import Estimate, undefined
 from covidx.evaluate.intervals import NO_SPREAD, Scale

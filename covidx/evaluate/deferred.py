@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from covidx.evaluate.blocks import Statistic
-from covidx.evaluate.bootstrap import Clusters
+from covidx.evaluate.clusters import Clusters
 from covidx.evaluate.estimate import Estimate
 from covidx.evaluate.intervals import Scale
 from covidx.evaluate.jackknife import jackknife, jackknife_estimate

@@ -13,7 +13,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from covidx.evaluate.bootstrap import Statistic, bootstrap, bootstrap_estimate
+from covidx.evaluate.blocks import Statistic
+from covidx.evaluate.bootstrap import bootstrap, bootstrap_estimate
 from covidx.evaluate.boxes import Detections, FloatArray, match
 from covidx.evaluate.estimate import Estimate
 from covidx.evaluate.weighted import divide, mean_statistic, ratio_statistic

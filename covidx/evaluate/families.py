@@ -6,8 +6,9 @@ import numpy as np
 import numpy.typing as npt
 
 from covidx.evaluate.auroc import ONE_CLASS, auroc_estimate
-from covidx.evaluate.bootstrap import Clusters, FloatArray, Statistic
+from covidx.evaluate.blocks import FloatArray, Statistic
 from covidx.evaluate.calibration import CLIP, calibration_error, calibration_line
+from covidx.evaluate.clusters import Clusters
 from covidx.evaluate.decisions import FUNCTIONS, decision_family, share
 from covidx.evaluate.deferred import Deferred, Estimates
 from covidx.evaluate.jackknife import degrees

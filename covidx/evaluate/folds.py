@@ -8,7 +8,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from covidx.evaluate.bootstrap import Clusters, IntArray
+from covidx.evaluate.blocks import IntArray
+from covidx.evaluate.clusters import Clusters
 from covidx.evaluate.deferred import Deferred, Estimates
 from covidx.evaluate.estimate import FEW, Estimate
 from covidx.evaluate.independent import combined

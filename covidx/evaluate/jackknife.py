@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from covidx.evaluate.blocks import Block, FloatArray, Statistic
-from covidx.evaluate.bootstrap import Clusters, in_threads
+from covidx.evaluate.clusters import Clusters, in_threads
 from covidx.evaluate.estimate import FEW, Estimate, undefined
 from covidx.evaluate.intervals import NO_SPREAD, Scale, interval
 from covidx.evaluate.proportions import wilson

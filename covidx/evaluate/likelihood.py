@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import ndtri
 
-from covidx.evaluate.bootstrap import FloatArray
+from covidx.evaluate.blocks import FloatArray
 from covidx.evaluate.estimate import CONFIDENCE, Estimate, undefined
 
 ADDED = "the interval with z²/2 added to each count (Mercaldo), as a count is 0"

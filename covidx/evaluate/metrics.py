@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from covidx.evaluate.bootstrap import IntArray
+from covidx.evaluate.blocks import IntArray
 from covidx.evaluate.decisions import DECISION_METRICS, decision_family, undecided
 from covidx.evaluate.deferred import Estimates, compute
 from covidx.evaluate.estimate import Estimate

@@ -14,7 +14,7 @@ from pydantic import model_validator
 
 from covidx.config import Config
 from covidx.errors import InvalidTableError, LeakageError
-from covidx.evaluate.bootstrap import FloatArray, IntArray
+from covidx.evaluate.blocks import FloatArray, IntArray
 from covidx.evaluate.rows import Rows
 from covidx.evaluate.weighted import BoolArray
 from covidx.tables import OUT_OF_FOLD

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from covidx.errors import InvalidTableError
 from covidx.evaluate.auroc import ONE_CLASS
-from covidx.evaluate.bootstrap import IntArray, Statistic
+from covidx.evaluate.blocks import IntArray, Statistic
 from covidx.evaluate.decisions import share_difference
 from covidx.evaluate.deferred import Deferred, Estimates, compute
 from covidx.evaluate.estimate import Estimate, undefined

@@ -9,7 +9,7 @@ from functools import partial
 from scipy.special import expit, logit, ndtri
 
 from covidx.evaluate.auroc import ONE_CLASS
-from covidx.evaluate.bootstrap import FloatArray
+from covidx.evaluate.blocks import FloatArray
 from covidx.evaluate.deferred import Deferred, Estimates, compute
 from covidx.evaluate.estimate import CONFIDENCE, Estimate, undefined
 from covidx.evaluate.jackknife import degrees, enough

@@ -11,7 +11,7 @@ import pandas as pd
 
 from covidx.errors import InvalidTableError
 from covidx.evaluate.auroc import ONE_CLASS
-from covidx.evaluate.bootstrap import FloatArray
+from covidx.evaluate.blocks import FloatArray
 from covidx.evaluate.decisions import share, share_difference
 from covidx.evaluate.deferred import Estimates, compute
 from covidx.evaluate.estimate import Estimate

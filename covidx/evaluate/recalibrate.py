@@ -11,7 +11,7 @@ from scipy.special import expit, logit, softmax
 from sklearn.isotonic import IsotonicRegression
 
 from covidx.errors import InvalidTableError, LeakageError
-from covidx.evaluate.bootstrap import FloatArray
+from covidx.evaluate.blocks import FloatArray
 from covidx.evaluate.calibration import CLIP, logistic_line
 from covidx.evaluate.deferred import compute
 from covidx.evaluate.estimate import Estimate
@@ -63,7 +63,7 @@ class Recalibrated:
 def recalibrate(
     validation: Rows, test: Rows, method: Method, *, seed: int = 0, resamples: int = 2000
 ) -> Recalibrated:
-    """Fit on validation rows, apply to test rows, and say what it did there.
+    """Fit on validation rows, apply to test rows, and compare before with after.
 
     ``platt``: logistic regression on the score's logit, without Platt's smoothing of the targets
     (Platt, Advances in Large Margin Classifiers, 1999). ``isotonic``: a step function that only

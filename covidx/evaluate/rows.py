@@ -13,7 +13,8 @@ from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
 from covidx.errors import InvalidTableError
-from covidx.evaluate.bootstrap import Clusters, FloatArray, IntArray
+from covidx.evaluate.blocks import FloatArray, IntArray
+from covidx.evaluate.clusters import Clusters
 from covidx.evaluate.weighted import BoolArray, Ranking
 from covidx.tables import PREDICTIONS, check, probability_columns
 from covidx.wording import listed

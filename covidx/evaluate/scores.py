@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from covidx.errors import InvalidTableError
 from covidx.evaluate.blocks import FloatArray, Statistic
-from covidx.evaluate.bootstrap import Clusters
+from covidx.evaluate.clusters import Clusters
 from covidx.evaluate.deferred import Deferred, Estimates, compute
 from covidx.evaluate.estimate import Estimate
 from covidx.evaluate.intervals import Scale

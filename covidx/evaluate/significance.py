@@ -12,7 +12,8 @@ from scipy.special import stdtr
 from scipy.stats import binomtest, chi2
 
 from covidx.evaluate.auroc import ONE_CLASS, delong
-from covidx.evaluate.bootstrap import Clusters, FloatArray, IntArray
+from covidx.evaluate.blocks import FloatArray, IntArray
+from covidx.evaluate.clusters import Clusters
 from covidx.evaluate.estimate import Estimate, few, undefined
 from covidx.evaluate.intervals import quantile
 from covidx.evaluate.jackknife import degrees

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from covidx.evaluate.bootstrap import Clusters, Combined, FloatArray, Shared, Statistic
+from covidx.evaluate.blocks import Combined, FloatArray, Shared, Statistic
+from covidx.evaluate.clusters import Clusters
 
 BoolArray = npt.NDArray[np.bool_]
 

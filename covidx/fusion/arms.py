@@ -9,8 +9,6 @@ import numpy.typing as npt
 import pandas as pd
 from scipy import special
 
-__all__ = ["BOTH", "CLINICAL_ARM", "IMAGE", "PATTERNS", "Arms", "logit"]
-
 FloatArray = npt.NDArray[np.float64]
 
 IMAGE, CLINICAL_ARM, BOTH = "p1", "p2", "p1+p2"

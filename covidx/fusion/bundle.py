@@ -28,17 +28,6 @@ from covidx.fusion.recipe import FusionRecipe
 from covidx.inference.image import PARITY_TOLERANCE, ImagePredictor
 from covidx.models import BagClassifier
 
-__all__ = [
-    "CLINICAL_FOLDER",
-    "IMAGE_FOLDER",
-    "Fuser",
-    "FusionBundle",
-    "FusionParts",
-    "read_parts",
-    "score",
-    "write_parts",
-]
-
 Fuser = LateFusion | JointFusion
 IMAGE_FOLDER, CLINICAL_FOLDER = "image", "clinical"
 NETWORK = "network.safetensors"

@@ -6,7 +6,8 @@ from __future__ import annotations
 import numpy as np
 
 from covidx.phantom.effects import EFFECTS
-from covidx.phantom.lesions import Disease, sample
+from covidx.phantom.lesions import sample
+from covidx.phantom.patterns import Disease
 
 MEI_COLUMNS = (
     "sex",

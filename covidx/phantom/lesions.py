@@ -9,8 +9,6 @@ from covidx.phantom.effects import EFFECTS, Spread
 from covidx.phantom.fields import Array, Grid, soft
 from covidx.phantom.patterns import SCORES, Disease, Voxels, gather
 
-__all__ = ["Disease", "draw_disease", "paint_lesions", "sample"]
-
 GROUND_GLASS, CONSOLIDATION, EFFUSION = 1, 2, 3
 """Classes of the lesion mask."""
 

@@ -12,8 +12,9 @@ from covidx.phantom.clinical import draw_clinical, draw_presentation, draw_sympt
 from covidx.phantom.distractors import move, paint_distractors
 from covidx.phantom.effects import CLASSES, EFFECTS
 from covidx.phantom.fields import Array, Grid, smooth_field
-from covidx.phantom.lesions import EFFUSION, Disease, draw_disease, paint_lesions, sample
+from covidx.phantom.lesions import EFFUSION, draw_disease, paint_lesions, sample
 from covidx.phantom.organs import paint_airways, paint_body, paint_landmark
+from covidx.phantom.patterns import Disease
 from covidx.phantom.scanners import SCANNERS, acquire, plan_grid
 from covidx.phantom.vessels import grow_tree, paint_bronchi, paint_vessels
 

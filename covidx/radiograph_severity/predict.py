@@ -22,16 +22,6 @@ from covidx.radiograph_severity.bundle import (
 from covidx.radiograph_severity.features import WHOLE, Box, Picture, RadiographNetwork, picture_of
 from covidx.radiograph_severity.lungs import LungFinder
 
-__all__ = [
-    "COMPLETE",
-    "LUNGS",
-    "RadiographScoresPayload",
-    "RadiographSeverityPredictor",
-    "ScoreInterval",
-    "image_features",
-    "synthetic_image",
-]
-
 LUNGS, COMPLETE = "lungs", "film"
 """Views, as bundles name them: the box of the lungs, the complete radiograph."""
 TOLERANCE = 1e-3

@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from covidx.evaluate import Estimate, Metrics, OperatingPoint, Rows, reliability
-from covidx.evaluate.bootstrap import FloatArray, IntArray
+from covidx.evaluate.blocks import FloatArray, IntArray
 from covidx.evaluate.readers import Reader
 from covidx.report.canvas import (
     BLUE,

@@ -19,15 +19,6 @@ from covidx.segmentation.planes import Mask
 from covidx.segmentation.sides import LEFT, RIGHT, Labels
 from covidx.volume import Volume, check_ct
 
-__all__ = [
-    "CONSOLIDATION",
-    "EFFUSION",
-    "GROUND_GLASS",
-    "LOBES",
-    "Masks",
-    "measure_burden",
-]
-
 GROUND_GLASS, CONSOLIDATION, EFFUSION = 1, 2, 3
 """Classes of a mask of opacities; fluid is no opacity of the lung and is not counted."""
 OPACITIES = {

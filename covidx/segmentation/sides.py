@@ -9,8 +9,6 @@ from scipy import ndimage
 from covidx.errors import InvalidInputError
 from covidx.segmentation.planes import Mask, Spacing, sized_pieces
 
-__all__ = ["LEFT", "RIGHT", "Labels", "split_sides"]
-
 Labels = NDArray[np.uint8]
 
 RIGHT, LEFT = 1, 2

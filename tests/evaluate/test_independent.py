@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from covidx.evaluate import Estimate, wilson, wilson_estimate
-from covidx.evaluate.bootstrap import Clusters
+from covidx.evaluate.clusters import Clusters
 from covidx.evaluate.folds import fold_means
 from covidx.evaluate.independent import combined
 

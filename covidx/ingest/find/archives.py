@@ -19,7 +19,8 @@ from typing import Any, BinaryIO, cast
 
 from covidx.errors import InvalidInputError
 from covidx.ingest.compressed import decompressor_of
-from covidx.ingest.find.formats import START_BYTES, is_zip
+from covidx.ingest.dicom.file import START_BYTES
+from covidx.ingest.find.formats import is_zip
 from covidx.ingest.find.scan import ScannedFile
 from covidx.ingest.find.scratch import is_full, scratch_full
 

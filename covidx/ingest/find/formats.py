@@ -11,8 +11,6 @@ from covidx.ingest.compressed import decompressor_of
 from covidx.ingest.dicom.file import PREFIX, START_BYTES, has_preamble, may_be_bare
 from covidx.ingest.itk import NAMES as ITK_NAMES
 
-__all__ = ["START_BYTES", "Format", "format_of", "is_zip", "why_not_read"]
-
 Format = Literal["dicom", "nifti", "itk", "raster", "archive", "binary", "empty", "none"]
 """``binary``: bytes of no format known here; ``none``: text, and formats that hold no image."""
 

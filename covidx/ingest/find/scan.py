@@ -14,10 +14,10 @@ from pydicom.dataset import Dataset
 from pydicom.uid import DeflatedExplicitVRLittleEndian
 
 from covidx.errors import CovidxError, InvalidInputError
-from covidx.ingest.dicom.file import PREFIX, dicom_stream, has_preamble
+from covidx.ingest.dicom.file import PREFIX, START_BYTES, dicom_stream, has_preamble
 from covidx.ingest.dicom.header import MODALITY_OF_CLASS, Header, headers_of
 from covidx.ingest.find.dicomdir import MEDIA_DIRECTORY, Named, named_files
-from covidx.ingest.find.formats import START_BYTES, Format, format_of, why_not_read
+from covidx.ingest.find.formats import Format, format_of, why_not_read
 from covidx.ingest.quiet import quiet
 
 Progress = Callable[[str, int, int], None]
