@@ -11,7 +11,7 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -144,10 +144,24 @@ def replacing_folder(path: Path) -> Iterator[Path]:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
+def plain(value: Any) -> Any:
+    """A `value` of objects with ``to_json``, mappings and sequences as plain JSON values."""
+    if hasattr(value, "to_json"):
+        return plain(value.to_json())
+    if isinstance(value, Mapping):
+        return plain_object(value)
+    return [plain(part) for part in value] if isinstance(value, list | tuple) else value
+
+
+def plain_object(parts: Mapping[str, Any]) -> dict[str, Any]:
+    """A JSON object of `parts`, each as by `plain`."""
+    return {name: plain(part) for name, part in parts.items()}
+
+
 def write_json(path: Path, value: Any) -> None:
-    """Write `value` as JSON to `path`, atomically, keys in their order; NaN is refused."""
+    """Write `value` (see `plain`) as JSON to `path`, atomically; NaN is refused."""
     with replacing(path) as temporary:
-        temporary.write_text(json.dumps(value, indent=2, allow_nan=False) + "\n")
+        temporary.write_text(json.dumps(plain(value), indent=2, allow_nan=False) + "\n")
 
 
 def read_json(path: Path) -> Any:

@@ -17,6 +17,7 @@ from covidx.evaluate.operating_point import HONEST_ROLES, OperatingPoint
 from covidx.evaluate.proportions import wilson_estimate
 from covidx.evaluate.rows import Rows
 from covidx.evaluate.weighted import BoolArray, divide, summed
+from covidx.files import plain_object
 
 WITHHELD = tuple(round(0.05 * k, 2) for k in range(20))
 """Shares of validation rows withheld along the curve."""
@@ -67,12 +68,9 @@ class Selective:
 
     def to_json(self) -> dict[str, Any]:
         """A JSON object."""
-        figures = {
-            name: getattr(self, name).to_json()
-            for name in ("coverage", "risk", "sensitivity", "specificity")
-        }
-        band = self.band
-        return {"withheld": band.withheld, "low": band.low, "high": band.high, **figures}
+        return plain_object(
+            {**vars(self.band), **{k: v for k, v in vars(self).items() if k != "band"}}
+        )
 
 
 def band_of(validation: Rows, point: OperatingPoint, withheld: float) -> Band:

@@ -14,6 +14,7 @@ from covidx.evaluate.deferred import Deferred, Estimates, compute
 from covidx.evaluate.estimate import Estimate
 from covidx.evaluate.paired import System
 from covidx.evaluate.weighted import BoolArray, decision_cells, decision_statistic, divide
+from covidx.files import plain_object
 
 NO_KAPPA = "both call all of these patients the same, so that chance alone agrees on all"
 
@@ -30,7 +31,7 @@ class Counts:
 
     def to_json(self) -> dict[str, Any]:
         """A JSON object."""
-        return {**vars(self), "kappa": self.kappa.to_json()}
+        return plain_object(vars(self))
 
 
 @dataclass(frozen=True)
@@ -51,8 +52,7 @@ class Agreement:
 
     def to_json(self) -> dict[str, Any]:
         """A JSON object."""
-        shown = {name: counts.to_json() for name, counts in self.parts.items()}
-        return {"first": self.first, "second": self.second, **shown}
+        return plain_object({"first": self.first, "second": self.second, **self.parts})
 
 
 def agreements(

@@ -14,6 +14,7 @@ from covidx.evaluate.deferred import Deferred, Estimates, compute
 from covidx.evaluate.estimate import Estimate
 from covidx.evaluate.rows import Rows
 from covidx.evaluate.weighted import summed
+from covidx.files import plain_object
 
 THRESHOLDS = (0.01, *(round(0.05 * k, 2) for k in range(1, 20)))
 """Threshold probabilities at which a reader would act."""
@@ -46,8 +47,7 @@ class NetBenefit:
 
     def to_json(self) -> dict[str, Any]:
         """A JSON object."""
-        figures = {name: getattr(self, name).to_json() for name in ("model", "treat_all", "gain")}
-        return {"threshold": self.threshold, "treat_none": 0.0, **figures}
+        return plain_object({"threshold": self.threshold, "treat_none": 0.0, **vars(self)})
 
 
 def decision_curve(rows: Rows, *, seed: int = 0, resamples: int = 2000) -> list[NetBenefit]:

@@ -25,6 +25,7 @@ from covidx.evaluate.paired import Comparison, System, align, compare_systems
 from covidx.evaluate.recalibrate import recalibrate
 from covidx.evaluate.study import Study, need_two_classes
 from covidx.evaluate.subgroups import Variable, subgroups
+from covidx.files import plain_object
 
 ARM_METRICS = ("auroc", "sensitivity", "specificity")
 STRATA = ("age band", "sex", "presentation")
@@ -70,22 +71,9 @@ class Incremental:
 
     def to_json(self) -> dict[str, Any]:
         """A JSON object."""
-        return {
-            "n": self.n,
-            "positives": self.positives,
-            "left_out": self.lacking,
-            "arms": {
-                arm: {name: item.to_json() for name, item in values.items()}
-                for arm, values in self.arms.items()
-            },
-            "differences": [item.to_json() for item in self.differences],
-            "agreement": [item.to_json() for item in self.agreements],
-            "normal_ct": {arm: item.to_json() for arm, item in self.normal_ct.items()},
-            "strata": {arm: [v.to_json() for v in values] for arm, values in self.strata.items()},
-            "decision_curves": {
-                arm: [item.to_json() for item in values] for arm, values in self.net_benefit.items()
-            },
-        }
+        names = {"lacking": "left_out", "agreements": "agreement", "net_benefit": "decision_curves"}
+        shown = {k: v for k, v in vars(self).items() if k != "left_out"}
+        return plain_object({names.get(name, name): value for name, value in shown.items()})
 
 
 def incremental(

@@ -17,6 +17,7 @@ from covidx.evaluate.families import class_family, rank_family, score_family
 from covidx.evaluate.folds import fold_means
 from covidx.evaluate.operating_point import OperatingPoint
 from covidx.evaluate.rows import Rows
+from covidx.files import plain_object
 
 NO_THRESHOLD = "no threshold was given, and there are no validation rows to choose one on"
 
@@ -74,7 +75,7 @@ class Metrics:
 
     def to_json(self) -> dict[str, dict[str, Any]]:
         """Name -> estimate, and nothing else: the content of ``metrics.json``."""
-        return {name: estimate.to_json() for name, estimate in self.estimates.items()}
+        return plain_object(self.estimates)
 
     def confusion_json(self) -> dict[str, Any]:
         """Counts: confusion matrices, n, groups and prevalence."""

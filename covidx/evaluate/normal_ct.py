@@ -16,6 +16,7 @@ from covidx.evaluate.jackknife import degrees
 from covidx.evaluate.operating_point import OperatingPoint
 from covidx.evaluate.rows import Rows
 from covidx.evaluate.weighted import BoolArray, auroc_statistic
+from covidx.files import plain_object
 
 
 @dataclass(frozen=True)
@@ -38,11 +39,7 @@ class NormalCT:
 
     def to_json(self) -> dict[str, Any]:
         """A JSON object."""
-        shown = {
-            name: {metric: estimate.to_json() for metric, estimate in row.items()}
-            for name, row in self.rows.items()
-        }
-        return {"column": self.column, "missing": self.missing, **shown}
+        return plain_object({"column": self.column, "missing": self.missing, **self.rows})
 
 
 def ct_normal(attributes: pd.DataFrame, column_value: str) -> pd.Series:

@@ -36,6 +36,7 @@ from covidx.evaluate.weighted import (
     difference_statistic,
     ratio_statistic,
 )
+from covidx.files import plain_object
 from covidx.wording import listed
 
 NO_POINT = "a system has no threshold"
@@ -92,12 +93,7 @@ class Comparison:
 
     def to_json(self) -> dict[str, Any]:
         """A JSON object."""
-        return {
-            "first": self.first,
-            "second": self.second,
-            "differences": {k: v.to_json() for k, v in self.differences.items()},
-            "tests": {k: v.to_json() for k, v in self.tests.items()},
-        }
+        return plain_object(vars(self))
 
 
 def align(systems: Sequence[System]) -> list[System]:

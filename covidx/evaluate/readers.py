@@ -19,6 +19,7 @@ from covidx.evaluate.operating_point import OperatingPoint
 from covidx.evaluate.rows import Rows
 from covidx.evaluate.significance import CLUSTERED, PValue, holm, mcnemar, no_test
 from covidx.evaluate.weighted import BoolArray
+from covidx.files import plain_object
 from covidx.tables import read_csv
 from covidx.wording import listed
 
@@ -63,19 +64,20 @@ class Reader:
 
     def to_json(self) -> dict[str, Any]:
         """A JSON object."""
-        return {
-            "reader": self.name,
-            "positive_from": self.cut,
-            "n": self.n,
-            "not_read": self.missing,
-            "sensitivity": self.sensitivity.to_json(),
-            "specificity": self.specificity.to_json(),
-            "roc_points": [
-                {"from": k, "false_alarms": x, "sensitivity": y} for k, x, y in self.roc_points
-            ],
-            "system_minus_reader": {k: v.to_json() for k, v in self.differences.items()},
-            "tests": {k: v.to_json() for k, v in self.tests.items()},
-        }
+        points = [{"from": k, "false_alarms": x, "sensitivity": y} for k, x, y in self.roc_points]
+        return plain_object(
+            {
+                "reader": self.name,
+                "positive_from": self.cut,
+                "n": self.n,
+                "not_read": self.missing,
+                "sensitivity": self.sensitivity,
+                "specificity": self.specificity,
+                "roc_points": points,
+                "system_minus_reader": self.differences,
+                "tests": self.tests,
+            }
+        )
 
 
 def read_reads(path: Path) -> pd.DataFrame:

@@ -18,6 +18,7 @@ from covidx.evaluate.estimate import Estimate
 from covidx.evaluate.families import score_family
 from covidx.evaluate.operating_point import HONEST_ROLES
 from covidx.evaluate.rows import Rows
+from covidx.files import plain_object
 
 Method = Literal["platt", "isotonic", "temperature"]
 COOLEST, HOTTEST = 0.01, 100.0
@@ -51,13 +52,15 @@ class Recalibrated:
 
     def to_json(self) -> dict[str, Any]:
         """A JSON object, without the rows."""
-        return {
-            "method": self.method,
-            "parameters": self.parameters,
-            "fitted_on": self.origin,
-            "before": {k: v.to_json() for k, v in self.before.items()},
-            "after": {k: v.to_json() for k, v in self.after.items()},
-        }
+        return plain_object(
+            {
+                "method": self.method,
+                "parameters": self.parameters,
+                "fitted_on": self.origin,
+                "before": self.before,
+                "after": self.after,
+            }
+        )
 
 
 def recalibrate(

@@ -17,6 +17,7 @@ from covidx.evaluate.estimate import Estimate, undefined
 from covidx.evaluate.families import rank_family
 from covidx.evaluate.operating_point import OperatingPoint
 from covidx.evaluate.rows import Rows
+from covidx.files import plain_object
 
 FEWEST = 10
 """Patients (or groups) below whom a stratum is held back altogether, its count too: too few to say
@@ -57,9 +58,9 @@ class Stratum:
 
     def to_json(self) -> dict[str, Any]:
         """A JSON object."""
-        shown = {k: v.to_json() for k, v in self.estimates.items()}
         count = f"fewer than {FEWEST}" if self.n is None else self.n
-        return {"stratum": self.name, "n": count, "positives": self.positives, **shown}
+        head = {"stratum": self.name, "n": count, "positives": self.positives}
+        return plain_object({**head, **self.estimates})
 
 
 @dataclass(frozen=True)

@@ -140,20 +140,15 @@ def _write(found: Evaluation, source: Input, out: Path, withheld: float) -> None
     with replacing(out / "metrics.csv") as temporary:
         metrics_csv(found).to_csv(temporary, index=False)
     write_json(out / "confusion.json", found.metrics.confusion_json())
-    values = [
-        {"prevalence": one.prevalence, "ppv": one.ppv.to_json(), "npv": one.npv.to_json()}
-        for one in found.predictive
-    ]
-    write_json(out / "predictive_values.json", values)
-    curve = {found.study.arm: [one.to_json() for one in found.net_benefit]}
-    write_json(out / "decision_curve.json", curve)
+    write_json(out / "predictive_values.json", [vars(values) for values in found.predictive])
+    write_json(out / "decision_curve.json", {found.study.arm: found.net_benefit})
     parts: dict[str, Any] = {
-        "calibration": found.recalibrated and found.recalibrated.to_json(),
-        "readers": [one.to_json() for one in found.readers],
-        "normal_ct": found.normal_ct and found.normal_ct.to_json(),
-        "incremental": found.incremental and found.incremental.to_json(),
-        "subgroups": [one.to_json() for one in found.variables],
-        "abstention": [one.to_json() for one in found.selective],
+        "calibration": found.recalibrated,
+        "readers": found.readers,
+        "normal_ct": found.normal_ct,
+        "incremental": found.incremental,
+        "subgroups": found.variables,
+        "abstention": found.selective,
     }
     for name in PARTS:
         if parts[name]:
@@ -174,7 +169,7 @@ def _record(found: Evaluation, source: Input) -> dict[str, Any]:
         "assumed": found.assumed,
         "left_out": found.left_out,
         "warnings": found.warnings,
-        "calibration_test": found.calibration.to_json(),
+        "calibration_test": found.calibration,
         "seed": found.options.seed,
         "resamples": found.options.resamples,
     }
@@ -240,7 +235,7 @@ def compare_tables(
     aligned = align(systems)
     found = compare_systems(aligned, seed=seed, resamples=resamples)
     figures = draw_comparison(aligned, found, out / "figures")
-    write_json(out / "comparison.json", [one.to_json() for one in found])
+    write_json(out / "comparison.json", found)
     write_comparison(out / "comparison.html", aligned, found, figures, assumed)
     return Compared(studies, found, assumed)
 

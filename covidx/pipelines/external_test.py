@@ -108,10 +108,8 @@ def evaluate_externally(
             lost = performance_change(
                 Rows.of(own, bundle.positive), Rows.of(theirs, bundle.positive), point
             )
-            write_json(record.path / "metrics.json", metrics.to_json())
-            write_json(
-                record.path / "performance_change.json", {k: v.to_json() for k, v in lost.items()}
-            )
+            write_json(record.path / "metrics.json", metrics)
+            write_json(record.path / "performance_change.json", lost)
         card = source.card
         record.record.data = {
             "dataset": source.name,

@@ -48,14 +48,14 @@ class ArmLine:
         return self.system.name
 
     def to_json(self) -> dict[str, Any]:
-        """A JSON object."""
+        """A JSON object; metrics and difference have their own."""
         point = self.metrics.point
         return {
             "arm": self.name,
             "what": self.what,
             "threshold": None if point is None else point.threshold,
-            "metrics": self.metrics.to_json(),
-            "p3_minus_it": self.against and self.against.to_json(),
+            "metrics": self.metrics,
+            "p3_minus_it": self.against,
         }
 
 

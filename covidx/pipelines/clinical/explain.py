@@ -83,16 +83,15 @@ def write_explanations(
     weeks : list of Week
         As `unseen_weeks`; may be empty.
     """
-    estimates = {name: one.to_json() for name, one in importance.items()}
-    write_json(folder / "importance.json", estimates)
-    write_json(folder / "odds_ratios.json", {name: one.to_json() for name, one in odds.items()})
-    plain = {
+    write_json(folder / "importance.json", importance)
+    write_json(folder / "odds_ratios.json", odds)
+    points = {
         name: [
             {"value": None if pd.isna(v) else v, "score": float(s)}
             for v, s in zip(curve["value"], curve["score"], strict=True)
         ]
         for name, curve in curves.items()
     }
-    write_json(folder / "partial_dependence.json", plain)
+    write_json(folder / "partial_dependence.json", points)
     if weeks:
-        write_json(folder / "drift.json", [week.to_json() for week in weeks])
+        write_json(folder / "drift.json", weeks)

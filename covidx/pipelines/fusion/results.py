@@ -144,10 +144,10 @@ def judge(
     run.write_predictions(main, metrics)
     words = {name: what for name, (what, _) in scored.items()}
     lines = _compare_arms(everything, bundle.positive, threshold, words)
-    write_json(run.path / "arms.json", [line.to_json() for line in lines])
+    write_json(run.path / "arms.json", lines)
     tested = arms.only(role == "test")
     missing = _missing_arms(predictor, tested)
-    write_json(run.path / "missing_arms.json", {k: m.to_json() for k, m in missing.items()})
+    write_json(run.path / "missing_arms.json", missing)
     contributions = _write_contributions(run.path / "contributions.csv", predictor, tested)
     _evaluate_arms(run.path, bundle.positive, threshold, joined.rows.strata)
     return FusionResults(metrics, lines, missing, contributions)
