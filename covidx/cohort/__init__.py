@@ -11,6 +11,13 @@ if TYPE_CHECKING:
     from covidx.cohort.groups import group_images
     from covidx.cohort.labels import Classes, classes_of, read_labels
     from covidx.cohort.link import clinical_of, drop_unmatched, join_labels
-    from covidx.cohort.splits import Splits, cut_groups, make_splits, need_groups, need_parts
+    from covidx.cohort.splits import (
+        Splits,
+        cut_groups,
+        inner_folds,
+        make_splits,
+        need_groups,
+        need_parts,
+    )
 else:
     __getattr__, __dir__ = lazy_names(__name__, __file__)

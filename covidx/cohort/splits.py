@@ -174,7 +174,14 @@ def need_parts(rows: pd.DataFrame, parts: int) -> None:
         )
 
 
-def make_splits(manifest: pd.DataFrame, *, seed: int, parts: int = 5, folds: int = 1) -> Splits:
+def make_splits(
+    manifest: pd.DataFrame,
+    *,
+    seed: int,
+    parts: int = 5,
+    folds: int = 1,
+    validation: bool = True,
+) -> Splits:
     """Cut the groups into `parts` of like size and label mix, and give them roles.
 
     In fold *i*, part *i* is the test set, the next one the validation set, the others train; so
@@ -190,6 +197,8 @@ def make_splits(manifest: pd.DataFrame, *, seed: int, parts: int = 5, folds: int
         At least 3.
     folds : int
         How many of the `parts` possible folds to keep.
+    validation : bool
+        False: that part trains as well, as where networks are cross-fitted (`inner_folds`).
 
     Raises
     ------
@@ -203,7 +212,44 @@ def make_splits(manifest: pd.DataFrame, *, seed: int, parts: int = 5, folds: int
     need_parts(rows, parts)
     cutter = StratifiedGroupKFold(n_splits=parts, shuffle=True, random_state=seed)
     cut = cutter.split(rows, rows["label"], rows["group_id"])
-    return _with_roles(rows, cut, parts, folds, seed)
+    splits = _with_roles(rows, cut, parts, folds, seed)
+    if validation:
+        return splits
+    return Splits(splits.table.replace({"role": {"validation": "train"}}), seed)
+
+
+def inner_folds(rows: pd.DataFrame, folds: int, seed: int) -> npt.NDArray[np.int64]:
+    """Cut training rows by group into folds of like size and label mix.
+
+    Parameters
+    ----------
+    rows : DataFrame
+        Training rows, in any order: image_id, group_id and label.
+    folds : int
+        At least 2.
+    seed : int
+        Of the division.
+
+    Returns
+    -------
+    ndarray of int64, shape (rows,)
+        The fold that each row is in; it depends on the row and the others, not on their order.
+
+    Raises
+    ------
+    InvalidTableError
+        ``ONE_CLASS``, ``TOO_FEW_GROUPS``.
+    """
+    need_parts(rows, folds)
+    order = rows["image_id"].argsort().to_numpy()
+    ordered = rows.iloc[order]
+    cutter = StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
+    fold = np.empty(len(rows), dtype=np.int64)
+    for number, (_, held_out) in enumerate(
+        cutter.split(ordered, ordered["label"], ordered["group_id"])
+    ):
+        fold[order[held_out]] = number
+    return fold
 
 
 def cut_groups(manifest: pd.DataFrame, *, seed: int, parts: int = 5) -> Splits:

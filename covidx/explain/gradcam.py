@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
@@ -14,7 +13,7 @@ from torch import Tensor, nn
 from covidx.imaging import Bag
 from covidx.inference import ImagePredictor, Scores
 from covidx.inference.image import to_tensor
-from covidx.models import BagClassifier
+from covidx.models import BagModel, feature_layers
 
 LAYER_REDUCTION = 16
 """Pixels an activation stands for. One stage finer than the last (32): on lung crops of about a
@@ -55,7 +54,7 @@ class Heatmap:
 class _SliceScorer(nn.Module):
     """Slices to logits: what grad-cam needs."""
 
-    def __init__(self, model: BagClassifier) -> None:
+    def __init__(self, model: BagModel) -> None:
         super().__init__()
         self.model = model
 
@@ -98,7 +97,8 @@ def heatmaps(predictor: ImagePredictor, bag: Bag, scores: Scores) -> list[Heatma
     places = places[np.argsort(-scores.slice_probabilities[places, positive], kind="stable")]
     slices, target = to_tensor(bag.pixels[places]), _LogOdds(positive)
     scorer = _SliceScorer(predictor.model)
-    with GradCAM(model=scorer, target_layers=[_layer(predictor.model)]) as cam:
+    layers = [_layer(backbone) for backbone in predictor.model.backbones]
+    with GradCAM(model=scorer, target_layers=layers) as cam:
         heats = cam(input_tensor=slices, targets=[target] * len(places))
     maps = []
     for place, picture, heat in zip(places, slices, heats, strict=True):
@@ -135,11 +135,8 @@ def paste(heat: NDArray[np.float32], bag: Bag, shape: tuple[int, int]) -> NDArra
     return pasted
 
 
-def _layer(model: BagClassifier) -> nn.Module:
-    info: Any = model.backbone.feature_info
-    entries = info.info if hasattr(info, "info") else info
-    fitting = [e["module"] for e in entries if e["reduction"] <= LAYER_REDUCTION]
-    return model.backbone.get_submodule(fitting[-1])
+def _layer(backbone: nn.Module) -> nn.Module:
+    return backbone.get_submodule(feature_layers(backbone, LAYER_REDUCTION)[-1]["module"])
 
 
 @torch.inference_mode()

@@ -26,7 +26,7 @@ from covidx.fusion.learn import Joint
 from covidx.fusion.network import FusionNetwork
 from covidx.fusion.recipe import FusionRecipe
 from covidx.inference.image import PARITY_TOLERANCE, ImagePredictor
-from covidx.models import BagClassifier
+from covidx.models import BagClassifier, BagModel
 
 Fuser = LateFusion | JointFusion
 IMAGE_FOLDER, CLINICAL_FOLDER = "image", "clinical"
@@ -78,7 +78,7 @@ class FusionParts:
     fuser: Fuser
 
     @property
-    def reader(self) -> BagClassifier:
+    def reader(self) -> BagModel:
         """The network whose features are fused: P1's, or P1's as it was trained on."""
         own = self.fuser.bag if isinstance(self.fuser, JointFusion) else None
         return own or self.image.model
@@ -179,7 +179,7 @@ def _fuser(
     try:
         state = load_file(folder / NETWORK)
         medians, gaps = state["network.medians"], state["network.gaps"]
-        width = int(model.backbone.num_features)  # type: ignore[arg-type]
+        width = model.width
         network = FusionNetwork(bundle.recipe.kind, how, width, medians, gaps)
         own = None
         if how.end_to_end:
@@ -202,7 +202,7 @@ def _fuser(
 def _parity_arms(image: ImagePredictor, clinical: Mapping[str, Fitted]) -> Arms:
     """Synthetic patients, nothing of a person: three of each pattern of arms."""
     first = next(iter(clinical.values()))
-    width = int(image.model.backbone.num_features)  # type: ignore[arg-type]
+    width = image.model.width
     values = parity_rows(first.features)
     said = np.array([-2.0, 0.5, 3.0])
     features = np.abs(np.sin(np.arange(3)[:, None] + np.arange(width)[None, :]))

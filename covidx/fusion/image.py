@@ -15,7 +15,7 @@ from covidx.fusion.late import Line
 from covidx.imaging import Bag, BagCache
 from covidx.inference.image import to_tensor
 from covidx.inference.predictor import device_of
-from covidx.models import BagClassifier
+from covidx.models import BagModel
 
 
 class ImageArm(NamedTuple):
@@ -39,12 +39,12 @@ class ImageArm(NamedTuple):
 
 
 @torch.inference_mode()
-def read_bag(model: BagClassifier, bag: Bag, positive: int) -> tuple[float, FloatArray]:
+def read_bag(model: BagModel, bag: Bag, positive: int) -> tuple[float, FloatArray]:
     """Log odds and features of one image.
 
     Parameters
     ----------
-    model : BagClassifier
+    model : BagModel
         In evaluation mode.
     bag : Bag
         The prepared image.
@@ -64,7 +64,7 @@ def read_bag(model: BagClassifier, bag: Bag, positive: int) -> tuple[float, Floa
 
 
 def read_images(
-    model: BagClassifier,
+    model: BagModel,
     cache: BagCache,
     images: pd.DataFrame,
     positive: int,
@@ -74,7 +74,7 @@ def read_images(
 
     Parameters
     ----------
-    model : BagClassifier
+    model : BagModel
         In evaluation mode.
     cache : BagCache
         Prepared slices of every image.

@@ -105,7 +105,7 @@ def image_arm(parts: FusionParts, patients: dict[str, PatientImages]) -> ImageAr
         As `read_patients`.
     """
     there = {patient: own for patient, own in patients.items() if own.logits}
-    width = int(parts.reader.backbone.num_features)  # type: ignore[arg-type]
+    width = parts.reader.width
     features = [np.mean(own.features, axis=0) for own in there.values()]
     return ImageArm(
         pd.Series([float(np.mean(own.logits)) for own in there.values()], list(there), float),

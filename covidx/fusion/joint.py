@@ -22,7 +22,7 @@ from covidx.fusion.learn import Joint, JointInputs, JointLearner, RowData, avail
 from covidx.fusion.network import FusionNetwork
 from covidx.fusion.recipe import FusionRecipe
 from covidx.imaging import BagCache
-from covidx.models import BagClassifier
+from covidx.models import BagClassifier, BagModel
 from covidx.models.learning import ImageLearning
 from covidx.training import BagData, fit_learner
 
@@ -59,7 +59,7 @@ class ImageTraining:
     positive: int
     learning: ImageLearning
 
-    def features_of(self, network: BagClassifier) -> pd.DataFrame:
+    def features_of(self, network: BagModel) -> pd.DataFrame:
         """The patients' features by another state of the `network`."""
         return read_images(network, self.cache, self.images, self.positive).features
 

@@ -9,6 +9,7 @@ from covidx.lazy import lazy_names
 if TYPE_CHECKING:
     from covidx.bundles import Threshold
     from covidx.domain import TrainedOn, outside_domain
+    from covidx.inference.cross_fitting import held_out_rows, score_rows
     from covidx.inference.image import (
         PARITY_TOLERANCE,
         ImagePredictor,

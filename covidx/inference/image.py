@@ -19,7 +19,7 @@ from covidx.inference.network_bundle import read_network, write_network
 from covidx.inference.prediction import Prediction
 from covidx.inference.predictor import NetworkPredictor, choose_device, decided
 from covidx.inference.slices import ImagePayload, slice_payload
-from covidx.models.bag import BagClassifier
+from covidx.models.bag import BagModel, make_classifier
 from covidx.volume import Volume
 
 if TYPE_CHECKING:
@@ -44,11 +44,14 @@ class Scores:
         The same by each slice of the bag alone.
     weights : ndarray of float64, shape (n,)
         Share of each slice of the bag in the decision; they sum to 1.
+    member_probabilities : ndarray of float64, shape (members, classes)
+        By each network of an ensemble alone.
     """
 
     probabilities: NDArray[np.float64]
     slice_probabilities: NDArray[np.float64]
     weights: NDArray[np.float64]
+    member_probabilities: NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,12 +62,12 @@ class ImagePredictor(NetworkPredictor):
     ----------
     bundle : ImageBundle
         Preprocessing, architecture, classes and threshold.
-    model : BagClassifier
-        In evaluation mode.
+    model : BagModel
+        One network or an ensemble, in evaluation mode.
     """
 
     bundle: ImageBundle
-    model: BagClassifier
+    model: BagModel
 
     @classmethod
     def load(cls, folder: Path, device: str = "auto") -> ImagePredictor:
@@ -122,6 +125,7 @@ class ImagePredictor(NetworkPredictor):
             output.logits[0].double().softmax(dim=0).cpu().numpy(),
             output.slice_logits.double().softmax(dim=1).cpu().numpy(),
             output.weights.double().cpu().numpy(),
+            output.member_logits[:, 0].double().softmax(dim=1).cpu().numpy(),
         )
 
     def score_volume(self, volume: Volume) -> tuple[Bag, Scores]:
@@ -168,12 +172,15 @@ class ImagePredictor(NetworkPredictor):
         values = map(float, scores.probabilities)
         named = dict(zip(self.bundle.classes, values, strict=True))
         place = self.bundle.classes.index(self.bundle.positive)
-        payload = slice_payload(image, bag, scores.slice_probabilities[:, place], scores.weights)
+        members = scores.member_probabilities[:, place]
+        payload = slice_payload(
+            image, bag, scores.slice_probabilities[:, place], scores.weights, members
+        )
         return replace(decided(self.bundle, draft, named), payload=payload)
 
 
-def _build(bundle: ImageBundle) -> BagClassifier:
-    return BagClassifier(bundle.recipe.architecture, len(bundle.classes), pretrained=False)
+def _build(bundle: ImageBundle) -> BagModel:
+    return make_classifier(bundle.recipe.architecture, len(bundle.classes))
 
 
 def to_tensor(pixels: NDArray[np.uint8]) -> Tensor:
@@ -191,6 +198,7 @@ def predict_cache(
     rows: pd.DataFrame,
     run_id: str,
     progress: Callable[[int, int], None] | None = None,
+    level: str | None = None,
 ) -> pd.DataFrame:
     """Score cached bags into a predictions table.
 
@@ -206,13 +214,15 @@ def predict_cache(
         Written in each row.
     progress : callable, optional
         Called with (done, total).
+    level : str, optional
+        What a row is: by default a patient where each patient has one image, else an image.
 
     Returns
     -------
     DataFrame
-        As `tables.PREDICTIONS`; level is patient where each patient has one image.
+        As `tables.PREDICTIONS`.
     """
-    level = "image" if rows["patient_id"].duplicated().any() else "patient"
+    level = level or ("image" if rows["patient_id"].duplicated().any() else "patient")
     bundle, pixels = predictor.bundle, cache.pixels
     import pandas as pd
 

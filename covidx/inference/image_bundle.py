@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, Self
 
 import numpy as np
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from covidx.bundles import Threshold
 from covidx.config import Config
@@ -25,6 +25,21 @@ class ImageRecipe(Config):
     learning: ImageLearning | None = Field(
         None, description="None in a bundle that was upgraded from one that did not record it"
     )
+
+    @property
+    def single(self) -> ImageRecipe:
+        """The same for one network, where another step cuts the folds."""
+        architecture = self.architecture.model_copy(update={"members": 1})
+        return self.model_copy(update={"architecture": architecture})
+
+    @model_validator(mode="after")
+    def _nothing_chooses_a_members_epoch(self) -> Self:
+        if self.architecture.members > 1 and self.learning and self.learning.patience:
+            raise ValueError(
+                "patience is for one network (members: 1): members of an ensemble have no "
+                "validation rows to be stopped on"
+            )
+        return self
 
 
 class ImageBundle(NetworkBundle):

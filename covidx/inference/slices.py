@@ -58,10 +58,13 @@ class ImagePayload(Payload):
         Of the whole image.
     slices : tuple of SliceScore
         Those that the network saw, caudal to cranial.
+    members : tuple of float
+        The score by each network of an ensemble alone: how far they disagree.
     """
 
     n_slices: int = 0
     slices: tuple[SliceScore, ...] = ()
+    members: tuple[float, ...] = ()
 
     @property
     def deciding(self) -> list[SliceScore]:
@@ -69,24 +72,36 @@ class ImagePayload(Payload):
         return sorted((one for one in self.slices if one.weight > 0), key=lambda one: -one.score)
 
     def columns(self) -> dict[str, Any]:
-        """Number of slices, and those that decided as text."""
+        """Range of the networks' scores, number of slices, and those that decided as text."""
+        several = self.members if len(self.members) > 1 else ()
         return {
+            "lowest_network": min(several, default=None),
+            "highest_network": max(several, default=None),
             "n_slices": self.n_slices or None,
             "deciding_slices": "; ".join(map(str, self.deciding)),
         }
 
     def lines(self) -> list[str]:
-        """The deciding slices of a volume."""
+        """What each network of an ensemble gives, and the deciding slices of a volume."""
+        lines = []
+        if len(self.members) > 1:
+            alone = ", ".join(f"{one:.3f}" for one in self.members)
+            lines.append(f"its {len(self.members)} networks alone: {alone}")
         if self.n_slices < 2:
-            return []
+            return lines
         return [
+            *lines,
             f"deciding slices of {self.n_slices}, caudal to cranial:",
             *(f"  {one}" for one in self.deciding),
         ]
 
 
 def slice_payload(
-    image: ReadImage, bag: Bag, scores: NDArray[np.float64], weights: NDArray[np.float64]
+    image: ReadImage,
+    bag: Bag,
+    scores: NDArray[np.float64],
+    weights: NDArray[np.float64],
+    members: NDArray[np.float64],
 ) -> ImagePayload:
     """Name the slices of a bag by number, instance and position.
 
@@ -98,6 +113,8 @@ def slice_payload(
         Prepared from it.
     scores, weights : ndarray of float64, shape (n,)
         Of each slice: probability of the positive class, and share in the decision.
+    members : ndarray of float64, shape (networks,)
+        Probability of the positive class by each network alone.
     """
     instances, positions = _instances(image, bag), bag.positions_mm
     slices = tuple(
@@ -110,7 +127,7 @@ def slice_payload(
         )
         for n, number in enumerate(bag.slices)
     )
-    return ImagePayload(len(image.volume.canonical().array), slices)
+    return ImagePayload(len(image.volume.canonical().array), slices, tuple(members.tolist()))
 
 
 def _rounded(position: NDArray[np.float64]) -> tuple[float, float, float]:

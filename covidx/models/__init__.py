@@ -8,6 +8,15 @@ from covidx.lazy import lazy_names
 
 if TYPE_CHECKING:
     from covidx.models.backbones import OFFLINE_WEIGHTS, make_backbone, offline_weights
-    from covidx.models.bag import Architecture, BagClassifier, BagOutput, pool_most_abnormal
+    from covidx.models.bag import (
+        Architecture,
+        BagClassifier,
+        BagEnsemble,
+        BagModel,
+        BagOutput,
+        feature_layers,
+        make_classifier,
+        pool_most_abnormal,
+    )
 else:
     __getattr__, __dir__ = lazy_names(__name__, __file__)

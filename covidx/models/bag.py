@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import accumulate
-from typing import NamedTuple
+from typing import Any, NamedTuple, Self, cast
 
 import torch
 from pydantic import Field
@@ -22,6 +23,7 @@ class Architecture(Config):
     backbone: str = "tf_efficientnet_lite0"
     top_k: int = Field(4, ge=1, description="slices that decide")
     dropout: float = Field(0.2, ge=0, lt=1)
+    members: int = Field(1, ge=1, description="networks whose mean logits are the score")
 
 
 class BagOutput(NamedTuple):
@@ -35,11 +37,14 @@ class BagOutput(NamedTuple):
         Of each slice by itself.
     weights : Tensor, shape (slices of all bags,)
         Share of each slice in its bag's logits; they sum to 1 a bag.
+    member_logits : Tensor, shape (members, bags, classes)
+        The logits of each network of an ensemble.
     """
 
     logits: Tensor
     slice_logits: Tensor
     weights: Tensor
+    member_logits: Tensor
 
 
 def pool_most_abnormal(slice_logits: Tensor, sizes: list[int], top_k: int) -> tuple[Tensor, Tensor]:
@@ -92,6 +97,44 @@ class BagClassifier(nn.Module):
         self.backbone = make_backbone(architecture.backbone, pretrained=pretrained)
         self.dropout = nn.Dropout(architecture.dropout)
         self.head = nn.Linear(int(self.backbone.num_features), n_classes)  # type: ignore[arg-type]
+        self._frozen: tuple[nn.Module, ...] = ()
+
+    @property
+    def backbones(self) -> list[nn.Module]:
+        """The one backbone; an ensemble has several."""
+        return [self.backbone]
+
+    @property
+    def width(self) -> int:
+        """How many features an image has."""
+        return self.head.in_features
+
+    def freeze(self, reduction: int) -> None:
+        """Keep the first layers of the backbone, and their batch statistics, as they are.
+
+        Parameters
+        ----------
+        reduction : int
+            Those up to the last one of which an activation stands for at most as many pixels; 0
+            keeps none.
+        """
+        layers = feature_layers(self.backbone, reduction)
+        if not layers:
+            return
+        parts = list(self.backbone.named_modules())[1:]  # in the order of the forward pass
+        last = f"{layers[-1]['module']}."
+        end = max(place for place, (name, _) in enumerate(parts, 1) if f"{name}.".startswith(last))
+        self._frozen = tuple(part for _, part in parts[:end])
+        for part in self._frozen:
+            for weights in part.parameters(recurse=False):
+                weights.requires_grad_(False)
+
+    def train(self, mode: bool = True) -> Self:
+        """Set training `mode` for all layers but those that are frozen."""
+        super().train(mode)
+        for part in self._frozen:
+            part.training = False  # not eval(), which would reach later layers of a container
+        return self
 
     def slice_features(self, slices: Tensor) -> Tensor:
         """Features of single `slices`, (n, 1, rows, columns) in 0..1 -> (n, features)."""
@@ -114,7 +157,7 @@ class BagClassifier(nn.Module):
         ends = list(accumulate(sizes))[:-1]
         weighted = (weights[:, None] * features).tensor_split(ends)
         bags = torch.stack([bag.sum(dim=0) for bag in weighted])
-        return BagOutput(logits, slice_logits, weights), bags
+        return BagOutput(logits, slice_logits, weights, logits[None]), bags
 
     def forward(self, slices: Tensor, sizes: list[int]) -> BagOutput:
         """Score bags whose slices follow each other.
@@ -127,3 +170,89 @@ class BagClassifier(nn.Module):
             Slices a bag, in order.
         """
         return self.with_features(slices, sizes)[0]
+
+
+class BagEnsemble(nn.Module):
+    """Networks of one architecture whose mean logits are the score.
+
+    Parameters
+    ----------
+    members : sequence of BagClassifier
+        Each trained without one fold of the training patients.
+    """
+
+    def __init__(self, members: Sequence[BagClassifier]) -> None:
+        super().__init__()
+        self.architecture = members[0].architecture
+        self._members = nn.ModuleList(members)
+
+    @property
+    def members(self) -> list[BagClassifier]:
+        """The networks, in the order of the folds that they did not learn from."""
+        return [cast(BagClassifier, member) for member in self._members]
+
+    @property
+    def backbones(self) -> list[nn.Module]:
+        """That of each member."""
+        return [member.backbone for member in self.members]
+
+    @property
+    def width(self) -> int:
+        """How many features an image has: those of all members."""
+        return sum(member.width for member in self.members)
+
+    def slice_logits(self, slices: Tensor) -> Tensor:
+        """Mean logits of single `slices`, (n, 1, rows, columns) in 0..1 -> (n, classes)."""
+        return torch.stack([member.slice_logits(slices) for member in self.members]).mean(dim=0)
+
+    def with_features(self, slices: Tensor, sizes: list[int]) -> tuple[BagOutput, Tensor]:
+        """As `BagClassifier.with_features` of `slices` and `sizes`; features side by side."""
+        outputs, features = zip(
+            *(member.with_features(slices, sizes) for member in self.members),
+            strict=True,
+        )
+        logits, slice_logits, weights = (
+            torch.stack([getattr(one, name) for one in outputs])
+            for name in ("logits", "slice_logits", "weights")
+        )
+        mean = BagOutput(logits.mean(dim=0), slice_logits.mean(dim=0), weights.mean(dim=0), logits)
+        return mean, torch.cat(features, dim=1)
+
+    def forward(self, slices: Tensor, sizes: list[int]) -> BagOutput:
+        """As `BagClassifier.forward` of `slices` and `sizes`, the mean over members."""
+        return self.with_features(slices, sizes)[0]
+
+
+BagModel = BagClassifier | BagEnsemble
+
+
+def make_classifier(architecture: Architecture, n_classes: int) -> BagModel:
+    """The network that a bundle describes, whose weights are still to be read.
+
+    Parameters
+    ----------
+    architecture : Architecture
+        Of the network, or of each member of the ensemble.
+    n_classes : int
+        The first class is the reference.
+    """
+    networks = [
+        BagClassifier(architecture, n_classes, pretrained=False)
+        for _ in range(architecture.members)
+    ]
+    return networks[0] if len(networks) == 1 else BagEnsemble(networks)
+
+
+def feature_layers(backbone: nn.Module, reduction: int) -> list[dict[str, Any]]:
+    """The entries of timm's ``feature_info`` up to a reduction, the finest first.
+
+    Parameters
+    ----------
+    backbone : Module
+        Of `make_backbone`.
+    reduction : int
+        Pixels that an activation stands for, at most.
+    """
+    info: Any = backbone.feature_info
+    entries = info.info if hasattr(info, "info") else info
+    return [one for one in entries if one["reduction"] <= reduction]

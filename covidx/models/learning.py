@@ -15,11 +15,16 @@ class ImageLearning(Config):
     """How a bag classifier learns."""
 
     epochs: int = Field(18, ge=1, description="at most")
-    patience: int = Field(9, ge=1, description="epochs without a better validation loss")
+    patience: int | None = Field(
+        None, ge=1, description="epochs without a better validation loss; None: all are trained"
+    )
     batch: int = Field(4, ge=2, description="bags")
     slices: int = Field(8, ge=1, description="slices drawn from a bag")
     head_rate: float = Field(4e-3, gt=0)
     backbone_rate: float = Field(1e-3, gt=0, description="smaller: these layers are pretrained")
+    frozen_reduction: int = Field(
+        0, ge=0, description="layers up to this many pixels an activation stay as pretrained"
+    )
     weight_decay: float = Field(0.02, ge=0)
     label_smoothing: float = Field(0.05, ge=0, lt=1)
     pretrained: bool = True

@@ -182,38 +182,41 @@ def score_figure(rows: Rows, metrics: Metrics) -> Figure:
     return figure
 
 
-def training_figure(history: pd.DataFrame, *, n_train: int, n_validation: int) -> Figure:
-    """Loss and validation AUROC by epoch.
+def training_figure(
+    history: pd.DataFrame, *, n_train: int, watched: str, n_watched: int, kept: int
+) -> Figure:
+    """Loss and AUROC by epoch.
 
     Parameters
     ----------
     history : DataFrame
         Columns ``epoch``, ``train_loss``, ``validation_loss`` and ``validation_auroc``; NaN where
-        an epoch has no value. The epoch of the lowest validation loss is marked.
-    n_train, n_validation : int
+        an epoch has no value.
+    n_train, n_watched : int
         Patients or images, for the title.
+    watched : str
+        What the rows are that were not learnt from.
+    kept : int
+        The epoch whose weights were kept; it is marked.
     """
     figure = Figure(figsize=(6.4, 5.2), layout="constrained", dpi=DPI)
-    figure.suptitle(f"Training: n = {n_train}; validation: n = {n_validation}", fontsize=11)
+    figure.suptitle(f"Training: n = {n_train}; {watched}: n = {n_watched}", fontsize=11)
     loss, area = figure.subplots(2, 1, sharex=True)
     epochs = history["epoch"].to_numpy()
-    for name, colour, mark in (("train", BLUE, "o"), ("validation", ORANGE, "s")):
+    lines = (("train", "train", BLUE, "o"), ("validation", watched, ORANGE, "s"))
+    for name, label, colour, mark in lines:
         values = history[f"{name}_loss"].to_numpy(np.float64)
-        loss.plot(epochs, values, color=colour, marker=mark, markersize=4, label=name)
+        loss.plot(epochs, values, color=colour, marker=mark, markersize=4, label=label)
     measured = history["validation_auroc"].to_numpy(np.float64)
     area.plot(epochs, measured, color=ORANGE, marker="s", markersize=4)
     area.axhline(0.5, color=GREY, linestyle=":", linewidth=1)
     area.text(epochs[0], 0.5, "chance", color=GREY, fontsize=8, va="bottom")
-    if history["validation_loss"].notna().any():
-        best = epochs[int(np.nanargmin(history["validation_loss"].to_numpy(np.float64)))]
-        for axes in (loss, area):
-            axes.axvline(best, color=GREEN, linewidth=1, linestyle="--")
-        loss.plot(
-            [], [], color=GREEN, linestyle="--", label=f"lowest validation loss (epoch {best})"
-        )
+    for axes in (loss, area):
+        axes.axvline(kept, color=GREEN, linewidth=1, linestyle="--")
+    loss.plot([], [], color=GREEN, linestyle="--", label=f"weights kept (epoch {kept})")
     loss.set_ylabel("loss")
     loss.legend(fontsize=8)
-    area.set_ylabel("validation AUROC")
+    area.set_ylabel(f"AUROC, {watched.split(',')[0]}")
     area.set_xlabel("epoch")
     area.set_ylim(min(0.4, float(np.nanmin([*measured, 0.4]))), 1.02)
     area.xaxis.set_major_locator(MaxNLocator(integer=True))

@@ -46,7 +46,7 @@ class Fit:
     curves : DataFrame
         One row an epoch: epoch, counted from 0, and the figures that the learner logs.
     best_epoch : int
-        The epoch that the learner's `monitor` chose.
+        The epoch whose weights were kept: that of the learner's `monitor`, or the last.
     resumed_from : int or None
         First epoch after an interruption; None where there was none.
     """
@@ -66,7 +66,7 @@ def fit_classifier(
     seed: int,
     folder: Path,
 ) -> Fit:
-    """Train on the rows of role train; choose the epoch on those of role validation.
+    """Train on the rows of role train; those of role validation are watched.
 
     A training that was interrupted goes on from its last complete epoch when it is called with the
     same folder, and ends with the weights that it would have had anyway.
@@ -91,7 +91,8 @@ def fit_classifier(
     Returns
     -------
     Fit
-        The network of the epoch with the lowest validation loss.
+        The network of the epoch with the lowest validation loss; of the last one where `learning`
+        has no patience, so that the rows of role validation choose nothing.
 
     Raises
     ------
@@ -120,7 +121,7 @@ def fit_learner(
     learner: Learner,
     data: lightning.LightningDataModule,
     epochs: int,
-    patience: int,
+    patience: int | None,
     folder: Path,
     *,
     bar: bool = True,
@@ -135,8 +136,9 @@ def fit_learner(
         Whose batches depend on seed and epoch alone.
     epochs : int
         At most.
-    patience : int
-        Epochs without a better one after which the training ends.
+    patience : int, optional
+        Epochs without a better one after which the training ends; None: all epochs are trained,
+        and the last one is kept.
     folder : Path
         Of its checkpoints; exists.
     bar : bool
@@ -145,7 +147,7 @@ def fit_learner(
     Returns
     -------
     Fit
-        The network of the best epoch.
+        The network of the best epoch, or of the last.
 
     Raises
     ------
@@ -156,25 +158,22 @@ def fit_learner(
     """
     with locked(folder), _deterministic(), _quiet():
         curves = Curves()
-        best = ModelCheckpoint(
-            folder,
-            filename="best",
-            monitor=learner.monitor,
-            mode=learner.mode,
-            enable_version_counter=False,
-        )
         # Lightning's own save_last writes only when an epoch was the best so far.
         latest = ModelCheckpoint(folder, filename="last", enable_version_counter=False)
-        stop = Patience(learner.monitor, patience=patience, mode=learner.mode)
+        best, stopping = None, list[Callback]()
+        if patience is not None:
+            choice: dict[str, Any] = {"monitor": learner.monitor, "mode": learner.mode}
+            best = ModelCheckpoint(folder, filename="best", enable_version_counter=False, **choice)
+            stopping = [best, Patience(patience=patience, **choice)]
         needs = [Needs(folder)] if bar else []
-        trainer = _trainer([curves, Finite(), *needs, best, latest, stop], epochs, folder, bar)
+        trainer = _trainer([curves, Finite(), *needs, *stopping, latest], epochs, folder, bar)
         last = folder / "last.ckpt"
         resumed = None
         if last.exists():
             resumed = int(_checkpoint(last)["epoch"]) + 1
         start = None if resumed is None else str(last)
         trainer.fit(learner, data, ckpt_path=start, weights_only=True)
-        kept = _checkpoint(Path(best.best_model_path))
+        kept = _checkpoint(last if best is None else Path(best.best_model_path))
         learner.load_state_dict(kept["state_dict"])
         model = learner.model.cpu().eval()
         return Fit(model, pd.DataFrame(curves.rows), int(kept["epoch"]), resumed)

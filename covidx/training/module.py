@@ -49,6 +49,7 @@ class BagLearner(Learner):
     ) -> None:
         torch.manual_seed(seed)
         model = BagClassifier(architecture, n_classes, pretrained=learning.pretrained)
+        model.freeze(learning.frozen_reduction)
         super().__init__(model, seed)
         self.learning, self.positive = learning, positive
         self._scores: list[tuple[Tensor, Tensor]] = []
@@ -100,7 +101,8 @@ class BagLearner(Learner):
         groups: list[dict[str, Any]] = []
         rates = [self.learning.backbone_rate, self.learning.head_rate]
         for part, rate in zip((self.model.backbone, self.model.head), rates, strict=True):
-            groups += [{"params": list(part.parameters()), "lr": rate}]
+            learnt = [one for one in part.parameters() if one.requires_grad]
+            groups += [{"params": learnt, "lr": rate}]
         optimizer = torch.optim.AdamW(groups, weight_decay=self.learning.weight_decay, fused=True)
         # OneCycleLR divides by 0 where its warm-up is one step long, as with a tiny cohort.
         steps = max(int(self.trainer.estimated_stepping_batches), FEWEST_STEPS)

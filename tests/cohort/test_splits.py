@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from covidx.cohort import Splits, cut_groups, make_splits
+from covidx.cohort import Splits, cut_groups, inner_folds, make_splits
 from covidx.errors import ConfigError, InvalidTableError, LeakageError
 from covidx.files import read_json, write_json
 from covidx.tables import SPLITS, write_table
@@ -170,3 +170,23 @@ def test_groups_are_cut_without_labels() -> None:
     assert {cut_groups(rows, seed=s).sha256 for s in range(4)} != {splits.sha256}
     with pytest.raises(InvalidTableError, match="TOO_FEW_GROUPS"):
         cut_groups(rows, seed=1, parts=6)
+
+
+def test_inner_folds_divide_no_group_and_do_not_depend_on_the_order() -> None:
+    rows = manifest()
+    folds = pd.Series(inner_folds(rows, 3, seed=1), index=rows["image_id"])
+    by_group = folds.groupby(rows.set_index("image_id")["group_id"]).nunique()
+    assert (by_group == 1).all()
+    assert (rows.set_index("image_id").groupby(folds)["label"].nunique() == 2).all()
+    mixed = rows.sample(frac=1, random_state=9)
+    again = pd.Series(inner_folds(mixed, 3, seed=1), index=mixed["image_id"])
+    pd.testing.assert_series_equal(again.sort_index(), folds.sort_index())
+
+
+def test_a_split_without_validation_tests_the_same_groups() -> None:
+    rows = manifest()
+    with_it, without = (make_splits(rows, seed=0, validation=v).table for v in (True, False))
+    assert set(without["role"]) == {"train", "test"}
+    assert set(without.loc[without["role"] == "test", "group_id"]) == set(
+        with_it.loc[with_it["role"] == "test", "group_id"]
+    )

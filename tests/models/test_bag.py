@@ -8,7 +8,7 @@ import pytest
 import torch
 from pydantic import ValidationError
 
-from covidx.models import Architecture, BagClassifier, pool_most_abnormal
+from covidx.models import Architecture, BagClassifier, feature_layers, pool_most_abnormal
 
 TINY = Architecture(backbone="test_efficientnet", top_k=2)
 
@@ -80,3 +80,28 @@ def test_untrained_probabilities_are_no_certainty() -> None:
 def test_an_architecture_refuses_nonsense(change: dict[str, float]) -> None:
     with pytest.raises(ValidationError):
         Architecture.model_validate(change)
+
+
+def test_frozen_layers_keep_weights_and_statistics() -> None:
+    model = BagClassifier(TINY, 2, pretrained=False)
+    layers = [one["module"] for one in feature_layers(model.backbone, 8)]
+    assert layers[-1] == "blocks.2"  # an activation of which stands for 8 pixels
+    model.freeze(8)
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    model.train()
+    learnt = [one for one in model.parameters() if one.requires_grad]
+    rates = torch.optim.SGD(learnt, lr=0.1)
+    model(torch.rand(6, 1, 32, 32), [3, 3]).logits.pow(2).sum().backward()
+    rates.step()
+    changed = {name for name, value in model.state_dict().items() if not value.equal(before[name])}
+    early = ("backbone.conv_stem", "backbone.bn1", *(f"backbone.blocks.{n}." for n in range(3)))
+    assert not [name for name in changed if name.startswith(early)]
+    assert {"head.weight", "backbone.bn2.weight", "backbone.bn2.running_mean"} <= changed
+    assert any(name.startswith("backbone.blocks.3.") for name in changed)
+
+
+def test_nothing_is_frozen_unless_asked() -> None:
+    model = BagClassifier(TINY, 2, pretrained=False)
+    model.freeze(0)
+    assert all(one.requires_grad for one in model.parameters())
+    assert all(part.training for part in model.train().modules())

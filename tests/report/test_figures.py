@@ -53,7 +53,9 @@ def drawn() -> dict[str, Figure]:
         "reliability": reliability_figure(rows, metrics),
         "confusion": confusion_figure(metrics),
         "score": score_figure(rows, metrics),
-        "training": training_figure(HISTORY, n_train=40, n_validation=10),
+        "training": training_figure(
+            HISTORY, n_train=40, watched="validation", n_watched=10, kept=1
+        ),
     }
 
 
@@ -89,13 +91,13 @@ def test_figures_of_two_classes_and_of_one() -> None:
     score_figure(rows, metrics)
 
 
-def test_training_marks_the_best_epoch(drawn: dict[str, Figure]) -> None:
-    assert "lowest validation loss (epoch 1)" in _words(drawn["training"])
+def test_training_marks_the_epoch_that_was_kept(drawn: dict[str, Figure]) -> None:
+    assert "weights kept (epoch 1)" in _words(drawn["training"])
 
 
 def test_training_without_any_validation_value() -> None:
     empty = HISTORY.assign(validation_loss=np.nan, validation_auroc=np.nan)
-    assert "lowest" not in _words(training_figure(empty, n_train=4, n_validation=0))
+    training_figure(empty, n_train=4, watched="validation", n_watched=0, kept=1)
 
 
 def test_a_png_has_no_date_and_is_the_same_twice(drawn: dict[str, Figure], tmp_path: Path) -> None:

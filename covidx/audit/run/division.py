@@ -117,7 +117,8 @@ def _without_prediction(run: RunParts) -> list[str]:
     units = set(run.predictions["unit_id"])
     key = "image_id" if (run.predictions["level"] == "image").any() else "patient_id"
     roles = run.splits.drop_duplicates("group_id").set_index("group_id")["role"]
-    predicted = run.manifest["group_id"].map(roles).isin(set(run.predictions["role"]))
+    scored = set(run.predictions["role"].replace(OUT_OF_FOLD, "train"))
+    predicted = run.manifest["group_id"].map(roles).isin(scored)
     missing = predicted & ~run.manifest[key].isin(units)
     return [f"manifest.parquet row {line}" for line in np.flatnonzero(missing) + 1]
 

@@ -15,7 +15,6 @@ class ImageEvidence(Evidence):
     """Of a run that trained an image classifier."""
 
     texts: ClassVar[Mapping[str, str]] = {
-        "selection": "Lowest loss on validation patients: <report.html>",
         "explanation": "Grad-CAM, examined by hiding the hot and the cold part: <cases>",
         "blind_pixels": "Pixels are scored by code that sees no label: <bundle>",
         "known_in_time": "The image is there when the model is asked: <bundle/bundle.json>",
@@ -42,6 +41,12 @@ class ImageEvidence(Evidence):
         values = {k: v for k, v in self._recipe["learning"].items() if k != "augmentation"}
         text = ", ".join(f"{name} {value}" for name, value in values.items())
         return f"{text}; augmentation: <run.json>; curves: <figures/training.png>"
+
+    def _selection(self) -> str | None:
+        chosen = "Lowest loss on validation patients"
+        if self._recipe["learning"]["patience"] is None:
+            chosen = "The last epoch; no row chose it"
+        return f"{chosen}: <report.html>"
 
 
 class ClinicalEvidence(Evidence):

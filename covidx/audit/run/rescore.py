@@ -9,7 +9,7 @@ from scipy.special import expit
 from covidx.audit.run.folder import RunParts
 from covidx.fusion import FusionPredictor, make_arms, read_images
 from covidx.imaging import BagCache
-from covidx.inference import ImagePredictor, predict_cache
+from covidx.inference import ImagePredictor, score_rows
 from covidx.inference.clinical import ClinicalPredictor
 from covidx.tables import PROBABILITY_PREFIX, probability_columns
 
@@ -29,13 +29,14 @@ def rescore_images(run: RunParts, predictor: ImagePredictor, cache: BagCache) ->
     Returns
     -------
     DataFrame
-        arm, unit_id and a probability column a class.
+        arm, unit_id, role and a probability column a class; training rows of an ensemble are
+        scored out of fold.
     """
     assert run.manifest is not None
     roles = run.splits.drop_duplicates("group_id").set_index("group_id")["role"]
     rows = run.manifest.assign(fold=0, role=run.manifest["group_id"].map(roles))
-    scored = predict_cache(predictor, cache, rows, run.record.run_id)
-    return scored[["arm", "unit_id", *probability_columns(scored).values()]]
+    scored = score_rows(predictor, cache, rows, int(run.record.config["seed"]), run.record.run_id)
+    return scored[["arm", "unit_id", "role", *probability_columns(scored).values()]]
 
 
 def rescore_clinical(run: RunParts, predictor: ClinicalPredictor, cache: None) -> pd.DataFrame:
@@ -53,7 +54,7 @@ def rescore_clinical(run: RunParts, predictor: ClinicalPredictor, cache: None) -
     Returns
     -------
     DataFrame
-        As `rescore_images`; the only arm is p2.
+        As `rescore_images`, without role; the only arm is p2.
     """
     assert run.clinical is not None
     scores = pd.Series(predictor.fitted.score(run.clinical), index=run.clinical["patient_id"])
@@ -75,7 +76,7 @@ def rescore_fusion(run: RunParts, predictor: FusionPredictor, cache: BagCache) -
     Returns
     -------
     DataFrame
-        As `rescore_images`; the arms are p3, p1 and p2.
+        As `rescore_images`, without role; the arms are p3, p1 and p2.
     """
     assert run.manifest is not None and run.clinical is not None
     patients = run.predictions[["patient_id"]].drop_duplicates(ignore_index=True)

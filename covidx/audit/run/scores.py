@@ -90,9 +90,10 @@ def _compared(run: RunParts, again: pd.DataFrame, named: tuple[str, str, str]) -
     key = ["arm", "unit_id"]
     table = run.predictions.reset_index(drop=True)
     table["line"] = table.index + 1
-    others = int((table["role"] == OUT_OF_FOLD).sum())
-    table = table[table["role"] != OUT_OF_FOLD]
-    both = table.merge(again, on=key, how="left", suffixes=("", "_again"))
+    # Scored by models that the bundle does not hold, unless `again` says that it scored them so.
+    left = (table["role"] == OUT_OF_FOLD) & ("role" not in again)
+    others, table = int(left.sum()), table[~left]
+    both = table.merge(again[[*key, *columns]], on=key, how="left", suffixes=("", "_again"))
     then = both[columns].to_numpy(np.float64)
     now = both[[f"{column}_again" for column in columns]].to_numpy(np.float64)
     off = np.nan_to_num(np.abs(then - now), nan=np.inf).max(axis=1)

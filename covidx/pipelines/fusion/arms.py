@@ -25,10 +25,9 @@ from covidx.inference.image_bundle import ImageRecipe
 from covidx.pipelines.clinical.config import TrainClinical
 from covidx.pipelines.cohort import Cohort
 from covidx.pipelines.fusion.cohort import FusionCohort
-from covidx.pipelines.image.fit import fit_image
+from covidx.pipelines.image.fit import ImageFit, fit_image
 from covidx.pipelines.progress import Bars
 from covidx.pipelines.run import TrainingRun
-from covidx.training import Fit
 
 FORMULA = "menni"
 
@@ -67,7 +66,7 @@ class ImageTrainer:
         has_image = patients["patient_id"].isin(self.joined.images["patient_id"])
         return patients[(patients["role"] == "train") & has_image].reset_index(drop=True)
 
-    def whole(self) -> Fit:
+    def whole(self) -> ImageFit:
         """On all of them."""
         return self._on(self.joined.images)
 
@@ -117,7 +116,7 @@ class ImageTrainer:
         positive = (chosen["label"] == self.cohort.labels.positive).to_numpy(bool)
         return fit_scale(scored.logits[chosen["patient_id"]].to_numpy(np.float64), positive)
 
-    def _on(self, rows: pd.DataFrame) -> Fit:
+    def _on(self, rows: pd.DataFrame) -> ImageFit:
         folder = self.run.checkpoints(self.recipe, self.seed, rows)
         return fit_image(self.cache, rows, self.cohort.labels, self.recipe, self.seed, folder)
 

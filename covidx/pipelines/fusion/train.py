@@ -24,6 +24,7 @@ from covidx.fusion import (
 )
 from covidx.imaging import build_cache, save_thumbnails, thumbnails
 from covidx.inference import SERVED, ImagePredictor
+from covidx.models import BagClassifier
 from covidx.pipelines.cohort import ingest_source, link_labels
 from covidx.pipelines.fusion.arms import ClinicalArm, ImageTrainer, train_clinical_arm
 from covidx.pipelines.fusion.choice import Candidate, choose, fit_candidate, save_p3
@@ -99,7 +100,7 @@ def train_fusion(
             draft = make_bundle(
                 fitted.model, trainer.recipe, trainer.cohort, images, joined.splits, run.run_id
             )
-            draft = with_threshold(draft, cache, images, config.operating_point)
+            draft = with_threshold(draft, cache, images, config.operating_point, config.seed)
             image = draft.save(run.bundle / IMAGE_FOLDER)
             image_out_of_fold = trainer.out_of_fold(config.inner_folds, bars)
         run.tracker.curves(fitted.curves)
@@ -169,7 +170,7 @@ def _prepare(
         store, ingested = ingest_source(images_alone, run.work, run.bars)
         cohort = link_labels(images_alone, store, labelled(ingested, rows), "exclude")
         cohort = cohort.only(*p1.select(cohort.manifest))
-    recipe = p1.recipe(cohort.manifest)
+    recipe = p1.recipe(cohort.manifest).single
     with run.step("prepare") as bar:
         cache = build_cache(
             cohort.store, cohort.manifest, recipe.preprocessing, run.work / "cache", progress=bar
@@ -242,6 +243,7 @@ def _candidates(
 ) -> list[Candidate]:
     """Fit every recipe on the same patients."""
     assert trainer.recipe.learning is not None  # only an upgraded bundle lacks it
+    assert isinstance(image.model, BagClassifier)  # `ImageRecipe.single`
     images, positive = trainer.joined.images, image.bundle.positive
     numbers = {name: number for number, name in enumerate(image.bundle.classes)}
     classes = images.drop_duplicates("patient_id").set_index("patient_id")["label"].map(numbers)

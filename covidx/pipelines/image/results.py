@@ -9,10 +9,11 @@ import pandas as pd
 from covidx.cohort import Splits
 from covidx.evaluate import Metrics, OperatingRule, Rows
 from covidx.imaging import BagCache
-from covidx.inference import ImageBundle, ImagePredictor, ImageRecipe, Threshold, predict_cache
-from covidx.models import BagClassifier
+from covidx.inference import ImageBundle, ImagePredictor, ImageRecipe, Threshold, score_rows
+from covidx.models import BagModel
 from covidx.pipelines.cohort import Cohort
 from covidx.pipelines.handovers import trained_on
+from covidx.pipelines.image.fit import ImageFit
 from covidx.report import (
     confusion_figure,
     reliability_figure,
@@ -22,11 +23,12 @@ from covidx.report import (
     training_figure,
 )
 from covidx.runs import RunRecord, provenance
-from covidx.training import Fit
+from covidx.tables import ROLES
+from covidx.wording import counted
 
 
 def make_bundle(
-    model: BagClassifier,
+    model: BagModel,
     recipe: ImageRecipe,
     cohort: Cohort,
     rows: pd.DataFrame,
@@ -37,7 +39,7 @@ def make_bundle(
 
     Parameters
     ----------
-    model : BagClassifier
+    model : BagModel
         Trained.
     recipe, cohort, splits
         What it was trained with.
@@ -58,9 +60,9 @@ def make_bundle(
 
 
 def with_threshold(
-    draft: ImagePredictor, cache: BagCache, rows: pd.DataFrame, rule: OperatingRule
+    draft: ImagePredictor, cache: BagCache, rows: pd.DataFrame, rule: OperatingRule, seed: int
 ) -> ImagePredictor:
-    """The same bundle with its threshold, chosen on the validation rows.
+    """The same bundle with its threshold, chosen on rows that no network learnt from.
 
     Parameters
     ----------
@@ -69,20 +71,25 @@ def with_threshold(
     cache : BagCache
         Prepared slices of every image.
     rows : DataFrame
-        Manifest rows with fold and role; those of role validation are scored.
+        Manifest rows with fold and role. Those of role validation are scored; of an ensemble the
+        training rows, each by the member that did not learn from it.
     rule : OperatingRule
         How the threshold is chosen.
+    seed : int
+        Of the training.
     """
     bundle = draft.bundle
-    validation = rows[rows["role"] == "validation"]
-    scored = predict_cache(draft, cache, validation, bundle.run_id)
+    role = "validation" if bundle.recipe.architecture.members == 1 else "train"
+    scored = score_rows(draft, cache, rows[rows["role"] == role], seed, bundle.run_id)
     point = Threshold.of(rule.choose(scored, bundle.positive))
     return ImagePredictor(bundle.model_copy(update={"threshold": point}), draft.model)
 
 
 def describe(bundle: ImageBundle) -> str:
     """The network of a `bundle` in words."""
-    backbone = bundle.recipe.architecture.backbone
+    backbone, members = bundle.recipe.architecture.backbone, bundle.recipe.architecture.members
+    if members > 1:
+        backbone = f"{members} x {backbone}, whose mean logits count"
     if bundle.recipe.preprocessing.input != "volume":
         return f"{backbone}; each image is scored by itself"
     top = bundle.recipe.architecture.top_k
@@ -95,7 +102,7 @@ def preprocessing_lines(bundle: ImageBundle) -> list[str]:
 
 
 def draw_figures(
-    test: pd.DataFrame, metrics: Metrics, fitted: Fit, rows: pd.DataFrame, folder: Path
+    test: pd.DataFrame, metrics: Metrics, fitted: ImageFit, rows: pd.DataFrame, folder: Path
 ) -> list[tuple[str, str]]:
     """Draw all figures of a run; returns each one's file name and a text for it.
 
@@ -105,7 +112,7 @@ def draw_figures(
         Predictions of the test rows, as `tables.PREDICTIONS`.
     metrics : Metrics
         Of those rows, with the operating point.
-    fitted : Fit
+    fitted : ImageFit
         The training, with its curves by epoch.
     rows : DataFrame
         Manifest rows with role, to count those of training and validation.
@@ -114,21 +121,28 @@ def draw_figures(
     """
     seen = Rows.of(test, metrics.positive)
     counts = rows["role"].value_counts()
+    watched, members = "validation", len(fitted.members)
+    if members > 1:
+        watched = f"the fold held out, mean of {members} networks"
     training = training_figure(
-        fitted.curves, n_train=int(counts["train"]), n_validation=int(counts["validation"])
+        fitted.curves,
+        n_train=int(counts["train"]),
+        watched=watched,
+        n_watched=int(counts.get("validation", counts["train"])),
+        kept=fitted.best_epoch,
     )
     drawn = {
         "roc.png": ("ROC curve with the operating point", roc_figure(seen, metrics)),
         "reliability.png": ("Reliability plot", reliability_figure(seen, metrics)),
         "scores.png": ("Scores by true class", score_figure(seen, metrics)),
         "confusion.png": ("Confusion matrices", confusion_figure(metrics)),
-        "training.png": ("Loss and validation AUROC by epoch", training),
+        "training.png": ("Loss and AUROC by epoch", training),
     }
     return save_all(drawn, folder)
 
 
 def report_facts(
-    record: RunRecord, cohort: Cohort, rows: pd.DataFrame, bundle: ImageBundle, fitted: Fit
+    record: RunRecord, cohort: Cohort, rows: pd.DataFrame, bundle: ImageBundle, fitted: ImageFit
 ) -> list[tuple[str, str]]:
     """The method section of the report.
 
@@ -142,7 +156,7 @@ def report_facts(
         Manifest rows with role that could be prepared.
     bundle : ImageBundle
         As it was saved.
-    fitted : Fit
+    fitted : ImageFit
         The training: its epochs, and the one whose weights were kept.
 
     Returns
@@ -164,17 +178,29 @@ def report_facts(
         (
             "Split",
             f"by group (patient, source, near-duplicates), seed {record.config['seed']}: "
-            + ", ".join(f"{shares[role]} {role}" for role in ("train", "validation", "test"))
+            + ", ".join(f"{shares[role]} {role}" for role in ROLES if role in shares)
             + " groups",
         ),
         (
             "Model",
             f"{describe(bundle)}; the backbone was pretrained on ImageNet",
         ),
-        (
-            "Training",
-            f"{len(fitted.curves)} epoch{'s' if len(fitted.curves) != 1 else ''}; weights of epoch "
-            f"{fitted.best_epoch} (the first is 0), of the lowest validation loss",
-        ),
+        ("Training", _training(fitted, bundle)),
         *provenance(record, bundle.sha256),
     ]
+
+
+def _training(fitted: ImageFit, bundle: ImageBundle) -> str:
+    """How long was trained, and what was kept."""
+    epochs = counted(len(fitted.curves), "epoch")
+    if len(fitted.members) > 1:
+        return (
+            f"{len(fitted.members)} networks, each without one fold of the training groups, "
+            f"{epochs} each; no row chose an epoch; out-of-fold scores of the training rows chose "
+            "the threshold"
+        )
+    assert bundle.recipe.learning is not None
+    chosen = (
+        "the last" if bundle.recipe.learning.patience is None else "of the lowest validation loss"
+    )
+    return f"{epochs}; weights of epoch {fitted.best_epoch} (the first is 0), {chosen}"

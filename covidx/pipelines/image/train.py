@@ -12,7 +12,7 @@ from pathlib import Path
 from covidx.cohort import make_splits
 from covidx.evaluate import evaluate
 from covidx.imaging import build_cache, save_thumbnails, thumbnails
-from covidx.inference import SERVED, predict_cache
+from covidx.inference import SERVED, score_rows
 from covidx.pipelines.cohort import check_source, ingest_source, link_labels
 from covidx.pipelines.grouping import group_prepared
 from covidx.pipelines.handovers import hand_over, source_warnings
@@ -80,7 +80,12 @@ def train_image(
             manifest = group_prepared(
                 cohort.manifest, thumbnails(cache, cache.index), cache.refused, cohort.store
             )
-            splits = make_splits(manifest, seed=config.seed, parts=config.parts)
+            splits = make_splits(
+                manifest,
+                seed=config.seed,
+                parts=config.parts,
+                validation=recipe.architecture.members == 1,
+            )
             rows = splits.assign(manifest, fold=0)
             hand_over(run, cohort, cache.refused, rows, splits)
             save_thumbnails(run.path, cache, rows.loc[rows["role"] != "test", "image_id"])
@@ -92,10 +97,10 @@ def train_image(
         run.tracker.curves(fitted.curves)
         with run.step("evaluate") as bar:
             draft = make_bundle(fitted.model, recipe, cohort, rows, splits, run.run_id)
-            draft = with_threshold(draft, cache, rows, config.operating_point)
+            draft = with_threshold(draft, cache, rows, config.operating_point, config.seed)
             predictor = draft.save(run.bundle)
             bundle = predictor.bundle
-            predictions = predict_cache(predictor, cache, rows, run.run_id, bar)
+            predictions = score_rows(predictor, cache, rows, config.seed, run.run_id, bar)
             test = predictions[predictions["role"] == "test"]
             metrics = evaluate(test, bundle.positive, bundle.threshold.operating_point)
             run.write_predictions(predictions, metrics)
