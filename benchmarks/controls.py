@@ -17,10 +17,11 @@ from PIL import Image
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
+from sklearn.model_selection import PredefinedSplit, cross_val_predict
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from covidx.cohort import Splits
+from covidx.cohort import Splits, inner_folds
 
 FloatArray = NDArray[np.float64]
 
@@ -28,6 +29,7 @@ SIDE, FRAME = 24, 2
 """The picture at 24 x 24; its frame 2 wide is the outer 8 % on each side."""
 GREY_BINS = 32
 TREES = 400
+INNER_FOLDS = 4
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,7 +43,7 @@ class ControlScores:
     folds : int array, shape (rows,)
         The fold that tests the row.
     chosen : dict
-        Fold -> ``forest`` or ``logistic``, and both AUROCs on validation rows.
+        Fold -> ``forest`` or ``logistic``, and both AUROCs on inner folds.
     """
 
     scores: FloatArray
@@ -75,9 +77,9 @@ def run_control(
 ) -> ControlScores:
     """Score every row by the better of a forest and a logistic model.
 
-    In each fold both are fitted on the training rows and compared by AUROC on the validation
-    rows; the better one is fitted again on both parts and scores the test rows. So a control has
-    the rows that the network trains and stops on, and nothing is tuned on test rows.
+    In each fold both are compared by AUROC on inner folds of the rows that are not tested; the
+    better one is fitted on all of them and scores the test rows. So a control has the rows that
+    the network has, and nothing is tuned on test rows.
 
     Parameters
     ----------
@@ -95,13 +97,14 @@ def run_control(
     folds = np.full(len(truth), -1, dtype=np.int64)
     chosen = {}
     for fold in splits.folds:
-        role = splits.assign(manifest, fold)["role"].to_numpy()
-        train, validation, test = (role == name for name in ("train", "validation", "test"))
+        test = splits.assign(manifest, fold)["role"].to_numpy() == "test"
+        inner = PredefinedSplit(inner_folds(manifest[~test], INNER_FOLDS, seed))
         found = {}
         for name, model in _models(seed).items():
-            model.fit(features[train], truth[train])
-            said = model.predict_proba(features[validation])[:, 1]
-            found[name] = float(roc_auc_score(truth[validation], said))
+            scored = cross_val_predict(
+                model, features[~test], truth[~test], cv=inner, method="predict_proba"
+            )
+            found[name] = float(roc_auc_score(truth[~test], scored[:, 1]))
         best = max(found, key=lambda name: found[name])
         model = _models(seed)[best].fit(features[~test], truth[~test])
         scores[test], folds[test] = model.predict_proba(features[test])[:, 1], fold

@@ -18,18 +18,19 @@ from covidx.cohort import Splits, make_splits
 from covidx.evaluate import OperatingPoint, OperatingRule
 from covidx.files import make_folder, read_json, sha256_json, write_json
 from covidx.imaging import BagCache, thumbnails
-from covidx.inference import predict_cache
+from covidx.inference import score_rows
 from covidx.pipelines.cohort import Cohort
 from covidx.pipelines.grouping import group_prepared
 from covidx.pipelines.image.config import ImageRecipe
+from covidx.pipelines.image.fit import ImageFit, fit_image
 from covidx.pipelines.image.results import make_bundle, with_threshold
 from covidx.runs import versions
 from covidx.tables import PREDICTIONS, read_table, table_digest, write_table
-from covidx.training import Fit, fit_classifier
 
 FOLDS = 5
 SHAPES_A_FOLD = (
     "imaging",
+    "inference/cross_fitting.py",
     "models",
     "training/data.py",
     "training/fit.py",
@@ -38,7 +39,7 @@ SHAPES_A_FOLD = (
 )
 """Code by which a kept fold is known; comments and docstrings may change."""
 
-Train = Callable[..., Fit]
+Train = Callable[..., ImageFit]
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,11 +109,12 @@ def make_study(
     pictures = thumbnails(cache, cache.index)
     manifest = group_prepared(cohort.manifest, pictures, cache.refused, cohort.store)
     cut = _by_image(manifest) if leaky else manifest
-    splits = make_splits(cut, seed=seed, parts=FOLDS, folds=FOLDS)
+    validation = recipe.architecture.members == 1
+    splits = make_splits(cut, seed=seed, parts=FOLDS, folds=FOLDS, validation=validation)
     return Study(cohort, cache, manifest, splits, recipe, seed, leaky)
 
 
-def cross_validate(study: Study, work: Path, train: Train = fit_classifier) -> Validated:
+def cross_validate(study: Study, work: Path, train: Train = fit_image) -> Validated:
     """Train and score every fold; folds of the same key that are done are read back.
 
     Parameters
@@ -122,7 +124,7 @@ def cross_validate(study: Study, work: Path, train: Train = fit_classifier) -> V
         Takes ``<key>/fold-<k>/``: predictions.parquet, fold.json, and checkpoints meanwhile, so
         that a fold that was interrupted goes on from its last complete epoch.
     train : callable
-        As `covidx.training.fit_classifier`.
+        As `covidx.pipelines.image.fit.fit_image`.
     """
     tables, points, commits = [], {}, []
     for fold in study.splits.folds:
@@ -145,19 +147,13 @@ def _run_fold(study: Study, fold: int, folder: Path, train: Train) -> None:
     counts = rows["role"].value_counts()
     print(f"fold {fold}: {', '.join(f'{n} {role}' for role, n in counts.items())}", flush=True)
     checkpoints = folder / "training"
-    fitted = train(
-        study.cache,
-        rows,
-        cohort.classes,
-        recipe.architecture,
-        recipe.learning,
-        study.seed,
-        checkpoints,
-    )
+    fitted = train(study.cache, rows, cohort.labels, recipe, study.seed, checkpoints)
     run_id = f"{cohort.source.name}-{study.key}"
     draft = make_bundle(fitted.model, recipe, cohort, rows, study.splits, run_id)
-    predictor = with_threshold(draft, study.cache, rows, OperatingRule(rule="youden"))
-    predictions = predict_cache(predictor, study.cache, rows[rows["role"] != "train"], run_id)
+    rule = OperatingRule(rule="youden")
+    predictor = with_threshold(draft, study.cache, rows, rule, study.seed)
+    predictions = score_rows(predictor, study.cache, rows, study.seed, run_id)
+    predictions = predictions[predictions["role"] != "train"]
     write_table(predictions, folder / "predictions.parquet", PREDICTIONS)
     point = predictor.bundle.threshold.operating_point
     said = {

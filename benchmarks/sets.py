@@ -104,7 +104,7 @@ def run_controls(study: Study, name: str, command: str, results: Path = RESULTS)
         auroc = mean_of_folds_auroc(one.scores, truth, groups, one.folds)
         kinds = Counter(kind for kind, _ in one.chosen.values())
         models = ", ".join(f"{kind} in {n} folds" for kind, n in sorted(kinds.items()))
-        against = f"chance 0.5; the better model on validation rows: {models}; mean of folds"
+        against = f"chance 0.5; the better model on inner folds: {models}; mean of folds"
         found[name.format(control)] = result_of(auroc, against, command)
         scores[control], aurocs[control] = one, auroc
     record(found, results)

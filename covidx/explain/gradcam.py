@@ -60,7 +60,7 @@ class _SliceScorer(nn.Module):
 
     def forward(self, slices: Tensor) -> Tensor:
         """(n, 1, rows, columns) -> (n, classes)."""
-        return self.model.slice_logits(slices)
+        return self.model.plain_logits(slices)
 
 
 class _LogOdds:

@@ -23,6 +23,7 @@ class Augmentation(Config):
     rotation_deg: float = Field(8.0, ge=0)
     scale: float = Field(0.1, ge=0, lt=1)
     shift: float = Field(0.06, ge=0, lt=1, description="share of the picture")
+    crop: float = Field(0.0, ge=0, lt=1, description="share of the area that may be cut off")
     brightness: float = Field(0.06, ge=0, description="of the grey range")
     contrast: float = Field(0.15, ge=0, lt=1)
 
@@ -50,6 +51,12 @@ def augment(slices: Tensor, strengths: Augmentation, generator: torch.Generator)
     mirror = -1.0 if strengths.flip and float(draw[2]) > 0 else 1.0
     rows, columns = slices.shape[-2:]
     shift = strengths.shift * float(draw[3]), strengths.shift * float(draw[4])
+    if strengths.crop:  # a part of the picture, from anywhere in it (Szegedy, arXiv:1409.4842)
+        area, across, down = torch.rand(3, generator=generator).tolist()
+        edge = math.sqrt(1 - strengths.crop * area)
+        zoom *= edge
+        room = 1 - edge
+        shift = shift[0] + room * (2 * across - 1), shift[1] + room * (2 * down - 1)
     matrix = affine(angle, zoom, mirror, shift, rows / columns)
     grid = functional.affine_grid(
         matrix.expand(len(slices), 2, 3), list(slices.shape), align_corners=False

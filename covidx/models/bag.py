@@ -24,6 +24,7 @@ class Architecture(Config):
     top_k: int = Field(4, ge=1, description="slices that decide")
     dropout: float = Field(0.2, ge=0, lt=1)
     members: int = Field(1, ge=1, description="networks whose mean logits are the score")
+    mirror: bool = Field(False, description="score the mean of each slice and its mirror image")
 
 
 class BagOutput(NamedTuple):
@@ -137,13 +138,18 @@ class BagClassifier(nn.Module):
         return self
 
     def slice_features(self, slices: Tensor) -> Tensor:
-        """Features of single `slices`, (n, 1, rows, columns) in 0..1 -> (n, features)."""
+        """Features of single `slices`, (n, 1, rows, columns) in 0..1 -> (n, features).
+
+        In use they are, where the architecture says so, the mean of a slice's and of its mirror's.
+        """
         features: Tensor = self.backbone((slices - GREY_MEAN) / GREY_STD)
+        if self.architecture.mirror and not self.training:
+            features = (features + self.backbone((slices.flip(-1) - GREY_MEAN) / GREY_STD)) / 2
         return features
 
-    def slice_logits(self, slices: Tensor) -> Tensor:
-        """Logits of single `slices`, (n, 1, rows, columns) in 0..1 -> (n, classes)."""
-        logits: Tensor = self.head(self.dropout(self.slice_features(slices)))
+    def plain_logits(self, slices: Tensor) -> Tensor:
+        """Logits of single `slices` alone, (n, classes), never of their mirror: for heatmaps."""
+        logits: Tensor = self.head(self.backbone((slices - GREY_MEAN) / GREY_STD))
         return logits
 
     def with_features(self, slices: Tensor, sizes: list[int]) -> tuple[BagOutput, Tensor]:
@@ -201,9 +207,9 @@ class BagEnsemble(nn.Module):
         """How many features an image has: those of all members."""
         return sum(member.width for member in self.members)
 
-    def slice_logits(self, slices: Tensor) -> Tensor:
-        """Mean logits of single `slices`, (n, 1, rows, columns) in 0..1 -> (n, classes)."""
-        return torch.stack([member.slice_logits(slices) for member in self.members]).mean(dim=0)
+    def plain_logits(self, slices: Tensor) -> Tensor:
+        """As `BagClassifier.plain_logits` of `slices`, the mean over members."""
+        return torch.stack([member.plain_logits(slices) for member in self.members]).mean(dim=0)
 
     def with_features(self, slices: Tensor, sizes: list[int]) -> tuple[BagOutput, Tensor]:
         """As `BagClassifier.with_features` of `slices` and `sizes`; features side by side."""

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
         reliability_figure,
         roc_figure,
         score_figure,
-        training_figure,
     )
     from covidx.report.image import Case, write_case, write_report
+    from covidx.report.training_figures import learning_figure, training_figure
 else:
     __getattr__, __dir__ = lazy_names(__name__, __file__)

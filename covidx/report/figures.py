@@ -8,10 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
 
 from covidx.evaluate import Estimate, Metrics, OperatingPoint, Rows, reliability
 from covidx.evaluate.blocks import FloatArray, IntArray
@@ -20,7 +18,6 @@ from covidx.report.canvas import (
     BLUE,
     CLASS_COLOURS,
     DPI,
-    GREEN,
     GREY,
     MARKS,
     ORANGE,
@@ -179,47 +176,6 @@ def score_figure(rows: Rows, metrics: Metrics) -> Figure:
     axes.set_xlim(-0.02, 1.02)
     axes.set_xlabel(f"score for {metrics.positive}{right}")
     figure.legend(loc="outside lower right", ncols=2, fontsize=8)
-    return figure
-
-
-def training_figure(
-    history: pd.DataFrame, *, n_train: int, watched: str, n_watched: int, kept: int
-) -> Figure:
-    """Loss and AUROC by epoch.
-
-    Parameters
-    ----------
-    history : DataFrame
-        Columns ``epoch``, ``train_loss``, ``validation_loss`` and ``validation_auroc``; NaN where
-        an epoch has no value.
-    n_train, n_watched : int
-        Patients or images, for the title.
-    watched : str
-        What the rows are that were not learnt from.
-    kept : int
-        The epoch whose weights were kept; it is marked.
-    """
-    figure = Figure(figsize=(6.4, 5.2), layout="constrained", dpi=DPI)
-    figure.suptitle(f"Training: n = {n_train}; {watched}: n = {n_watched}", fontsize=11)
-    loss, area = figure.subplots(2, 1, sharex=True)
-    epochs = history["epoch"].to_numpy()
-    lines = (("train", "train", BLUE, "o"), ("validation", watched, ORANGE, "s"))
-    for name, label, colour, mark in lines:
-        values = history[f"{name}_loss"].to_numpy(np.float64)
-        loss.plot(epochs, values, color=colour, marker=mark, markersize=4, label=label)
-    measured = history["validation_auroc"].to_numpy(np.float64)
-    area.plot(epochs, measured, color=ORANGE, marker="s", markersize=4)
-    area.axhline(0.5, color=GREY, linestyle=":", linewidth=1)
-    area.text(epochs[0], 0.5, "chance", color=GREY, fontsize=8, va="bottom")
-    for axes in (loss, area):
-        axes.axvline(kept, color=GREEN, linewidth=1, linestyle="--")
-    loss.plot([], [], color=GREEN, linestyle="--", label=f"weights kept (epoch {kept})")
-    loss.set_ylabel("loss")
-    loss.legend(fontsize=8)
-    area.set_ylabel(f"AUROC, {watched.split(',')[0]}")
-    area.set_xlabel("epoch")
-    area.set_ylim(min(0.4, float(np.nanmin([*measured, 0.4]))), 1.02)
-    area.xaxis.set_major_locator(MaxNLocator(integer=True))
     return figure
 
 

@@ -17,6 +17,7 @@ from covidx.imaging import BagCache
 from covidx.inference.image_bundle import ImageRecipe
 from covidx.models import BagClassifier
 from covidx.pipelines.cohort import Cohort
+from covidx.pipelines.image.fit import ImageFit
 from covidx.pipelines.source import Source
 from covidx.tables import MASKS, empty
 from covidx.training import Fit
@@ -38,10 +39,10 @@ class _Train:
         self.calls = 0
         self.model = BagClassifier(RECIPE.architecture, classes, pretrained=False).eval()
 
-    def __call__(self, cache: object, rows: pd.DataFrame, *_: object) -> Fit:
+    def __call__(self, cache: object, rows: pd.DataFrame, *_: object) -> ImageFit:
         self.calls += 1
         self.rows = rows
-        return Fit(self.model, pd.DataFrame({"epoch": [0]}), 0, None)
+        return ImageFit(self.model, [Fit(self.model, pd.DataFrame({"epoch": [0]}), 0, None)])
 
 
 @pytest.fixture(scope="module")

@@ -87,3 +87,17 @@ def test_all_slices_of_a_bag_move_alike() -> None:
 def test_it_stays_between_black_and_white(seed: int) -> None:
     result = by(seed, Augmentation(brightness=0.9))
     assert result.shape == SLICES.shape and result.min() >= 0 and result.max() <= 1
+
+
+def test_a_crop_shows_a_part_of_the_picture_from_within_it() -> None:
+    """On a ramp from 0 to 1 the values say which columns are seen."""
+    ramp = torch.linspace(0, 1, 101)[None, None, None].expand(1, 1, 64, 101)
+    edges, firsts = [], []
+    for seed in range(60):
+        seen = by(seed, only(crop=0.75), ramp)[0, 0, 32]
+        edges.append(float(seen[-1] - seen[0]))
+        firsts.append(float(seen[0]))
+        assert seen[0] >= 0 and seen[-1] <= 1
+    assert min(edges) == pytest.approx(0.5, abs=0.06)  # a quarter of the area: half of the edge
+    assert max(edges) > 0.9
+    assert min(firsts) < 0.05 and max(firsts) > 0.3

@@ -105,3 +105,13 @@ def test_nothing_is_frozen_unless_asked() -> None:
     model.freeze(0)
     assert all(one.requires_grad for one in model.parameters())
     assert all(part.training for part in model.train().modules())
+
+
+def test_a_picture_and_its_mirror_score_alike_where_both_are_read() -> None:
+    model = BagClassifier(TINY.model_copy(update={"mirror": True}), 2, pretrained=False).eval()
+    slices = torch.rand(2, 1, 32, 32)
+    with torch.inference_mode():
+        one, other = (model(part, [2]).slice_logits for part in (slices, slices.flip(-1)))
+        plain = (model.plain_logits(slices) + model.plain_logits(slices.flip(-1))) / 2
+    torch.testing.assert_close(one, other)
+    torch.testing.assert_close(one, plain)

@@ -14,8 +14,10 @@ from covidx.models import BagModel
 from covidx.pipelines.cohort import Cohort
 from covidx.pipelines.handovers import trained_on
 from covidx.pipelines.image.fit import ImageFit
+from covidx.pipelines.image.learning_curve import LearningCurve
 from covidx.report import (
     confusion_figure,
+    learning_figure,
     reliability_figure,
     roc_figure,
     save_all,
@@ -102,7 +104,12 @@ def preprocessing_lines(bundle: ImageBundle) -> list[str]:
 
 
 def draw_figures(
-    test: pd.DataFrame, metrics: Metrics, fitted: ImageFit, rows: pd.DataFrame, folder: Path
+    test: pd.DataFrame,
+    metrics: Metrics,
+    fitted: ImageFit,
+    curve: LearningCurve,
+    rows: pd.DataFrame,
+    folder: Path,
 ) -> list[tuple[str, str]]:
     """Draw all figures of a run; returns each one's file name and a text for it.
 
@@ -114,6 +121,8 @@ def draw_figures(
         Of those rows, with the operating point.
     fitted : ImageFit
         The training, with its curves by epoch.
+    curve : LearningCurve
+        The plain baseline at several sizes.
     rows : DataFrame
         Manifest rows with role, to count those of training and validation.
     folder : Path
@@ -137,6 +146,10 @@ def draw_figures(
         "scores.png": ("Scores by true class", score_figure(seen, metrics)),
         "confusion.png": ("Confusion matrices", confusion_figure(metrics)),
         "training.png": ("Loss and AUROC by epoch", training),
+        "learning.png": (
+            "AUROC of a plain baseline by number of training groups, and of the network",
+            learning_figure(curve.groups, curve.baseline, curve.network, curve.rows),
+        ),
     }
     return save_all(drawn, folder)
 

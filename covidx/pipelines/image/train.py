@@ -11,6 +11,7 @@ from pathlib import Path
 
 from covidx.cohort import make_splits
 from covidx.evaluate import evaluate
+from covidx.files import write_json
 from covidx.imaging import build_cache, save_thumbnails, thumbnails
 from covidx.inference import SERVED, score_rows
 from covidx.pipelines.cohort import check_source, ingest_source, link_labels
@@ -19,6 +20,7 @@ from covidx.pipelines.handovers import hand_over, source_warnings
 from covidx.pipelines.image.cases import make_cases
 from covidx.pipelines.image.config import TrainImage
 from covidx.pipelines.image.fit import fit_image
+from covidx.pipelines.image.learning_curve import learning_curve
 from covidx.pipelines.image.results import (
     describe,
     draw_figures,
@@ -104,8 +106,13 @@ def train_image(
             test = predictions[predictions["role"] == "test"]
             metrics = evaluate(test, bundle.positive, bundle.threshold.operating_point)
             run.write_predictions(predictions, metrics)
+            curve = learning_curve(
+                cache, rows, recipe, predictions, bundle.positive, config.seed, bar
+            )
+            write_json(run.path / "learning_curve.json", curve.to_json())
             tested = rows[rows["role"] == "test"]
             warnings = source_warnings(images, tested["patient_id"].nunique(), cohort.notes)
+            warnings += curve.warnings
             write_model_card(
                 run.bundle,
                 bundle,
@@ -124,10 +131,10 @@ def train_image(
             write_report(
                 run.path / "report.html",
                 f"{pipeline}: {metrics.positive} against the rest",
-                report_facts(run.record, cohort, rows, bundle, fitted),
+                [*report_facts(run.record, cohort, rows, bundle, fitted), curve.fact],
                 metrics,
                 cases,
-                figures=draw_figures(test, metrics, fitted, rows, run.figures),
+                figures=draw_figures(test, metrics, fitted, curve, rows, run.figures),
                 warnings=warnings,
             )
         return run.finish(
@@ -136,6 +143,6 @@ def train_image(
             warnings,
             [],
             metrics=metrics,
-            artifacts=("cases", "predictions.parquet"),
+            artifacts=("cases", "learning_curve.json", "predictions.parquet"),
             model=lambda tracker: tracker.model(run.bundle, SERVED, bundle.classes),
         )
