@@ -42,6 +42,15 @@ class ImageEvidence(Evidence):
         text = ", ".join(f"{name} {value}" for name, value in values.items())
         return f"{text}; augmentation: <run.json>; curves: <figures/training.png>"
 
+    def _ensemble(self) -> str | None:
+        members = self.fields.recipe.architecture.members
+        if members == 1:
+            return "One model, no ensemble: <bundle/bundle.json>"
+        return (
+            f"Mean logits of {members} networks, each trained without one fold of the training "
+            "patients: <bundle/bundle.json>"
+        )
+
     def _selection(self) -> str | None:
         chosen = "Lowest loss on validation patients"
         if self._recipe["learning"]["patience"] is None:
