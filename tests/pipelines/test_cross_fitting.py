@@ -131,16 +131,17 @@ def test_a_heatmap_of_an_ensemble_is_the_mean_of_its_members(
     """Of two classes the log-odds of mean logits are the mean of the log-odds."""
     cache, shown = make_cache(place / "maps", bags=14), 0
     assert isinstance(saved.model, BagEnsemble)
-    for image in ("i1", "i3", "i4", "i6"):
-        bag = cache.bag(image)
-        ask = replace(saved.score(bag), weights=np.array([1.0, 0, 0]))
-        (whole,) = heatmaps(saved, bag, ask)
-        alone = [replace(saved, model=member) for member in saved.model.members]
-        mean = np.mean([heatmaps(one, bag, ask)[0].heat for one in alone], axis=0)
+    bag = cache.bag("i3")
+    for positive in CLASSES.names:  # a network hardly trained has evidence for one of them
+        whole = replace(saved, bundle=saved.bundle.model_copy(update={"positive": positive}))
+        first = replace(saved.score(bag), weights=np.array([1.0, 0, 0]))
+        (found,) = heatmaps(whole, bag, first)
+        alone = [replace(whole, model=member) for member in saved.model.members]
+        mean = np.mean([heatmaps(one, bag, first)[0].heat for one in alone], axis=0)
         if mean.max() > mean.min():
             mean = (mean - mean.min()) / (mean.max() - mean.min())
-        np.testing.assert_allclose(whole.heat, mean, atol=1e-4)
-        shown += whole.heat.max() > 0
+        np.testing.assert_allclose(found.heat, mean, atol=1e-4)
+        shown += found.heat.max() > 0
     assert shown
 
 

@@ -10,13 +10,13 @@ from PIL import Image
 
 from covidx.errors import StoreError
 from covidx.evaluate import Metrics, OperatingPoint, Rows, evaluate
+from covidx.report import training_figure
 from covidx.report.canvas import save
 from covidx.report.figures import (
     confusion_figure,
     reliability_figure,
     roc_figure,
     score_figure,
-    training_figure,
 )
 from tests.evaluate import reference as ref
 from tests.evaluate.reference import predictions, three_classes
