@@ -11,14 +11,16 @@ import os
 import re
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from covidx.errors import StoreError
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+LOCK_POLL_SECONDS = 0.2
 UNFINISHED = re.compile(r"\.\d+\.tmp\.")
 
 
@@ -181,8 +183,8 @@ def read_json(path: Path) -> Any:
 
 
 @contextmanager
-def locked(folder: Path) -> Iterator[None]:
-    """Hold `folder` for this process; a second holder is refused, not queued.
+def locked(folder: Path, wait: float = 0) -> Iterator[None]:
+    """Hold `folder` for this process; a second holder waits for `wait` seconds, then is refused.
 
     The lock is the kernel's, so that it ends with its process however that dies.
 
@@ -192,17 +194,26 @@ def locked(folder: Path) -> Iterator[None]:
         ``IN_USE``, or as `make_folder`.
     """
     make_folder(folder)
+    until = time.monotonic() + wait
     with (folder / ".lock").open("w") as stream:
-        try:
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise StoreError(
-                "IN_USE",
-                "Another covidx process is writing into this folder.",
-                path=folder,
-                hint="Wait for it to end, or choose another folder.",
-            ) from error
+        while not _lock(stream):
+            if time.monotonic() >= until:
+                raise StoreError(
+                    "IN_USE",
+                    "Another covidx process is writing into this folder.",
+                    path=folder,
+                    hint="Wait for it to end, or choose another folder.",
+                )
+            time.sleep(LOCK_POLL_SECONDS)
         yield
+
+
+def _lock(stream: IO[str]) -> bool:
+    try:
+        fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def is_alive(pid: int) -> bool:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import os
 import platform
+import signal
 import subprocess
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from types import FrameType
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -185,7 +188,7 @@ def provenance(record: RunRecord, bundle_sha256: str) -> list[tuple[str, str]]:
     return [
         ("Bundle", bundle_sha256),
         ("Code", f"commit {record.git_commit or 'unknown'}; lock {record.lock_sha256}"),
-        ("Run", f"{record.run_id}; MLflow run {record.mlflow_run_id}"),
+        ("Run", f"{record.run_id} (MLflow: tag covidx.run_id)"),
     ]
 
 
@@ -254,9 +257,10 @@ class RunFolder:
 
     @contextmanager
     def closing(self) -> Iterator[None]:
-        """Mark the run finished and point ``latest`` to it, or mark it failed."""
+        """Mark the run finished and point ``latest`` to it, or mark it failed, by SIGTERM too."""
         try:
-            yield
+            with _ended_by_sigterm():
+                yield
         except BaseException as error:
             self.record.state, self.record.error = "failed", f"{type(error).__name__}: {error}"
             self.save()
@@ -266,3 +270,20 @@ class RunFolder:
         link = self.path.parent / f".latest-{self.run_id}"
         link.symlink_to(self.run_id)
         link.replace(self.path.parent / "latest")
+
+
+@contextmanager
+def _ended_by_sigterm() -> Iterator[None]:
+    """Turn SIGTERM into an exception, so that the run is closed on the way out."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def stop(number: int, _: FrameType | None) -> None:
+        raise SystemExit(128 + number)
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

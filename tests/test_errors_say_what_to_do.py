@@ -27,7 +27,7 @@ ROOMS = [
     "radiograph_severity",
     "runs.py",
     "segmentation",
-    "tracking.py",
+    "tracking",
 ]
 
 

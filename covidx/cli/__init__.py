@@ -23,6 +23,7 @@ VERBS = {
     "pacs": "pacs:pacs_app",
     "train": "train:train_app",
     "runs": "runs:runs_app",
+    "sync": "sync:sync",
     "bundle": "bundle:bundle_app",
     "predict": "predict:predict",
     "external-test": "external_test:external_test",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import statistics
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,6 +14,7 @@ from covidx.cli.train import Card, Labels, Runs, Work
 if TYPE_CHECKING:
     from covidx.audit.run import RunComparison
     from covidx.runs import RunFolder
+    from covidx.tracking import Tracker
 
 PIPELINE = "reproduce"
 COLOURS = {"bit for bit": "brightgreen", "not reproduced": "red"}
@@ -51,7 +51,7 @@ def reproduce(
     from covidx.kinds import kind_of_pipeline
     from covidx.pipelines.source import Source
     from covidx.pipelines.source_record import recall_source
-    from covidx.runs import RunFolder
+    from covidx.pipelines.tracked import tracked
 
     run = run.resolve()
     record = need_run(run)
@@ -72,9 +72,8 @@ def reproduce(
     for seed in range(own + 1, own + 1 + seeds):
         again = read_run(train_again(record, source, work=work, runs=runs, seed=seed))
         others[seed] = again.figure(found.figure) | {"run": again.record.run_id}
-    folder = RunFolder(PIPELINE, runs)
-    with folder.closing():
-        _keep(folder, found, others, runs)
+    with tracked(PIPELINE, runs) as (folder, tracker):
+        _keep(folder, tracker, found, others)
     if others:
         _tell_spread(found, own, others)
     typer.echo(f"\nverdict  {found.verdict}\nreport   {folder.path / 'audit.html'}")
@@ -94,14 +93,13 @@ def badge(outcome: str) -> dict[str, Any]:
 
 def _keep(
     folder: RunFolder,
+    tracker: Tracker,
     found: RunComparison,
     others: Mapping[int, Mapping[str, Any]],
-    runs: Path,
 ) -> None:
-    """Write record, page and badge, and tell MLflow."""
+    """Write record, page and badge, and record what MLflow is to show."""
     from covidx.audit.page import write_audit
     from covidx.files import write_json
-    from covidx.tracking import tracked
 
     said = found.to_json() | _spread(found.claimed, others)
     name = found.figure
@@ -111,15 +109,13 @@ def _keep(
     write_json(folder.path / "reproduction.json", said)
     write_json(folder.path / "badge.json", badge(found.outcome))
     write_audit(folder.path, "Replay of a run", facts, found.findings)
-    with tracked(PIPELINE, folder.run_id, runs) as tracker:
-        folder.record.mlflow_run_id = tracker.run_id
-        folder.record.details["reproduced"] = said
-        tracker.tags({k: str(said[k]) for k in ("run", "replay", "verdict", "outcome")})
-        figures = {f"claimed_{name}": found.claimed["value"], name: found.replayed["value"]}
-        figures |= {"max_abs_difference": found.largest, **said.get("spread", {})}
-        tracker.figures({k: v for k, v in figures.items() if v is not None and math.isfinite(v)})
-        for file in ("reproduction.json", "badge.json", "audit.html"):
-            tracker.file(folder.path / file)
+    folder.record.details["reproduced"] = said
+    tracker.tags({k: said[k] for k in ("run", "replay", "verdict", "outcome")})
+    figures = {f"claimed_{name}": found.claimed["value"], name: found.replayed["value"]}
+    tracker.figures(figures | {"max_abs_difference": found.largest, **said.get("spread", {})})
+    for seed, one in others.items():
+        tracker.part(f"seed {seed}", {name: one["value"]}, {"seed": seed, "run": one["run"]})
+    tracker.artifacts(("reproduction.json", "badge.json", "audit.html"))
 
 
 def _spread(claimed: Mapping[str, Any], others: Mapping[int, Mapping[str, Any]]) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from covidx.errors import InvalidInputError
+from covidx.errors import InvalidInputError, StoreError
 from covidx.files import is_alive, read_json
 from covidx.forecast import size_text
 from covidx.kinds import estimates_of, kind_of_pipeline
@@ -57,7 +57,7 @@ def show_command(run: Run) -> None:
         "code": f"commit {record.git_commit or 'unknown'}",
         "machine": f"{record.machine.cpu}, {record.machine.cores} cores, "
         f"{record.machine.threads or 'unknown'} threads",
-        "MLflow": record.mlflow_run_id or "none",
+        "MLflow": record.mlflow_run_id or f"not sent; covidx sync {run}",
     }
     for name, text in facts.items():
         typer.echo(f"{name:<9} {text}")
@@ -77,7 +77,6 @@ def remove_command(
 ) -> None:
     """Remove runs, MLflow's copies of their artifacts, and the note of where their data lay."""
     from covidx.runs import read_record
-    from covidx.tracking import delete_run
 
     folders = [(run.resolve(), read_record(run.resolve())) for run in runs]
     for folder, record in folders:
@@ -99,10 +98,20 @@ def remove_command(
         shutil.rmtree(folder)
         shutil.rmtree(copies, ignore_errors=True)
         if record.mlflow_run_id is not None:
-            delete_run(record.mlflow_run_id, folder.parents[1])
+            _forget(record.mlflow_run_id, folder.parents[1])
         (work / "sources" / f"{record.run_id}.json").unlink(missing_ok=True)
         _point_to_newest(folder.parent)
         typer.echo(f"removed  {folder} ({size})")
+
+
+def _forget(run_id: str, runs: Path) -> None:
+    """Mark a run as deleted in MLflow; where that fails, the run is removed all the same."""
+    from covidx.tracking import delete_run
+
+    try:
+        delete_run(run_id, runs)
+    except StoreError as error:
+        typer.echo(f"MLflow keeps its run {run_id}: {error.summary}", err=True)
 
 
 def _folders(runs: Path) -> Iterator[Path]:

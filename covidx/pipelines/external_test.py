@@ -26,10 +26,9 @@ from covidx.pipelines.grouping import group_prepared
 from covidx.pipelines.labels import REST, as_rest, map_labels
 from covidx.pipelines.progress import Bars, silent
 from covidx.pipelines.source import Source
+from covidx.pipelines.tracked import tracked
 from covidx.report import reliability_figure, roc_figure, save_all, score_figure, write_report
-from covidx.runs import RunFolder
 from covidx.tables import MANIFEST, PREDICTIONS, read_table, table_digest, write_table
-from covidx.tracking import tracked
 from covidx.wording import counted
 
 PIPELINE = "external_test"
@@ -77,11 +76,9 @@ def evaluate_externally(
     own = _own_test_rows(run)
     predictor = ImagePredictor.load(run / "bundle")
     bundle = predictor.bundle
-    record = RunFolder(PIPELINE, runs)
-    with record.closing(), tracked(PIPELINE, record.run_id, runs) as tracker:
+    with tracked(PIPELINE, runs) as (record, tracker):
         tested = {"run": run.resolve().name, "bundle_sha256": bundle.sha256, "map": mapping or {}}
         record.record.details["tested"] = tested
-        record.record.mlflow_run_id = tracker.run_id
         classes = Classes(tuple(bundle.classes), bundle.positive)
         with record.step("ingest"):
             cohort = link_labels(
@@ -121,13 +118,9 @@ def evaluate_externally(
         _report(record.path, bundle.positive, theirs, metrics, lost, notes)
         tracker.estimates(metrics.estimates)
         tracker.estimates({f"lost.{name}": estimate for name, estimate in lost.items()})
-        for name in (
-            "report.html",
-            "metrics.json",
-            "performance_change.json",
-            "predictions.parquet",
-        ):
-            tracker.file(record.path / name)
+        tracker.artifacts(
+            ("report.html", "metrics.json", "performance_change.json", "predictions.parquet")
+        )
     return External(record.path, metrics, lost, notes)
 
 

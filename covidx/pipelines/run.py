@@ -18,10 +18,11 @@ from covidx.files import sha256_json, write_json
 from covidx.pipelines.progress import Bar, Bars
 from covidx.pipelines.source import Source
 from covidx.pipelines.source_record import keep_paths, source_record
+from covidx.pipelines.tracked import tracked
 from covidx.report.words import HEADLINE
 from covidx.runs import RunFolder, RunRecord, git_commit
 from covidx.tables import PREDICTIONS, table_digest, write_table
-from covidx.tracking import Tracker, tracked
+from covidx.tracking import Tracker
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,7 +70,7 @@ class TrainingRun:
     folder : RunFolder
         Its folder and record, which are open.
     tracker : Tracker
-        The open MLflow run.
+        Records what MLflow is to show of it.
     bars : callable
         Opens a progress bar by name.
     checkpointed : list of Path
@@ -112,16 +113,18 @@ class TrainingRun:
         parameters : mapping, optional
             What MLflow shows as parameters; by default the configuration.
         """
-        folder = RunFolder(pipeline, runs)
-        with folder.closing(), tracked(pipeline, folder.run_id, runs) as tracker:
+        with tracked(pipeline, runs) as (folder, tracker):
             values = config.model_dump(mode="json")
             record = folder.record
-            record.config, record.mlflow_run_id = values, tracker.run_id
+            record.config = values
             record.source = source_record(source)
             # Sums over threads are rounded in another order by another number of threads.
             if "torch" in sys.modules:
                 record.machine.threads = sys.modules["torch"].get_num_threads()
-            tracker.config(values if parameters is None else parameters)
+            shown = dict(values if parameters is None else parameters)
+            if source is not None:
+                shown.pop("phantom", None)
+            tracker.config(shown)
             run = cls(pipeline, source, work, folder, tracker, bars)
             yield run
             if source is not None:
@@ -252,7 +255,7 @@ class TrainingRun:
         metrics: Metrics | None = None,
         model: Callable[[Tracker], None] | None = None,
     ) -> TrainedRun:
-        """Record the bundle and the figures, and log them to MLflow.
+        """Record the bundle and the figures, and what MLflow is to show of them.
 
         Parameters
         ----------
@@ -273,15 +276,10 @@ class TrainingRun:
         record.bundle_sha256 = bundle_sha256
         tracker.tags({"bundle_sha256": bundle_sha256, "run_folder": self.run_id})
         tracker.tags({k: str(getattr(record, k)) for k in ("git_commit", "lock_sha256")})
-        tracker.estimates({name.replace(" ", "_"): one for name, one in estimates.items()})
+        tracker.estimates(estimates)
+        tracker.artifacts(["figures", "report.html", "metrics.json", *artifacts])
         if model is not None:
             model(tracker)
-        for name in dict.fromkeys(("figures", "report.html", "metrics.json", *artifacts)):
-            path = self.path / name
-            if path.is_dir():
-                tracker.files(path, name)
-            elif path.is_file():
-                tracker.file(path)
         if metrics is not None:
             summary = [*metrics_lines(metrics), *summary]
         return TrainedRun(self.path, estimates, warnings, summary, metrics)

@@ -1,0 +1,26 @@
+"""What MLflow shows of a run: recorded in the run's folder, and sent once the run has ended."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from covidx.lazy import lazy_names
+
+if TYPE_CHECKING:
+    from covidx.tracking.connect import open_database, tracking_uri
+    from covidx.tracking.record import RECORD, Tracker, TrackingRecord, clean_name
+    from covidx.tracking.send import delete_run, experiment_numbers, send
+else:
+    __getattr__, __dir__ = lazy_names(__name__, __file__)
+
+__all__ = [
+    "RECORD",
+    "Tracker",
+    "TrackingRecord",
+    "clean_name",
+    "delete_run",
+    "experiment_numbers",
+    "open_database",
+    "send",
+    "tracking_uri",
+]
