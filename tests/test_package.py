@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 
@@ -22,3 +23,16 @@ def test_importing_covidx_loads_no_library() -> None:
     code = "import sys, covidx; print(sorted({'numpy', 'pydicom', 'torch'} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(("own", "policy"), [(None, "PASSIVE"), ("ACTIVE", "ACTIVE")])
+def test_threads_sleep_while_they_wait_unless_the_user_says_otherwise(
+    own: str | None, policy: str
+) -> None:
+    """OpenMP reports what it took when torch is loaded, before anything of covidx but its name."""
+    env = {k: v for k, v in os.environ.items() if k != "OMP_WAIT_POLICY"}
+    env |= {"OMP_DISPLAY_ENV": "true"} | ({"OMP_WAIT_POLICY": own} if own else {})
+    done = subprocess.run(
+        [sys.executable, "-c", "import covidx, torch"], capture_output=True, text=True, env=env
+    )
+    assert f"OMP_WAIT_POLICY = '{policy}'" in done.stderr

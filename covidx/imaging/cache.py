@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from math import prod
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +20,7 @@ from covidx.files import locked, read_json, replacing, sha256_file, sha256_json,
 from covidx.forecast import need_disk
 from covidx.imaging.bags import Bag, Preprocessing, prepare
 from covidx.ingest import load_image
+from covidx.workers import Workers
 
 Progress = Callable[[int, int], None]
 
@@ -166,10 +165,7 @@ def _prepared(
     progress: Progress | None,
 ) -> Iterator[tuple[str, Bag | CovidxError]]:
     jobs = [(store, row, preprocessing) for row in rows.to_dict("records")]
-    # Not forked: a fork of a process that runs torch threads may hang.
-    with ProcessPoolExecutor(
-        workers, mp_context=get_context("spawn"), initializer=_one_thread
-    ) as pool:
+    with Workers(workers, initializer=_one_thread) as pool:
         for done, (job, result) in enumerate(
             zip(jobs, pool.map(_prepare_one, jobs), strict=True), 1
         ):

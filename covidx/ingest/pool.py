@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
-from multiprocessing import get_context
 from typing import Protocol, TypeVar
+
+from covidx.workers import Workers
 
 FEW_FILES = 1000
 """Files up to which starting worker processes costs more than it saves, about a second."""
@@ -30,6 +30,5 @@ def team_of(workers: int | None, files: int) -> Iterator[Team]:
     if count < 2 or (workers is None and files <= FEW_FILES):
         yield map
         return
-    # Not forked: the caller may run threads (torch), and a fork of those may hang.
-    with ProcessPoolExecutor(count, mp_context=get_context("spawn")) as pool:
+    with Workers(count) as pool:
         yield pool.map

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import csv
-import multiprocessing
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -21,6 +19,7 @@ from covidx.phantom.clinical import CLINICAL_COLUMNS
 from covidx.phantom.effects import CLASSES, GENERATOR_VERSION, effects_digest
 from covidx.phantom.flaws import check_flaws, exams
 from covidx.phantom.patient import draw_patient
+from covidx.workers import Workers
 
 if TYPE_CHECKING:
     from covidx.phantom.ct_cohort import Row, Rows
@@ -51,9 +50,7 @@ def _write_all(
     if workers == 1:
         yield from map(job, range(patients))
         return
-    # Not forked: the caller may hold torch's threads.
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, mp_context=context) as pool:
+    with Workers(workers) as pool:
         yield from pool.map(job, range(patients), chunksize=2)
 
 

@@ -164,17 +164,17 @@ def _explained(uri: str) -> Iterator[None]:
         text = f"{type(error).__name__}: {error}"
         fits = (cause for pattern, *cause in CAUSES if re.search(pattern, text))
         code, message, hint = next(fits, REFUSED)
-        place, first = _without_password(uri), text.partition("\n")[0][:300]
+        place, first = _without_password(uri), _without_password(text.partition("\n")[0])[:300]
         raise StoreError(code, message, path=place, actual=first, hint=hint) from error
 
 
 def _without_password(uri: str) -> str:
-    """An address as it may be shown.
+    """An address, or a text with one, as it may be shown.
 
     >>> _without_password("https://me:secret@host/x")
     'https://host/x'
     """
-    return re.sub(r"//[^/@]*@", "//", uri)
+    return re.sub(r"//[^/@\s]*@", "//", uri)
 
 
 @contextmanager

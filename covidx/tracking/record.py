@@ -270,7 +270,8 @@ class Tracker:
         error : BaseException, optional
             How it failed, if it did.
         """
-        self.record.ended = datetime.now(UTC).isoformat(timespec="milliseconds")
+        now = datetime.now(UTC).isoformat(timespec="milliseconds")
+        self.record.ended = self.record.ended or now
         if error is not None:
             self.record.state = "FAILED"
             self.record.description = f"Failed: {type(error).__name__}: {error}"

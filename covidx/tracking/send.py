@@ -35,6 +35,7 @@ from covidx.tracking.record import COLUMNS, ESTIMATES, PACKAGE, Part, TrackingRe
 
 RUN_TAG = "covidx.run_id"
 PARENT_TAG = "mlflow.parentRunId"
+NOTE_TAG = "mlflow.note.content"
 KIND_TAG = {"mlflow.experimentKind": "custom_model_development"}
 """Of an experiment: its page opens with the table of runs, not with that for language models."""
 BATCH = 100
@@ -147,7 +148,9 @@ def _run(client: MlflowClient, experiment: Experiment, run_id: str, record: Trac
 
 def _numbers(client: MlflowClient, run: Run, record: TrackingRecord) -> None:
     """Parameters, tags and metrics; a parameter that is there already cannot change."""
-    tags = record.tags | {"mlflow.runName": record.name, "mlflow.note.content": record.description}
+    tags = dict(record.tags)
+    if record.description and NOTE_TAG not in run.data.tags:  # the user may have written there
+        tags[NOTE_TAG] = record.description
     if record.estimates:
         tags["mlflow.loggedArtifacts"] = json.dumps([{"path": ESTIMATES, "type": "table"}])
     new = {k: v for k, v in record.parameters.items() if k not in run.data.params}
@@ -245,7 +248,7 @@ def _part(
     ended = _milliseconds(record.ended)
     metrics = [Metric(name, value, ended, 0) for name, value in part.metrics.items()]
     new = {k: v for k, v in part.parameters.items() if k not in child.data.params}
-    _log(client, child, metrics, new, {PARENT_TAG: run.info.run_id, "mlflow.runName": part.name})
+    _log(client, child, metrics, new, {PARENT_TAG: run.info.run_id})
     _end(client, child, record)
 
 

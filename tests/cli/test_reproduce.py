@@ -72,7 +72,10 @@ def test_a_clinical_run_bit_for_bit_and_other_seeds(place: Place) -> None:
     client = mlflow.MlflowClient(tracking_uri(place.runs))
     experiment = client.get_experiment_by_name("reproduce")
     assert experiment is not None
-    (told,) = client.search_runs([experiment.experiment_id])
+    logged = client.search_runs([experiment.experiment_id])
+    (told,) = [one for one in logged if "mlflow.parentRunId" not in one.data.tags]
+    by_seed = {one.info.run_name: one.data.metrics["auroc"] for one in logged if one is not told}
+    assert by_seed == {f"seed {one['seed']}": one["value"] for one in said["seeds"]}
     assert told.data.tags["outcome"] == "bit for bit" and told.data.tags["run"] == run.name
     assert told.data.metrics["max_abs_difference"] == 0
     assert told.data.metrics["claimed_auroc"] == pytest.approx(claimed["value"])

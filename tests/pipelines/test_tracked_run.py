@@ -36,16 +36,22 @@ def test_params_tags_and_state(client: mlflow.MlflowClient, run_id: str) -> None
     assert {i.tags[0].value for i in run.inputs.dataset_inputs} == {"train", "validation", "test"}
 
 
-def test_curves_and_metrics_with_their_intervals(
+def test_curves_headline_and_table_of_all_estimates(
     client: mlflow.MlflowClient, run_id: str, trained: Run
 ) -> None:
-    logged = client.get_run(run_id).data.metrics
+    run = client.get_run(run_id)
     assert [m.step for m in client.get_metric_history(run_id, "train_loss")] == [0]
-    assert "validation_loss" in logged
-    for name, entry in json.loads((trained.folder / "metrics.json").read_text()).items():
-        for end in ("value", "low", "high"):
-            key = name if end == "value" else f"{name}.{end}"
-            assert logged.get(key) == pytest.approx(entry[end]), key
+    assert run.data.metrics["best_epoch"] == 0
+    assert run.data.metrics["best_epoch_validation_loss"] == run.data.metrics["validation_loss"]
+    written = json.loads((trained.folder / "metrics.json").read_text())
+    for name in ("auroc", "sensitivity", "specificity", "ppv", "npv", "brier"):
+        assert run.data.metrics.get(name) == pytest.approx(written[name]["value"])
+    assert run.data.metrics["threshold"] == written["sensitivity"]["threshold"]
+    assert not [name for name in run.data.metrics if name.endswith((".low", ".high", ".n"))]
+    table = mlflow.artifacts.load_dict(f"{run.info.artifact_uri}/estimates.json")
+    assert [row[0] for row in table["data"]] == list(written)
+    for row, entry in zip(table["data"], written.values(), strict=True):
+        assert row[1:5] == [entry[name] for name in ("value", "low", "high", "n")]
 
 
 def test_artifacts_lie_below_the_runs_folder(
