@@ -40,6 +40,12 @@ def _timing(at: Places) -> None:
     record(measured, at.results)
 
 
+def _busy(at: Places) -> None:
+    from benchmarks.busy import busy_training_slowdown
+
+    record({"busy_training_slowdown": busy_training_slowdown()}, at.results)
+
+
 def _call(at: Places, *calls: str) -> None:
     """Call functions of this package, each ``module.function place place``.
 
@@ -183,6 +189,7 @@ def _calls_with(folders: tuple[str, ...], *calls: str) -> Callable[[Places], Non
 
 MEASURES: dict[str, Callable[[Places], None]] = {
     "timing": _timing,
+    "busy": _busy,
     "dcm2niix": _calls("dcm2niix_report.measure data results"),
     "dciodvfy": _calls("dciodvfy.dciodvfy_errors"),
     "lungs": _calls("lungs.lungs data results", "picture_lungs.picture_lungs data results"),
