@@ -15,6 +15,7 @@ import pandas as pd
 from covidx.config import Config
 from covidx.evaluate import Estimate, Metrics
 from covidx.files import sha256_json, write_json
+from covidx.pipelines.mlflow_page import show_run
 from covidx.pipelines.progress import Bar, Bars
 from covidx.pipelines.source import Source
 from covidx.pipelines.source_record import keep_paths, source_record
@@ -207,6 +208,13 @@ class TrainingRun:
             part = rows[list(columns)] if columns else rows
             self.tracker.dataset(part, name, table_digest(part), str(role))
 
+    def use(self, recipe: Config) -> None:
+        """Show, of the configuration's recipes of this kind, the one that is used alone."""
+        used = recipe.model_dump(mode="json")
+        for name, part in self.record.config.items():
+            if isinstance(part, dict) and part.keys() == used.keys() and part != used:
+                self.tracker.drop(f"{name}.")
+
     def checkpoints(self, recipe: Config, seed: int, rows: pd.DataFrame, *depends: str) -> Path:
         """The folder of a training's checkpoints, removed when the run has finished.
 
@@ -275,8 +283,8 @@ class TrainingRun:
         record, tracker = self.record, self.tracker
         record.bundle_sha256 = bundle_sha256
         tracker.tags({"bundle_sha256": bundle_sha256, "run_folder": self.run_id})
-        tracker.tags({k: str(getattr(record, k)) for k in ("git_commit", "lock_sha256")})
-        tracker.estimates(estimates)
+        tracker.tags({k: getattr(record, k) for k in ("git_commit", "lock_sha256")})
+        show_run(tracker, record, self.path, estimates, warnings, metrics)
         tracker.artifacts(["figures", "report.html", "metrics.json", *artifacts])
         if model is not None:
             model(tracker)

@@ -8,12 +8,14 @@ from covidx.lazy import lazy_names
 
 if TYPE_CHECKING:
     from covidx.tracking.connect import open_database, tracking_uri
-    from covidx.tracking.record import RECORD, Tracker, TrackingRecord, clean_name
+    from covidx.tracking.record import ARTIFACT, RECORD, TrackingRecord, clean_name
     from covidx.tracking.send import delete_run, experiment_numbers, send
+    from covidx.tracking.tracker import Tracker
 else:
     __getattr__, __dir__ = lazy_names(__name__, __file__)
 
 __all__ = [
+    "ARTIFACT",
     "RECORD",
     "Tracker",
     "TrackingRecord",

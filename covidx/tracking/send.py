@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
@@ -31,7 +32,7 @@ from covidx import __version__
 from covidx.constants import RESEARCH_NOTICE
 from covidx.errors import StoreError
 from covidx.tracking.connect import AGAIN, URI_VARIABLE, artifact_place, connected
-from covidx.tracking.record import COLUMNS, ESTIMATES, PACKAGE, Part, TrackingRecord
+from covidx.tracking.record import ARTIFACT, COLUMNS, ESTIMATES, PACKAGE, Part, TrackingRecord
 
 RUN_TAG = "covidx.run_id"
 PARENT_TAG = "mlflow.parentRunId"
@@ -150,7 +151,7 @@ def _numbers(client: MlflowClient, run: Run, record: TrackingRecord) -> None:
     """Parameters, tags and metrics; a parameter that is there already cannot change."""
     tags = dict(record.tags)
     if record.description and NOTE_TAG not in run.data.tags:  # the user may have written there
-        tags[NOTE_TAG] = record.description
+        tags[NOTE_TAG] = _linked(record.description, run)
     if record.estimates:
         tags["mlflow.loggedArtifacts"] = json.dumps([{"path": ESTIMATES, "type": "table"}])
     new = {k: v for k, v in record.parameters.items() if k not in run.data.params}
@@ -258,6 +259,14 @@ def _end(client: MlflowClient, run: Run, record: TrackingRecord) -> None:
 
 def _milliseconds(moment: str) -> int:
     return int(datetime.fromisoformat(moment).timestamp() * 1000)
+
+
+def _linked(text: str, run: Run) -> str:
+    """A description whose artifacts have the addresses that MLflow's page gives them."""
+    place = f"experiments/{run.info.experiment_id}/runs/{run.info.run_id}/artifacts"
+    picture = rf"![\1](get-artifact?run_uuid={run.info.run_id}&path=\2)"
+    text = re.sub(rf"!\[([^\]]*)\]\({ARTIFACT}([^)]*)\)", picture, text)
+    return text.replace(f"]({ARTIFACT}", f"](#/{place}/")
 
 
 def _cut(value: str, what: str) -> str:

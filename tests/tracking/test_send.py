@@ -136,9 +136,9 @@ def test_names_are_cleaned_and_values_cut(runs: Path, tmp_path: Path) -> None:
     folder = tmp_path / "names"
     folder.mkdir()
     tracker = Tracker("names", "names", STARTED)
-    tracker.config({name: "v" * 10_000 for name in NAMES})
-    tracker.tags({name: "v" * 10_000 for name in NAMES})
-    tracker.figures({name: 0.5 for name in NAMES} | {"endless": float("inf"), "none": NAN})
+    tracker.config(dict.fromkeys(NAMES, "v" * 10000))
+    tracker.tags(dict.fromkeys(NAMES, "v" * 10000))
+    tracker.figures(dict.fromkeys(NAMES, 0.5) | {"endless": float("inf"), "none": NAN})
     tracker.estimates({name: Estimate(0.9, 0.8, 0.95, 40, "delong") for name in NAMES})
     tracker.save(folder)
     send(folder, runs)

@@ -103,7 +103,7 @@ def train_fusion(
             draft = with_threshold(draft, cache, images, config.operating_point, config.seed)
             image = draft.save(run.bundle / IMAGE_FOLDER)
             image_out_of_fold = trainer.out_of_fold(config.inner_folds, bars)
-        run.tracker.curves(fitted.curves)
+        run.tracker.curves(fitted.curves, fitted.best_epoch)
         with run.step("train P2"):
             clinical = train_clinical_arm(p2, joined, config.inner_folds, bars)
         with run.step("fuse") as bar:

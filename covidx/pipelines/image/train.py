@@ -74,6 +74,7 @@ def train_image(
             cohort = link_labels(images, *ingest_source(images, work, bars), config.unmatched)
             cohort = cohort.only(*config.select(cohort.manifest))
         recipe = config.recipe(cohort.manifest)
+        run.use(recipe)
         with run.step("prepare") as bar:
             cache = build_cache(
                 cohort.store, cohort.manifest, recipe.preprocessing, work / "cache", progress=bar
@@ -96,7 +97,7 @@ def train_image(
             checkpoints = run.checkpoints(recipe, config.seed, rows)
             fitted = fit_image(cache, rows, cohort.labels, recipe, config.seed, checkpoints)
             run.record.resumed_from_epoch = fitted.resumed_from
-        run.tracker.curves(fitted.curves)
+        run.tracker.curves(fitted.curves, fitted.best_epoch)
         with run.step("evaluate") as bar:
             draft = make_bundle(fitted.model, recipe, cohort, rows, splits, run.run_id)
             draft = with_threshold(draft, cache, rows, config.operating_point, config.seed)
