@@ -78,8 +78,8 @@ reproduce: setup ## Train a run again from its record and compare: RUN=train_ct/
 	  $(if $(CARD),--card '$(CARD)')
 
 .PHONY: mlflow
-mlflow: setup ## Open MLflow's UI on the runs (http://127.0.0.1:5000)
-	$(BIN)/mlflow ui --host 127.0.0.1 --backend-store-uri "$${MLFLOW_TRACKING_URI:-sqlite:///$(CURDIR)/runs/mlflow.db}"
+mlflow: setup ## Open MLflow's page on the runs, and print where their tables are [PORT=5000]
+	@$(BIN)/covidx runs mlflow $(if $(PORT),--port '$(PORT)')
 
 .PHONY: lint
 lint: setup ## Style, types, and the direction of imports

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import socket
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -17,9 +20,13 @@ from covidx.kinds import estimates_of, kind_of_pipeline
 if TYPE_CHECKING:
     from covidx.runs import RunRecord
 
-runs_app = typer.Typer(help="Runs: list them, show one, remove some.", no_args_is_help=True)
+runs_app = typer.Typer(
+    help="Runs: list them, show one, remove some, or open MLflow on them.", no_args_is_help=True
+)
 Run = Annotated[Path, typer.Argument(help="A run's folder, such as runs/train_ct/latest.")]
 Runs = Annotated[Path, typer.Option(help="Folder of runs.")]
+TABLE = "#/experiments/{}/runs?workflowType=machine_learning"
+"""Of runs, in MLflow's page; without this it may open its dashboard for language models."""
 
 
 @runs_app.command(name="list")
@@ -102,6 +109,42 @@ def remove_command(
         (work / "sources" / f"{record.run_id}.json").unlink(missing_ok=True)
         _point_to_newest(folder.parent)
         typer.echo(f"removed  {folder} ({size})")
+
+
+@runs_app.command(name="mlflow")
+def mlflow_command(
+    runs: Runs = Path("runs"),
+    port: Annotated[int, typer.Option(help="Of this machine.")] = 5000,
+) -> None:
+    """Open MLflow's page on the runs, and print where their tables are."""
+    from covidx.tracking import experiment_numbers, tracking_uri
+
+    uri = tracking_uri(runs)
+    is_server = uri.startswith("http")
+    if not is_server:
+        _need_port(port)
+    page = uri.rstrip("/") if is_server else f"http://127.0.0.1:{port}"
+    for name, number in experiment_numbers(runs).items():
+        typer.echo(f"{name:<26} {page}/{TABLE.format(number)}")
+    if not is_server:
+        options = ["--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
+        options += ["--backend-store-uri", uri]
+        os.execv(sys.executable, [sys.executable, "-m", "mlflow", "ui", *options])  # noqa: S606
+
+
+def _need_port(port: int) -> None:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError as error:
+            raise StoreError(
+                "PORT_TAKEN",
+                "Another program listens on this port.",
+                path=f"127.0.0.1:{port}",
+                actual=error.strerror,
+                hint="End it, or choose another port with --port (make: PORT=5001).",
+            ) from error
 
 
 def _forget(run_id: str, runs: Path) -> None:

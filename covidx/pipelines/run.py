@@ -122,10 +122,8 @@ class TrainingRun:
             # Sums over threads are rounded in another order by another number of threads.
             if "torch" in sys.modules:
                 record.machine.threads = sys.modules["torch"].get_num_threads()
-            shown = dict(values if parameters is None else parameters)
-            if source is not None:
-                shown.pop("phantom", None)
-            tracker.config(shown)
+            shown = values if parameters is None else parameters
+            tracker.config({k: v for k, v in shown.items() if source is None or k != "phantom"})
             run = cls(pipeline, source, work, folder, tracker, bars)
             yield run
             if source is not None:
@@ -209,7 +207,7 @@ class TrainingRun:
             self.tracker.dataset(part, name, table_digest(part), str(role))
 
     def use(self, recipe: Config) -> None:
-        """Show, of the configuration's recipes of this kind, the one that is used alone."""
+        """Let MLflow show this `recipe` alone of those that the configuration has of its kind."""
         used = recipe.model_dump(mode="json")
         for name, part in self.record.config.items():
             if isinstance(part, dict) and part.keys() == used.keys() and part != used:
@@ -288,8 +286,7 @@ class TrainingRun:
         tracker.artifacts(["figures", "report.html", "metrics.json", *artifacts])
         if model is not None:
             model(tracker)
-        if metrics is not None:
-            summary = [*metrics_lines(metrics), *summary]
+        summary = [*(() if metrics is None else metrics_lines(metrics)), *summary]
         return TrainedRun(self.path, estimates, warnings, summary, metrics)
 
 

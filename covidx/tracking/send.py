@@ -33,12 +33,13 @@ from covidx.constants import RESEARCH_NOTICE
 from covidx.errors import StoreError
 from covidx.tracking.connect import AGAIN, URI_VARIABLE, artifact_place, connected
 from covidx.tracking.record import ARTIFACT, COLUMNS, ESTIMATES, PACKAGE, Part, TrackingRecord
+from covidx.tracking.single_page import single_page
 
 RUN_TAG = "covidx.run_id"
 PARENT_TAG = "mlflow.parentRunId"
 NOTE_TAG = "mlflow.note.content"
 KIND_TAG = {"mlflow.experimentKind": "custom_model_development"}
-"""Of an experiment: its page opens with the table of runs, not with that for language models."""
+"""Of an experiment, as MLflow has it: runs that train models, no traces of language models."""
 BATCH = 100
 """Parameters or tags that MLflow takes at once."""
 MOST = {"parameter": 6000, "tag": 8000}
@@ -79,6 +80,8 @@ def send(folder: Path, runs: Path) -> str:
             path = folder / name
             if path.is_dir():
                 client.log_artifacts(run.info.run_id, str(path), name)
+            elif path.suffix == ".html" and path.is_file():
+                client.log_text(run.info.run_id, single_page(path), name)
             elif path.is_file():
                 client.log_artifact(run.info.run_id, str(path), str(Path(name).parent).strip("."))
         _estimates(client, run, record)

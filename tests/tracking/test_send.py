@@ -180,8 +180,7 @@ def test_files_lie_beside_the_database(runs: Path, tmp_path: Path) -> None:
     assert {p.name for p in runs.iterdir()} == {"mlflow.db", "mlartifacts", ".lock"}
 
 
-def test_the_page_of_an_experiment_opens_with_its_runs(runs: Path, tmp_path: Path) -> None:
-    """MLflow shows its dashboard for language models unless the experiment's tag says otherwise."""
+def test_experiments_by_number_without_mlflows_own(runs: Path, tmp_path: Path) -> None:
     recorded(tmp_path / "kind", "kind")
     send(tmp_path / "kind", runs)
     client = mlflow.MlflowClient(tracking_uri(runs))
