@@ -43,7 +43,7 @@ def single_page(path: Path, most: int = MOST_BYTES) -> str:
         Bytes of the file.
     """
     page = path.read_text(encoding="utf-8")
-    parts = {}
+    parts: dict[str, str] = {}
     for link, _ in LINK.findall(page):
         place = _place(path.parent, link, path.parent)
         if place is not None and place.suffix == ".html" and place != path.resolve():
