@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -81,6 +81,7 @@ def run_command(
 ) -> None:
     """Does a run hold together: data, code, split, threshold, predictions, metrics, identity."""
     verdict, page = _audit_run(run, out or run.resolve() / "audit" / "run", work, store)
+    _show_in_mlflow(run, {"run": verdict}, {"run": page})
     typer.echo(f"\nverdict  {verdict}\nreport   {page}")
     if page.with_name("claim_2024.md").is_file():
         typer.echo("reporting checklists beside it")
@@ -128,11 +129,24 @@ def all_command(run: Run, work: Work = Path("data"), store: Store = None) -> Non
         except CovidxError as error:
             typer.echo(f"fail  {name}: {error.message} ({error.code})")
             verdicts[name] = "fail"
+    pages = {name: folder / name / "audit.html" for name in verdicts}
+    _show_in_mlflow(run, verdicts, {k: page for k, page in pages.items() if page.is_file()})
     typer.echo("\naudit     verdict")
     for name, verdict in verdicts.items():
         where = "" if verdict == "not looked at" else folder / name / "audit.html"
         typer.echo(f"{name:<9} {verdict:<14} {where}".rstrip())
     raise typer.Exit("fail" in verdicts.values())
+
+
+def _show_in_mlflow(run: Path, verdicts: Mapping[str, str], pages: Mapping[str, Path]) -> None:
+    """Verdicts become tags of the run in MLflow, and the pages its artifacts."""
+    from covidx.pipelines.tracked import annotate_run
+
+    annotate_run(
+        run,
+        {f"audit_{name}": verdict for name, verdict in verdicts.items()},
+        {f"audits/{name}.html": page for name, page in pages.items()},
+    )
 
 
 def _audit_run(run: Path, out: Path, work: Path, store: Path | None) -> tuple[str, Path]:

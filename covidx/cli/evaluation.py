@@ -139,7 +139,8 @@ def evaluate_command(
 
 def compare_command(
     predictions: Annotated[
-        list[Path], typer.Argument(help="Two tables of predictions or more, on the same patients.")
+        list[Path],
+        typer.Argument(help="Two tables of predictions, or runs, or more, on the same patients."),
     ],
     out: Annotated[Path, typer.Option(help="Folder to write.")],
     positive: Positive = None,
@@ -158,6 +159,7 @@ def compare_command(
     """Compare systems on the same patients: paired differences, tests, corrected p-values."""
     from covidx.errors import InvalidInputError
     from covidx.pipelines.evaluation import Input, compare_tables
+    from covidx.pipelines.run_comparison import compare_runs, is_run
 
     if arm and len(arm) != len(predictions):
         raise InvalidInputError(
@@ -173,8 +175,11 @@ def compare_command(
         Input(path, one, positive, fold, trust_groups=trust_groups)
         for path, one in zip(predictions, arms, strict=True)
     ]
-    found = compare_tables(sources, how, out, resamples=resamples)
+    compare = compare_runs if all(map(is_run, predictions)) else compare_tables
+    found = compare(sources, how, out, resamples=resamples)
     rows = found.studies[0].rows
+    for line in found.warnings:
+        typer.echo(f"WARNING: {line}")
     typer.echo(f"{rows.positive} against the rest, {len(rows)} test {rows.level}s")
     for one in found.comparisons:
         typer.echo(f"{one.first} minus {one.second}")

@@ -182,10 +182,17 @@ class Compared:
     studies: list[Study]
     comparisons: list[Comparison]
     assumed: list[str]
+    warnings: list[str]
 
 
 def compare_tables(
-    sources: Sequence[Input], how: ThresholdRule, out: Path, *, seed: int = 0, resamples: int = 2000
+    sources: Sequence[Input],
+    how: ThresholdRule,
+    out: Path,
+    *,
+    seed: int = 0,
+    resamples: int = 2000,
+    warnings: Sequence[str] = (),
 ) -> Compared:
     """Compare systems on the same test rows and write ``comparison.html`` and its tables.
 
@@ -201,6 +208,8 @@ def compare_tables(
         Folder; files of these names are replaced.
     seed, resamples : int
         Of the bootstrap over patients.
+    warnings : sequence of str
+        Shown above all figures.
 
     Raises
     ------
@@ -236,8 +245,8 @@ def compare_tables(
     found = compare_systems(aligned, seed=seed, resamples=resamples)
     figures = draw_comparison(aligned, found, out / "figures")
     write_json(out / "comparison.json", found)
-    write_comparison(out / "comparison.html", aligned, found, figures, assumed)
-    return Compared(studies, found, assumed)
+    write_comparison(out / "comparison.html", aligned, found, figures, assumed, warnings)
+    return Compared(studies, found, assumed, list(warnings))
 
 
 def _names(sources: Sequence[Input], studies: Sequence[Study]) -> list[str]:

@@ -208,7 +208,7 @@ def fit_patches(
         )
         fitted = fit_learner(learner, data, learning.epochs, learning.patience, folder)
         run.record.resumed_from_epoch = fitted.resumed_from
-    run.tracker.curves(fitted.curves)
+    run.tracker.curves(fitted.curves, fitted.best_epoch)
     return fitted
 
 

@@ -109,7 +109,7 @@ def _model(recipe: Mapping[str, Any]) -> str:
         for key in path.split("."):
             part = part.get(key) if isinstance(part, Mapping) else None
         if isinstance(part, str):
-            return part.replace("efficientnet_", "effnet-")
+            return part.removeprefix("tf_").replace("efficientnet_", "effnet-")
     return "model"
 
 

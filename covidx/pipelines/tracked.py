@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from covidx.errors import CovidxError, InvalidInputError, StoreError
-from covidx.files import write_json
+from covidx.files import make_folder, replacing, write_json
 from covidx.runs import RunFolder, read_record
-from covidx.tracking import Tracker
+from covidx.tracking import RECORD, Tracker, TrackingRecord, clean_name, single_page
 
 UNSENT = "%s\nMLflow was not sent this run, which is whole in its folder: covidx sync %s"
 
@@ -88,6 +88,36 @@ def send_run(folder: Path) -> str:
     record.mlflow_run_id = send(folder, folder.parents[1])
     write_json(folder / "run.json", record.model_dump(mode="json"))
     return record.mlflow_run_id
+
+
+def annotate_run(
+    folder: Path,
+    tags: Mapping[str, str] | None = None,
+    pages: Mapping[str, Path] | None = None,
+) -> None:
+    """Keep what was learnt of a run after it had ended in its folder, and show it in MLflow.
+
+    Parameters
+    ----------
+    folder : Path
+        ``runs/<pipeline>/<id>``; one of an earlier version, without ``mlflow.json``, stays as it is.
+    tags : mapping, optional
+        Such as the verdict of an audit, by name.
+    pages : mapping, optional
+        Name in the run's folder -> a page, which is kept there as one file.
+    """
+    folder = folder.resolve()
+    if not (folder / RECORD).is_file():
+        return
+    record = TrackingRecord.read(folder)
+    for name, page in (pages or {}).items():
+        make_folder((folder / name).parent)
+        with replacing(folder / name) as temporary:
+            temporary.write_text(single_page(page), encoding="utf-8")
+    record.tags |= {clean_name(name): value for name, value in (tags or {}).items()}
+    record.artifacts = list(dict.fromkeys([*record.artifacts, *(pages or {})]))
+    write_json(folder / RECORD, record.model_dump(mode="json"))
+    _try_to_send(folder)
 
 
 def _try_to_send(folder: Path) -> None:

@@ -51,6 +51,7 @@ def write_comparison(
     comparisons: Sequence[Comparison],
     figures: dict[str, str],
     assumed: Sequence[str],
+    warnings: Sequence[str] = (),
 ) -> None:
     """Write ``comparison.html``.
 
@@ -66,6 +67,8 @@ def write_comparison(
         As `draw_comparison`.
     assumed : sequence of str
         What is assumed because the tables do not state it.
+    warnings : sequence of str
+        Shown above all figures.
     """
     rows = systems[0].rows
     values = {
@@ -84,7 +87,7 @@ def write_comparison(
     }
     body = Section(template="comparison.html", values=values)
     title = f"{' and '.join(s.name for s in systems)}: {rows.positive} against the rest"
-    Page(title, [*parts.assumptions(assumed), body]).write(path)
+    Page(title, [*parts.assumptions(assumed), body], warnings).write(path)
 
 
 def _threshold(system: System) -> str:

@@ -8,6 +8,7 @@ from covidx.lazy import lazy_names
 
 if TYPE_CHECKING:
     from covidx.tracking.connect import open_database, tracking_uri
+    from covidx.tracking.one_file import single_page
     from covidx.tracking.record import ARTIFACT, RECORD, TrackingRecord, clean_name
     from covidx.tracking.send import delete_run, experiment_numbers, send
     from covidx.tracking.tracker import Tracker
@@ -24,5 +25,6 @@ __all__ = [
     "experiment_numbers",
     "open_database",
     "send",
+    "single_page",
     "tracking_uri",
 ]

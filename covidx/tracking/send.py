@@ -32,8 +32,8 @@ from covidx import __version__
 from covidx.constants import RESEARCH_NOTICE
 from covidx.errors import StoreError
 from covidx.tracking.connect import AGAIN, URI_VARIABLE, artifact_place, connected
+from covidx.tracking.one_file import single_page
 from covidx.tracking.record import ARTIFACT, COLUMNS, ESTIMATES, PACKAGE, Part, TrackingRecord
-from covidx.tracking.single_page import single_page
 
 RUN_TAG = "covidx.run_id"
 PARENT_TAG = "mlflow.parentRunId"

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from covidx.tracking.single_page import WIDTH, single_page
+from covidx.tracking.one_file import WIDTH, single_page
 
 PAGE = """<!doctype html><html><head><style>p {{}}</style></head><body class="x">
 <h1>Report</h1><img src="figures/roc.png" alt="ROC">
