@@ -35,7 +35,7 @@ class _Run:
 
     @property
     def name(self) -> str:
-        return f"{self.record.pipeline} {self.record.run_id}"
+        return f"{self.record.pipeline}-{self.record.run_id}"
 
     @property
     def tested(self) -> set[str]:

@@ -100,7 +100,7 @@ def annotate_run(
     Parameters
     ----------
     folder : Path
-        ``runs/<pipeline>/<id>``; one of an earlier version, without ``mlflow.json``, stays as it is.
+        ``runs/<pipeline>/<id>``; a run of an earlier version, without ``mlflow.json``, is left.
     tags : mapping, optional
         Such as the verdict of an audit, by name.
     pages : mapping, optional
