@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
-import base64
 import json
+import os
 import shutil
 import subprocess
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
-
-import aiohttp
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 OPTIONS = (
@@ -22,94 +20,96 @@ OPTIONS = (
     "--disable-features=IsolateSandboxedIframes",
     "--disable-site-isolation-trials",
     "--window-size=1500,1400",
-    "--remote-debugging-port=0",
+    "--remote-debugging-pipe",
 )
 
 
 class Tab:
     """One page: where it is, and what its frames hold."""
 
-    def __init__(self, socket: aiohttp.ClientWebSocketResponse) -> None:
-        self._socket = socket
+    def __init__(self, commands: int, answers: int) -> None:
+        self._commands = commands
+        self._answers = os.fdopen(answers, "rb")
+        self._rest = b""
         self._count = 0
-        self._frames: dict[int, str] = {}
+        self._frames: list[int] = []
+        self._session: str | None = None
+        target = self._call("Target.createTarget", url="about:blank")["targetId"]
+        attached = self._call("Target.attachToTarget", targetId=target, flatten=True)
+        self._session = str(attached["sessionId"])
+        self._call("Runtime.enable")
+        self._call("Page.enable")
 
-    async def _call(self, method: str, **parameters: Any) -> dict[str, Any]:
+    def _call(self, method: str, **parameters: Any) -> dict[str, Any]:
         self._count += 1
         message = {"id": self._count, "method": method, "params": parameters}
-        await self._socket.send_json(message)
+        if self._session is not None:
+            message["sessionId"] = self._session
+        os.write(self._commands, json.dumps(message).encode() + b"\0")
         while True:
-            answer = json.loads((await self._socket.receive(120)).data)
+            answer = self._next()
             if answer.get("method") == "Runtime.executionContextCreated":
-                context = answer["params"]["context"]
-                self._frames[context["id"]] = context["origin"]
+                self._frames.append(answer["params"]["context"]["id"])
             elif answer.get("method") == "Runtime.executionContextsCleared":
                 self._frames.clear()
             elif answer.get("id") == message["id"]:
                 return dict(answer.get("result", {}))
 
-    async def open(self, url: str) -> None:
-        """Go to an address."""
-        await self._call("Runtime.enable")
-        await self._call("Page.enable")
-        await self._call("Page.navigate", url="about:blank")
-        await self._call("Page.navigate", url=url)
+    def _next(self) -> dict[str, Any]:
+        while b"\0" not in self._rest:
+            part = self._answers.read1(1 << 16)
+            if not part:
+                raise AssertionError("Chromium has ended")
+            self._rest += part
+        text, _, self._rest = self._rest.partition(b"\0")
+        return dict(json.loads(text))
 
-    async def evaluate(self, script: str) -> list[Any]:
+    def open(self, url: str) -> None:
+        """Go to an address, from an empty page."""
+        self._call("Page.navigate", url="about:blank")
+        self._call("Page.navigate", url=url)
+
+    def evaluate(self, script: str) -> list[Any]:
         """The value of an expression in every frame that is still there."""
-        await self._call("Runtime.evaluate", expression="0")  # takes in what frames there are
-        values = []
-        for context in list(self._frames):
-            answer = await self._call(
-                "Runtime.evaluate", expression=script, contextId=context, returnByValue=True
-            )
-            values.append(answer.get("result", {}).get("value"))
-        return values
+        self._call("Runtime.evaluate", expression="0")  # takes in what frames there are
+        options = {"expression": script, "returnByValue": True}
+        answers = [
+            self._call("Runtime.evaluate", contextId=frame, **options)
+            for frame in list(self._frames)
+        ]
+        return [answer.get("result", {}).get("value") for answer in answers]
 
-    async def until(self, script: str, seconds: float = 90) -> Any:
+    def until(self, script: str, seconds: float = 90) -> Any:
         """The value of an expression, once it is true in any frame."""
-        for _ in range(int(seconds * 2)):
-            for value in await self.evaluate(script):
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            for value in self.evaluate(script):
                 if value:
                     return value
-            await asyncio.sleep(0.5)
-        shown = [value for value in await self.evaluate("document.body.innerText") if value]
+            time.sleep(0.5)
+        shown = [value for value in self.evaluate("document.body.innerText") if value]
         raise AssertionError(f"never true: {script}; the page shows {shown}")
 
-    async def picture(self, path: Path) -> None:
-        """Write what is in view as PNG."""
-        answer = await self._call("Page.captureScreenshot", format="png")
-        path.write_bytes(base64.b64decode(answer["data"]))
 
-
-@asynccontextmanager
-async def browser(profile: Path) -> AsyncIterator[Tab]:
+@contextmanager
+def browser(profile: Path) -> Iterator[Tab]:
     """Start a browser with an empty profile in a folder; gives its one tab."""
     assert CHROMIUM is not None
+    (theirs_in, ours_out), (ours_in, theirs_out) = os.pipe(), os.pipe()
+    script = f'exec "$0" "$@" 3<&{theirs_in} 4>&{theirs_out}'
     process = subprocess.Popen(
-        [CHROMIUM, *OPTIONS, f"--user-data-dir={profile}", "about:blank"],
+        ["sh", "-c", script, CHROMIUM, *OPTIONS, f"--user-data-dir={profile}"],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
+        pass_fds=(theirs_in, theirs_out),
     )
+    os.close(theirs_in)
+    os.close(theirs_out)
     try:
-        async with aiohttp.ClientSession() as session:
-            address = await _address(profile, session)
-            async with session.ws_connect(address, max_msg_size=0) as socket:
-                yield Tab(socket)
+        yield Tab(ours_out, ours_in)
     finally:
+        os.close(ours_out)
         process.terminate()
         with suppress(subprocess.TimeoutExpired):
             process.wait(20)
         process.kill()
-
-
-async def _address(profile: Path, session: aiohttp.ClientSession) -> str:
-    for _ in range(240):
-        with suppress(OSError, IndexError, aiohttp.ClientError):
-            port = (profile / "DevToolsActivePort").read_text().split()[0]
-            async with session.get(f"http://127.0.0.1:{port}/json/list") as answer:
-                for target in await answer.json():
-                    if target["type"] == "page":
-                        return str(target["webSocketDebuggerUrl"])
-        await asyncio.sleep(0.25)
-    raise AssertionError("Chromium did not start")
