@@ -25,6 +25,14 @@ PICTURE = re.compile(r'(<img\b[^>]*?\bsrc=")([^"]+)(")')
 LINK = re.compile(r'<a\b[^>]*?\bhref="([^"]+)"[^>]*>(.*?)</a>', re.DOTALL)
 BODY = re.compile(r"<body[^>]*>(.*)</body>", re.DOTALL)
 TOP = '<a id="top"></a>'
+JUMP = """<script>
+document.addEventListener("click", event => {
+  const link = event.target.closest('a[href^="#"]');
+  const target = link && document.getElementById(link.getAttribute("href").slice(1));
+  if (target) { event.preventDefault(); target.scrollIntoView(); }
+});
+</script>"""
+"""MLflow shows a page in a frame that may run scripts but follow no link, within itself neither."""
 ELSEWHERE = re.compile(r"#|[a-z][a-z0-9+.-]*:")
 
 
@@ -69,7 +77,8 @@ def single_page(path: Path, most: int = MOST_BYTES) -> str:
         parts[""] = f"<p>{len(left_out)} linked pages were left out for their size.</p>"
     start, end = main.find("<body"), main.rfind("</body>")
     start = main.find(">", start) + 1
-    return main[:start] + TOP + main[start:end] + "\n".join(parts.values()) + main[end:]
+    jump = JUMP if parts else ""
+    return main[:start] + TOP + main[start:end] + "\n".join(parts.values()) + jump + main[end:]
 
 
 def _part(path: Path, anchor: str, root: Path) -> str:

@@ -98,7 +98,7 @@ def browser(profile: Path) -> Iterator[Tab]:
     (theirs_in, ours_out), (ours_in, theirs_out) = os.pipe(), os.pipe()
     script = f'exec "$0" "$@" 3<&{theirs_in} 4>&{theirs_out}'
     process = subprocess.Popen(
-        ["sh", "-c", script, CHROMIUM, *OPTIONS, f"--user-data-dir={profile}"],
+        ["bash", "-c", script, CHROMIUM, *OPTIONS, f"--user-data-dir={profile}"],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         pass_fds=(theirs_in, theirs_out),

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import io
 import json
 import os
 import signal
 import subprocess
 import sys
+import time
 import urllib.request
 from collections.abc import Iterator
 from contextlib import suppress
@@ -56,14 +56,20 @@ class Shown:
 
 
 @pytest.fixture(scope="module")
+def tab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tab]:
+    with browser(tmp_path_factory.mktemp("profile")) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
 def shown(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shown]:
     runs = tmp_path_factory.mktemp("runs")
     picture = io.BytesIO()
     Image.new("RGB", (320, 200), "teal").save(picture, "PNG")
     folders = (make_run(runs, 1, picture=picture.getvalue()), make_run(runs, 2))
+    options = ["runs", "mlflow", "--runs", str(runs), "--port", str(free_port())]
     process = subprocess.Popen(
-        [sys.executable, "-c", "from covidx.cli import main; main()", "runs", "mlflow"]
-        + ["--runs", str(runs), "--port", str(free_port())],
+        [sys.executable, "-c", "from covidx.cli import main; main()", *options],
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,
@@ -77,67 +83,47 @@ def shown(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shown]:
             with suppress(OSError):
                 urllib.request.urlopen(table.partition("#")[0], timeout=2).close()
                 break
+            time.sleep(0.5)
         yield Shown(folders, table)
     finally:
         os.killpg(process.pid, signal.SIGTERM)
         process.wait(30)
 
 
-def test_the_printed_address_opens_the_table_of_runs(shown: Shown, tmp_path: Path) -> None:
-    async def look() -> None:
-        async with browser(tmp_path) as tab:
-            await tab.open(shown.table)
-            for name in shown.names:
-                await tab.until(f"document.body.innerText.includes({json.dumps(name)})")
-            assert "workflowType=machine_learning" in (await tab.evaluate("location.href"))[0]
-
-    asyncio.run(look())
+def test_the_printed_address_opens_the_table_of_runs(shown: Shown, tab: Tab) -> None:
+    tab.open(shown.table)
+    for name in shown.names:
+        tab.until(f"document.body.innerText.includes({json.dumps(name)})")
+    assert "workflowType=machine_learning" in tab.evaluate("location.href")[0]
 
 
-def test_two_runs_compare_with_names_beside_their_own_numbers(shown: Shown, tmp_path: Path) -> None:
-    async def look() -> list[list[str]]:
-        async with browser(tmp_path) as tab:
-            runs, experiments = json.dumps(shown.numbers), json.dumps(["1"])
-            await tab.open(f"{shown.page}#/compare-runs?runs={runs}&experiments={experiments}")
-            await tab.until("document.body.innerText.includes('sensitivity')")
-            rows = await tab.evaluate(
-                "[...document.querySelectorAll('tr')].map(row => "
-                "[...row.querySelectorAll('th,td')].map(cell => cell.innerText.trim()))"
-            )
-            return list(next(value for value in rows if value))
-
-    rows = {row[0].rstrip(":").lower(): row[1:] for row in asyncio.run(look()) if len(row) == 3}
-    order = [rows["run name"].index(name) for name in shown.names]
-    for place, folder in zip(order, shown.folders, strict=True):
+def test_two_runs_compare_with_names_beside_their_own_numbers(shown: Shown, tab: Tab) -> None:
+    runs, experiments = json.dumps(shown.numbers), json.dumps(["1"])
+    tab.open(f"{shown.page}#/compare-runs?runs={runs}&experiments={experiments}")
+    text = tab.until("document.body.innerText.includes('specificity') && document.body.innerText")
+    lines = [line for part in text.split("\n") if (line := part.strip())]
+    order = sorted(shown.names, key=lines.index)  # columns, from the left
+    metrics = [line for line in lines[lines.index("Metrics") :] if line != "Show diff only"][1:]
+    names = metrics[: metrics.index("threshold") + 1]  # the column of names, then the values
+    values = metrics[len(names) :][: 2 * len(names)]
+    for folder, name in zip(shown.folders, shown.names, strict=True):
         auroc = read_json(folder / "metrics.json")["auroc"]["value"]
-        assert float(rows["auroc"][place]) == pytest.approx(auroc, abs=1e-3)
+        found = float(values[2 * names.index("auroc") + order.index(name)])
+        assert found == pytest.approx(auroc, abs=1e-3)
 
 
-def test_the_description_shows_table_and_figure(shown: Shown, tmp_path: Path) -> None:
-    async def look() -> None:
-        async with browser(tmp_path) as tab:
-            await tab.open(f"{shown.page}#/experiments/1/runs/{shown.numbers[0]}")
-            await tab.until("document.body.innerText.includes('Research use only')")
-            await tab.until(
-                "[...document.images].some(one => one.alt === 'ROC curve' && one.naturalWidth > 0)"
-            )
-            cells = "[...document.querySelectorAll('td')].map(cell => cell.innerText.trim())"
-            assert await tab.until(f"{cells}.includes('Positive predictive value')")
-
-    asyncio.run(look())
+def test_the_description_shows_table_and_figure(shown: Shown, tab: Tab) -> None:
+    tab.open(f"{shown.page}#/experiments/1/runs/{shown.numbers[0]}")
+    tab.until("document.body.innerText.includes('Research use only')")
+    picture = "one.src.includes('path=figures/roc.png') && one.naturalWidth === 320"
+    assert tab.until(f"[...document.images].some(one => {picture})")
+    cells = "[...document.querySelectorAll('td')].map(cell => cell.innerText.trim())"
+    assert tab.until(f"{cells}.includes('Positive predictive value')")
 
 
-async def _open_report(tab: Tab, shown: Shown) -> None:
-    await tab.open(f"{shown.page}#/experiments/1/runs/{shown.numbers[0]}/artifacts/report.html")
-    await tab.until("document.querySelector('h1')?.innerText === 'A report'")
-
-
-def test_the_report_opens_with_pictures_and_links(shown: Shown, tmp_path: Path) -> None:
-    async def look() -> None:
-        async with browser(tmp_path) as tab:
-            await _open_report(tab, shown)
-            assert [320, 320] in await tab.evaluate(PICTURES)
-            await tab.evaluate("document.querySelector('a[href=\"#page-cases-p1\"]')?.click()")
-            assert await tab.until("document.querySelector('section') && window.scrollY > 2000")
-
-    asyncio.run(look())
+def test_the_report_opens_with_pictures_and_links(shown: Shown, tab: Tab) -> None:
+    tab.open(f"{shown.page}#/experiments/1/runs/{shown.numbers[0]}/artifacts/report.html")
+    tab.until("document.querySelector('h1')?.innerText === 'A report' && document.images.length")
+    assert [320, 320] in tab.evaluate(PICTURES)
+    tab.evaluate("document.querySelector('a[href=\"#page-cases-p1\"]')?.click()")
+    assert tab.until("document.querySelector('section') && window.scrollY > 2000", 20)

@@ -64,6 +64,7 @@ def test_pictures_and_linked_pages_are_inside(page: Path) -> None:
     assert {link for link in links if not link.startswith("#")} == {"https://example.org/"}
     assert {link[1:] for link in links if link.startswith("#")} <= targets
     assert '<a href="#page-cases-p1">Patient p1</a>' in text
+    assert text.count("<script>") == 1
     assert text.count("<body") == text.count("</body>") == 1
     assert "Patient p2</h2>" in text and "left out" not in text
     assert '<span title="in the run\'s folder">figures</span>' in text and "passwd" not in text

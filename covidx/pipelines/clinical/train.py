@@ -116,9 +116,7 @@ def train_clinical(
         recipes = [model.recipe for model in fitted]
         with run.step("nested"):
             path = run.path / "nested.json"
-            outer = nested_aurocs(
-                config, rows, recipes, control is not None, path, run.tracker
-            )
+            outer = nested_aurocs(config, rows, recipes, control is not None, path, run.tracker)
         with run.step("evaluate"):
             bundle, best = _save(run, config, table, rows, best, digests)
             predictions = predictions_of(
