@@ -32,7 +32,15 @@ class Workers(ProcessPoolExecutor):
         super().__init__(count, mp_context=get_context("spawn"), initializer=initializer)
 
     def submit(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
-        """Start `function` in a process, which is started first if it is not there yet."""
+        """Call a function in a process, which is started first if it is not there yet.
+
+        Parameters
+        ----------
+        function : callable
+            Of an importable module.
+        *args, **kwargs
+            What it is called with; they are pickled.
+        """
         with _script_hidden():
             return super().submit(function, *args, **kwargs)
 

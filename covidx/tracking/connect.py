@@ -124,7 +124,7 @@ def open_database(runs: Path) -> str:
 
 
 def artifact_place(runs: Path) -> str | None:
-    """Where artifacts lie beside an SQLite database; None where a server has its own place."""
+    """Where artifacts of `runs` lie beside an SQLite database; None: the server knows."""
     database = _database(tracking_uri(runs))
     return None if database is None else (database.parent / COPIES).as_uri()
 

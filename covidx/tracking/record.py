@@ -102,7 +102,7 @@ class TrackingRecord(BaseModel):
 
 
 def clean_name(name: str) -> str:
-    """A name that every MLflow server takes for a parameter, metric or tag.
+    """`name` as every MLflow server takes it for a parameter, metric or tag.
 
     >>> clean_name("auroc_pneumonia (viral)"), clean_name("a//../b"), clean_name("")
     ('auroc_pneumonia_viral', 'a_b', 'unnamed')

@@ -113,7 +113,7 @@ def delete_run(run_id: str, runs: Path) -> None:
 
 
 def experiment_numbers(runs: Path) -> dict[str, str]:
-    """Name -> MLflow's number of each experiment that covidx made, the newest first."""
+    """Name -> MLflow's number of each experiment of `runs` that covidx made, the newest first."""
     with connected(runs) as client:
         (kind,) = KIND_TAG.items()
         made = client.search_experiments(order_by=["last_update_time DESC"])

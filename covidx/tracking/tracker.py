@@ -48,7 +48,7 @@ class Tracker:
         )
 
     def name(self, name: str, description: str) -> None:
-        """Call the run by a `name` that tells it apart, and describe it in Markdown."""
+        """Call the run by a `name` that tells it apart, with a `description` in Markdown."""
         self.record.name, self.record.description = name, description
 
     def config(self, values: Mapping[str, Any]) -> None:

