@@ -152,6 +152,23 @@ class Tracker:
         settings = {clean_name(k): str(v) for k, v in (parameters or {}).items()}
         self.record.parts.append(Part(name=name, metrics=numbers, parameters=settings))
 
+    def members(self, curves: Iterable[pd.DataFrame], kept: int) -> None:
+        """Show the networks of an ensemble below the run; one network alone is the run itself.
+
+        Parameters
+        ----------
+        curves : iterable of DataFrame
+            Of each network, as in `curves`.
+        kept : int
+            The epoch whose weights were kept, of each.
+        """
+        every = list(curves)
+        for number, one in enumerate(every if len(every) > 1 else ()):
+            figures = one[one["epoch"] == kept].drop(columns="epoch")
+            for row in figures.to_dict("records"):
+                values = {str(name): value for name, value in row.items()}
+                self.part(f"member {number}", values, {"fold left out": number})
+
     def model(
         self,
         bundle: Path,

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import socket
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner, Result
 
 from covidx.cli import app
+from covidx.errors import StoreError
 from covidx.files import write_json
 from covidx.runs import RunFolder
 
@@ -86,3 +88,25 @@ def test_a_run_that_goes_on_is_refused(tmp_path: Path) -> None:
     run = RunFolder("train_ct", tmp_path).path  # of this very process
     refused = invoke("rm", run, "--yes")
     assert "RUN_GOES_ON" in str(refused.exception) and run.exists()
+
+
+def test_mlflows_page_needs_a_free_port(tmp_path: Path) -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+        result = invoke("mlflow", "--runs", tmp_path, "--port", port)
+    assert isinstance(result.exception, StoreError) and result.exception.code == "PORT_TAKEN"
+    assert not list(tmp_path.iterdir())
+
+
+def test_of_a_server_the_addresses_of_its_tables_are_printed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9/")
+    monkeypatch.setattr("covidx.tracking.experiment_numbers", lambda _: {"train_ct": "4"})
+    result = invoke("mlflow", "--runs", tmp_path)
+    assert result.output.split() == [
+        "train_ct",
+        "http://127.0.0.1:9/#/experiments/4/runs?workflowType=machine_learning",
+    ]

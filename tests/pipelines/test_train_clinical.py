@@ -289,6 +289,10 @@ def test_nested_folds_stand_beside_the_one_division(tmp_path: Path) -> None:
     for name in ("P2", "missingness control"):
         assert found[name]["auroc"]["n"] == 150 and len(found[name]["chosen_by_fold"]) == 3
     assert set(found["P2"]["chosen_by_fold"]) <= {"logistic", "boosting"}
+    parts = json.loads((run / "mlflow.json").read_text())["parts"]  # below the run, in MLflow
+    assert [part["name"] for part in parts] == ["fold 0", "fold 1", "fold 2"]
+    by_fold = [part["metrics"]["auroc"] for part in parts]
+    assert by_fold == found["P2"]["auroc_by_fold"] and all(0.5 < auroc <= 1 for auroc in by_fold)
     # The phantom's gaps are at random, its values are not.
     assert found["P2"]["auroc"]["low"] > found["missingness control"]["auroc"]["value"]
     page = (run / "report.html").read_text()

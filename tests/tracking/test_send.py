@@ -164,6 +164,19 @@ def test_many_parameters_and_metrics(runs: Path, tmp_path: Path) -> None:
     assert len(client.get_metric_history(run.info.run_id, "loss")) == 1100
 
 
+def test_members_of_an_ensemble_stand_below_the_run() -> None:
+    curves = [pd.DataFrame({"epoch": [0, 1], "train_loss": [1.0, loss]}) for loss in (0.5, 0.4)]
+    tracker = Tracker("members", "members", STARTED)
+    tracker.members(curves[:1], kept=1)
+    assert not tracker.record.parts
+    tracker.members(curves, kept=1)
+    parts = [(part.name, part.metrics, part.parameters) for part in tracker.record.parts]
+    assert parts == [
+        ("member 0", {"train_loss": 0.5}, {"fold_left_out": "0"}),
+        ("member 1", {"train_loss": 0.4}, {"fold_left_out": "1"}),
+    ]
+
+
 def test_a_run_that_failed(runs: Path, tmp_path: Path) -> None:
     tracker = Tracker("failed", "failed", STARTED)
     tracker.save(tmp_path, ValueError("no data"))

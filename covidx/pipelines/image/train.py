@@ -98,6 +98,7 @@ def train_image(
             fitted = fit_image(cache, rows, cohort.labels, recipe, config.seed, checkpoints)
             run.record.resumed_from_epoch = fitted.resumed_from
         run.tracker.curves(fitted.curves, fitted.best_epoch)
+        run.tracker.members([member.curves for member in fitted.members], fitted.best_epoch)
         with run.step("evaluate") as bar:
             draft = make_bundle(fitted.model, recipe, cohort, rows, splits, run.run_id)
             draft = with_threshold(draft, cache, rows, config.operating_point, config.seed)
