@@ -25,7 +25,7 @@ Progress = Callable[[str, int, int], None]
 
 
 def silent(*_: object) -> None:
-    """A progress that nobody watches."""
+    """Progress that is shown nowhere; its arguments `_` are not used."""
 
 
 PIXEL_GROUP = 0x7FE0
