@@ -79,10 +79,7 @@ def reliability(
     """
     codes = equal_mass_bins(scores, bin_count(len(scores)))
     members = [codes == b for b in range(int(codes.max()) + 1)]
-    metrics = {
-        str(b): share(truth, m, clusters, "the bin is empty")["share"]
-        for b, m in enumerate(members)
-    }
+    metrics = {str(b): share(truth, m, clusters, "the bin is empty") for b, m in enumerate(members)}
     observed = compute(metrics, clusters, seed=seed, resamples=resamples)
     return [
         Bin(int(m.sum()), float(scores[m].mean()), estimate)

@@ -75,6 +75,10 @@ class Clusters:
         """Groups with at least one of the marked `rows`."""
         return len(np.unique(self.codes[rows]))
 
+    def rarer(self, truth: npt.NDArray[np.bool_]) -> int:
+        """Groups with rows of the class of `truth`, or the rest, that fewer groups have."""
+        return min(self.count(truth), self.count(~truth))
+
     def draws(self, seed: int, resamples: int) -> Iterator[FloatArray]:
         """Blocks (groups, draws): how often each group is in each of `resamples` from `seed`."""
         rng = np.random.default_rng(seed)

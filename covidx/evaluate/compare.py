@@ -55,7 +55,7 @@ def mean_of_folds_auroc(
         NaN with a reason if any fold holds one class only.
     """
     clusters = Clusters.of(groups)
-    rarer = min(clusters.count(truth), clusters.count(~truth))
+    rarer = clusters.rarer(truth)
     metrics: Estimates = {
         "auroc": Deferred(
             _fold_mean_auroc(scores, truth, clusters, folds),
@@ -163,7 +163,7 @@ def evaluate_folds(
         )
     truth, folds, clusters = rows.truth, rows.folds, rows.clusters
     called = decide_by_fold(rows.scores, folds, points)
-    rarer = min(clusters.count(truth), clusters.count(~truth))
+    rarer = clusters.rarer(truth)
     bounds = {
         "accuracy": clusters.n_groups,
         "accuracy_argmax": clusters.n_groups,

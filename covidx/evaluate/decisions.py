@@ -45,8 +45,8 @@ def share(
     *,
     note: str = "",
     exact: bool = False,
-) -> Estimates:
-    """A share of rows, under the name ``share``: Wilson, or the jackknife over groups.
+) -> Estimate | Deferred:
+    """A share of rows: Wilson, or the jackknife over groups.
 
     Parameters
     ----------
@@ -63,9 +63,9 @@ def share(
     """
     n = int(among.sum())
     if not clusters.several_rows:
-        return {"share": wilson_estimate(int((yes & among).sum()), n, empty, note, exact=exact)}
+        return wilson_estimate(int((yes & among).sum()), n, empty, note, exact=exact)
     statistic = ratio_statistic(yes & among, among, clusters)
-    return {"share": Deferred(statistic, n, clusters.count(among), empty, note)}
+    return Deferred(statistic, n, clusters.count(among), empty, note)
 
 
 def share_difference(
@@ -148,7 +148,7 @@ def decision_family(
         else:
             right = int(((called == truth) & among).sum())
             metrics[name] = wilson_estimate(right, int(among.sum()), empty, remark, exact=exact)
-    rarer = min(clusters.count(truth), clusters.count(~truth))
+    rarer = clusters.rarer(truth)
     df = degrees(clusters, truth)
     others: tuple[tuple[str, int, str, Scale], ...] = (
         ("f1", rarer, "no row is positive or called so", "share"),

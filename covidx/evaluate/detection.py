@@ -7,8 +7,6 @@ predicted, precision and sensitivity are 0; without any true box they are not de
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
@@ -241,7 +239,4 @@ def at_threshold(
             drawn["false_positives"], clusters, len(ids), bound_n=0, empty="no scan"
         ),
     }
-    return {
-        name: replace(estimate, threshold=threshold, threshold_origin=origin)
-        for name, estimate in estimates.items()
-    }
+    return {name: estimate.at(threshold, origin) for name, estimate in estimates.items()}

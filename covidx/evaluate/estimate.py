@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 CONFIDENCE = 0.95
@@ -71,6 +71,10 @@ class Estimate:
         if math.isnan(self.low):
             return f"{self.value:.2f} (no interval: {self.reason})"
         return f"{self.value:.2f} ({self.low:.2f} to {self.high:.2f})"
+
+    def at(self, threshold: float, origin: str) -> Estimate:
+        """The same with the `threshold` that it holds at, and the threshold's `origin`."""
+        return replace(self, threshold=threshold, threshold_origin=origin)
 
     def to_json(self) -> dict[str, Any]:
         """A JSON object; NaN becomes null, and fields that do not apply are left out."""

@@ -71,7 +71,7 @@ class Evaluation:
         """What a reader must know before the figures."""
         lines, rows = [], self.study.rows
         groups = rows.clusters.n_groups
-        rarer = min(rows.clusters.count(rows.truth), rows.clusters.count(~rows.truth))
+        rarer = rows.clusters.rarer(rows.truth)
         if few(groups, rarer):
             lines.append(
                 f"Few patients: {groups} independent patients or groups, {rarer} of the rarer "

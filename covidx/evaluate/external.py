@@ -48,8 +48,8 @@ def _figures(rows: Rows, point: OperatingPoint, seed: int, resamples: int) -> di
     brier = ratio_statistic((rows.scores - truth) ** 2, np.ones(n), clusters)
     metrics: Estimates = {
         "auroc": rank_family(rows, rows.positive)["auroc"],
-        "sensitivity": share(called, truth, clusters, ONE_CLASS)["share"],
-        "specificity": share(~called, ~truth, clusters, ONE_CLASS)["share"],
+        "sensitivity": share(called, truth, clusters, ONE_CLASS),
+        "specificity": share(~called, ~truth, clusters, ONE_CLASS),
         "brier": Deferred(brier, n, clusters.n_groups, ONE_CLASS),
     }
     return compute(metrics, clusters, seed=seed, resamples=resamples)

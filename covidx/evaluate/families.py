@@ -30,7 +30,7 @@ def rank_family(rows: Rows, name: str) -> Estimates:
     """``auroc`` and ``average_precision`` of the class `name` in `rows`."""
     place, ranking, clusters = rows.classes.index(name), rows.rankings[name], rows.clusters
     scores, truth = rows.probabilities[:, place], rows.labels == place
-    n, rarer, df = len(truth), _rarer(clusters, truth), degrees(clusters, truth)
+    n, rarer, df = len(truth), clusters.rarer(truth), degrees(clusters, truth)
     auroc: Estimates = {"auroc": auroc_estimate(scores, truth)}
     if clusters.several_rows:
         auroc = {"auroc": Deferred(ranking.auroc, n, rarer, ONE_CLASS, df=df)}
@@ -108,7 +108,7 @@ def _parts(rows: Rows, name: str, called: BoolArray) -> dict[str, Deferred]:
     """What the means over classes are made of, for one class."""
     clusters, ranking = rows.clusters, rows.rankings[name]
     truth = rows.labels == rows.classes.index(name)
-    rarer, cells = _rarer(clusters, truth), decision_cells(called, truth, clusters)
+    rarer, cells = clusters.rarer(truth), decision_cells(called, truth, clusters)
     statistics: dict[str, Statistic] = {
         "auroc": ranking.auroc,
         "average_precision": ranking.average_precision,
@@ -125,9 +125,7 @@ def _parts(rows: Rows, name: str, called: BoolArray) -> dict[str, Deferred]:
 def _all_classes(rows: Rows, guess: npt.NDArray[np.intp], by_class: str, exact: bool) -> Estimates:
     """Metrics of all classes at once."""
     clusters, ones = rows.clusters, np.ones(len(rows))
-    right = share(guess == rows.labels, ones > 0, clusters, "no rows", note=by_class, exact=exact)[
-        "share"
-    ]
+    right = share(guess == rows.labels, ones > 0, clusters, "no rows", note=by_class, exact=exact)
     target = np.eye(len(rows.classes))[rows.labels]
     distance = ((rows.probabilities - target) ** 2).sum(axis=1)
     likelihood = np.clip((rows.probabilities * target).sum(axis=1), CLIP, 1)
@@ -147,8 +145,3 @@ def _all_classes(rows: Rows, guess: npt.NDArray[np.intp], by_class: str, exact: 
             scale="ratio",
         ),
     }
-
-
-def _rarer(clusters: Clusters, truth: BoolArray) -> int:
-    """Groups with rows of the class that fewer groups have."""
-    return min(clusters.count(truth), clusters.count(~truth))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import reduce
 from typing import Any
 
@@ -177,9 +177,8 @@ def _figures(system: System, options: EvaluationOptions) -> dict[str, Estimate]:
         metrics |= decision_family(system.called, rows.truth, rows.clusters, exact=options.exact)
     shown = compute({name: metrics[name] for name in ARM_METRICS}, rows.clusters, **options.drawing)
     if point is not None:
-        at, origin = point.threshold, point.text
         for name in ARM_METRICS[1:]:
-            shown[name] = replace(shown[name], threshold=at, threshold_origin=origin)
+            shown[name] = shown[name].at(point.threshold, point.text)
     return shown
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -169,7 +169,8 @@ def evaluate_rows(
     estimates = compute(metrics, rows.clusters, seed=seed, resamples=resamples)
     common = points[0] if len(folds) == 1 else None if fold_points else operating_point
     if common is not None:
-        estimates = _at(estimates, DECISION_METRICS, common)
+        for name in estimates.keys() & set(DECISION_METRICS):
+            estimates[name] = estimates[name].at(common.threshold, common.text)
     decisions = np.zeros((2, 2), dtype=np.int64)
     for part, own in zip(parts, points, strict=True):
         if own is not None:
@@ -201,16 +202,3 @@ def _metrics(rows: Rows, operating_point: OperatingPoint | None, exact: bool) ->
     if len(rows.classes) > 2:
         metrics |= class_family(rows, exact=exact)
     return metrics
-
-
-def _at(
-    estimates: Mapping[str, Estimate], names: Iterable[str], point: OperatingPoint
-) -> dict[str, Estimate]:
-    """The estimates, those of these names with the threshold that they were found at."""
-    at, origin = point.threshold, point.text
-    return {
-        name: replace(estimate, threshold=at, threshold_origin=origin)
-        if name in names
-        else estimate
-        for name, estimate in estimates.items()
-    }

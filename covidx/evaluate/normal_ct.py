@@ -122,9 +122,9 @@ def _row(
     metrics: Estimates = {"sensitivity": undefined(n, "needs a threshold", "there is no threshold")}
     if point is not None:
         called = point.decide(part.scores)
-        metrics["sensitivity"] = share(called, truth, clusters, "no such positive rows")["share"]
+        metrics["sensitivity"] = share(called, truth, clusters, "no such positive rows")
     note = f", {n} such positives against {int((~truth).sum())} negatives"
-    rarer = min(clusters.count(truth), clusters.count(~truth))
+    rarer = clusters.rarer(truth)
     statistic = auroc_statistic(part.scores, truth, clusters)
     metrics["auroc"] = auroc_estimate(part.scores, truth, note)
     if clusters.several_rows:

@@ -60,7 +60,7 @@ def predictive_values(
     if clusters.several_rows:
         metrics: Estimates = {}
         df = enough(degrees(clusters, truth))
-        rarer = min(clusters.count(truth), clusters.count(~truth)) if df else 0
+        rarer = clusters.rarer(truth) if df else 0
         cells = decision_cells(called, truth, clusters)
         for p in prevalences:
             for name, function in (("ppv", _ppv), ("npv", _npv)):

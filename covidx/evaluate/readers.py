@@ -217,8 +217,8 @@ def _reader(
     called = reads >= cut
     truth, clusters = rows.truth, rows.clusters
     metrics: Estimates = {
-        "sensitivity": share(called, truth, clusters, "no positive rows")["share"],
-        "specificity": share(~called, ~truth, clusters, "no negative rows")["share"],
+        "sensitivity": share(called, truth, clusters, "no positive rows"),
+        "specificity": share(~called, ~truth, clusters, "no negative rows"),
     }
     tests = {}
     for metric, among in (("sensitivity", truth), ("specificity", ~truth)):

@@ -23,7 +23,7 @@ from covidx.files import (
 from covidx.ingest.account import IngestResult, Stored, account, without_repeats
 from covidx.ingest.context import Context, source_place
 from covidx.ingest.dicom.series import Outcome
-from covidx.ingest.find.scan import Progress, check_apart, find_files
+from covidx.ingest.find.scan import Progress, check_apart, find_files, silent
 from covidx.ingest.find.search import searching
 from covidx.ingest.identity import Identities
 from covidx.ingest.jobs import Job, read_job
@@ -47,7 +47,7 @@ def ingest(
     card: DataCard | None = None,
     rules: Rules = USUAL,
     workers: int | None = None,
-    progress: Progress | None = None,
+    progress: Progress = silent,
 ) -> IngestResult:
     """Read every image below `source` into the store `out`.
 
@@ -100,7 +100,7 @@ def ingest(
 
 
 def _store(
-    plan: Plan, out: Path, team: Team, progress: Progress | None
+    plan: Plan, out: Path, team: Team, progress: Progress
 ) -> tuple[list[Stored], list[Outcome]]:
     for folder in (out, make_folder(out / "images"), make_folder(out / "receipts")):
         remove_unfinished(folder)
@@ -110,8 +110,7 @@ def _store(
     for done, results in enumerate(team(store_one, plan.jobs), start=1):
         stored += [result for result in results if isinstance(result, Stored)]
         outcomes += [result for result in results if isinstance(result, Outcome)]
-        if progress is not None:
-            progress("read", done, len(plan.jobs))
+        progress("read", done, len(plan.jobs))
     return stored, outcomes
 
 

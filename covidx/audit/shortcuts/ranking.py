@@ -103,7 +103,7 @@ def auroc(
     clusters = Clusters.of(groups)
     if not clusters.several_rows:
         return auroc_estimate(scores, truth)
-    rarer = min(clusters.count(truth), clusters.count(~truth))
+    rarer = clusters.rarer(truth)
     waiting = Deferred(auroc_statistic(scores, truth, clusters), len(truth), rarer, ONE_CLASS)
     return compute({"auroc": waiting}, clusters, seed=0, resamples=RESAMPLES)["auroc"]
 

@@ -19,7 +19,7 @@ from covidx.ingest.deid.confidentiality import DEFAULT_RETAIN, Retain, codes_of
 from covidx.ingest.deid.copying import Copied, copy_instance
 from covidx.ingest.dicom.aside import why_set_aside
 from covidx.ingest.dicom.series import Outcome
-from covidx.ingest.find.scan import Progress, ScannedFile, check_apart, find_files
+from covidx.ingest.find.scan import Progress, ScannedFile, check_apart, find_files, silent
 from covidx.ingest.find.search import searching
 from covidx.ingest.identity import Identities
 from covidx.ingest.linkage import write_linkage
@@ -78,7 +78,7 @@ def deidentify(
     retain: Set[Retain] = DEFAULT_RETAIN,
     captures: bool = False,
     workers: int | None = None,
-    progress: Progress | None = None,
+    progress: Progress = silent,
 ) -> Copies:
     """Write copies without identity of the DICOM images below `source` (PS3.15 annex E).
 
@@ -126,8 +126,7 @@ def deidentify(
         for done, results in enumerate(team(copy_one, instances), start=1):
             copied += [result for result in results if isinstance(result, Copied)]
             outcomes += [result for result in results if isinstance(result, Outcome)]
-            if progress is not None:
-                progress("copy", done, len(instances))
+            progress("copy", done, len(instances))
         return _finish(copied, outcomes, context, out, retain)
 
 

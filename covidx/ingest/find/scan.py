@@ -23,6 +23,11 @@ from covidx.ingest.quiet import quiet
 Progress = Callable[[str, int, int], None]
 """Called with (what is being done, done, total)."""
 
+
+def silent(*_: object) -> None:
+    """Progress that is shown nowhere; its arguments `_` are not used."""
+
+
 PIXEL_GROUP = 0x7FE0
 
 DANGLING = (

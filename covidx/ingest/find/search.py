@@ -10,7 +10,7 @@ from pathlib import Path
 
 from covidx.ingest.context import Context
 from covidx.ingest.find.archives import unpack
-from covidx.ingest.find.scan import Progress, ScannedFile, scan_files
+from covidx.ingest.find.scan import Progress, ScannedFile, scan_files, silent
 from covidx.ingest.find.scratch import Scratch
 from covidx.ingest.pool import FEW_FILES, Team, team_of
 
@@ -44,7 +44,7 @@ class Searched:
 
 @contextmanager
 def searching(
-    files: Sequence[Path], context: Context, workers: int | None, progress: Progress | None
+    files: Sequence[Path], context: Context, workers: int | None, progress: Progress
 ) -> Iterator[tuple[Searched, Team]]:
     """Scan files; yield them with the team for the work on them; then remove what was unpacked.
 
@@ -73,7 +73,7 @@ def searching(
 
 
 def search(
-    files: Sequence[Path], context: Context, team: Team, progress: Progress | None = None
+    files: Sequence[Path], context: Context, team: Team, progress: Progress = silent
 ) -> Searched:
     """Scan files, and unpack the archives among them to scan their members.
 
@@ -140,7 +140,7 @@ def _suffix(path: Path) -> str:
 
 
 def _look_into(
-    archives: Sequence[Path], context: Context, team: Team, progress: Progress | None
+    archives: Sequence[Path], context: Context, team: Team, progress: Progress
 ) -> list[ScannedFile]:
     """What the archives hold."""
     assert context.scratch is not None
@@ -150,16 +150,14 @@ def _look_into(
     for done, unpacked in enumerate(team(open_one, archives), start=1):
         scanned += unpacked.others
         members += unpacked.members
-        if progress is not None:
-            progress("unpack", done, len(archives))
+        progress("unpack", done, len(archives))
     return scanned + _scan(members, team, progress)
 
 
-def _scan(files: Sequence[Path], team: Team, progress: Progress | None) -> list[ScannedFile]:
+def _scan(files: Sequence[Path], team: Team, progress: Progress) -> list[ScannedFile]:
     parts = [files[i : i + SCAN_CHUNK] for i in range(0, len(files), SCAN_CHUNK)]
     scanned: list[ScannedFile] = []
     for part in team(scan_files, parts):
         scanned += part
-        if progress is not None:
-            progress("scan", len(scanned), len(files))
+        progress("scan", len(scanned), len(files))
     return scanned

@@ -15,6 +15,7 @@ from pydicom.dataset import Dataset
 from covidx.errors import InvalidInputError, PacsError
 from covidx.files import locked, make_folder, replacing
 from covidx.ingest.dicom.attributes import integer_of, text_of
+from covidx.ingest.find.scan import silent
 from covidx.ingest.pacs.dicomweb import Server
 from covidx.ingest.pacs.fetched import (
     Fetched,
@@ -42,7 +43,7 @@ def fetch_studies(
     studies: Sequence[str],
     out: Path,
     *,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Callable[[int, int], None] = silent,
 ) -> FetchResult:
     """Fetch studies into ``out/<study>/<series>/<instance>.dcm``; what is there is left alone.
 
@@ -85,8 +86,7 @@ def fetch_studies(
         rows = []
         for done, row in enumerate(pool.map(run.fetched, listed), 1):
             rows.append(row)
-            if progress is not None:
-                progress(done, len(listed))
+            progress(done, len(listed))
         write_account(rows, earlier, out)
     return FetchResult(out, tuple(rows), run.stopped)
 

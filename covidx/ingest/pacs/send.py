@@ -14,6 +14,7 @@ from pydicom.errors import InvalidDicomError
 
 from covidx.errors import CovidxError, InvalidInputError, PacsError
 from covidx.ingest.dicom.attributes import text_of
+from covidx.ingest.find.scan import silent
 from covidx.ingest.pacs.dicomweb import Server
 from covidx.ingest.pacs.fetch import STOPPING
 from covidx.ingest.quiet import quiet
@@ -32,7 +33,7 @@ def send_files(
     server: Server,
     paths: Sequence[Path],
     *,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Callable[[int, int], None] = silent,
 ) -> tuple[Sent, ...]:
     """Send DICOM files as they are. Sending one again does no harm: the PACS knows it by its UID.
 
@@ -65,8 +66,7 @@ def send_files(
                 if error.code in STOPPING:
                     raise
                 rows.append(Sent(path, error.code, error.reason))
-            if progress is not None:
-                progress(done, len(paths))
+            progress(done, len(paths))
     return tuple(rows)
 
 
