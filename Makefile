@@ -22,13 +22,15 @@ $(STAMP): requirements.lock pyproject.toml
 .PHONY: setup
 setup: $(STAMP) ## Make .venv with the locked versions
 
+# How labels and their columns are called.
+WORDS = $(if $(COLUMNS),--columns '$(COLUMNS)') $(foreach pair,$(MAP),--map '$(pair)')
 # What train-ct and train-cxr hand on to the command line.
-ARGUMENTS = $(if $(DATA),--data '$(DATA)') $(if $(LABELS),--labels '$(LABELS)') \
+ARGUMENTS = $(if $(DATA),--data '$(DATA)') $(if $(LABELS),--labels '$(LABELS)') $(WORDS) \
   $(if $(CARD),--card '$(CARD)') $(if $(POSITIVE),--positive '$(POSITIVE)') \
   $(if $(UNMATCHED),--set unmatched=$(UNMATCHED)) $(foreach change,$(SET),--set '$(change)')
 
 .PHONY: train-ct
-train-ct: setup ## Train, evaluate, explain: the phantom, or DATA=folder [LABELS=csv CARD= POSITIVE= UNMATCHED=exclude SET="key=value ..."]
+train-ct: setup ## Train, evaluate, explain: the phantom, or DATA=folder [LABELS=csv CARD= POSITIVE= COLUMNS= MAP= UNMATCHED=exclude SET="key=value ..."]
 	$(BIN)/covidx train ct $(ARGUMENTS)
 
 .PHONY: train-cxr
@@ -37,12 +39,12 @@ train-cxr: setup ## The same on chest radiographs
 
 .PHONY: train-clinical
 train-clinical: setup ## A clinical table: the phantom's rows, or DATA=table [LABELS=csv CARD= SET="key=value ..."]
-	$(BIN)/covidx train clinical $(if $(DATA),--data '$(DATA)') $(if $(LABELS),--labels '$(LABELS)') \
+	$(BIN)/covidx train clinical $(if $(DATA),--data '$(DATA)') $(if $(LABELS),--labels '$(LABELS)') $(WORDS) \
 	  $(if $(CARD),--card '$(CARD)') $(foreach change,$(SET),--set '$(change)')
 
 .PHONY: train-fusion
 train-fusion: setup ## Images and a clinical table fused: the phantom, or DATA=folder LABELS=csv CLINICAL=table CARD=card [SET=]
-	$(BIN)/covidx train fusion $(if $(DATA),--data '$(DATA)') $(if $(LABELS),--labels '$(LABELS)') \
+	$(BIN)/covidx train fusion $(if $(DATA),--data '$(DATA)') $(if $(LABELS),--labels '$(LABELS)') $(WORDS) \
 	  $(if $(CLINICAL),--clinical '$(CLINICAL)') $(if $(CARD),--card '$(CARD)') \
 	  $(foreach change,$(SET),--set '$(change)')
 
@@ -63,9 +65,9 @@ train-detection: setup ## Opacities as boxes: the phantom with distractors, or D
 	  $(foreach change,$(SET),--set '$(change)')
 
 .PHONY: evaluate
-evaluate: setup ## A trained run on a second data set: RUN=train_cxr/latest TEST=folder [LABELS= CARD= MAP="label=class ..."]
+evaluate: setup ## A trained run on a second data set: RUN=train_cxr/latest TEST=folder [LABELS= CARD= COLUMNS=ours=theirs,... MAP="label=class ..."]
 	$(BIN)/covidx external-test 'runs/$(RUN)' --data '$(TEST)' $(if $(LABELS),--labels '$(LABELS)') \
-	  $(if $(CARD),--card '$(CARD)') $(foreach pair,$(MAP),--map '$(pair)')
+	  $(if $(CARD),--card '$(CARD)') $(WORDS)
 
 .PHONY: audit
 audit: setup ## Every audit of a run, and a table of verdicts: RUN=train_ct/latest

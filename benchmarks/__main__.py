@@ -92,6 +92,12 @@ def _fuzz(at: Places) -> None:
     record(fuzz(keep=at.work / "benchmarks" / "fuzz"), at.results)
 
 
+def _table_fuzz(at: Places) -> None:
+    from benchmarks.table_fuzz import table_fuzz
+
+    record(table_fuzz(work=at.work / "benchmarks"), at.results)
+
+
 def _duplicates(at: Places) -> None:
     if _present(at, "darkcovidnet", "covid-chestxray", "hannover"):
         _call(at, "duplicates.planted data results", "duplicates.cross_set data results")
@@ -205,6 +211,7 @@ MEASURES: dict[str, Callable[[Places], None]] = {
     "duplicates": _duplicates,
     "kill": _calls("kill.kill_points_survived"),
     "fuzz": _fuzz,
+    "table-fuzz": _table_fuzz,
     "flaws": _calls(
         "flaws.flaws work runs results", "flaw_shortcuts.shortcut_alarms runs work results"
     ),

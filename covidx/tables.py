@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pandera.pandas as pa
 import pyarrow as arrow
 import pyarrow.parquet as pq
 
+from covidx.cells import read_cells
 from covidx.constants import PROBABILITY_PREFIX, SCHEMA_VERSION
 from covidx.errors import InvalidTableError
 from covidx.files import replacing, sha256_bytes
@@ -28,6 +30,7 @@ from covidx.schemas import (
     SPLITS,
     TRUE_BOXES,
 )
+from covidx.table_lines import unreadable
 
 __all__ = [
     "BOXES",
@@ -45,9 +48,8 @@ __all__ = [
     "TRUE_BOXES",
     "check",
     "empty",
-    "is_text",
+    "is_stamped",
     "probability_columns",
-    "read_csv",
     "read_table",
     "table_digest",
     "write_csv",
@@ -149,25 +151,19 @@ def write_csv(table: pd.DataFrame, path: Path, schema: pa.DataFrameSchema) -> pd
 
 
 def read_table(path: Path, schema: pa.DataFrameSchema) -> pd.DataFrame:
-    """Read a table from `path`, parquet or CSV, and check it against `schema`.
+    """Read a table from `path`, of covidx or of a person, and check it against `schema`.
 
     Raises
     ------
     InvalidTableError
-        ``TABLE_UNREADABLE``, ``TABLE_VERSION`` or ``TABLE_INVALID``.
+        As `read_cells`, ``TABLE_VERSION`` or ``TABLE_INVALID``.
     """
-    if is_text(path):
-        raw = read_csv(path)
+    stamp = _stamp(path)
+    if not stamp:
+        raw = read_cells(path)
         lines = (raw.index + 2).rename("line")
         return check(raw.set_axis(lines), schema, path).reset_index(drop=True)
-    try:
-        data = pq.read_table(path)
-    except (OSError, arrow.ArrowException) as error:
-        raise InvalidTableError(
-            "TABLE_UNREADABLE", f"The {schema.name} table cannot be read.", path=path, actual=error
-        ) from error
-    stamp = json.loads((data.schema.metadata or {}).get(b"covidx", b"{}"))
-    if stamp and stamp != {"schema": schema.name, "version": SCHEMA_VERSION}:
+    if stamp != {"schema": schema.name, "version": SCHEMA_VERSION}:
         raise InvalidTableError(
             "TABLE_VERSION",
             "The table was written as another one, or by another version of covidx.",
@@ -176,83 +172,28 @@ def read_table(path: Path, schema: pa.DataFrameSchema) -> pd.DataFrame:
             actual=f"{stamp.get('schema')}, version {stamp.get('version')}",
             hint="Make it again with this version.",
         )
-    return check(data.to_pandas(), schema, path)
+    return check(_of_parquet(pq.read_table, path).to_pandas(), schema, path)
 
 
-def is_text(path: Path) -> bool:
-    """Whether the table at `path` is text by its name: CSV, or TSV.
-
-    Raises
-    ------
-    InvalidTableError
-        ``TABLE_UNREADABLE`` for a workbook of Excel or LibreOffice.
-    """
-    suffix = path.suffix.lower()
-    if suffix in (".xlsx", ".xlsm", ".xls", ".ods"):
-        raise InvalidTableError(
-            "TABLE_UNREADABLE",
-            f"A workbook ({suffix[1:].upper()}) is not read.",
-            path=path,
-            expected="CSV, TSV or parquet",
-            hint="Save the sheet as CSV in UTF-8.",
-        )
-    return suffix in (".csv", ".tsv")
+def is_stamped(path: Path) -> bool:
+    """Whether covidx itself wrote the table at `path`, as parquet."""
+    return bool(_stamp(path))
 
 
-def read_csv(path: Path, *, words_for_empty: bool = True) -> pd.DataFrame:
-    """Read a person's CSV, every cell as text: an id ``007`` is not 7.
+def _stamp(path: Path) -> dict[str, Any]:
+    """What covidx writes into its own tables; empty for a table of anyone else."""
+    if path.suffix.lower() != ".parquet":
+        return {}
+    stamp = (_of_parquet(pq.read_schema, path).metadata or {}).get(b"covidx")
+    return {} if stamp is None else _of_parquet(lambda _: dict(json.loads(stamp)), path)
 
-    Columns are divided by commas, by semicolons where the header has no comma, by tabs in a TSV.
 
-    Parameters
-    ----------
-    path : Path
-        Of the table, in UTF-8.
-    words_for_empty : bool
-        Whether NA, null, None and the like stand for an empty cell.
-
-    Returns
-    -------
-    DataFrame
-        Its index is the line in the file less 2, since the header is line 1; empty lines are left
-        out and still count.
-
-    Raises
-    ------
-    InvalidTableError
-        ``TABLE_UNREADABLE``.
-    """
+def _of_parquet(read: Callable[[Path], Any], path: Path) -> Any:
     try:
-        raw = pd.read_csv(
-            path,
-            sep=_separator(path),
-            dtype=str,
-            skipinitialspace=True,
-            encoding="utf-8-sig",
-            skip_blank_lines=False,
-            keep_default_na=words_for_empty,
-            na_values=[""],
-        )
-        if not isinstance(raw.index, pd.RangeIndex):  # pandas takes the surplus for an index
-            raise ValueError("the rows have more cells than the header")
-    except (OSError, ValueError) as error:
-        raise InvalidTableError(
-            "TABLE_UNREADABLE",
-            "The table cannot be read as CSV in UTF-8.",
-            path=path,
-            actual=error,
-        ) from error
-    raw.columns = [str(name).strip() for name in raw.columns]
-    return raw.dropna(how="all")
-
-
-def _separator(path: Path) -> str:
-    suffix = path.suffix.lower()
-    if suffix in (".tsv", ".zip", ".gz"):  # pandas unpacks the last two by their names
-        return "\t" if suffix == ".tsv" else ","
-    with path.open(encoding="utf-8-sig") as lines:
-        header = lines.readline()
-    return ";" if ";" in header and "," not in header else ","
+        return read(path)
+    except Exception as error:  # what damaged files raise has nothing in common
+        hint = "Check the path, or make the table again."
+        raise unreadable(path, error, hint, "PARQUET") from error
 
 
 def table_digest(table: pd.DataFrame) -> str:

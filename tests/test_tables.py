@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from covidx import tables
+from covidx.cells import read_cells
 from covidx.errors import InvalidTableError
 from covidx.tables import (
     CLINICAL,
@@ -22,7 +23,6 @@ from covidx.tables import (
     check,
     empty,
     probability_columns,
-    read_csv,
     read_table,
     table_digest,
     write_table,
@@ -167,7 +167,7 @@ def test_probability_columns_keep_the_order_of_classes() -> None:
 def test_a_persons_csv(tmp_path: Path) -> None:
     path = tmp_path / "t.csv"
     path.write_bytes("\ufeffid, age ,note\r\n007, 5,ä\r\n\r\n,,\r\nx,,\r\n".encode())
-    table = read_csv(path)
+    table = read_cells(path)
     assert list(table.columns) == ["id", "age", "note"]
     assert table["id"].tolist() == ["007", "x"] and table["age"].tolist()[0] == "5"
     assert (table.index + 2).tolist() == [2, 5]  # lines in the file
@@ -179,4 +179,4 @@ def test_what_is_no_csv_is_refused(tmp_path: Path, content: bytes | None) -> Non
     if content is not None:
         path.write_bytes(content)
     with pytest.raises(InvalidTableError, match="TABLE_UNREADABLE"):
-        read_csv(path)
+        read_cells(path)

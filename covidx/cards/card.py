@@ -231,6 +231,10 @@ class DataCard(Config):
     classes: list[str]
     positive: str
     known_biases: list[str]
+    missing: list[str] = Field(
+        default_factory=list,
+        description="words in its tables that stand for an empty cell, such as None or NA",
+    )
     public_ids: bool = Field(
         False, description="its patient ids are public or synthetic, so that they need no pseudonym"
     )
@@ -240,6 +244,15 @@ class DataCard(Config):
     masks: MaskSet | None = None
     columns: list[Column]
     hashes: dict[str, str] = Field(default_factory=dict, description="file -> SHA-256")
+
+    def label_classes(self, *, of_images: bool) -> dict[str, str | None]:
+        """Label in the tables -> class, or None for no class; ``*`` is any that is not named.
+
+        Where the image table and the clinical table differ, that of images goes first `of_images`.
+        """
+        parts = [part.labels for part in (self.images, self.clinical) if part is not None]
+        ordered = reversed(parts) if of_images else parts
+        return {label: name for labels in ordered for label, name in labels.items() if label}
 
     def clinical_columns(self) -> dict[str, Column]:
         """The columns of the clinical table, by name."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from covidx.cli.pairs import Columns, Mapped, columns_of, map_of
 from covidx.constants import RESEARCH_NOTICE
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ HEADLINE = ("auroc", "sensitivity", "specificity", "ppv", "npv", "brier")
 
 
 def evaluate_command(
-    predictions: Annotated[Path, typer.Argument(help="Table of predictions, parquet, CSV or TSV.")],
+    predictions: Annotated[Path, typer.Argument(help="Predictions: CSV, TSV, XLSX or parquet.")],
     out: Annotated[Path, typer.Option(help="Folder to write.")],
     positive: Positive = None,
     arm: Arm = None,
@@ -81,13 +82,13 @@ def evaluate_command(
     ] = None,
     manifest: Annotated[Path | None, typer.Option(help="For subgroups.")] = None,
     clinical: Annotated[
-        list[Path] | None, typer.Option(help="Clinical table, CSV or parquet; may be repeated.")
+        list[Path] | None, typer.Option(help="Clinical table; may be repeated.")
     ] = None,
     normal_ct: Annotated[
         str | None, typer.Option(help="column=value that marks a normal CT: finding=normal.")
     ] = None,
     readers: Annotated[
-        Path | None, typer.Option(help="CSV: patient_id or unit_id, reader, read (0/1 or 1-5).")
+        Path | None, typer.Option(help="Table: patient_id or unit_id, reader, read (0/1 or 1-5).")
     ] = None,
     read_cut: Annotated[
         int, typer.Option(help="Rating from which a read is positive.", min=2, max=5)
@@ -95,6 +96,8 @@ def evaluate_command(
     exact: Annotated[
         bool, typer.Option("--exact", help="Clopper-Pearson's intervals, not Wilson's.")
     ] = False,
+    columns: Columns = None,
+    mapped: Mapped = None,
     resamples: Resamples = 2000,
 ) -> None:
     """Judge a system by its predictions: figures with intervals, calibration, subgroups, a page."""
@@ -112,7 +115,16 @@ def evaluate_command(
         resamples=resamples,
     )
     source = Input(
-        predictions, arm, positive, fold, manifest, tuple(clinical or ()), readers, trust_groups
+        predictions,
+        arm,
+        positive,
+        fold,
+        manifest,
+        tuple(clinical or ()),
+        readers,
+        trust_groups,
+        columns_of(columns),
+        map_of(mapped),
     )
     found = evaluate_table(source, how, options, out, withheld=withhold)
     metrics = found.metrics
@@ -154,6 +166,8 @@ def compare_command(
     cost_prevalence: CostPrevalence = None,
     threshold: Threshold = None,
     threshold_origin: Origin = None,
+    columns: Columns = None,
+    mapped: Mapped = None,
     resamples: Resamples = 2000,
 ) -> None:
     """Compare systems on the same patients: paired differences, tests, corrected p-values."""
@@ -171,8 +185,11 @@ def compare_command(
         )
     arms: list[str | None] = [*arm] if arm else [None] * len(predictions)
     how = _how(rule, target, cost_prevalence, threshold, threshold_origin)
+    names, label_map = columns_of(columns), map_of(mapped)
     sources = [
-        Input(path, one, positive, fold, trust_groups=trust_groups)
+        Input(
+            path, one, positive, fold, trust_groups=trust_groups, columns=names, label_map=label_map
+        )
         for path, one in zip(predictions, arms, strict=True)
     ]
     compare = compare_runs if all(map(is_run, predictions)) else compare_tables

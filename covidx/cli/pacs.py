@@ -185,9 +185,9 @@ def _column(path: Path | None, name: str) -> list[str]:
     """The filled cells of a column of a person's CSV."""
     if path is None:
         return []
-    from covidx.tables import read_csv
+    from covidx.cells import read_cells
 
-    table = read_csv(path)
+    table = read_cells(path)
     if name not in table.columns:
         raise InvalidTableError(
             "COLUMNS_MISSING",

@@ -10,14 +10,15 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from covidx.cli.pairs import columns_of, map_of
 from covidx.cli.progress import terminal_bar
 from covidx.constants import RESEARCH_NOTICE
 from covidx.kinds import ModelKind, Training, resolve, trainings
 
 KNOWN_BIAS = "Known bias: "
-Labels = Annotated[
-    Path | None, typer.Option(help="CSV: patient_id or path, label, clinical columns.")
-]
+LABELS = "CSV, TSV, XLSX or parquet: patient_id or path, label, clinical columns."
+OTHER_NAMES = "Columns of the labels under other names: patient_id=PatientID,label=diagnosis"
+Labels = Annotated[Path | None, typer.Option(help=LABELS)]
 Card = Annotated[Path | None, typer.Option(help="Data card (path, or known name).")]
 Runs = Annotated[Path, typer.Option(help="Folder of runs.")]
 Work = Annotated[Path, typer.Option(help="Folder of stores and caches.")]
@@ -77,8 +78,10 @@ def _options(training: Training) -> dict[str, tuple[Any, Any]]:
     table = training.table_option
     named: dict[str, tuple[Any, str, str]] = {
         "data": (Path, "--data", f"{data} (by default the phantom's)."),
-        "labels": (Path, "--labels", "CSV: patient_id or path, label, clinical columns."),
+        "labels": (Path, "--labels", LABELS),
         "table": (Path, f"--{table}", TABLES.get(table, "Table of the same patients.")),
+        "columns": (list[str], "--columns", f"{OTHER_NAMES}."),
+        "label_map": (list[str], "--map", "LABEL=CLASS; an empty class leaves its rows out."),
         "masks": (Path, "--masks", "Folder of lung annotations, PNG by name."),
         "card": (Path, "--card", "Data card (path, or known name)."),
         "positive": (str, "--positive", "Positive label (by default the card's, else covid-19)."),
@@ -86,6 +89,8 @@ def _options(training: Training) -> dict[str, tuple[Any, Any]]:
         "change": (list[str], "--set", "key=value over it."),
     }
     taken = {"data", "card", "config", "change", *training.options}
+    if "labels" in taken:
+        taken |= {"columns", "label_map"}
     return {
         name: (Annotated[kind | None, typer.Option(option, help=text)], None)
         for name, (kind, option, text) in named.items()
@@ -103,6 +108,8 @@ def _run(
     change: list[str] | None,
     runs: Path,
     work: Path,
+    columns: list[str] | None = None,
+    label_map: list[str] | None = None,
     **named: Any,
 ) -> None:
     """Check what was named, train, and print the closing lines."""
@@ -112,7 +119,14 @@ def _run(
     settings = load_config(
         config or resolve(training.settings), resolve(training.config), change or []
     )
-    source = named_source(data, card, find=training.images, **named)
+    source = named_source(
+        data,
+        card,
+        columns=columns_of(columns),
+        label_map=map_of(label_map),
+        find=training.images,
+        **named,
+    )
     trained = resolve(kind.train)(settings, source, work=work, runs=runs, bars=terminal_bar)
     typer.echo("\n" + "\n".join([*trained.summary, ""]))
     biases = sum(line.startswith(KNOWN_BIAS) for line in trained.warnings)

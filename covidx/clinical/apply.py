@@ -38,7 +38,7 @@ def read_for(bundle: ClinicalBundle, path: Path, identities: Identities) -> pd.D
     InvalidTableError
         ``PATIENT_MISSING``, ``PATIENT_TWICE``, or as `read_cells` and `numbers_for`.
     """
-    cells = read_cells(path)
+    cells = read_cells(path, bundle.missing)
     column = bundle.patient_column if bundle.patient_column in cells.columns else None
     patients = patients_of(cells, column, path, identities)
     found = numbers_for(bundle, cells, path).assign(patient_id=patients)

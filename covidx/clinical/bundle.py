@@ -52,6 +52,9 @@ class ClinicalBundle(BundleFile):
     chosen: dict[str, Any] = Field(description="hyper-parameters that inner folds chose")
     columns: list[Column]
     patient_column: str | None = Field(None, description="its name in the training table")
+    missing: list[str] = Field(
+        default_factory=list, description="words that stand for an empty cell, by its card"
+    )
     classes: list[str] = Field(description="the other class, and the positive one")
     positive: str
     threshold: Threshold

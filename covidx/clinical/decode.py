@@ -9,15 +9,20 @@ import numpy as np
 import pandas as pd
 
 from covidx.cards import Column
+from covidx.cell_numbers import to_numbers
 from covidx.clinical.units import convert, convertible
 from covidx.errors import InvalidTableError
 
 ROUNDING = 1e-9
+YES_NO = {"true": "1", "false": "0"}
+"""Booleans as tables of any format have them."""
 SHOWN = 10
 """Faults named in an error."""
 
 
-def decode(cells: pd.Series, column: Column, path: Path | None) -> pd.Series:
+def decode(
+    cells: pd.Series, column: Column, path: Path | None, notes: list[str] | None = None
+) -> pd.Series:
     """The numbers of a column; of a category the place of each value among its values.
 
     Parameters
@@ -28,6 +33,8 @@ def decode(cells: pd.Series, column: Column, path: Path | None) -> pd.Series:
         Codes, unit, and the range of what is possible.
     path : Path or None
         For errors.
+    notes : list of str, optional
+        Takes a sentence for what is taken otherwise than written.
 
     Raises
     ------
@@ -44,9 +51,12 @@ def decode(cells: pd.Series, column: Column, path: Path | None) -> pd.Series:
     if codes is not None:
         numbers = _by_code(cells, codes, column, path)
     else:
-        numbers = pd.to_numeric(cells, errors="coerce").astype(float)
+        yes_no = cells.map(lambda cell: YES_NO.get(str(cell).casefold(), cell))
+        found = to_numbers(yes_no if column.type == "flag" else cells)
+        numbers, wrong = found.values, found.wrong
         hint = "Write numbers with a decimal point, and leave unknown cells empty."
-        wrong = numbers.isna() & cells.notna()
+        if notes is not None:
+            notes += found.notes
         if column.impossible == "refuse":
             wrong |= np.isinf(numbers)
         _refuse("VALUE_INVALID", "is not a number", cells[wrong], column, path, "a number", hint)
@@ -80,7 +90,8 @@ def with_values(column: Column, cells: pd.Series) -> Column:
 
 def _plain(cells: pd.Series) -> pd.Series:
     """A spreadsheet may give the code 1 as 1.0."""
-    return cells.where(~cells.str.fullmatch(r"-?\d+\.0", na=False), cells.str[:-2])
+    texts = cells.astype(object)
+    return texts.where(~texts.str.fullmatch(r"-?\d+\.0", na=False), texts.str[:-2])
 
 
 def _by_code(

@@ -8,6 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from covidx.cards import ClinicalTable, Column
+from covidx.cells import as_ids
 from covidx.clinical.decode import decode
 from covidx.errors import ConfigError, InvalidTableError
 from covidx.ingest import Identities
@@ -64,7 +65,7 @@ def one_row_each(
     sorted_lines = places.sort_values(
         ascending=layout.take == "lowest", kind="stable", na_position="last"
     ).index
-    patients = cells.loc[sorted_lines, layout.patient]
+    patients = as_ids(cells[layout.patient])[sorted_lines]
     # Rows of no patient are left for `row_keys` to refuse.
     left_out = patients.index[patients.duplicated() & patients.notna()]
     rows, kept = counted(len(left_out), "row"), f"the {layout.take} {layout.order}"
@@ -95,8 +96,10 @@ def row_keys(
     """
     table = pd.DataFrame({"patient_id": patients_of(cells, layout.patient, path, identities)})
     group, own = cells[layout.group] if layout.group else None, table["patient_id"]
-    table["group_id"] = own if group is None else group.map(identities.group).fillna(own)
-    site = cells[layout.site].map(identities.site) if layout.site else None
+    # An empty cell is no group: the patient, and no site.
+    named = None if group is None else as_ids(group).map(identities.group, na_action="ignore")
+    table["group_id"] = own if named is None else named.fillna(own)
+    site = cells[layout.site].map(identities.site, na_action="ignore") if layout.site else None
     table["site"] = site if site is not None else pd.Series(None, table.index, dtype=object)
     table["date"] = _dates(cells[layout.date], path) if layout.date else pd.NaT
     return table
@@ -125,15 +128,16 @@ def patients_of(
     """
     if column is None:
         return pd.Series([f"row-{line + 2}" for line in cells.index], cells.index, dtype=object)
-    nameless = cells.index[cells[column].isna()]
+    ids = as_ids(cells[column])
+    nameless = ids.index[ids.isna()]
     hint = "Fill in the patient id, or remove the rows."
     refuse_rows("PATIENT_MISSING", "Rows have no patient id.", nameless, path, hint)
-    again = cells.index[cells[column].duplicated()]
+    again = ids.index[ids.duplicated()]
     hint = (
         "Keep one row a patient, or name in the card the column that orders them (clinical: order)."
     )
     refuse_rows("PATIENT_TWICE", "Patients have several rows.", again, path, hint)
-    return cells[column].map(identities.patient)
+    return ids.map(identities.patient)
 
 
 def _dates(cells: pd.Series, path: Path) -> pd.Series:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -12,9 +12,10 @@ import pandas as pd
 
 from covidx.cards import OUTCOME, ClinicalTable, Column, DataCard
 from covidx.clinical.decode import decode, with_values
-from covidx.clinical.patient_keys import one_row_each, refuse_rows, row_keys
+from covidx.clinical.patient_keys import one_row_each, row_keys
 from covidx.clinical.read import read_cells
-from covidx.cohort import Classes, read_labels
+from covidx.clinical.row_labels import labels_of_patients, labels_of_table
+from covidx.cohort import Classes
 from covidx.errors import ConfigError, InvalidTableError, LeakageError
 from covidx.ingest import Identities
 from covidx.wording import counted
@@ -163,24 +164,28 @@ def read_rows(
     path: Path,
     card: DataCard,
     *,
-    labels: Path | None = None,
+    labels: Path | pd.DataFrame | None = None,
     features: Sequence[str] | None = None,
     identities: Identities | None = None,
+    label_map: Mapping[str, str] | None = None,
 ) -> ClinicalRows:
     """Read a clinical table by its card.
 
     Parameters
     ----------
     path : Path
-        CSV, zipped CSV, XLSX or parquet.
+        CSV (zipped or not), TSV, XLSX or parquet.
     card : DataCard
         Describes the table.
-    labels : Path, optional
-        CSV with patient_id and label, where the table has no label.
+    labels : Path or DataFrame, optional
+        Table with patient_id and label, where the table has no label; a DataFrame as `read_labels`,
+        with the card's classes.
     features : sequence of str, optional
         Columns; the card's by default.
     identities : Identities, optional
         Pseudonyms of patients, groups and sites; by the card by default.
+    label_map : mapping, optional
+        Label of the table -> class, besides the card's; rows of an empty class are left out.
 
     Raises
     ------
@@ -192,8 +197,8 @@ def read_rows(
     """
     layout, chosen = _clinical(card), choose_features(card, features)
     identities = identities or Identities.for_card(card)
-    cells = read_cells(path)
-    label = None if labels else layout.label
+    cells = read_cells(path, card.missing)
+    label = layout.label if labels is None else None
     named = (layout.patient, layout.order, layout.group, layout.site, layout.date, label)
     needed = [name for name in (*named, *(c.name for c in chosen)) if name is not None]
     missing = [name for name in dict.fromkeys(needed) if name not in cells.columns]
@@ -207,14 +212,29 @@ def read_rows(
             hint="Rename the table's columns, or correct their names in the card.",
         )
     unknown = [name for name in cells.columns if name not in card.clinical_columns()]
-    notes = [f"columns that the card does not describe, not used: {', '.join(unknown)}"]
+    notes = list(cells.attrs["notes"])
+    notes += [f"columns that the card does not describe, not used: {', '.join(unknown)}"] * bool(
+        unknown
+    )
     cells, left_behind = one_row_each(cells, layout, card.clinical_columns(), path)
     table = row_keys(cells, layout, path, identities)
-    texts = _labels(cells, layout, table["patient_id"], path, labels, identities)
-    mapped, left_out = _classes_of_rows(texts, layout, path)
+    if labels is None:
+        mapped, left_out = labels_of_table(cells, layout, card.classes, label_map or {}, path)
+    else:
+        mapped, left_out = labels_of_patients(table["patient_id"], labels, card, identities)
+    if not mapped.notna().any():
+        raise InvalidTableError(
+            "NOTHING_LABELLED",
+            "No row has a class.",
+            path=path,
+            hint=(
+                "Check the labels, their patient ids, and the classes in the card "
+                "(clinical: labels)."
+            ),
+        )
     table["label"] = np.where(mapped == card.positive, card.positive, _other(card))
     chosen = [with_values(column, cells[column.name]) for column in chosen]
-    numbers = {c.name: decode(cells[c.name], c, path) for c in chosen}
+    numbers = {c.name: decode(cells[c.name], c, path, notes) for c in chosen}
     table[[c.name for c in chosen]] = pd.DataFrame(numbers)
     for column in card.clinical_columns().values():
         concept = str(column.concept)
@@ -222,7 +242,7 @@ def read_rows(
             table[concept] = decode(cells[column.name], column, path)
     taken = [_taken_as_unknown(cells[c.name], numbers[c.name], c) for c in chosen]
     classes = Classes((_other(card), card.positive), card.positive)
-    notes = [*(notes if unknown else []), *left_behind, *left_out, *filter(None, taken)]
+    notes = [*notes, *left_behind, *left_out, *filter(None, taken)]
     return ClinicalRows(table, chosen, classes, notes).only(mapped.notna())
 
 
@@ -237,62 +257,3 @@ def _taken_as_unknown(cells: pd.Series, numbers: pd.Series, column: Column) -> s
 def _other(card: DataCard) -> str:
     others = [name for name in card.classes if name != card.positive]
     return others[0] if len(others) == 1 else REST
-
-
-def _labels(
-    cells: pd.DataFrame,
-    layout: ClinicalTable,
-    patients: pd.Series,
-    path: Path,
-    labels: Path | None,
-    identities: Identities,
-) -> pd.Series:
-    """The label of each row as text, from the table or the table of labels."""
-    if labels is not None:
-        table = read_labels(labels)
-        if "patient_id" not in table:
-            raise InvalidTableError(
-                "LABELS_COLUMNS",
-                "Labels of clinical rows need patient_id.",
-                path=labels,
-                hint="Add a column patient_id with the ids of the clinical table.",
-            )
-        keys = table["patient_id"].map(identities.patient)
-        return patients.map(table.set_index(keys)["label"])
-    if layout.label is None:
-        raise InvalidTableError(
-            "LABELS_MISSING",
-            "The clinical table has no labels, by its card.",
-            path=path,
-            hint="Name them with --labels (make: LABELS=labels.csv).",
-        )
-    texts = cells[layout.label]
-    return texts.fillna("") if "" in layout.labels else texts
-
-
-def _classes_of_rows(
-    texts: pd.Series, layout: ClinicalTable, path: Path
-) -> tuple[pd.Series, list[str]]:
-    """The class of each row, missing where it has none, and notes on the rows left out."""
-    known = dict(layout.labels) or {str(name): str(name) for name in texts.dropna().unique()}
-    if "*" in known:
-        known |= {name: known["*"] for name in texts.dropna().unique() if name not in known}
-    strange = texts.index[texts.notna() & ~texts.isin(list(known))]
-    message = f"Rows have labels other than {', '.join(known)}."
-    hint = "Correct the labels, or map them to classes in the card (clinical: labels)."
-    refuse_rows("LABEL_UNKNOWN", message, strange, path, hint)
-    mapped = texts.map(known)
-    if not mapped.notna().any():
-        raise InvalidTableError(
-            "NOTHING_LABELLED",
-            "No row has a class.",
-            path=path,
-            hint=(
-                "Check the labels, their patient ids, and the classes in the card "
-                "(clinical: labels)."
-            ),
-        )
-    counts = texts[mapped.isna()].value_counts()
-    notes = [f"{counted(n, 'row')} left out: label {k} is of no class" for k, n in counts.items()]
-    blank = int(texts.isna().sum())
-    return mapped, notes + ([f"{counted(blank, 'row')} left out: no label"] if blank else [])

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 from covidx.lazy import lazy_names
 
 if TYPE_CHECKING:
+    from covidx.cohort.classes import Classes, classes_of
     from covidx.cohort.duplicates import Duplicate, find_duplicates, thumbnail
     from covidx.cohort.groups import group_images
-    from covidx.cohort.labels import Classes, classes_of, read_labels
+    from covidx.cohort.labels import read_labels
     from covidx.cohort.link import clinical_of, drop_unmatched, join_labels
     from covidx.cohort.splits import (
         Splits,

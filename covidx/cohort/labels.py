@@ -1,138 +1,70 @@
-"""A user's label table: its rows, checked, and the classes that they name."""
+"""A user's label table: its rows, checked, under the names of their classes."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
 
+from covidx.cells import alike_columns, as_ids, columns_option, read_cells
+from covidx.class_names import NO_CLASS, by_class, doubtful, with_map
 from covidx.errors import InvalidTableError
-from covidx.tables import read_csv
+from covidx.wording import counted
 
 KEYS = ("patient_id", "path")
 """Columns that may name the image of a label."""
 
 
-@dataclass(frozen=True)
-class Classes:
-    """Class names in the model's order, and the positive one.
-
-    Parameters
-    ----------
-    names : tuple of str
-        The reference class first.
-    positive : str
-        One of the others.
-
-    Raises
-    ------
-    InvalidTableError
-        ``ONE_CLASS`` or ``POSITIVE_UNKNOWN``.
-    """
-
-    names: tuple[str, ...]
-    positive: str
-
-    @property
-    def reference(self) -> str:
-        """The class of images without a finding: the first name."""
-        return self.names[0]
-
-    def __post_init__(self) -> None:
-        if len(set(self.names)) < 2 or len(set(self.names)) != len(self.names):
-            raise InvalidTableError(
-                "ONE_CLASS",
-                "A classifier needs at least two classes, each named once.",
-                actual=", ".join(self.names) or "none",
-                hint=(
-                    "Add patients of a second class, or correct the classes in the labels "
-                    "or the card."
-                ),
-            )
-        if self.positive not in self.names or self.positive == self.reference:
-            raise InvalidTableError(
-                "POSITIVE_UNKNOWN",
-                "The positive class must be one of the classes, and not the reference.",
-                expected=" or ".join(self.names[1:]),
-                actual=self.positive,
-                hint="Name it with --positive (make: POSITIVE=...).",
-            )
-
-
-def classes_of(labels: Sequence[str], positive: str = "covid-19") -> Classes:
-    """Order the labels that occur: ``normal`` (or the first that is not positive) leads.
-
-    Parameters
-    ----------
-    labels : sequence of str
-        One an image or patient.
-    positive : str
-        The positive class.
-
-    Raises
-    ------
-    InvalidTableError
-        As `Classes`.
-
-    Examples
-    --------
-    >>> classes_of(["covid-19", "flu", "normal"]).names
-    ('normal', 'flu', 'covid-19')
-    """
-    if positive not in labels and len(set(labels)) > 1:
-        raise InvalidTableError(
-            "POSITIVE_UNKNOWN",
-            "The positive class is none of the labels.",
-            expected=" or ".join(sorted(set(labels) - {"normal"})),
-            actual=positive,
-            hint="Name it with --positive (make: POSITIVE=...).",
-        )
-    names = sorted(set(labels) - {positive}, key=lambda name: (name != "normal", name))
-    return Classes((*names, *([positive] if positive in labels else [])), positive)
-
-
-def read_labels(path: Path) -> pd.DataFrame:
+def read_labels(
+    path: Path,
+    *,
+    columns: Mapping[str, str] | None = None,
+    mapping: Mapping[str, str] | None = None,
+    classes: Sequence[str] = (),
+    aliases: Mapping[str, str | None] | None = None,
+    positive: str | None = None,
+) -> pd.DataFrame:
     """Read the label table at `path`: ``patient_id`` or ``path``, ``label``, and clinical columns.
+
+    A label is taken as the class that it is spelt like but for case, blanks and dashes. Which other
+    labels are refused depends on what is known: those outside of `classes`, or, without classes,
+    those that look like `positive` or like no result at all; none where neither is given.
+
+    Parameters
+    ----------
+    path : Path
+        CSV, TSV, XLSX or parquet.
+    columns : mapping, optional
+        Name of a column that covidx uses -> its name in the table.
+    mapping : mapping, optional
+        Label -> class; its rows are left out where the class is empty.
+    classes : sequence of str
+        The only ones that there are, where a card or a model names them.
+    aliases : mapping, optional
+        Label -> class by the card; None leaves its rows out, ``*`` is any label that is not named.
+    positive : str, optional
+        The positive class.
 
     Returns
     -------
     DataFrame
         Text columns, and ``row``: the line in the file (the header is line 1). A row that repeats
-        another one is left out.
+        another one is left out; the label of rows of no class is `NO_CLASS`. ``attrs["notes"]``
+        says what is taken otherwise than written.
 
     Raises
     ------
     InvalidTableError
-        ``LABELS_COLUMNS``, ``LABELS_EMPTY``, ``LABELS_VALUE`` or ``LABELS_CONFLICT``, by row.
+        As `read_cells`; ``LABELS_COLUMNS``, ``LABELS_EMPTY``, ``LABELS_VALUE``,
+        ``LABELS_CONFLICT``, ``LABEL_UNKNOWN`` or ``MAP_UNUSED``, by row.
     """
-    table = read_csv(path)
-    keys = [key for key in KEYS if key in table.columns]
-    if len(keys) != 1 or "label" not in table.columns:
-        raise InvalidTableError(
-            "LABELS_COLUMNS",
-            "The label table needs a label column and one that names the image.",
-            path=path,
-            expected="label, and either patient_id or path",
-            actual=", ".join(table.columns),
-            hint=(
-                "Name each image by its patient_id (DICOM PatientID) or its path below "
-                "the data folder."
-            ),
-        )
-    if table.empty:
-        raise InvalidTableError(
-            "LABELS_EMPTY",
-            "The label table has no rows.",
-            path=path,
-            hint="Add a row for each patient or image, with its label.",
-        )
-    key = keys[0]
-    table = table.assign(row=table.index + 2)
+    table = read_cells(path, columns=columns)
+    notes = table.attrs["notes"]
+    key = _key_column(table, path)
+    table = table.assign(row=table.index + 2, **{key: as_ids(table[key])})
     for column in (key, "label"):
-        table[column] = table[column].str.strip()
-        blank = table.loc[table[column].isna() | (table[column] == ""), "row"]
+        blank = table.loc[table[column].isna(), "row"]
         if len(blank):
             raise by_row(
                 "LABELS_VALUE",
@@ -141,6 +73,100 @@ def read_labels(path: Path) -> pd.DataFrame:
                 blank,
                 hint="Fill in the cells, or remove the rows.",
             )
+    table["label"], mapped = with_map(table["label"], mapping or {}, path)
+    named = [name for name in (mapping or {}).values() if name]
+    known = classes or [*([positive] if positive else []), *named]
+    table["label"], respelt = by_class(
+        table["label"], list(dict.fromkeys([*known, *(aliases or {})]))
+    )
+    table, by_card = _by_card(table, aliases or {}, classes)
+    if classes or positive:
+        _refuse_strange(table, path, classes, positive, named)
+    once = _once(table, key, path)
+    again = len(table) - len(once)
+    repeated = [f"{counted(again, 'label row')} left out: the same as another"] if again else []
+    once.attrs["notes"] = [*notes, *mapped, *respelt, *by_card, *repeated]
+    return once
+
+
+def _key_column(table: pd.DataFrame, path: Path) -> str:
+    """The column that names the image of a row."""
+    keys = [key for key in KEYS if key in table.columns]
+    if len(keys) != 1 or "label" not in table.columns:
+        wanted = [*(() if keys else KEYS), *(() if "label" in table else ("label",))]
+        alike = alike_columns(list(table.columns), wanted)
+        if "patient_id" in alike:
+            alike.pop("path", None)
+        raise InvalidTableError(
+            "LABELS_COLUMNS",
+            "The label table needs a label column and one that names the image.",
+            path=path,
+            expected="label, and either patient_id or path",
+            actual=", ".join(table.columns),
+            hint=f"If that is what these columns hold, add {columns_option(alike)}."
+            if alike
+            else "Name each image by its patient_id (DICOM PatientID) or its path below the data "
+            "folder; other names of columns by --columns patient_id=ID,label=RESULT "
+            "(make: COLUMNS=...).",
+        )
+    if table.empty:
+        raise InvalidTableError(
+            "LABELS_EMPTY",
+            "The label table has no rows.",
+            path=path,
+            hint="Add a row for each patient or image, with its label.",
+        )
+    return keys[0]
+
+
+def _by_card(
+    table: pd.DataFrame, aliases: Mapping[str, str | None], classes: Sequence[str]
+) -> tuple[pd.DataFrame, list[str]]:
+    """The rows with the card's classes in place of its labels."""
+    every = dict.fromkeys(table["label"].unique(), aliases["*"]) if "*" in aliases else {}
+    to = every | {name: name for name in (*classes, NO_CLASS)} | dict(aliases)
+    label = table["label"].map(lambda name: to.get(name, name))
+    counts = table.loc[label.isna(), "label"].value_counts()
+    notes = [
+        f"label {name}: {counted(n, 'row')} left out, by the card" for name, n in counts.items()
+    ]
+    return table.assign(label=label.fillna(NO_CLASS)), notes
+
+
+def _refuse_strange(
+    table: pd.DataFrame,
+    path: Path,
+    classes: Sequence[str],
+    positive: str | None,
+    named: Sequence[str],
+) -> None:
+    """Refuse labels of no class, or, where none are known, those that should not become one."""
+    labels = sorted(set(table["label"]) - {NO_CLASS})
+    if classes:
+        message = "Rows have labels that are none of the classes"
+        strange = [label for label in labels if label not in classes]
+    else:
+        message = "Rows have labels that may be no class of their own"
+        there = positive if positive in labels else ""
+        strange = [label for label in doubtful(labels, there or "") if label not in named]
+    if strange:
+        rows = table[table["label"].isin(strange)]
+        counts = rows["label"].value_counts()
+        hint = (
+            "Correct them, or say what they are: --map LABEL=CLASS, or --map LABEL= to leave its "
+            "rows out (make: MAP=...)."
+        )
+        raise by_row(
+            "LABEL_UNKNOWN",
+            f"{message}: {', '.join(f'{label} ({n})' for label, n in counts.items())}.",
+            path,
+            rows["row"],
+            hint=hint + (f" The classes are {', '.join(classes)}." if classes else ""),
+        )
+
+
+def _once(table: pd.DataFrame, key: str, path: Path) -> pd.DataFrame:
+    """One row for each key; rows that repeat another one are left out."""
     clashes = table.groupby(key)["label"].transform("nunique") > 1
     if clashes.any():
         message = f"One {key} has different labels."

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePath
 from typing import Literal
 
 import pandas as pd
 
+from covidx.cell_numbers import to_numbers
+from covidx.class_names import NO_CLASS
 from covidx.cohort.labels import KEYS, by_row
 from covidx.errors import InvalidTableError
 from covidx.ingest import Identities
 from covidx.tables import CLINICAL, check
 from covidx.wording import counted
+
+_DRIVE = re.compile(r"^[A-Za-z]:")
+_SUFFIX = re.compile(r"(\.[A-Za-z]{2,6}){1,2}$")
 
 
 def join_labels(
@@ -103,6 +109,7 @@ def drop_unmatched(
     labels: pd.DataFrame,
     path: Path,
     unmatched: Literal["refuse", "exclude"] = "refuse",
+    sources: Mapping[str, str] | None = None,
 ) -> tuple[pd.DataFrame, list[str]]:
     """Keep the labelled images; refuse, or count, images and labels without a counterpart.
 
@@ -114,6 +121,8 @@ def drop_unmatched(
         Of the label table, for errors.
     unmatched : {"refuse", "exclude"}
         What is done with images and labels without a counterpart.
+    sources : mapping, optional
+        As for `join_labels`: images without a label are then named by their paths, as in the table.
 
     Returns
     -------
@@ -128,13 +137,19 @@ def drop_unmatched(
         ``LABEL_WITHOUT_IMAGE`` or ``IMAGE_WITHOUT_LABEL`` under ``refuse``; ``NOTHING_LABELLED``.
     """
     orphans = labels.loc[labels["patient_id"].isna(), "row"]
-    missing = sorted(manifest.loc[manifest["label"].isna(), "patient_id"].unique())
+    no_class = manifest["label"] == NO_CLASS
+    left_out, manifest = manifest[no_class], manifest[~no_class]
+    nameless = manifest[manifest["label"].isna()]
+    missing = sorted(nameless["patient_id"].unique())
+    by_path = "path" in labels.columns and sources is not None
+    names = _relative(nameless["image_id"], sources or {}) if by_path else missing
     labelled = manifest.dropna(subset="label").reset_index(drop=True)
     if labelled.empty:
         raise InvalidTableError(
             "NOTHING_LABELLED",
             "No label belongs to any image.",
             path=path,
+            expected=f"paths such as {names[0]}" if by_path and names else None,
             hint=(
                 "Write the DICOM PatientID into patient_id, or a path below the data folder "
                 "into path."
@@ -152,7 +167,7 @@ def drop_unmatched(
             "IMAGE_WITHOUT_LABEL",
             f"Images of {counted(len(missing), 'patient')} have no label.",
             path=path,
-            actual=", ".join(missing[:10]) + (" …" if len(missing) > 10 else ""),
+            actual=", ".join(names[:10]) + (" …" if len(names) > 10 else ""),
             hint=hint,
         )
     notes = []
@@ -160,13 +175,15 @@ def drop_unmatched(
         notes.append(f"{counted(len(orphans), 'label row')} left out: without an accepted image")
     if missing:
         notes.append(f"{counted(len(missing), 'patient')} left out: without a label")
+    if len(left_out):
+        notes.append(f"{counted(len(left_out), 'image')} left out: of no class")
     return labelled, notes
 
 
 def clinical_of(labels: pd.DataFrame, path: Path) -> pd.DataFrame | None:
     """Take the clinical columns of a joined label table, a row a patient; None without any column.
 
-    Empty cells are missing: unknown, never zero. A column without any number stays text.
+    Empty cells are missing: unknown, never zero. A column of words without any number stays text.
 
     Parameters
     ----------
@@ -178,7 +195,8 @@ def clinical_of(labels: pd.DataFrame, path: Path) -> pd.DataFrame | None:
     Returns
     -------
     DataFrame, or None
-        As `tables.CLINICAL`: patient_id, and a column of float, or of text, each.
+        As `tables.CLINICAL`: patient_id, and a column of float, or of text, each; what is taken
+        otherwise than written is in ``attrs["notes"]``.
 
     Raises
     ------
@@ -186,16 +204,17 @@ def clinical_of(labels: pd.DataFrame, path: Path) -> pd.DataFrame | None:
         ``CLINICAL_VALUE``: a cell that is no number among numbers, by row.
     """
     columns = [c for c in labels.columns if c not in (*KEYS, "label", "row")]
+    notes: list[str] = []
     if not columns:
         return None
     rows = labels.dropna(subset="patient_id").drop_duplicates("patient_id")
     table = rows[["patient_id"]].reset_index(drop=True)
     for column in columns:
-        numbers = pd.to_numeric(rows[column], errors="coerce")
-        if numbers.isna().all():
+        numbers = to_numbers(rows[column])
+        if numbers.values.isna().all() and numbers.wrong.any():
             table[column] = rows[column].to_numpy(dtype=object)
             continue
-        wrong = rows.loc[numbers.isna() & rows[column].notna(), "row"]
+        wrong = rows.loc[numbers.wrong, "row"]
         if len(wrong):
             message = f"The clinical column {column} mixes numbers and text."
             raise by_row(
@@ -208,25 +227,51 @@ def clinical_of(labels: pd.DataFrame, path: Path) -> pd.DataFrame | None:
                     "cells empty."
                 ),
             )
-        table[column] = numbers.to_numpy(dtype=float)
-    return check(table, CLINICAL, path)
+        table[column] = numbers.values.to_numpy(dtype=float)
+        notes += numbers.notes
+    checked = check(table, CLINICAL, path)
+    checked.attrs["notes"] = notes
+    return checked
 
 
 def _within(sources: Mapping[str, str], places: Mapping[int, str]) -> pd.DataFrame:
     """Which images are, or lie below, the place that a row names.
 
     A place may leave leading folders out; it must reach below the folder that all images share.
+    Slashes of both kinds divide it; where no image fits, the case of suffixes does not count.
 
     Returns
     -------
     DataFrame
         image_id, row, and `below`: the folders that the place left out.
     """
+    parts_of = {image: _parts(source) for image, source in sources.items()}
+    wanted = {row: _parts(_DRIVE.sub("", place)) for row, place in places.items()}
+    fits = _fits(parts_of, wanted)
+    again = {row: _plain(parts) for row, parts in wanted.items() if row not in {r for _, r in fits}}
+    fits |= _fits({image: _plain(parts) for image, parts in parts_of.items()}, again)
+    rows = [(image, row, below) for (image, row), below in fits.items()]
+    return pd.DataFrame(rows, columns=["image_id", "row", "below"]).astype({"row": "int64"})
+
+
+def _parts(place: str) -> tuple[str, ...]:
+    """Folders and file of a path, whichever slashes divide them."""
+    parts = PurePath(place.replace("\\", "/")).parts
+    return tuple(part for part in parts if part not in (".", "/"))
+
+
+def _plain(parts: tuple[str, ...]) -> tuple[str, ...]:
+    """Without the case of suffixes: .PNG is .png."""
+    return tuple(_SUFFIX.sub(lambda found: found.group().lower(), part) for part in parts)
+
+
+def _fits(
+    parts_of: Mapping[str, tuple[str, ...]], wanted: Mapping[int, tuple[str, ...]]
+) -> dict[tuple[str, int], str]:
+    """Image and row -> the folders that the row's place left out."""
     rows_at: dict[tuple[str, ...], list[int]] = {}
-    for row, place in places.items():
-        wanted = tuple(part for part in PurePath(place).parts if part not in (".", "/"))
-        rows_at.setdefault(wanted, []).append(row)
-    parts_of = {image: PurePath(source).parts for image, source in sources.items()}
+    for row, parts in wanted.items():
+        rows_at.setdefault(parts, []).append(row)
     shared = len(_common([parts[:-1] for parts in parts_of.values()]))
     omitted: dict[tuple[str, int], str] = {}
     for image, parts in parts_of.items():
@@ -234,8 +279,14 @@ def _within(sources: Mapping[str, str], places: Mapping[int, str]) -> pd.DataFra
             for end in range(max(start, shared) + 1, len(parts) + 1):
                 for row in rows_at.get(parts[start:end], []):
                     omitted.setdefault((image, row), "/".join(parts[:start]))
-    rows = [(image, row, below) for (image, row), below in omitted.items()]
-    return pd.DataFrame(rows, columns=["image_id", "row", "below"]).astype({"row": "int64"})
+    return omitted
+
+
+def _relative(images: pd.Series, sources: Mapping[str, str]) -> list[str]:
+    """Paths of images below the folder that all share, as a user would name them."""
+    parts_of = {image: _parts(source) for image, source in sources.items()}
+    shared = len(_common([parts[:-1] for parts in parts_of.values()]))
+    return sorted("/".join(parts_of[image][shared:]) for image in images if image in parts_of)
 
 
 def _common(paths: Sequence[tuple[str, ...]]) -> tuple[str, ...]:

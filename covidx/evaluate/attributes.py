@@ -9,6 +9,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from covidx.cell_numbers import to_numbers
+from covidx.cells import as_ids
 from covidx.errors import InvalidTableError
 from covidx.evaluate.rows import Rows
 from covidx.tables import CLINICAL, MANIFEST, read_table
@@ -43,12 +45,23 @@ DAYS = "days_since_onset"
 
 
 def read_clinical(paths: Sequence[Path]) -> pd.DataFrame | None:
-    """Clinical tables from `paths`, CSV or parquet, side by side; None without any.
+    """Clinical tables, side by side; None where none were named.
+
+    Parameters
+    ----------
+    paths : sequence of Path
+        CSV, TSV, XLSX or parquet, each with ``patient_id``.
+
+    Returns
+    -------
+    DataFrame or None
+        ``attrs["notes"]`` says what is taken otherwise than written.
 
     Raises
     ------
     InvalidTableError
-        ``COLUMN_TWICE`` where two tables have a column of one name; or as `read_table`.
+        ``COLUMN_TWICE`` where two tables have a column of one name; ``VALUE_INVALID``; or as
+        `read_table`.
     """
     joined: pd.DataFrame | None = None
     for path in paths:
@@ -65,22 +78,31 @@ def read_clinical(paths: Sequence[Path]) -> pd.DataFrame | None:
                 actual=", ".join(twice),
                 hint="Rename or drop it in one of them.",
             )
+        notes = [*joined.attrs["notes"], *table.attrs["notes"]]
         joined = joined.merge(table, on="patient_id", how="outer")
+        joined.attrs["notes"] = notes
     return joined
 
 
 def _read_by_patient(path: Path) -> pd.DataFrame:
-    """A clinical table, its ids without blanks around them and each of them once."""
+    """A clinical table; the columns that are numbers in every table are numbers."""
     table = read_table(path, CLINICAL)
-    table["patient_id"] = table["patient_id"].str.strip()
-    twice = table["patient_id"][table["patient_id"].duplicated()].unique()
-    if len(twice):
-        raise InvalidTableError(
-            "DUPLICATE_IDS",
-            "Patients have several rows that differ by blanks in their id.",
-            path=path,
-            actual=f"patient_id {listed(twice)}",
-        )
+    table["patient_id"] = as_ids(table["patient_id"].str.strip())
+    notes = []
+    for name in [name for name in (*AGE, DAYS) if name in table]:
+        numbers = to_numbers(table[name])
+        wrong = table["patient_id"][numbers.wrong]
+        if len(wrong):
+            raise InvalidTableError(
+                "VALUE_INVALID",
+                f"Column {name}: a value is not a number.",
+                path=path,
+                actual=f"patient_id {listed(wrong)}",
+                hint="Correct the cells, and leave unknown ones empty.",
+            )
+        table[name] = numbers.values
+        notes += numbers.notes
+    table.attrs["notes"] = notes
     return table
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 
+from covidx.class_names import label_key
 from covidx.errors import InvalidInputError, InvalidTableError
 from covidx.evaluate.auroc import auroc_estimate
 from covidx.evaluate.decisions import share
@@ -67,7 +68,7 @@ def ct_normal(attributes: pd.DataFrame, column_value: str) -> pd.Series:
             expected="column=value, such as finding=normal",
             actual=column_value,
         )
-    if column not in attributes or not (attributes[column].astype(str) == value).any():
+    if column not in attributes or not (_keys(attributes[column]) == label_key(value)).any():
         present: list[str] = []
         if column in attributes:
             present = sorted(attributes[column].dropna().astype(str).unique())[:10]
@@ -79,7 +80,12 @@ def ct_normal(attributes: pd.DataFrame, column_value: str) -> pd.Series:
             hint="Give the table that says it with --clinical.",
         )
     values = attributes[column]
-    return (values.astype(str) == value).astype(object).where(values.notna())
+    return (_keys(values) == label_key(value)).astype(object).where(values.notna())
+
+
+def _keys(values: pd.Series) -> pd.Series:
+    """1, 1.0 and True are one value, whatever the format of their table."""
+    return values.map(label_key, na_action="ignore")
 
 
 def normal_ct(

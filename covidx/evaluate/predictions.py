@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
-import pyarrow as arrow
-import pyarrow.parquet as pq
 
+from covidx.cell_numbers import to_numbers
+from covidx.cells import alike_columns, as_ids, columns_option, read_cells
+from covidx.class_names import NO_CLASS, by_class, doubtful, with_map
 from covidx.errors import InvalidInputError, InvalidTableError
 from covidx.evaluate.positive import USUAL_POSITIVE, positive_class
 from covidx.tables import (
     PREDICTIONS,
     PROBABILITY_PREFIX,
-    is_text,
+    is_stamped,
     probability_columns,
-    read_csv,
     read_table,
 )
 from covidx.wording import counted, listed
@@ -32,6 +33,9 @@ COPIES = (
     ("group_id", "patient_id", "patients are taken for independent of each other"),
 )
 """Column, the one that stands in for it, and what that means."""
+
+TEXT = ("unit_id", "patient_id", "group_id", "label", "role", "arm")
+"""Columns whose blanks a reader is told of."""
 
 DEFAULTS = {"role": "test", "arm": "other", "fold": 0}
 
@@ -74,77 +78,105 @@ class Predictions:
         return positive, [f"Positive is {positive}, {reason}; --positive names another."]
 
 
-def read_predictions(path: Path) -> Predictions:
-    """Read a predictions table, CSV or parquet, by covidx or by another system.
+def read_predictions(
+    path: Path,
+    *,
+    columns: Mapping[str, str] | None = None,
+    label_map: Mapping[str, str] | None = None,
+) -> Predictions:
+    """Read a predictions table, CSV, XLSX or parquet, by covidx or by another system.
 
     Required are ``unit_id`` or ``patient_id``, ``label``, and one column ``prob_<class>`` for each
     class; of two classes the positive one's is enough. All other columns have a default, which is
-    stated in `Predictions.assumed`.
+    stated in `Predictions.assumed`. Labels are taken as the classes that they are spelt like but
+    for case, blanks and dashes.
 
     Parameters
     ----------
     path : Path
-        CSV, or parquet with or without the stamp of covidx.
+        CSV, TSV, XLSX, or parquet with or without the stamp of covidx.
+    columns : mapping, optional
+        Name of a column here -> its name in the table.
+    label_map : mapping, optional
+        Label -> class, or ``rest``; rows of an empty class are left out.
 
     Raises
     ------
     InvalidTableError
-        ``TABLE_UNREADABLE``, ``TABLE_VERSION``, ``TABLE_EMPTY``, ``ID_MISSING`` or
-        ``COLUMNS_MISSING``.
+        As `read_cells`; ``TABLE_VERSION``, ``TABLE_EMPTY``, ``ID_MISSING``, ``COLUMNS_MISSING``,
+        ``MAP_UNUSED`` or ``LABEL_UNKNOWN``.
     """
-    if is_text(path):
-        raw = read_csv(path, words_for_empty=False)
-        raw = raw.set_axis((raw.index + 2).rename("line"))
+    if is_stamped(path) and not columns:
+        raw, notes = read_table(path, PREDICTIONS), []
     else:
-        raw = _read_parquet(path).reset_index(drop=True)
+        raw = read_cells(path, columns=columns)
+        notes = [*raw.attrs["notes"], *_blanks_note(raw)]
+        raw = raw.set_axis((raw.index + 2).rename("line"))
     if raw.empty:
         raise InvalidTableError("TABLE_EMPTY", "The predictions table has no rows.", path=path)
     table, assumed = _clean_ids(raw, path)
+    table, of_labels = _classed(table, label_map or {}, path)
     complete = set(PREDICTIONS.columns) - {f"{PROBABILITY_PREFIX}.+"} <= set(raw.columns)
-    read = Predictions(_numbers(table), []) if complete else _completed(table, path)
-    return replace(read, assumed=[*assumed, *read.assumed])
+    read = _numbered(table) if complete else _completed(table, path)
+    return replace(read, assumed=[*notes, *assumed, *of_labels, *read.assumed])
+
+
+def _blanks_note(raw: pd.DataFrame) -> list[str]:
+    return [
+        f"Blanks around {name} were removed ({counted(n, 'row')})."
+        for name, n in raw.attrs["blanks"].items()
+        if name in TEXT
+    ]
+
+
+def _classed(
+    table: pd.DataFrame, label_map: Mapping[str, str], path: Path
+) -> tuple[pd.DataFrame, list[str]]:
+    """Labels under the names of the classes that have probability columns."""
+    classes = list(probability_columns(table))
+    if "label" not in table or not classes:
+        return table, []
+    labels, mapped = with_map(table["label"], label_map, path)
+    labels, respelt = by_class(labels, [*classes, *([REST] if len(classes) == 1 else [])])
+    table = table.assign(label=labels)[labels != NO_CLASS]
+    if len(classes) == 1:
+        others = sorted(set(labels.dropna()) - {NO_CLASS, REST, *label_map.values()})
+        strange = doubtful(others, classes[0])
+        rows = table[table["label"].isin(strange)]
+        if strange:
+            raise InvalidTableError(
+                "LABEL_UNKNOWN",
+                f"Labels have no probability column, and may not mean the rest: "
+                f"{', '.join(strange)}.",
+                path=path,
+                actual=_places(rows.index),
+                hint="Correct them, or say what they are with --map LABEL=CLASS (or =rest); "
+                "--map LABEL= leaves its rows out.",
+            )
+    return table, [f"{note[0].upper()}{note[1:]}." for note in (*mapped, *respelt)]
+
+
+def _places(index: pd.Index) -> str:
+    """Lines of a person's file, the first of them."""
+    return f"{index.name or 'row'} {listed(list(index))}"
 
 
 def _clean_ids(raw: pd.DataFrame, path: Path) -> tuple[pd.DataFrame, list[str]]:
-    """Ids and labels without blanks around them; a row without a group is its patient's."""
+    """Ids, none of them missing; a row without a group is its patient's."""
     table, assumed = raw.copy(), []
-    place = str(raw.index.name or "row")
-    for name in ("unit_id", "patient_id", "group_id", "label", "role", "arm"):
-        if name not in table or not pd.api.types.is_string_dtype(table[name].dropna()):
-            continue
-        stripped = table[name].str.strip().replace("", None)
-        changed = int((stripped != table[name]).sum() - stripped.isna().sum())
-        if changed:
-            assumed.append(f"Blanks around {name} were removed ({counted(changed, 'row')}).")
-        table[name] = stripped
+    for name in {"unit_id", "patient_id", "group_id"} & set(table):
+        table[name] = as_ids(table[name])
     for name in ("unit_id", "patient_id"):
-        empty = list(table.index[table[name].isna()]) if name in table else []
-        if empty:
+        empty = table.index[table[name].isna()] if name in table else table.index[:0]
+        if len(empty):
             raise InvalidTableError(
-                "ID_MISSING",
-                f"Rows have no {name}.",
-                path=path,
-                actual=f"{place} {listed(empty)}",
+                "ID_MISSING", f"Rows have no {name}.", path=path, actual=_places(empty)
             )
     if {"group_id", "patient_id"} <= set(table) and table["group_id"].isna().any():
         without = counted(int(table["group_id"].isna().sum()), "row")
         assumed.append(f"{without} without a group: the patient is taken for the group.")
         table["group_id"] = table["group_id"].fillna(table["patient_id"])
     return table, assumed
-
-
-def _read_parquet(path: Path) -> pd.DataFrame:
-    """As `read_table`, which checks the stamp, but for tables that are not covidx's."""
-    try:
-        metadata = pq.read_schema(path).metadata or {}
-        if b"covidx" not in metadata:
-            external: pd.DataFrame = pq.read_table(path).to_pandas()
-            return external
-    except (OSError, arrow.ArrowException) as error:
-        raise InvalidTableError(
-            "TABLE_UNREADABLE", "The predictions table cannot be read.", path=path, actual=error
-        ) from error
-    return read_table(path, PREDICTIONS)
 
 
 def _completed(raw: pd.DataFrame, path: Path) -> Predictions:
@@ -172,14 +204,13 @@ def _completed(raw: pd.DataFrame, path: Path) -> Predictions:
     fill("arms_used", table["arm"])
     for name in ("split_sha256", "bundle_sha256"):
         fill(name, None)
-    classes = list(probability_columns(table))
-    table, more = _two_classes(_numbers(table))
+    read = _numbered(table)
+    table, more = read.table, read.assumed
     required = [c for c in PREDICTIONS.columns if not c.startswith(PROBABILITY_PREFIX)]
     kept = [*required, *probability_columns(table).values()]
     ignored = sorted(map(str, set(table.columns) - set(kept)))
     more += [f"Columns ignored: {', '.join(ignored)}."] if ignored else []
-    sole = classes[0] if len(classes) == 1 else None
-    return Predictions(table[kept], assumed + more, sole)
+    return Predictions(table[kept], assumed + more, read.sole)
 
 
 def _check_columns(raw: pd.DataFrame, path: Path) -> None:
@@ -194,23 +225,28 @@ def _check_columns(raw: pd.DataFrame, path: Path) -> None:
             path=path,
             expected="unit_id or patient_id, label, and a column prob_<class> a class",
             actual=", ".join(columns),
-            hint="Rename the columns of the other system's table.",
+            hint=_rename_hint(columns, missing),
         )
 
 
-def _numbers(table: pd.DataFrame) -> pd.DataFrame:
+def _rename_hint(present: list[str], missing: list[str]) -> str:
+    alike = alike_columns(present, [name for part in missing for name in part.split(" or ")])
+    if {"unit_id", "patient_id"} <= set(alike):
+        alike.pop("unit_id")
+    if alike:
+        return f"If that is what these columns hold, add {columns_option(alike)}."
+    example = {"patient_id": "ID", "label": "TRUTH", "prob_covid-19": "SCORE"}
+    return f"Name the other system's columns, as in {columns_option(example)}."
+
+
+def _numbered(table: pd.DataFrame) -> Predictions:
     """Scores and folds as numbers; what is no number becomes NaN, which `Rows.of` refuses."""
+    classes = list(probability_columns(table))
     columns = [*probability_columns(table).values(), "fold"]
-    return table.assign(**{c: _number(table[c]) for c in columns})
-
-
-def _number(column: pd.Series) -> pd.Series:
-    """A column as doubles: a single's 0.7 is 0.7, not 0.699999988; text may have commas."""
-    if column.dtype in (np.float32, np.float16):
-        return column.astype(str).astype(np.float64)
-    if pd.api.types.is_string_dtype(column):
-        column = column.str.replace(",", ".", regex=False)
-    return pd.to_numeric(column, errors="coerce")
+    numbers = {c: to_numbers(table[c]) for c in columns}
+    notes = [f"{note[0].upper()}{note[1:]}." for c in columns for note in numbers[c].notes]
+    table, more = _two_classes(table.assign(**{c: n.values for c, n in numbers.items()}))
+    return Predictions(table, [*notes, *more], classes[0] if len(classes) == 1 else None)
 
 
 def _two_classes(table: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
@@ -228,5 +264,7 @@ def _two_classes(table: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
     )
     sentence = f"One probability column: that of {name} is taken for 1 - {column}."
     if len(others) > 1:
-        sentence += f" Labels {', '.join(others)} count as {name}."
+        counts = labels.value_counts()
+        sentence += f" Labels {', '.join(others)} count as {name}"
+        sentence += f" ({', '.join(str(counts[other]) for other in others)} rows)."
     return table, [sentence]

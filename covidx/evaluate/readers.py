@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from covidx.cell_numbers import to_numbers
+from covidx.cells import as_ids, read_cells
 from covidx.errors import InvalidTableError
 from covidx.evaluate.auroc import ONE_CLASS
 from covidx.evaluate.blocks import FloatArray
@@ -20,7 +22,6 @@ from covidx.evaluate.rows import Rows
 from covidx.evaluate.significance import CLUSTERED, PValue, holm, mcnemar, no_test
 from covidx.evaluate.weighted import BoolArray
 from covidx.files import plain_object
-from covidx.tables import read_csv
 from covidx.wording import listed
 
 READ_CUT = 4
@@ -101,7 +102,7 @@ def read_reads(path: Path) -> pd.DataFrame:
     InvalidTableError
         ``COLUMNS_MISSING``, ``READ_INVALID``, ``DUPLICATE_READS``.
     """
-    raw = read_csv(path, words_for_empty=False)
+    raw = read_cells(path)
     key = next((name for name in ("unit_id", "patient_id") if name in raw), None)
     if key is None or not {"reader", "read"} <= set(raw.columns):
         raise InvalidTableError(
@@ -111,9 +112,9 @@ def read_reads(path: Path) -> pd.DataFrame:
             expected="unit_id or patient_id, reader, read",
             actual=", ".join(map(str, raw.columns)),
         )
-    raw[[key, "reader"]] = raw[[key, "reader"]].apply(lambda column: column.str.strip())
+    raw[key] = as_ids(raw[key])
     reads = pd.DataFrame({"key": key, "id": raw[key], "reader": raw["reader"]})
-    reads["read"] = pd.to_numeric(raw["read"], errors="coerce")
+    reads["read"] = to_numbers(raw["read"]).values
     wrong = raw[~reads["read"].isin(range(6)) | raw[[key, "reader"]].isna().any(axis=1)]
     _refuse(path, "READ_INVALID", "Reads are not 0 or 1, nor a rating from 1 to 5.", wrong)
     any_rating = bool(reads["read"].gt(1).any())

@@ -235,7 +235,8 @@ def _check_labels(table: pd.DataFrame, classes: tuple[str, ...], positive: str) 
         "LABEL_UNKNOWN",
         "Labels have no probability column.",
         [f"{row.unit_id} ({row.label})" for row in unknown.itertuples()],
-        f"Known classes: {', '.join(classes)}.",
+        f"Known classes: {', '.join(classes)}. Correct the labels, or say what they are with "
+        "--map LABEL=CLASS; --map LABEL= leaves its rows out.",
     )
 
 

@@ -10,10 +10,10 @@ import numpy as np
 from highdicom.seg import Segmentation, segread
 from pydicom.sr.coding import Code
 
+from covidx.cells import read_cells
 from covidx.errors import InvalidInputError, InvalidTableError
 from covidx.export.codes import MEASURES
 from covidx.ingest.quiet import quiet
-from covidx.tables import read_csv
 
 COLUMNS = ("segment", "name", "value")
 
@@ -101,7 +101,7 @@ def read_measures(path: Path) -> list[Measure]:
     InvalidInputError
         As `Measure`.
     """
-    table = read_csv(path)
+    table = read_cells(path)
     missing = [name for name in COLUMNS if name not in table.columns]
     if missing:
         raise InvalidTableError(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -42,6 +42,7 @@ class TableRow:
     modality: str = "OT"
     kind: str = "slice"
     fields: dict[str, Any] = field(default_factory=dict)
+    note: str | None = None
 
 
 def read_image_table(root: Path, card: DataCard) -> tuple[list[TableRow], list[Outcome]]:
@@ -60,17 +61,30 @@ def read_image_table(root: Path, card: DataCard) -> tuple[list[TableRow], list[O
         ``TABLE_UNREADABLE``.
     """
     assert card.images is not None
-    from covidx.tables import read_csv  # and pandera: where there is a table
+    # Where there is a table; pandas is slow to load.
+    from covidx.cells import read_cells
+    from covidx.class_names import by_class
 
-    table = read_csv(root / card.images.table)
+    table = read_cells(root / card.images.table, missing=card.missing)
     _check_columns(table, card.images, root)
+    if card.images.label is not None:
+        written = table[card.images.label]
+        spelt, _ = by_class(written, list(card.images.labels or card.classes))
+        table = table.assign(**{card.images.label: spelt})
+        notes = {
+            line: f"The label {one} is taken as {other}."
+            for line, one, other in zip(table.index + 2, written, spelt, strict=True)
+            if not pd.isna(one) and one != other
+        }
+    else:
+        notes = {}
     rows: list[TableRow] = []
     outcomes: list[Outcome] = []
     seen: dict[str, int] = {}
     lines = (int(index) + 2 for index in table.index)  # of the file; the header is line 1
     for number, record in zip(lines, table.to_dict("records"), strict=True):
         values = {str(k): "" if pd.isna(v) else str(v).strip() for k, v in record.items()}
-        row = _row(root, card.images, values)
+        row = replace(_row(root, card.images, values), note=notes.get(number))
         unread = _unread(card.images, values)
         if unread is not None:
             where = _place(row, root, f"{card.images.table}:{number}")

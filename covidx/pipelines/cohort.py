@@ -10,6 +10,8 @@ from typing import Any, Literal
 import pandas as pd
 from numpy.typing import NDArray
 
+from covidx.cells import read_cells
+from covidx.class_names import NO_CLASS
 from covidx.cohort import (
     Classes,
     classes_of,
@@ -17,15 +19,14 @@ from covidx.cohort import (
     drop_unmatched,
     join_labels,
     need_parts,
-    read_labels,
 )
 from covidx.errors import InvalidInputError, InvalidTableError
 from covidx.imaging.pairs import Groups
 from covidx.ingest import Identities, IngestResult, ingest, load_image, need_files
+from covidx.pipelines.labels import label_rows, rest_note
 from covidx.pipelines.masks import TrueMasks, phantom_masks
 from covidx.pipelines.progress import Bars
 from covidx.pipelines.source import Source, store_folder
-from covidx.tables import read_csv
 from covidx.volume import Volume
 from covidx.wording import counted
 
@@ -119,7 +120,7 @@ def check_source(source: Source, parts: int) -> None:
     """
     need_files(source.images)
     if source.labels is not None:
-        rows = read_labels(source.labels)
+        rows = source.label_rows[source.label_rows["label"] != NO_CLASS]
         _classes(rows, source)
         if "patient_id" not in rows:  # a path may be a folder of many patients
             return
@@ -166,7 +167,7 @@ def ingest_source(
     ingested : IngestResult
     """
     if source.labels is not None:
-        labels = read_labels(source.labels)
+        labels = label_rows(source, classes)
         if classes is None:
             _classes(labels, source)
     store = source.store or store_folder(work, source.name)
@@ -211,23 +212,29 @@ def link_labels(
     notes: list[str] = []
     if source.labels is not None:
         identities = Identities.for_card(source.card)
-        labels = read_labels(source.labels)
+        labels = label_rows(source, classes)
+        notes += labels.attrs["notes"]
         if source.table is not None:
-            labels = labels.merge(read_csv(source.table), on="patient_id", how="left")
+            labels = labels.merge(read_cells(source.table), on="patient_id", how="left")
         manifest, labels = join_labels(
             manifest, labels, source.labels, identities, ingested.sources
         )
         try:
-            manifest, notes = drop_unmatched(manifest, labels, source.labels, unmatched)
+            manifest, left_out = drop_unmatched(
+                manifest, labels, source.labels, unmatched, ingested.sources
+            )
         except InvalidTableError as error:
             error.hint = " ".join([error.hint or "", *_where_to_look(store, ingested, identities)])
             raise
         clinical = clinical_of(labels, source.labels)
+        notes += [*left_out, *([] if clinical is None else clinical.attrs["notes"])]
     elif manifest["label"].isna().all():
         raise _no_labels(source)
     else:
         manifest = manifest.dropna(subset="label").reset_index(drop=True)
-    classes = classes or _classes(manifest, source)
+    if classes is None:
+        classes = _classes(manifest, source)
+        notes += rest_note(manifest, classes)
     masks = phantom_masks(source, manifest)
     return Cohort(source, store, ingested, manifest, masks, notes, classes, clinical)
 
@@ -235,7 +242,8 @@ def link_labels(
 def _classes(labelled: pd.DataFrame, source: Source) -> Classes:
     """The classes of a table with a column ``label``; an error names the user's table."""
     try:
-        return classes_of(sorted(set(labelled["label"])), source.positive_label)
+        names = set(labelled["label"]) - {NO_CLASS}
+        return classes_of(sorted(names), source.positive_label)
     except InvalidTableError as error:
         error.path = str(source.labels or source.data)
         raise

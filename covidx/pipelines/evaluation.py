@@ -6,13 +6,15 @@ rows, draw, write. No network library is needed.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import product
 from pathlib import Path
 from typing import Any
 
+from covidx.class_names import class_named
 from covidx.constants import RESEARCH_NOTICE
-from covidx.errors import InvalidInputError
+from covidx.errors import InvalidInputError, InvalidTableError
 from covidx.evaluate import (
     Comparison,
     Evaluation,
@@ -34,7 +36,7 @@ from covidx.evaluate import (
 from covidx.files import make_folder, replacing, sha256_file, write_json
 from covidx.report.comparison import draw_comparison, write_comparison
 from covidx.report.evaluation import draw_evaluation, metrics_csv, metrics_json, write_evaluation
-from covidx.tables import MANIFEST, read_table
+from covidx.tables import MANIFEST, probability_columns, read_table
 
 PARTS = ("calibration", "readers", "normal_ct", "incremental", "subgroups", "abstention")
 """JSON files of parts that an evaluation may lack; one of an earlier call is removed then."""
@@ -58,6 +60,8 @@ class Input:
         Tables of patients, with patient_id; may be none.
     trust_groups : bool
         The user states that ``group_id`` is all that is not independent.
+    columns, label_map : mapping
+        As in `read_predictions`.
     """
 
     predictions: Path
@@ -68,6 +72,31 @@ class Input:
     clinical: Sequence[Path] = ()
     readers: Path | None = None
     trust_groups: bool = False
+    columns: Mapping[str, str] = field(default_factory=dict)
+    label_map: Mapping[str, str] = field(default_factory=dict)
+
+    def read(self) -> Predictions:
+        """The table of predictions, under covidx's names."""
+        return read_predictions(self.predictions, columns=self.columns, label_map=self.label_map)
+
+    def read_beside_others(self) -> Predictions:
+        """The same of several tables, of which some have covidx's own columns or classes.
+
+        Raises
+        ------
+        InvalidTableError
+            As `read_predictions`, where what was named fits neither in whole nor in part.
+        """
+        first: InvalidTableError | None = None
+        for columns, label_map in product((self.columns, {}), (self.label_map, {})):
+            try:
+                return replace(self, columns=columns, label_map=label_map).read()
+            except InvalidTableError as error:
+                first = first or error
+                if error.code not in ("COLUMN_MISSING", "COLUMNS_MISSING", "MAP_UNUSED"):
+                    break
+        assert first is not None
+        raise first
 
 
 def evaluate_table(
@@ -100,16 +129,18 @@ def evaluate_table(
     """
     make_folder(out)
     make_folder(out / "figures")
-    read = read_predictions(source.predictions)
+    read = source.read()
     study, assumed = _study(read, how, source)
     others = [
         _study(read, how, replace(source, arm=arm))[0]
         for arm in arms_of(read.table)
         if arm != study.arm
     ]
+    clinical = read_clinical(source.clinical)
+    assumed += [] if clinical is None else clinical.attrs["notes"]
     tables = Tables(
         None if source.manifest is None else read_table(source.manifest, MANIFEST),
-        read_clinical(source.clinical),
+        clinical,
         None if source.readers is None else read_reads(source.readers),
     )
     found = evaluate_study(study, options, tables, others=others, assumed=assumed)
@@ -119,7 +150,11 @@ def evaluate_table(
 
 def _study(read: Predictions, how: ThresholdRule, source: Input) -> tuple[Study, list[str]]:
     """One arm of a table, and what was assumed to read it."""
-    positive, notes = (source.positive, []) if source.positive else read.positive()
+    if source.positive:
+        positive = class_named(source.positive, list(probability_columns(read.table)))
+        notes: list[str] = []
+    else:
+        positive, notes = read.positive()
     study = make_study(
         read.table,
         how,
@@ -230,7 +265,7 @@ def compare_tables(
     studies: list[Study] = []
     tables_of: dict[str, list[str]] = {}  # sentence -> tables
     for source in sources:
-        study, lines = _study(read_predictions(source.predictions), how, source)
+        study, lines = _study(source.read_beside_others(), how, source)
         for line in lines:
             tables_of.setdefault(line, []).append(source.predictions.name)
         studies.append(study)

@@ -23,7 +23,7 @@ from covidx.imaging import build_cache, load_thumbnails, thumbnails
 from covidx.inference import ImagePredictor, outside_domain, predict_cache
 from covidx.pipelines.cohort import ingest_source, link_labels
 from covidx.pipelines.grouping import group_prepared
-from covidx.pipelines.labels import REST, as_rest, map_labels
+from covidx.pipelines.labels import REST, as_rest, label_rows, map_labels
 from covidx.pipelines.progress import Bars, silent
 from covidx.pipelines.source import Source
 from covidx.pipelines.tracked import tracked
@@ -76,10 +76,12 @@ def evaluate_externally(
     own = _own_test_rows(run)
     predictor = ImagePredictor.load(run / "bundle")
     bundle = predictor.bundle
+    classes = Classes(tuple(bundle.classes), bundle.positive)
+    if source.labels is not None:
+        label_rows(source, classes)  # a mistake in them leaves no run behind
     with tracked(PIPELINE, runs) as (record, tracker):
         tested = {"run": run.resolve().name, "bundle_sha256": bundle.sha256, "map": mapping or {}}
         record.record.details["tested"] = tested
-        classes = Classes(tuple(bundle.classes), bundle.positive)
         with record.step("ingest"):
             cohort = link_labels(
                 source, *ingest_source(source, work, bars, classes), "exclude", classes

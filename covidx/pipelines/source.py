@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
+import pandas as pd
 from pydantic import Field
 
 from covidx.cards import CARD_FOLDER, DataCard, load_card
+from covidx.class_names import class_named
+from covidx.cohort import read_labels
 from covidx.config import Config
 from covidx.errors import InvalidInputError
 from covidx.files import make_folder, replacing, sha256_bytes, sha256_file
@@ -44,6 +49,10 @@ class Source:
         The positive label.
     store : Path, optional
         Where the images' store lies, if not in the folder of stores.
+    columns : mapping
+        Column of the label table that covidx knows -> its name in the table.
+    label_map : mapping
+        Label -> class; rows of an empty class are left out.
     """
 
     data: Path | None = None
@@ -53,6 +62,23 @@ class Source:
     masks: Path | None = None
     positive: str | None = None
     store: Path | None = None
+    columns: Mapping[str, str] = field(default_factory=dict)
+    label_map: Mapping[str, str] = field(default_factory=dict)
+
+    @cached_property
+    def label_rows(self) -> pd.DataFrame:
+        """The label table, read once: as `read_labels`, with what user and card say of labels."""
+        assert self.labels is not None
+        return read_labels(
+            self.labels,
+            columns=self.columns,
+            mapping=self.label_map,
+            classes=() if self.card is None else self.card.classes,
+            aliases=None
+            if self.card is None
+            else self.card.label_classes(of_images=self.data is not None),
+            positive=self.positive_label,
+        )
 
     @property
     def images(self) -> Path:
@@ -63,8 +89,9 @@ class Source:
     @property
     def positive_label(self) -> str:
         """The positive label: the user's, else the card's, else ``covid-19``."""
-        named = self.positive or (None if self.card is None else self.card.positive)
-        return named or DEFAULT_POSITIVE
+        if self.card is None:
+            return self.positive or DEFAULT_POSITIVE
+        return class_named(self.positive or self.card.positive, self.card.classes)
 
     @property
     def name(self) -> str:
@@ -87,13 +114,15 @@ def named_source(
     table: Path | None = None,
     masks: Path | None = None,
     positive: str | None = None,
+    columns: Mapping[str, str] | None = None,
+    label_map: Mapping[str, str] | None = None,
     find: bool = True,
 ) -> Source | None:
     """The source of a user's own words; None for the phantom.
 
     Parameters
     ----------
-    data, labels, table, masks, positive
+    data, labels, table, masks, positive, columns, label_map
         As in `Source`.
     card : Path, optional
         Path or known name of a data card.
@@ -107,7 +136,16 @@ def named_source(
     """
     if data is not None:
         described = load_card(card) if card is not None else find_card(data) if find else None
-        return Source(data, labels, described, table, masks, positive)
+        return Source(
+            data,
+            labels,
+            described,
+            table,
+            masks,
+            positive,
+            columns=columns or {},
+            label_map=label_map or {},
+        )
     if any(part is not None for part in (card, labels, table, masks)):
         raise InvalidInputError(
             "DATA_MISSING",

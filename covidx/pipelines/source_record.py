@@ -34,8 +34,9 @@ def source_record(source: Source | None) -> SourceRecord:
     if source is None:
         return SourceRecord(kind="phantom", public_ids=True)
     public = source.card is not None and source.card.public_ids
+    words = {name: dict(getattr(source, name)) for name in ("columns", "label_map")}
     return SourceRecord(
-        kind="given", public_ids=public, positive=source.positive, **_digests(source)
+        kind="given", public_ids=public, positive=source.positive, **words, **_digests(source)
     )
 
 
@@ -114,7 +115,12 @@ def recall_source(record: RunRecord, work: Path, again: Source | None = None) ->
             )
         return None
     source = _with_kept(again or Source(), work, record.run_id)
-    source = replace(source, positive=recorded.positive)
+    source = replace(
+        source,
+        positive=recorded.positive,
+        columns=recorded.columns,
+        label_map=recorded.label_map,
+    )
     needed = [name for name in DIGESTED if getattr(recorded, f"{name}_sha256") is not None]
     if training_named(record.pipeline).images:
         needed.insert(0, "data")

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path, PurePath
 
 import numpy as np
 import pandas as pd
 
 from covidx.cards import SeverityTable
+from covidx.cell_numbers import to_numbers
+from covidx.cells import as_ids, read_cells
 from covidx.cohort.labels import by_row
 from covidx.errors import InvalidTableError
 from covidx.ingest import Identities
 from covidx.wording import counted
-
-COMMENT = "#"
 
 
 def stem_of(path: str) -> str:
@@ -26,29 +26,32 @@ def stem_of(path: str) -> str:
     return PurePath(path).stem
 
 
-def read_scores(path: Path, layout: SeverityTable) -> pd.DataFrame:
+def read_scores(path: Path, layout: SeverityTable, missing: Collection[str] = ()) -> pd.DataFrame:
     """Read readers' scores.
 
     Parameters
     ----------
     path : Path
-        CSV; lines before the header that begin with ``#`` are remarks.
+        CSV, TSV, XLSX or parquet; lines before the header that begin with ``#`` are remarks.
     layout : SeverityTable
         The card's description of the table.
+    missing : collection of str
+        Words that stand for an empty cell, by the card.
 
     Returns
     -------
     DataFrame
         ``row`` (line in the file), ``key`` (image or patient, as `layout` says), and a column a
-        score; NaN where a cell is empty.
+        score; NaN where a cell is empty. ``attrs["notes"]`` says what is taken otherwise than
+        written.
 
     Raises
     ------
     InvalidTableError
-        ``TABLE_UNREADABLE``, ``SCORES_COLUMNS``, ``SCORES_VALUE``: no number from 0 to the score's
+        As `read_cells`; ``SCORES_COLUMNS``, ``SCORES_VALUE``: no number from 0 to the score's
         highest, or no name; ``SCORES_CONFLICT``: two rows of one name.
     """
-    raw, first = _read(path)
+    raw = read_cells(path, remarks=True, missing=missing)
     wanted = [layout.key, *(score.column for score in layout.scores.values())]
     absent = [name for name in wanted if name not in raw.columns]
     if absent:
@@ -60,11 +63,13 @@ def read_scores(path: Path, layout: SeverityTable) -> pd.DataFrame:
             actual=", ".join(map(str, raw.columns)),
             hint="Rename the table's columns, or correct their names in the card.",
         )
-    table = pd.DataFrame({"row": raw.index + first, "key": raw[layout.key].str.strip()})
+    table = pd.DataFrame({"row": raw.index + 2, "key": as_ids(raw[layout.key])})
+    notes = list(raw.attrs["notes"])
     for name, score in layout.scores.items():
-        text = raw[score.column]
-        table[name] = pd.to_numeric(text, errors="coerce")
-        wrong = text.notna() & ~table[name].between(0, score.high)
+        numbers = to_numbers(raw[score.column])
+        table[name], known = numbers.values, numbers.values.notna()
+        notes += numbers.notes
+        wrong = numbers.wrong | (known & ~table[name].between(0, score.high))
         if wrong.any():
             message = f"Values of the score {name} are not numbers from 0 to {score.high:g}."
             raise by_row(
@@ -74,7 +79,7 @@ def read_scores(path: Path, layout: SeverityTable) -> pd.DataFrame:
                 table.loc[wrong, "row"],
                 hint="Correct the cells, and leave unknown scores empty.",
             )
-    nameless = table["key"].isna() | (table["key"] == "")
+    nameless = table["key"].isna()
     if nameless.any():
         message = f"Rows of the table of scores have no {layout.key}."
         raise by_row(
@@ -96,28 +101,8 @@ def read_scores(path: Path, layout: SeverityTable) -> pd.DataFrame:
             table.loc[again, "row"],
             hint=f"Keep one row for each {layout.key}.",
         )
+    table.attrs["notes"] = notes
     return table
-
-
-def _read(path: Path) -> tuple[pd.DataFrame, int]:
-    """Cells as text, and the line of the first row."""
-    try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
-        remarks = next(
-            (n for n, line in enumerate(lines) if not line.lstrip().startswith(COMMENT)), 0
-        )
-        raw = pd.read_csv(path, dtype=str, skiprows=remarks, encoding="utf-8-sig")
-        if not isinstance(raw.index, pd.RangeIndex):
-            raise ValueError("the rows have more cells than the header")
-    except (OSError, ValueError) as error:
-        raise InvalidTableError(
-            "TABLE_UNREADABLE",
-            "The table of scores cannot be read.",
-            path=path,
-            actual=error,
-            hint="Check the path, or save the table again as CSV (UTF-8, with commas).",
-        ) from error
-    return raw, remarks + 2
 
 
 def join_scores(
@@ -154,7 +139,7 @@ def join_scores(
     InvalidTableError
         ``SCORES_AMBIGUOUS``: a row names several radiographs; ``NOTHING_SCORED``: none is named.
     """
-    names = list(layout.scores)
+    names, notes = list(layout.scores), list(scores.attrs.get("notes", []))
     if layout.image is not None:
         keys = manifest["image_id"].map(lambda image: stem_of(sources.get(image, "")))
     else:
@@ -186,7 +171,8 @@ def join_scores(
             ),
         )
     lost = int((~scores["key"].isin(keys)).sum())
-    notes = [f"{counted(lost, 'row')} of the scores without a radiograph here"] if lost else []
+    if lost:
+        notes.append(f"{counted(lost, 'row')} of the scores without a radiograph here")
     if len(by_key) > len(complete):
         notes.append(
             f"{counted(len(by_key) - len(complete), 'row')} of the scores left out: an empty cell"

@@ -11,8 +11,9 @@ import yaml
 from PIL import Image
 
 from covidx.cards import CARD_FOLDER, card_digest, load_card
+from covidx.cells import read_cells
 from covidx.errors import ConfigError
-from covidx.tables import MANIFEST, read_csv
+from covidx.tables import MANIFEST
 
 SHARED = Path(__file__).parents[2] / "../shared/data"
 COVID_CT = SHARED / "covid-ct"
@@ -85,7 +86,7 @@ def test_covid_ct_card_matches_its_data() -> None:
     assert card.images is not None
     path = COVID_CT / card.images.table
     assert hashlib.sha256(path.read_bytes()).hexdigest() == card.hashes["images.csv"]
-    table = read_csv(path)
+    table = read_cells(path)
     originals = "".join(f"{digest}\n" for digest in sorted(table["original_sha256"]))
     assert hashlib.sha256(originals.encode()).hexdigest() == card.hashes["originals"]
     assert [column.name for column in card.columns] == list(table.columns)
@@ -111,7 +112,7 @@ def _check_table(name: str, root: Path, originals: str = "original_sha256") -> p
     assert card.images is not None
     path = root / card.images.table
     assert hashlib.sha256(path.read_bytes()).hexdigest() == card.hashes[path.name]
-    table = read_csv(path)
+    table = read_cells(path)
     assert [column.name for column in card.columns] == [
         column for column in table.columns if column in {c.name for c in card.columns}
     ]
@@ -198,7 +199,7 @@ def test_covid_chestxray_card_matches_its_data() -> None:
 
 @pytest.mark.skipif(not CHESTXRAY.exists(), reason="../shared/data/covid-chestxray is absent")
 def test_two_quantities_under_one_name_in_covid_chestxray() -> None:
-    table = read_csv(CHESTXRAY / "metadata.csv")
+    table = read_cells(CHESTXRAY / "metadata.csv")
     hannover = table["location"].str.startswith("Hannover Medical School", na=False)
     values = table["pO2_saturation"].astype(float)
     here, others = values[hannover].dropna(), values[~hannover].dropna()

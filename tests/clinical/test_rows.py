@@ -253,6 +253,79 @@ def test_a_class_for_an_empty_cell_and_for_any_other_value(card: DataCard, tmp_p
     assert list(with_labels.table["patient_id"]) == ["007"]  # not named is not negative
 
 
+WITHOUT_MAP = "id,result,day,clinic,sex,temperature,wbc,cough,age\n"
+
+
+@pytest.mark.parametrize(
+    ("label", "expected"),
+    [("COVID-19", "covid-19"), (" covid-19 ", "covid-19"), ("Negative", "negative")],
+)
+def test_labels_that_are_spelt_otherwise(
+    card: DataCard, tmp_path: Path, label: str, expected: str
+) -> None:
+    plain = _ordered(card, labels={})
+    lines = f"1,{label},2020-03-01,a,M,,,1,41\n2,covid-19,2020-03-01,a,M,,,1,41\n"
+    path = _write(tmp_path, WITHOUT_MAP + lines + "3,negative,2020-03-01,a,M,,,1,41\n")
+    (tmp_path / "labels.csv").write_text(f"patient_id,label\n1,{label}\n2,covid-19\n3,negative\n")
+    for labels in (None, tmp_path / "labels.csv"):
+        rows = read_rows(path, plain, labels=labels)
+        assert list(rows.table["label"]) == [expected, "covid-19", "negative"]
+        assert sum("taken as" in note for note in rows.notes) == (label.strip() != expected)
+
+
+def test_labels_of_no_class_never_become_the_negative_one(card: DataCard, tmp_path: Path) -> None:
+    plain = _ordered(card, labels={})
+    lines = "1,covid-19,,,,,,1,\n2,inconclusive,,,,,,1,\n3,negative,,,,,,1,\n"
+    path = _write(tmp_path, WITHOUT_MAP + lines)
+    with pytest.raises(InvalidTableError, match="LABEL_UNKNOWN") as caught:
+        read_rows(path, plain)
+    assert caught.value.actual == "row 3" and "inconclusive (1)" in caught.value.message
+    rows = read_rows(path, plain, label_map={"Inconclusive": ""})
+    assert list(rows.table["label"]) == ["covid-19", "negative"]
+    (tmp_path / "labels.csv").write_text("patient_id,label\n1,covid-19\n2,not done\n3,negative\n")
+    with pytest.raises(InvalidTableError, match="not done"):
+        read_rows(path, plain, labels=tmp_path / "labels.csv")
+
+
+def test_empty_groups_are_the_patient_and_empty_sites_none(card: DataCard, tmp_path: Path) -> None:
+    grouped = _ordered(card, group="surprise")
+    columns = [*card.columns, Column(name="surprise", meaning="household")]
+    text = GOOD.replace("212", "95").replace(",x\n", ",h\n").replace(",y\n", ",\n")
+    path = _write(tmp_path, text.replace("2020-03-02,b", "2020-03-02,"))
+    rows = read_rows(path, grouped.model_copy(update={"columns": columns}))
+    assert list(rows.table["group_id"]) == ["h", "8", "10"]
+    assert rows.table["site"].isna().tolist() == [False, True, False]
+
+
+def test_words_are_values_unless_the_card_lists_them(card: DataCard, tmp_path: Path) -> None:
+    columns = [
+        Column(name="sex", meaning="s", type="category") if c.name == "sex" else c
+        for c in card.columns
+    ]
+    by_word = card.model_copy(update={"columns": columns})
+    path = _write(tmp_path, GOOD.replace("212", "95").replace(",F,", ",None,").replace("?", "NA"))
+    (sex,) = (c for c in read_rows(path, by_word).features if c.name == "sex")
+    assert sex.values == ["M", "NA", "None"]
+    listed = by_word.model_copy(update={"missing": ["None", "NA"]})
+    (sex,) = (c for c in read_rows(path, listed).features if c.name == "sex")
+    assert sex.values == ["M"]
+
+
+def test_numbers_as_r_and_other_countries_write_them(card: DataCard, tmp_path: Path) -> None:
+    text = GOOD.replace("212", "95").replace("98.6,5.2", "98.6,NA")
+    path = _write(
+        tmp_path, text.replace(",", ";").replace("98.6", "98,6").replace("100.4", "100,4")
+    )
+    rows = read_rows(path, card)
+    np.testing.assert_allclose(rows.table["temperature"], [37.0, np.nan, 35.0])
+    assert rows.table["wbc"].isna().tolist() == [True, True, True]
+    assert "wbc: 1 cell NA or NaN taken as unknown" in rows.notes
+    assert "temperature: commas taken as decimal (2 cells)" in rows.notes
+    for word in ("n/a", "None", "null"):
+        with pytest.raises(InvalidTableError, match=f"row 2: {word}"):
+            read_rows(_write(tmp_path, GOOD.replace("5.2", word).replace("212", "95")), card)
+
+
 @needs_data
 def test_israel_as_its_readme_counts_it() -> None:
     rows = read_rows(CLINICAL / "israel-moh-tests.csv.zip", load_card(Path("israel-moh-tests")))

@@ -7,6 +7,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from covidx.class_names import NO_CLASS
 from covidx.cohort import (
     Classes,
     classes_of,
@@ -67,6 +68,84 @@ def test_a_row_that_repeats_another_counts_once(tmp_path: Path) -> None:
         ["007", "sick", 2],
         ["8", "well", 4],
     ]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("p1,COVID-19\np2, covid-19\np3,normal\n", ["covid-19", "covid-19", "normal"]),
+        ("p1,1.0\np2,True\np3,0\n", ["1", "1", "0"]),
+    ],
+)
+def test_labels_that_are_spelt_otherwise_are_taken_with_a_note(
+    tmp_path: Path, text: str, expected: list[str]
+) -> None:
+    path = write(tmp_path, "patient_id,label", text)
+    for known in ({"positive": "covid-19"}, {"classes": ["0", "1", "normal", "covid-19"]}):
+        table = read_labels(path, **known)
+        assert table["label"].tolist() == expected
+    assert all("taken as" in note for note in table.attrs["notes"])
+    assert ("COVID-19" in text) == any("label COVID-19: 1 row" in n for n in table.attrs["notes"])
+
+
+@pytest.mark.parametrize("label", ["inconclusive", "covid19", "positive", "NA", "flu"])
+def test_labels_of_no_class_are_refused_by_row(tmp_path: Path, label: str) -> None:
+    path = write(tmp_path, "patient_id,label", "p1,covid-19", f"p2,{label}", "p3,normal")
+    with pytest.raises(InvalidTableError, match="LABEL_UNKNOWN") as caught:
+        read_labels(path, classes=["normal", "covid-19"], positive="covid-19")
+    assert caught.value.actual == "row 3" and f"{label} (1)" in caught.value.message
+    assert "--map" in str(caught.value.hint) and "normal, covid-19" in str(caught.value.hint)
+    if label == "flu":  # without named classes it is one of its own
+        assert read_labels(path, positive="covid-19")["label"].tolist()[1] == "flu"
+    else:
+        with pytest.raises(InvalidTableError, match="LABEL_UNKNOWN"):
+            read_labels(path, positive="covid-19")
+
+
+def test_a_map_names_classes_and_leaves_rows_out(tmp_path: Path) -> None:
+    path = write(tmp_path, "patient_id,label", "p1,Pos", "p2,n.d.", "p3,normal", "p4,normal")
+    known = {"classes": ["normal", "covid-19"], "positive": "covid-19"}
+    table = read_labels(path, mapping={"pos": "COVID-19", "n.d.": ""}, **known)
+    assert table["label"].tolist() == ["covid-19", NO_CLASS, "normal", "normal"]
+    joined, labels = join_labels(images("p1", "p2", "p3", "p4"), table, path, PUBLIC)
+    kept, notes = drop_unmatched(joined, labels, path)
+    assert kept["label"].tolist() == ["covid-19", "normal", "normal"]
+    assert notes == ["1 image left out: of no class"]
+
+
+def test_a_card_says_what_labels_mean(tmp_path: Path) -> None:
+    path = write(tmp_path, "patient_id,label", "p1,POS", "p2,lost", "p3,neg", "p4,other")
+    aliases = {"pos": "covid-19", "neg": "normal", "lost": None}
+    known = {"classes": ["normal", "covid-19"], "positive": "covid-19"}
+    with pytest.raises(InvalidTableError, match="other"):
+        read_labels(path, aliases=aliases, **known)
+    table = read_labels(path, aliases=aliases | {"*": "normal"}, **known)
+    assert table["label"].tolist() == ["covid-19", NO_CLASS, "normal", "normal"]
+    assert "label lost: 1 row left out, by the card" in table.attrs["notes"]
+
+
+def test_headers_that_look_alike_are_proposed(tmp_path: Path) -> None:
+    path = write(tmp_path, "PatientID;Diagnose", "1;covid-19", "2;normal")
+    with pytest.raises(InvalidTableError, match="LABELS_COLUMNS") as caught:
+        read_labels(path)
+    assert "--columns patient_id=PatientID,label=Diagnose" in str(caught.value.hint)
+    table = read_labels(path, columns={"patient_id": "PatientID", "label": "Diagnose"})
+    assert table["label"].tolist() == ["covid-19", "normal"]
+
+
+def test_labels_have_one_meaning_in_every_format(tmp_path: Path) -> None:
+    table = pd.DataFrame({"patient_id": ["007", "8"], "label": [1.0, 0.0]})
+    table.to_csv(tmp_path / "t.csv", index=False)
+    table.to_excel(tmp_path / "t.xlsx", index=False)
+    table.to_parquet(tmp_path / "t.parquet", index=False)
+    for name in ("t.csv", "t.xlsx", "t.parquet"):
+        read = read_labels(tmp_path / name, positive="1")
+        assert read[["patient_id", "label"]].to_numpy().tolist() == [["007", "1"], ["8", "0"]]
+
+
+def test_a_row_that_repeats_another_is_counted(tmp_path: Path) -> None:
+    table = read_labels(write(tmp_path, "patient_id,label", "p1,a", "p1,a", "p2,b"))
+    assert table.attrs["notes"] == ["1 label row left out: the same as another"]
 
 
 # --- classes
@@ -156,6 +235,33 @@ def test_an_image_below_two_labels_is_refused(tmp_path: Path) -> None:
     assert caught.value.actual == "rows 3, 4"
 
 
+@pytest.mark.parametrize(
+    "place",
+    ["b\\x.png", ".\\b\\x.png", "./b/x.PNG", "C:\\b\\x.png", "b//x.Png", "x.png "],
+)
+def test_a_path_as_another_system_writes_it(tmp_path: Path, place: str) -> None:
+    path = write(tmp_path, "path,label", f"{place},well", "a/x2.png,sick")
+    sources = linked("/data/b/x.png", "/data/a/x2.png")
+    joined, _ = join_labels(images("p", "q"), read_labels(path), path, PUBLIC, sources)
+    assert joined["label"].tolist() == ["well", "sick"]
+
+
+def test_the_case_of_a_suffix_counts_where_two_files_differ_in_it(tmp_path: Path) -> None:
+    path = write(tmp_path, "path,label", "a/x.png,well", "a/x.PNG,sick")
+    sources = linked("/data/a/x.PNG", "/data/a/x.png")
+    joined, _ = join_labels(images("p", "q"), read_labels(path), path, PUBLIC, sources)
+    assert joined["label"].tolist() == ["sick", "well"]
+
+
+def test_images_without_a_label_are_named_as_the_table_names_them(tmp_path: Path) -> None:
+    path = write(tmp_path, "path,label", "b/x.png,well")
+    sources = linked("/data/b/x.png", "/data/a/y.png")
+    joined = join_labels(images("P-1", "P-2"), read_labels(path), path, PUBLIC, sources)
+    with pytest.raises(InvalidTableError, match="IMAGE_WITHOUT_LABEL") as caught:
+        drop_unmatched(*joined, path, sources=sources)
+    assert caught.value.actual == "a/y.png"
+
+
 def test_paths_without_a_linkage_match_nothing(tmp_path: Path) -> None:
     path = write(tmp_path, "path,label", "a,sick")
     joined, labels = join_labels(images("p"), read_labels(path), path, PUBLIC)
@@ -223,6 +329,25 @@ def test_text_among_numbers_is_named_by_row(tmp_path: Path) -> None:
     with pytest.raises(InvalidTableError, match="CLINICAL_VALUE") as caught:
         clinical(tmp_path, "patient_id,label,age", "p1,sick,61", "p2,well,unknown", "p3,well,")
     assert caught.value.actual == "row 3" and "age" in caught.value.message
+
+
+def test_numbers_as_people_write_them(tmp_path: Path) -> None:
+    head = "patient_id;label;age;wbc"
+    table = clinical(tmp_path, head, "p1;sick;NA;5,25", "p2;well;40;7,5", "p3;well;;6")
+    assert table is not None
+    assert table["age"].isna().tolist() == [True, False, True]
+    assert table["wbc"].tolist() == [5.25, 7.5, 6.0]
+    assert table.attrs["notes"] == [
+        "age: 1 cell NA or NaN taken as unknown",
+        "wbc: commas taken as decimal (2 cells)",
+    ]
+
+
+def test_words_like_an_empty_cell_are_words(tmp_path: Path) -> None:
+    table = clinical(tmp_path, "patient_id,label,comorbidity", "p1,a,None", "p2,b,NA", "p3,b,")
+    assert table is not None
+    assert table["comorbidity"].tolist()[:2] == ["None", "NA"]
+    assert pd.isna(table["comorbidity"].iloc[2])
 
 
 def test_no_clinical_columns(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from covidx.errors import InvalidInputError, InvalidTableError
 from covidx.evaluate import Rows, read_predictions
+from covidx.pipelines.evaluation import Input
 from covidx.tables import PREDICTIONS, write_table
 from tests.evaluate import reference as ref
 from tests.evaluate.reference import predictions
@@ -148,7 +149,83 @@ def test_other_names_and_dividers(tmp_path: Path, name: str, divider: str, decim
     assert read_predictions(tmp_path / name).table["prob_x"].tolist() == [0.5, 0.25]
 
 
-def test_a_workbook_is_refused_as_one(tmp_path: Path) -> None:
+SYSTEM = pd.DataFrame(
+    {"patient_id": ["007", "8", "9"], "label": [True, False, False], "prob_1": [0.9, 0.2, 0.1]}
+)
+
+
+@pytest.mark.parametrize("labels", [[True, False, False], [1, 0, 0], [1.0, 0.0, 0.0]])
+def test_one_table_has_one_meaning_in_every_format(tmp_path: Path, labels: list[object]) -> None:
+    table = SYSTEM.assign(label=labels)
+    table.to_csv(tmp_path / "t.csv", index=False)
+    table.to_excel(tmp_path / "t.xlsx", index=False)
+    table.to_parquet(tmp_path / "t.parquet", index=False)
+    for name in ("t.csv", "t.xlsx", "t.parquet"):
+        rows = Rows.of(read_predictions(tmp_path / name).table, "1")
+        assert rows.units.tolist() == ["007", "8", "9"]
+        assert rows.truth.tolist() == [True, False, False]
+        assert rows.scores.tolist() == [0.9, 0.2, 0.1]
+
+
+@pytest.mark.parametrize("label", ["COVID-19", "covid-19 ", "Covid\u201119"])
+def test_labels_that_are_spelt_otherwise_are_taken_and_said(tmp_path: Path, label: str) -> None:
+    text = f"unit_id,label,prob_covid-19\na,{label},0.9\nb,Normal,0.2\nc,normal,0.1\n"
+    read = read_predictions(_csv(tmp_path, text))
+    rows = Rows.of(read.table, "covid-19")
+    assert rows.truth.tolist() == [True, False, False]
+    assert rows.classes == ("covid-19", "Normal")
+    assert "Label normal: 1 row taken as Normal." in read.assumed
+    assert any(label.strip() in line for line in read.assumed)
+
+
+@pytest.mark.parametrize("label", ["covid19", "positive", "inconclusive", "NA"])
+def test_labels_that_may_not_mean_the_rest_are_refused_by_line(tmp_path: Path, label: str) -> None:
+    path = _csv(tmp_path, f"unit_id,label,prob_covid-19\na,covid-19,0.9\nb,{label},0.2\nc,no,0\n")
+    with pytest.raises(InvalidTableError, match="LABEL_UNKNOWN") as caught:
+        read_predictions(path)
+    assert caught.value.actual == "line 3" and label in caught.value.message
+    read = read_predictions(path, label_map={label: ""})
+    assert read.table["unit_id"].tolist() == ["a", "c"]
+    assert f"Label {label}: 1 row left out, as --map says." in read.assumed
+    taken = read_predictions(path, label_map={label: "covid-19"})
+    assert Rows.of(taken.table, "covid-19").truth.tolist() == [True, True, False]
+
+
+def test_the_word_none_is_a_label_in_every_format(tmp_path: Path) -> None:
+    table = SYSTEM.assign(label=["1", "None", "None"])
+    table.to_csv(tmp_path / "t.csv", index=False)
+    table.to_parquet(tmp_path / "t.parquet", index=False)
+    for name in ("t.csv", "t.parquet"):
+        assert Rows.of(read_predictions(tmp_path / name).table, "1").classes == ("1", "None")
+
+
+def test_columns_of_another_system_are_named_or_proposed(tmp_path: Path) -> None:
+    path = _csv(tmp_path, "PatientID;Diagnosis;score\n1;covid-19;0,9\n2;normal;0,25\n")
+    with pytest.raises(InvalidTableError, match="COLUMNS_MISSING") as caught:
+        read_predictions(path)
+    assert "--columns patient_id=PatientID,label=Diagnosis" in str(caught.value.hint)
+    columns = {"patient_id": "PatientID", "label": "Diagnosis", "prob_covid-19": "score"}
+    read = read_predictions(path, columns=columns)
+    assert Rows.of(read.table, "covid-19").scores.tolist() == [0.9, 0.25]
+    assert "Prob_covid-19: commas taken as decimal (2 cells)." in read.assumed
+
+
+def test_each_table_of_a_comparison_takes_what_it_has(tmp_path: Path) -> None:
+    ours = _csv(tmp_path, "patient_id,label,prob_covid-19\n1,covid-19,0.9\n2,normal,0.2\n")
+    theirs = tmp_path / "theirs.csv"
+    theirs.write_text("ID,truth,prob_covid-19\n1,pos,0.8\n2,normal,0.3\n")
+    words = {
+        "columns": {"patient_id": "ID", "label": "truth"},
+        "label_map": {"pos": "covid-19"},
+    }
+    for path in (ours, theirs):
+        read = Input(path, **words).read_beside_others()
+        assert Rows.of(read.table, "covid-19").truth.tolist() == [True, False]
+    with pytest.raises(InvalidTableError, match="COLUMN_MISSING"):
+        Input(theirs, columns={"patient_id": "PID", "label": "truth"}).read_beside_others()
+
+
+def test_a_damaged_workbook_is_refused_as_one(tmp_path: Path) -> None:
     (tmp_path / "t.xlsx").write_bytes(b"PK")
     with pytest.raises(InvalidTableError, match="XLSX") as caught:
         read_predictions(tmp_path / "t.xlsx")

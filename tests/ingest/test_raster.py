@@ -235,6 +235,15 @@ def test_wrong_rows_are_named(tmp_path: Path) -> None:
     assert "'flu'" in " ".join(result.quarantine["reason"])
 
 
+def test_a_label_that_is_spelt_otherwise(tmp_path: Path) -> None:
+    source = write_table(tmp_path / "in", "a.png,POS,p1,s1,,,", "b.png,neg,p2,s1,,,")
+    result = ingest(source, tmp_path / "out", card=card())
+    rows = result.manifest.set_index("patient_id")
+    assert rows["label"].to_dict() == {"p1": "covid-19", "p2": "normal"}
+    notes = (result.store / "receipts" / f"{rows.loc['p1', 'image_id']}.json").read_text()
+    assert "The label POS is taken as pos." in notes
+
+
 def test_rows_that_the_card_leaves_out_are_counted_once(tmp_path: Path) -> None:
     """By their picture, whose file is seen anyway; by the row where it names no picture."""
     source = write_table(

@@ -8,11 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
-import pyarrow as arrow
-import pyarrow.parquet as pq
 
+from covidx.cells import read_cells
 from covidx.errors import InvalidTableError
-from covidx.tables import read_csv
 
 NAMES: dict[str, tuple[str, ...]] = {
     "image": ("image_id", "image", "filename", "file_name", "file", "image_index", "path"),
@@ -68,12 +66,12 @@ class Listing:
 def read_listing(
     path: Path, columns: Mapping[str, str], images: Path | None, dataset: str
 ) -> Listing:
-    """Read a manifest, or any CSV or parquet with a row an image.
+    """Read a manifest, or any table with a row an image.
 
     Parameters
     ----------
     path : Path
-        CSV or parquet.
+        CSV, XLSX or parquet.
     columns : mapping
         Column of the audit -> column of the table, where it has no usual name.
     images : Path, optional
@@ -84,7 +82,7 @@ def read_listing(
     Raises
     ------
     InvalidTableError
-        ``TABLE_UNREADABLE``, ``TABLE_EMPTY``, ``COLUMN_UNKNOWN``, ``COLUMN_MISSING``,
+        As `read_cells`; ``TABLE_EMPTY``, ``COLUMN_UNKNOWN``, ``COLUMN_MISSING``,
         ``NO_IMAGE_COLUMN`` or ``NO_GROUP_COLUMN``.
     """
     raw, first = _read(path)
@@ -137,18 +135,7 @@ def joined(listings: Sequence[Listing]) -> pd.DataFrame:
 
 def _read(path: Path) -> tuple[pd.DataFrame, int]:
     """The rows, and the line that index 0 stands for."""
-    if path.suffix != ".parquet":
-        return read_csv(path), 2
-    try:
-        return pq.read_table(path).to_pandas().reset_index(drop=True), 1
-    except (OSError, arrow.ArrowException) as error:
-        raise InvalidTableError(
-            "TABLE_UNREADABLE",
-            "The table cannot be read.",
-            path=path,
-            actual=error,
-            hint="Check the path, or save the table again as CSV or parquet.",
-        ) from error
+    return read_cells(path), 1 if path.suffix.lower() == ".parquet" else 2
 
 
 def _taken(raw: pd.DataFrame, columns: Mapping[str, str], path: Path) -> dict[str, str]:

@@ -7,12 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import pyarrow as arrow
-import pyarrow.parquet as pq
 
 from covidx.audit.data.listing import NAMES, plain
+from covidx.cells import read_cells
 from covidx.errors import InvalidTableError
-from covidx.tables import read_csv
+from covidx.table_lines import SUFFIXES
 
 ROLE_NAMES = ("role", "split", "set", "subset", "partition")
 WORDS = {"train": "train", "val": "validation", "dev": "validation", "test": "test"}
@@ -30,8 +29,9 @@ def read_roles(
     Parameters
     ----------
     files : sequence of str
-        ``FILE`` or ``ROLE=FILE``. A parquet or CSV has a column of roles and one of ids; any other
-        file has an id a line and one role, which its name begins with where none is named.
+        ``FILE`` or ``ROLE=FILE``. A table (CSV, XLSX, parquet) has a column of roles and one of
+        ids; any other file has an id a line and one role, which its name begins with where none is
+        named.
     table : DataFrame
         As `listing.joined`.
 
@@ -52,7 +52,7 @@ def read_roles(
     parts, strange = [], []
     for place, text in enumerate(files, 1):
         role, path = _named(text)
-        if path.suffix in (".csv", ".parquet"):
+        if path.suffix.lower() in SUFFIXES:
             ids, frame = _of_table(path)
         else:
             ids = {"": pd.Series(_lines(path), dtype=object)}
@@ -99,11 +99,7 @@ def _lines(path: Path) -> list[str]:
 
 def _of_table(path: Path) -> tuple[dict[str, pd.Series], pd.DataFrame]:
     """Columns that may hold ids, and fold and role of each row that has a role."""
-    try:
-        is_csv = path.suffix == ".csv"
-        raw = read_csv(path) if is_csv else pq.read_table(path).to_pandas().astype(str)
-    except (OSError, arrow.ArrowException) as error:
-        raise _unreadable(path, error) from error
+    raw = read_cells(path)
     role = next((name for name in ROLE_NAMES if name in raw), None)
     if role is None:
         raise InvalidTableError(

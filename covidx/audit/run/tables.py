@@ -14,7 +14,8 @@ from pandas.api.types import is_numeric_dtype
 
 from covidx.audit.finding import Finding, Verdict
 from covidx.audit.run.folder import AnyRun
-from covidx.tables import PREDICTIONS, read_csv, read_table
+from covidx.cells import read_cells
+from covidx.tables import PREDICTIONS, read_table
 from covidx.wording import counted
 
 OF_A_RUN = ["run_id", "bundle_sha256"]
@@ -120,11 +121,11 @@ def read_found(path: Path) -> pd.DataFrame:
     Raises
     ------
     InvalidTableError
-        As `read_table` and `read_csv`.
+        As `read_table` and `read_cells`.
     """
     if path.suffix == ".parquet":
         return read_table(path, PREDICTIONS)
-    return read_csv(path).apply(_numbers)
+    return read_cells(path).apply(_numbers)
 
 
 def _numbers(column: pd.Series[Any]) -> pd.Series[Any]:

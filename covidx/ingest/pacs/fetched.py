@@ -10,9 +10,9 @@ from typing import Literal
 
 import pandas as pd
 
+from covidx.cells import read_cells
 from covidx.errors import InvalidTableError, PacsError
 from covidx.files import replacing
-from covidx.tables import read_csv
 
 ACCOUNT_NAME = "fetch.csv"
 COLUMNS = ["study_uid", "series_uid", "sop_uid", "state", "code", "reason"]
@@ -80,7 +80,7 @@ def read_account(out: Path) -> pd.DataFrame:
     path = out / ACCOUNT_NAME
     if not path.is_file():
         return pd.DataFrame(columns=COLUMNS)
-    table = read_csv(path)
+    table = read_cells(path)
     if list(table.columns) != COLUMNS:
         raise InvalidTableError(
             "COLUMNS_MISSING",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from pydantic import Field, field_validator
@@ -82,7 +83,7 @@ def find_table(source: Source) -> Source:
             )
         digest = card.hashes.get(card.clinical.table)
         if named is not None or (table.is_file() and sha256_file(table) == digest):
-            return Source(None, source.labels, card, table, positive=source.positive)
+            return replace(source, data=None, card=card, table=table)
     raise no_clinical_card(data)
 
 

@@ -81,7 +81,13 @@ def train_clinical(
     pipeline = "train_clinical"
     table = find_table(source) if source else phantom_source("clinical", config.phantom, work, bars)
     assert table.table is not None and table.card is not None
-    known = read_rows(table.table, table.card, labels=table.labels, features=config.features)
+    known = read_rows(
+        table.table,
+        table.card,
+        labels=None if table.labels is None else table.label_rows,
+        features=config.features,
+        label_map=table.label_map,
+    )
     known = require(known, config.require)
     rows, splits = divide(known, config.division, seed=config.seed)
     named = {recipe.name: recipe.kind for recipe in config.recipes}
@@ -220,6 +226,7 @@ def _save(
         best,
         trained_on=trained_on_rows(train, **digests),
         patient_column=source.card.clinical.patient,
+        missing=source.card.missing,
         classes=list(rows.classes.names),
         positive=rows.classes.positive,
         threshold=Threshold.of(point),

@@ -176,6 +176,7 @@ def save_p3(
             clinical.models[name],
             trained_on=on_rows,
             patient_column=facts["patient_column"],
+            missing=facts["missing"],
             classes=classes,
             positive=positive,
             threshold=Threshold.of(_point(rule, chosen.arms, scores, "p2", classes)),

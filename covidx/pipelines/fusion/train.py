@@ -86,7 +86,13 @@ def train_fusion(
     named = None if source is None else with_clinical_table(source)
     both = named or phantom_source(config.image, config.phantom, work, bars)
     assert both.table is not None and both.card is not None and both.card.clinical is not None
-    rows = read_rows(both.table, both.card, labels=both.labels, features=p2.features)
+    rows = read_rows(
+        both.table,
+        both.card,
+        labels=None if both.labels is None else both.label_rows,
+        features=p2.features,
+        label_map=both.label_map,
+    )
     kinds = {recipe.name: recipe.kind for recipe in config.recipes}
     parameters = config.model_dump(mode="json") | {"recipes": kinds}
     with TrainingRun.open(
@@ -118,7 +124,11 @@ def train_fusion(
             )
             candidates = _candidates(config, arms, image, image_out_of_fold, clinical, trainer)
             chosen, aurocs = choose(candidates, classes.positive)
-            facts = {"run_id": run.run_id, "patient_column": both.card.clinical.patient}
+            facts = {
+                "run_id": run.run_id,
+                "patient_column": both.card.clinical.patient,
+                "missing": both.card.missing,
+            }
             predictor = save_p3(
                 run.bundle,
                 chosen,

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from covidx.cards import ReadersScore, SeverityTable
+from covidx.cells import read_cells
 from covidx.constants import LATERAL_VIEWS
 from covidx.errors import InvalidInputError
 from covidx.files import replacing, sha256_file, sha256_json
@@ -20,7 +21,7 @@ from covidx.pipelines.source import PhantomCohort, Source, phantom_source
 from covidx.radiograph_severity import box_of_mask
 from covidx.radiograph_severity.features import Box
 from covidx.radiograph_severity.table import stem_of
-from covidx.tables import MANIFEST, read_csv, table_digest
+from covidx.tables import MANIFEST, table_digest
 from covidx.wording import counted
 
 OWN_SCORES = {"extent": 8.0, "opacity": 6.0}
@@ -98,7 +99,7 @@ def _annotated_by_card(source: Source) -> Path | None:
 
 def _own_columns(table: Path) -> SeverityTable:
     """A user's table: image or patient_id; extent, opacity, or one of them."""
-    columns = set(read_csv(table).columns)
+    columns = set(read_cells(table, remarks=True).columns)
     key = next((name for name in ("image", "patient_id") if name in columns), None)
     scores = {n: ReadersScore(column=n, high=h) for n, h in OWN_SCORES.items() if n in columns}
     if key is None or not scores:

@@ -85,7 +85,8 @@ def train_radiograph_severity(
     """
     images = source or phantom_with_scores(config.phantom, work, bars)
     table = readers_table(images)
-    scores_of = read_scores(table.path, table.columns)
+    missing = () if source is None or source.card is None else source.card.missing
+    scores_of = read_scores(table.path, table.columns, missing)
     names = list(table.columns.scores)
     with TrainingRun.open(PIPELINE, config, source, work=work, runs=runs, bars=bars) as run:
         with run.step("ingest"):

@@ -1,0 +1,86 @@
+"""Cells of a column that holds numbers, as numbers: one rule for every table of a person."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from covidx.wording import counted
+
+_NUMBER = re.compile(r"[+-]?(([0-9]+\.?[0-9]*|\.[0-9]+)(e[+-]?[0-9]+)?|inf(inity)?)", re.IGNORECASE)
+_COMMA = re.compile(r"[+-]?[0-9]*,[0-9]+(e[+-]?[0-9]+)?", re.IGNORECASE)
+_THOUSANDS = re.compile(r"[+-]?[1-9][0-9]{0,2},[0-9]{3}")
+"""5,200 is five thousand in one country and five in another."""
+UNKNOWN_WORDS = ("na", "nan")
+"""How R and Python write an unknown number, without case."""
+
+
+@dataclass(frozen=True, eq=False)
+class Numbers:
+    """A column as numbers.
+
+    Parameters
+    ----------
+    values : Series of float
+        NaN where a cell is unknown, or wrong.
+    wrong : Series of bool
+        Whether a cell is something else than a number; the caller refuses it by row.
+    notes : list of str
+        A sentence for what was taken otherwise than it is written.
+    """
+
+    values: pd.Series
+    wrong: pd.Series
+    notes: list[str]
+
+
+def to_numbers(cells: pd.Series) -> Numbers:
+    """The numbers of a column as `read_cells` gives it.
+
+    An empty cell is unknown, and so are NA and NaN, with a note. A comma is decimal where it cannot
+    divide thousands, in its cell or, in a column without points, in another cell; else the cell is
+    wrong, as any other word is.
+
+    Parameters
+    ----------
+    cells : Series
+        Text, missing where empty; numbers are taken as they are.
+
+    Examples
+    --------
+    >>> to_numbers(pd.Series(["0,5", "NA", "7"])).values.tolist()
+    [0.5, nan, 7.0]
+    """
+    if pd.api.types.is_numeric_dtype(cells):
+        single = cells.dtype in (np.float32, np.float16)  # 0.7, not 0.699999988
+        values = (cells.astype(str) if single else cells).astype(np.float64)
+        return Numbers(values, pd.Series(False, cells.index), [])
+    texts, notes = cells.astype(object), []
+    unknown = texts.map(lambda text: str(text).casefold() in UNKNOWN_WORDS) & texts.notna()
+    if unknown.any():
+        notes.append(
+            f"{cells.name}: {counted(int(unknown.sum()), 'cell')} NA or NaN taken as unknown"
+        )
+    known = texts[texts.notna() & ~unknown].astype(str)
+    commas = _like(known, _COMMA)
+    sure = commas & ~_like(known, _THOUSANDS)
+    points = bool(known.str.contains(".", regex=False).any())
+    decimal = commas if sure.any() and not points else sure
+    if decimal.any():
+        notes.append(
+            f"{cells.name}: commas taken as decimal ({counted(int(decimal.sum()), 'cell')})"
+        )
+        known = known.where(~decimal, known.str.replace(",", ".", regex=False))
+    right = _like(known, _NUMBER)
+    values = pd.Series(np.nan, cells.index)
+    values[known.index[right]] = known[right].to_numpy(str).astype(np.float64)
+    wrong = pd.Series(False, cells.index)
+    wrong[known.index[~right]] = True
+    return Numbers(values, wrong, notes)
+
+
+def _like(texts: pd.Series, pattern: re.Pattern[str]) -> pd.Series:
+    return texts.map(lambda text: pattern.fullmatch(text) is not None).astype(bool)
