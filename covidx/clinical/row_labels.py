@@ -8,11 +8,12 @@ from pathlib import Path
 import pandas as pd
 
 from covidx.cards import ClinicalTable, DataCard
-from covidx.class_names import NO_CLASS, by_class
+from covidx.class_names import NO_CLASS, by_class, class_named
 from covidx.clinical.patient_keys import refuse_rows
 from covidx.cohort import read_labels
 from covidx.errors import InvalidTableError
 from covidx.ingest import Identities
+from covidx.wording import counted
 
 
 def labels_of_patients(
@@ -50,7 +51,7 @@ def labels_of_patients(
     named = rows[rows["label"] != NO_CLASS]
     mapped = patients.map(named.set_index(named["patient_id"].map(identities.patient))["label"])
     blank = int(mapped.isna().sum())
-    return mapped, notes + ([f"{blank} rows left out: no label"] if blank else [])
+    return mapped, notes + ([f"{counted(blank, 'row')} left out: no label"] if blank else [])
 
 
 def labels_of_table(
@@ -78,7 +79,7 @@ def labels_of_table(
     Raises
     ------
     InvalidTableError
-        ``LABELS_MISSING``, or ``LABEL_UNKNOWN`` by row.
+        ``LABELS_MISSING``, ``CLASS_UNKNOWN``, or ``LABEL_UNKNOWN`` by row.
     """
     if layout.label is None:
         raise InvalidTableError(
@@ -89,6 +90,17 @@ def labels_of_table(
         )
     known: dict[str, str | None] = dict(layout.labels) or {c: c for c in classes}
     known |= {label: name or None for label, name in label_map.items()}
+    known = {label: name and class_named(name, classes) for label, name in known.items()}
+    wrong = sorted({name for name in known.values() if name and name not in classes})
+    if wrong:
+        raise InvalidTableError(
+            "CLASS_UNKNOWN",
+            "A label is mapped to a class that the card does not have.",
+            path=path,
+            expected=", ".join(classes),
+            actual=", ".join(wrong),
+            hint="Correct the class in the card (clinical: labels) or in --map LABEL=CLASS.",
+        )
     texts, notes = by_class(cells[layout.label], [name for name in known if name not in ("", "*")])
     texts = texts.fillna("") if "" in known else texts
     if "*" in known:
@@ -103,6 +115,8 @@ def labels_of_table(
     refuse_rows("LABEL_UNKNOWN", message, strange.index, path, hint)
     mapped = texts.map(known)
     left_out = texts[mapped.isna()].value_counts()
-    notes += [f"{n} rows left out: label {name} is of no class" for name, n in left_out.items()]
+    notes += [
+        f"{counted(n, 'row')} left out: label {k} is of no class" for k, n in left_out.items()
+    ]
     blank = int(texts.isna().sum())
-    return mapped, notes + ([f"{blank} rows left out: no label"] if blank else [])
+    return mapped, notes + ([f"{counted(blank, 'row')} left out: no label"] if blank else [])

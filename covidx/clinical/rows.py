@@ -18,7 +18,6 @@ from covidx.clinical.row_labels import labels_of_patients, labels_of_table
 from covidx.cohort import Classes
 from covidx.errors import ConfigError, InvalidTableError, LeakageError
 from covidx.ingest import Identities
-from covidx.wording import counted
 
 STRATA = {
     "age_years": "age_years",

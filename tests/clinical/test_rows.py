@@ -282,6 +282,8 @@ def test_labels_of_no_class_never_become_the_negative_one(card: DataCard, tmp_pa
     assert caught.value.actual == "row 3" and "inconclusive (1)" in caught.value.message
     rows = read_rows(path, plain, label_map={"Inconclusive": ""})
     assert list(rows.table["label"]) == ["covid-19", "negative"]
+    with pytest.raises(InvalidTableError, match="CLASS_UNKNOWN"):
+        read_rows(path, plain, label_map={"inconclusive": "covid19"})
     (tmp_path / "labels.csv").write_text("patient_id,label\n1,covid-19\n2,not done\n3,negative\n")
     with pytest.raises(InvalidTableError, match="not done"):
         read_rows(path, plain, labels=tmp_path / "labels.csv")
