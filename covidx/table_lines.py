@@ -61,8 +61,13 @@ def read_lines(path: Path, *, remarks: bool = False) -> tuple[list[Line], list[s
             hint="Save it as CSV in UTF-8, or as XLSX.",
         )
     if not path.is_file():
-        what = "a folder" if path.is_dir() else "no such file"
-        raise unreadable(path, what, "Check the path of the table.")
+        raise InvalidTableError(
+            "TABLE_UNREADABLE",
+            "There is no table at this path.",
+            path=path,
+            actual="a folder" if path.is_dir() else "no such file",
+            hint="Check the path of the table.",
+        )
     form = "CSV in UTF-8" if suffix in (*TEXT, ".zip", ".gz") else suffix[1:].upper()
     try:
         if suffix in WORKBOOKS:
