@@ -173,6 +173,7 @@ def doubtful(labels: Sequence[str], positive: str) -> list[str]:
         if label != positive
         and (
             _plain(label) == same
+            or label.startswith("#")  # an error of Excel, such as #N/A
             or _NO_RESULT.fullmatch(_plain(label))
             or (infected and _INFECTED.fullmatch(_plain(label)))
         )

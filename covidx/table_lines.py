@@ -30,6 +30,10 @@ DIVIDERS = ("\t", ";", ",")
 _EXCEL_DIVIDER = re.compile(r"sep=(.)\s*", re.IGNORECASE)
 """A first line by which Excel is told what divides the cells."""
 _ZEROS = re.compile(r"0{2,}")
+_UNCOMPUTED = re.compile(
+    rb'<c (?![^>]*t="str")[^>]*>\s*<f[^>]*(?:/>|>[^<]*</f>)\s*(?:<v\s*/>|<v>\s*</v>)?\s*</c>'
+)
+"""A cell of a workbook with a formula and no value; a text may be empty."""
 
 Line = tuple[int, list[str | None]]
 """Number of a line in the file, from 1, and its cells; None is an empty one."""
@@ -157,12 +161,16 @@ def _workbook(path: Path) -> tuple[list[Line], list[str]]:
     with zipfile.ZipFile(path) as archive:
         if sum(member.file_size for member in archive.infolist()) > LARGEST_UNPACKED:
             raise ValueError(f"it unpacks to more than {LARGEST_UNPACKED} bytes")
+        sheets = [name for name in archive.namelist() if name.startswith("xl/worksheets/")]
+        unknown = sum(len(_UNCOMPUTED.findall(archive.read(name))) for name in sheets)
+    if unknown:
+        raise ValueError(f"{counted(unknown, 'formula')} whose values were never computed")
     book = load_workbook(path, read_only=True, data_only=True)
     try:
-        sheets = [lines for sheet in book.worksheets if (lines := _sheet(sheet))]
+        filled = [lines for sheet in book.worksheets if (lines := _sheet(sheet))]
     finally:
         book.close()
-    first, *others = sheets or [[]]
+    first, *others = filled or [[]]
     rows = counted(sum(map(len, others)), "row")
     # Without their names, which may be those of patients.
     note = f"The first sheet is read; {counted(len(others), 'other')} with {rows} not."

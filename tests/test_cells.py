@@ -104,6 +104,15 @@ def test_what_a_person_sees_in_a_workbook(tmp_path: Path) -> None:
     assert cells.attrs["notes"] == ["The first sheet is read; 1 other with 1 row not."]
 
 
+def test_formulas_that_were_never_computed_are_no_empty_cells(tmp_path: Path) -> None:
+    book = openpyxl.Workbook()
+    book.active.append(["id", "x"])
+    book.active.append(["a", "=1+1"])
+    book.save(tmp_path / "t.xlsx")
+    with pytest.raises(InvalidTableError, match="1 formula whose values were never computed"):
+        read_cells(tmp_path / "t.xlsx")
+
+
 def test_a_single_is_what_it_says_and_an_index_is_no_column(tmp_path: Path) -> None:
     table = pd.DataFrame({"x": np.float32([0.7, 0.2])})
     table[table["x"] > 0.5].to_parquet(tmp_path / "t.parquet")

@@ -64,7 +64,7 @@ def test_classes_that_differ_in_spelling_alone_are_taken_as_written() -> None:
     "label",
     [
         *("covid19", "covid_19", "COVID", "positive", "SARS-CoV-2", "inconclusive", "not done"),
-        *("NA", "nan", "?", "N/A", "unknown", "pending", "Not tested", "POS", "confirmed"),
+        *("NA", "nan", "?", "N/A", "unknown", "pending", "Not tested", "POS", "confirmed", "#REF!"),
     ],
 )
 def test_what_must_not_become_the_negative_class(label: str) -> None:
