@@ -23,7 +23,7 @@ Mapped = Annotated[
     typer.Option(
         "--map",
         metavar="LABEL=CLASS",
-        help="The class of a label; an empty one leaves its rows out. May be repeated.",
+        help="The class of a label, or rest; an empty one leaves its rows out. May be repeated.",
     ),
 ]
 
