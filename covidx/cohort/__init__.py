@@ -9,16 +9,10 @@ from covidx.lazy import lazy_names
 if TYPE_CHECKING:
     from covidx.cohort.classes import Classes, classes_of
     from covidx.cohort.duplicates import Duplicate, find_duplicates, thumbnail
+    from covidx.cohort.folds import inner_folds, need_groups, need_parts
     from covidx.cohort.groups import group_images
     from covidx.cohort.labels import read_labels
     from covidx.cohort.link import clinical_of, drop_unmatched, join_labels
-    from covidx.cohort.splits import (
-        Splits,
-        cut_groups,
-        inner_folds,
-        make_splits,
-        need_groups,
-        need_parts,
-    )
+    from covidx.cohort.splits import Splits, cut_groups, make_splits
 else:
     __getattr__, __dir__ = lazy_names(__name__, __file__)
