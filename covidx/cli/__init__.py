@@ -10,6 +10,7 @@ from typing import Any, Literal
 import typer
 from typer.core import TyperGroup
 
+from covidx.cli.library_warnings import held_back
 from covidx.constants import RESEARCH_NOTICE
 from covidx.errors import CovidxError, StoreError
 
@@ -84,7 +85,8 @@ def _covidx() -> None:
 def main() -> None:
     """Run a verb. A known error ends with its message and exit code 2, and no traceback."""
     try:
-        app()
+        with held_back():
+            app()
     except CovidxError as error:
         print(error, file=sys.stderr)
         raise SystemExit(2) from None

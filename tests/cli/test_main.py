@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -29,6 +30,43 @@ def test_help_loads_nothing_heavy() -> None:
     assert done.returncode == 0
     assert done.stderr.strip() == "[]"
     assert "Research use only" in done.stdout
+
+
+def run_python(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, *arguments],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONWARNINGS": "", **environment},
+    )
+
+
+def test_python_m_covidx_is_the_command_line() -> None:
+    done = run_python("-m", "covidx", "--help")
+    assert done.returncode == 0 and "external-test" in done.stdout
+
+
+WARNS = (
+    "import sys, logging, warnings\n"
+    "from typer import echo\n"
+    "import covidx.cli as cli\n"
+    "def app():\n"
+    "    warnings.warn('a value of a patient')\n"
+    "    logging.getLogger('library').warning('a value of a patient')\n"
+    "    echo('result')\n"
+    "cli.app = app\n"
+    "cli.main()\n"
+)
+
+
+def test_warnings_of_libraries_are_counted_and_not_shown() -> None:
+    done = run_python("-c", WARNS)
+    assert done.stdout == "result\n" and done.returncode == 0
+    assert done.stderr == (
+        "Held back from libraries: python 1. PYTHONWARNINGS=default shows them.\n"
+    )
+    shown = run_python("-c", WARNS, PYTHONWARNINGS="default")
+    assert shown.stderr.count("a value of a patient") >= 2
 
 
 @pytest.mark.parametrize("verb", [(), ("train",), ("card",), ("pacs",)])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -95,6 +97,20 @@ def test_lungs_on_ct_need_no_bundle(covidx: Call, ct: Path, tmp_path: Path) -> N
         str(tmp_path / "ill.nii.gz"),
     )
     assert covidx(*line).code == 0
+
+
+def test_lungs_by_threshold_load_no_network_library(ct: Path, tmp_path: Path) -> None:
+    script = (
+        "import sys\n"
+        f"sys.argv = ['covidx', 'segment', {str(ct)!r}, '--out', {str(tmp_path)!r}]\n"
+        "from covidx.cli import main\n"
+        "try:\n    main()\n"
+        "except SystemExit as stop:\n    assert not stop.code\n"
+        "heavy = ('torch', 'monai', 'lightning', 'mlflow', 'matplotlib')\n"
+        "assert not {*heavy} & {*sys.modules}, {*heavy} & {*sys.modules}\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
 
 
 def test_a_bundle_answers_what_it_knows_and_other_masks_stay(
