@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike
-from pydantic import Field, TypeAdapter, ValidationError
+from pydantic import Field, PrivateAttr, TypeAdapter, ValidationError
 
 from covidx.config import Config
 from covidx.constants import RESEARCH_NOTICE
@@ -17,6 +17,7 @@ from covidx.domain import TrainedOn
 from covidx.errors import BundleError
 from covidx.files import sha256_file, sha256_json, write_json
 from covidx.kinds import kind_named
+from covidx.limits import Limit, read_limits
 from covidx.runs import versions
 
 if TYPE_CHECKING:
@@ -72,6 +73,12 @@ class BundleFile(Config):
     classes: list[str] | None = Field(None, description="in the order of the scores")
     positive: str | None = None
     threshold: Threshold | None = None
+    _limits: list[Limit] | None = PrivateAttr(None)
+
+    @property
+    def limits(self) -> list[Limit] | None:
+        """Known limits, by the file beside the bundle; None where there is no such file."""
+        return self._limits
 
     def closing_lines(self) -> list[str]:
         """What this kind of model adds below its predictions, a line each."""
@@ -181,7 +188,7 @@ def read_bundle(folder: Path, kind: type[Kind]) -> Kind:
     Raises
     ------
     BundleError
-        As `parse_bundle` and `need_unchanged`.
+        As `parse_bundle`, `need_unchanged` and `read_limits`.
     """
     fields = read_fields(folder)
     bundle = _parsed(fields, folder, kind)
@@ -192,6 +199,7 @@ def read_bundle(folder: Path, kind: type[Kind]) -> Kind:
         if recorded is not None:
             found[name] = (recorded, sha256_file(path) if path.is_file() else "missing")
     need_unchanged(folder, found)
+    bundle._limits = read_limits(folder)
     return bundle
 
 

@@ -15,7 +15,6 @@ from covidx.cli.progress import terminal_bar
 from covidx.constants import RESEARCH_NOTICE
 from covidx.kinds import ModelKind, Training, resolve, trainings
 
-KNOWN_BIAS = "Known bias: "
 LABELS = "CSV, TSV, XLSX or parquet: patient_id or path, label, clinical columns."
 OTHER_NAMES = "Columns of the labels under other names: patient_id=PatientID,label=diagnosis"
 Labels = Annotated[Path | None, typer.Option(help=LABELS)]
@@ -115,6 +114,7 @@ def _run(
     """Check what was named, train, and print the closing lines."""
     from covidx.config import load_config
     from covidx.pipelines.source import named_source
+    from covidx.report.words import KNOWN_BIAS
 
     settings = load_config(
         config or resolve(training.settings), resolve(training.config), change or []

@@ -9,6 +9,8 @@ from covidx.evaluate import Estimate
 
 NEARLY = 0.05
 """AUROC by which a model must beat its control for the difference to count. Modelling choice."""
+PATTERN_ALONE = "The pattern of missing values alone"
+"""How the warning begins that the control nearly matches the model."""
 NO_CONTROL = "No value is missing in the training rows: there is no missingness control."
 
 
@@ -47,7 +49,7 @@ def missingness_warning(model: Estimate, control: Estimate, difference: Estimate
     if difference.low >= NEARLY:
         return None
     return (
-        f"The pattern of missing values alone reaches AUROC {control}, the model {model}; the "
+        f"{PATTERN_ALONE} reaches AUROC {control}, the model {model}; the "
         f"difference, {difference}, may be less than {NEARLY:g}. The model may have learned who "
         "was measured, not who is ill."
     )

@@ -7,6 +7,7 @@ import math
 from typing import TYPE_CHECKING, Any, Literal
 
 from covidx.constants import RESEARCH_NOTICE
+from covidx.limits import limit_lines
 from covidx.wording import counted
 
 if TYPE_CHECKING:
@@ -110,6 +111,7 @@ def _model(bundle: BundleFile | None) -> list[str]:
     seen = f", a {trained.kind} each, values in {trained.units}" if trained.kind else ""
     lines.append(f"trained on {trained.summary}{seen}; patients: {counts}")
     lines += bundle.closing_lines()
+    lines += limit_lines(bundle.limits)
     if bundle.positive:
         lines.append(
             "The score lies between 0 and 1 and is not a patient's probability of disease."

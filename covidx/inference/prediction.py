@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field, fields
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from covidx.constants import PROBABILITY_PREFIX, RESEARCH_NOTICE
+from covidx.limits import limits_in_short
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -211,7 +212,11 @@ class Predictions(Sequence[Prediction]):
         bundle = self.bundle
         if bundle is None:
             return {}
-        return {"trained_on": bundle.trained_on.summary, "bundle_sha256": bundle.sha256}
+        return {
+            "trained_on": bundle.trained_on.summary,
+            "bundle_sha256": bundle.sha256,
+            "limits": limits_in_short(bundle.limits),
+        }
 
     def to_frame(self) -> pd.DataFrame:
         """A row a prediction, with the columns that CSV has; the notice is the last."""
@@ -227,8 +232,12 @@ class Predictions(Sequence[Prediction]):
         return table.assign(notice=RESEARCH_NOTICE)
 
     def to_json(self) -> list[dict[str, Any]]:
-        """An object a prediction, as plain values."""
-        return [{**one.to_json(), **self._model} for one in self.found]
+        """An object a prediction, as plain values; ``limits`` is null where none are known."""
+        model: dict[str, Any] = dict(self._model)
+        if self.bundle is not None:
+            limits = self.bundle.limits
+            model["limits"] = None if limits is None else [limit.line for limit in limits]
+        return [{**one.to_json(), **model} for one in self.found]
 
 
 def _plain(value: Any) -> Any:

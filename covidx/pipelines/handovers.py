@@ -12,7 +12,7 @@ from covidx.domain import TrainedOn
 from covidx.pipelines.cohort import Cohort
 from covidx.pipelines.run import TrainingRun
 from covidx.pipelines.source import Source
-from covidx.report.words import FEW_TESTED, FEWEST_TESTED, SIMULATED
+from covidx.report.words import FEW_TESTED, FEWEST_TESTED, KNOWN_BIAS, NO_CARD, SIMULATED
 from covidx.tables import CLINICAL, MANIFEST, MASKS, QUARANTINE, table_digest, write_table
 
 
@@ -129,14 +129,11 @@ def source_warnings(source: Source, tested: int, notes: Sequence[str]) -> list[s
         What was left out of the cohort.
     """
     if source.card is None:
-        lines = [
-            "No data card describes this cohort: who was included, and where the labels came from, "
-            "is for the reader to know."
-        ]
+        lines = [NO_CARD]
     elif source.card.domain == "simulated":
         lines = [SIMULATED]
     else:
-        lines = [f"Known bias: {bias}" for bias in source.card.known_biases]
+        lines = [f"{KNOWN_BIAS}{bias}" for bias in source.card.known_biases]
     if tested < FEWEST_TESTED:
         lines.append(FEW_TESTED)
     return [*lines, *notes]

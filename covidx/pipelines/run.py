@@ -15,6 +15,8 @@ import pandas as pd
 from covidx.config import Config
 from covidx.evaluate import Estimate, Metrics
 from covidx.files import sha256_json, write_json
+from covidx.limits import LIMITS
+from covidx.pipelines.limits import record_training
 from covidx.pipelines.mlflow_page import show_run
 from covidx.pipelines.progress import Bar, Bars
 from covidx.pipelines.source import Source
@@ -280,10 +282,11 @@ class TrainingRun:
         """
         record, tracker = self.record, self.tracker
         record.bundle_sha256 = bundle_sha256
+        record_training(self.bundle, warnings)
         tracker.tags({"bundle_sha256": bundle_sha256, "run_folder": self.run_id})
         tracker.tags({k: getattr(record, k) for k in ("git_commit", "lock_sha256")})
         show_run(tracker, record, self.path, estimates, warnings, metrics)
-        tracker.artifacts(["figures", "report.html", "metrics.json", *artifacts])
+        tracker.artifacts(["figures", "report.html", "metrics.json", LIMITS, *artifacts])
         if model is not None:
             model(tracker)
         summary = [*(() if metrics is None else metrics_lines(metrics)), *summary]

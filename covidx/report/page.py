@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from covidx.constants import RESEARCH_NOTICE
 from covidx.evaluate import Estimate, Metrics
 from covidx.files import replacing
+from covidx.report.known_limits import limits_block
 from covidx.report.words import HEADLINE, metric_meanings, metric_name, threshold_text
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -79,11 +80,14 @@ class Page:
             template = templates.get_template(section.template)
             return Markup(template.render(section.values))  # noqa: S704 - escaped by the template
 
+        sections = [(section, body(section)) for section in self.sections]
+        shown = "".join(str(escape(line)) for line in self.warnings)
         text = templates.get_template("page.html").render(
             page=self,
             css=(TEMPLATES / "page.css").read_text(),
             notice=RESEARCH_NOTICE,
-            sections=[(section, body(section)) for section in self.sections],
+            sections=sections,
+            known_limits=limits_block(path, shown),
         )
         with replacing(path) as temporary:
             temporary.write_text(text.lstrip(), encoding="utf-8")

@@ -13,6 +13,12 @@ SIMULATED = (
     "The patients of this cohort are simulated. The figures prove that the software works and say "
     "nothing of skill on real patients."
 )
+NO_CARD = (
+    "No data card describes this cohort: who was included, and where the labels came from, is for "
+    "the reader to know."
+)
+KNOWN_BIAS = "Known bias: "
+"""How a bias that a data card lists begins."""
 FEWEST_TESTED = 100
 FEW_TESTED = f"Fewer than {FEWEST_TESTED} test patients: read the intervals, not the values."
 """Warnings above all figures."""

@@ -29,6 +29,7 @@ from covidx.pipelines.image.results import (
     report_facts,
     with_threshold,
 )
+from covidx.pipelines.limits import record_exam
 from covidx.pipelines.model_card import CLASSIFIES_IMAGES, tested_rows, write_model_card
 from covidx.pipelines.progress import Bars, silent
 from covidx.pipelines.run import TrainedRun, TrainingRun
@@ -129,6 +130,7 @@ def train_image(
             )
         with run.step("explain") as bar:
             cases = make_cases(predictor, cohort, cache, tested, metrics, run.path / "cases", bar)
+            record_exam(run.bundle, cases)
         with run.step("report"):
             write_report(
                 run.path / "report.html",

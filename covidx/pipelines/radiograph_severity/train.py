@@ -50,6 +50,7 @@ from covidx.radiograph_severity import (
 )
 from covidx.radiograph_severity.bundle import Models
 from covidx.report.severity import SeverityPage, write_severity_report
+from covidx.report.words import KNOWN_BIAS, SIMULATED
 from covidx.runs import provenance
 from covidx.tables import MANIFEST, RADIOGRAPH_SCORES, write_csv, write_table
 
@@ -238,8 +239,8 @@ def _choices(out_of_fold: OutOfFold, names: list[str]) -> list[tuple[str, str, s
 
 def _biases(source: Source) -> list[str]:
     if source.domain == "simulated":
-        return ["simulated radiographs: this proves plumbing, not medicine"]
-    return [f"Known bias: {bias}" for bias in (source.card.known_biases if source.card else ())]
+        return [SIMULATED]
+    return [f"{KNOWN_BIAS}{bias}" for bias in (source.card.known_biases if source.card else ())]
 
 
 def _facts(bundle: RadiographSeverityBundle, facts: list[tuple[str, str]]) -> list[tuple[str, str]]:

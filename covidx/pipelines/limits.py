@@ -1,0 +1,61 @@
+"""What a training knows against its own model: recorded beside the bundle, quoted on its pages."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from covidx.clinical.missingness import PATTERN_ALONE
+from covidx.limits import CARD, EXAM, record_limits
+from covidx.report import Case
+from covidx.report.known_limits import quote_limits
+from covidx.report.words import FEW_TESTED, KNOWN_BIAS, NO_CARD, SIMULATED
+
+ORIGINS = {
+    KNOWN_BIAS: CARD,
+    SIMULATED: CARD,
+    NO_CARD: CARD,
+    PATTERN_ALONE: "control on missing values",
+    FEW_TESTED: "test rows",
+}
+"""How a warning of a run begins -> the origin of the limit that it is. Other warnings, such as what
+was left out of a cohort, are of the run alone."""
+
+
+def record_training(bundle: Path, warnings: Sequence[str]) -> None:
+    """Record which warnings of a training are limits of its model, and quote them on its pages.
+
+    Parameters
+    ----------
+    bundle : Path
+        The trained bundle, in its run's folder.
+    warnings : sequence of str
+        Of the run.
+    """
+    by_origin: dict[str, list[str]] = {CARD: []}
+    for line in warnings:
+        for start, origin in ORIGINS.items():
+            if line.startswith(start):
+                by_origin.setdefault(origin, []).append(line.removeprefix(KNOWN_BIAS))
+    for origin, texts in by_origin.items():
+        record_limits(bundle, origin, texts)
+    quote_limits(bundle.parent)
+
+
+def record_exam(bundle: Path, cases: Sequence[Case]) -> None:
+    """Record how many heatmaps of a model failed their exam; nothing where none did.
+
+    Parameters
+    ----------
+    bundle : Path
+        The model's, in its run's folder.
+    cases : sequence of Case
+        Test images with heatmaps.
+    """
+    views = [view for case in cases for view in case.views]
+    failed = sum(not view.faithful for view in views)
+    text = (
+        f"{failed} of {len(views)} heatmaps on test images failed it: hiding what they mark as "
+        "evidence costs no more than hiding what they do not. Such a map must not be read."
+    )
+    record_limits(bundle, EXAM, [text] if failed else [])
