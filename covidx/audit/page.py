@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from covidx.audit.finding import Finding, failed
+from covidx.audit.finding import Finding, Overall
 from covidx.files import make_folder, write_json
 from covidx.report import page as parts
 
@@ -19,6 +19,7 @@ def write_audit(
     title: str,
     facts: Sequence[tuple[str, str]],
     findings: Sequence[Finding],
+    verdict: Overall,
     pictures: Sequence[tuple[str, str]] = (),
 ) -> Path:
     """Write ``audit.json`` and ``audit.html``.
@@ -33,6 +34,8 @@ def write_audit(
         What was audited.
     findings : sequence of Finding
         In the order in which they are shown.
+    verdict : str
+        Over all of them, as `finding.overall`.
     pictures : sequence of (file name in `out`, what it shows), optional
         Shown above the findings.
 
@@ -42,7 +45,6 @@ def write_audit(
         Of the page.
     """
     make_folder(out)
-    verdict = "fail" if failed(findings) else "pass"
     counts = Counter(finding.verdict for finding in findings)
     record = {
         "title": title,
@@ -53,8 +55,9 @@ def write_audit(
     write_json(out / "audit.json", record)
     values = {
         "verdict": verdict,
-        "summary": f"{counts['fail']} faults, {counts['note']} notes, {counts['pass']} questions "
-        f"without a finding, {counts['not looked at']} not looked at.",
+        "summary": f"{counts['fail']} faults, {counts['cannot tell']} questions that the "
+        f"data cannot answer, {counts['note']} notes, {counts['pass']} questions without a "
+        f"finding, {counts['not looked at']} not looked at.",
         "findings": findings,
         "pictures": pictures,
         "most": MOST_ROWS,

@@ -1,4 +1,4 @@
-"""Verbs that look for faults. Exit code 0: none found; 1: some; 2: the input cannot be used."""
+"""Verbs that look for faults, whose exit code is the verdict."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ audit_app = typer.Typer(help="Look for faults in data and runs.", no_args_is_hel
 
 @audit_app.callback()
 def _audit() -> None:
-    """Look for faults: exit code 0 if there are none, 1 if there are, 2 for unusable input."""
+    """Look for faults. Exit code 0: none; 1: some; 2: unusable input; 3: the data cannot tell."""
 
 
 @audit_app.command(name="data")
@@ -43,6 +43,7 @@ def data_command(
 ) -> None:
     """Leakage, copies (by pixels), conflicting labels, and columns that give the label away."""
     from covidx.audit.data import audit_data
+    from covidx.audit.finding import EXIT_CODES
     from covidx.audit.page import write_audit
     from covidx.errors import InvalidInputError
 
@@ -59,12 +60,12 @@ def data_command(
         columns[ours] = theirs
     with terminal_bar("images") as bar:
         found = audit_data(manifests, splits or (), images=images, columns=columns, progress=bar)
-    page = write_audit(out, "Audit of the data", found.facts, found.findings)
+    page = write_audit(out, "Audit of the data", found.facts, found.findings, found.verdict)
     for finding in found.findings:
-        if finding.verdict in ("fail", "note"):
+        if finding.verdict in ("fail", "note", "cannot tell"):
             typer.echo(f"{finding.verdict:<5} {finding.title}: {finding.found}")
     typer.echo(f"\nverdict  {found.verdict}\nreport   {page}")
-    raise typer.Exit(found.verdict == "fail")
+    raise typer.Exit(EXIT_CODES[found.verdict])
 
 
 Run = Annotated[Path, typer.Argument(help="A finished run, such as runs/train_ct/latest.")]
@@ -80,12 +81,14 @@ def run_command(
     store: Store = None,
 ) -> None:
     """Does a run hold together: data, code, split, threshold, predictions, metrics, identity."""
+    from covidx.audit.finding import EXIT_CODES
+
     verdict, page = _audit_run(run, out or run.resolve() / "audit" / "run", work, store)
     _show_in_mlflow(run, {"run": verdict}, {"run": page})
     typer.echo(f"\nverdict  {verdict}\nreport   {page}")
     if page.with_name("claim_2024.md").is_file():
         typer.echo("reporting checklists beside it")
-    raise typer.Exit(verdict == "fail")
+    raise typer.Exit(EXIT_CODES[verdict])
 
 
 @audit_app.command(name="shortcuts")
@@ -107,35 +110,42 @@ def shortcuts_command(
     ] = None,
 ) -> None:
     """Does an image classifier read the lungs: scored without them, on the border, without text."""
+    from covidx.audit.finding import EXIT_CODES
     from covidx.audit.shortcuts import ShortcutSource
 
     place = store or _store_beside(manifest)
     source = ShortcutSource(bundle, manifest, place, splits, masks, segmenter)
     verdict, page = _audit_shortcuts(source, out)
     typer.echo(f"\nverdict  {verdict}\nreport   {page}")
-    raise typer.Exit(verdict == "fail")
+    raise typer.Exit(EXIT_CODES[verdict])
 
 
 @audit_app.command(name="all")
 def all_command(run: Run, work: Work = Path("data"), store: Store = None) -> None:
-    """Every audit that a run can have, into RUN/audit, and a table of verdicts."""
+    """Every audit that a run can have, into RUN/audit, with an index page."""
+    from covidx.audit.finding import EXIT_CODES
+    from covidx.audit.outcome import write_index
     from covidx.errors import CovidxError
 
     folder = run.resolve() / "audit"
-    verdicts = {"run": _audit_run(run, folder / "run", work, store)[0]}
+    found = {"run": (_audit_run(run, folder / "run", work, store)[0], "")}
     for name, audit in (("data", _audit_data), ("shortcuts", _audit_shortcuts_of_run)):
         try:
-            verdicts[name] = audit(run, folder / name, work, store)
+            found[name] = audit(run, folder / name, work, store), ""
         except CovidxError as error:
-            typer.echo(f"fail  {name}: {error.message} ({error.code})")
-            verdicts[name] = "fail"
-    pages = {name: folder / name / "audit.html" for name in verdicts}
+            verdict = "cannot tell" if error.code == "ONE_CLASS" else "fail"
+            typer.echo(f"{verdict:<5} {name}: {error.message} ({error.code})")
+            found[name] = verdict, f"{error.code}: {error.message}"
+    verdicts = {name: verdict for name, (verdict, _) in found.items()}
+    pages = {name: folder / name / "audit.html" for name in found}
     _show_in_mlflow(run, verdicts, {k: page for k, page in pages.items() if page.is_file()})
     typer.echo("\naudit     verdict")
-    for name, verdict in verdicts.items():
-        where = "" if verdict == "not looked at" else folder / name / "audit.html"
+    for name, (verdict, why) in found.items():
+        where = "" if verdict == "not looked at" or why else folder / name / "audit.html"
         typer.echo(f"{name:<9} {verdict:<14} {where}".rstrip())
-    raise typer.Exit("fail" in verdicts.values())
+    typer.echo(f"\nindex    {write_index(folder, found)}")
+    gravest = next((one for one in ("fail", "cannot tell") if one in verdicts.values()), "pass")
+    raise typer.Exit(EXIT_CODES[gravest])
 
 
 def _show_in_mlflow(run: Path, verdicts: Mapping[str, str], pages: Mapping[str, Path]) -> None:
@@ -151,6 +161,7 @@ def _show_in_mlflow(run: Path, verdicts: Mapping[str, str], pages: Mapping[str, 
 
 def _audit_run(run: Path, out: Path, work: Path, store: Path | None) -> tuple[str, Path]:
     """Audit a run, write page and checklists, say what was found; the verdict, and the page."""
+    from covidx.audit.outcome import limits_of, record_audit
     from covidx.audit.page import write_audit
     from covidx.audit.run import Places, RunParts, audit_run, write_checklists
     from covidx.audit.run.folder import need_run
@@ -160,7 +171,8 @@ def _audit_run(run: Path, out: Path, work: Path, store: Path | None) -> tuple[st
     at = Places(store or store_of(record, work), table_of(record, work), work / "cache")
     with terminal_bar("images") as bar:
         found = audit_run(run, at, bar)
-    page = write_audit(out, "Audit of the run", found.facts, found.findings)
+    page = write_audit(out, "Audit of the run", found.facts, found.findings, found.verdict)
+    record_audit(run / "bundle", "run", limits_of(found.findings))
     if isinstance(found.run, RunParts):  # the checklists are those of classifiers
         write_checklists(found.run, found.findings, out)
     _tell("run", found.findings)
@@ -170,6 +182,7 @@ def _audit_run(run: Path, out: Path, work: Path, store: Path | None) -> tuple[st
 def _audit_data(run: Path, out: Path, work: Path, store: Path | None) -> str:
     """Audit the images of a run and their division; the verdict."""
     from covidx.audit.data import audit_data
+    from covidx.audit.outcome import limits_of, record_audit
     from covidx.audit.page import write_audit
 
     manifest = run / "manifest.parquet"
@@ -179,7 +192,8 @@ def _audit_data(run: Path, out: Path, work: Path, store: Path | None) -> str:
     with terminal_bar("pictures") as bar:
         splits = [str(path) for path in (run / "splits.parquet",) if path.is_file()]
         found = audit_data([manifest], splits, images=store, progress=bar)
-    write_audit(out, "Audit of the data", found.facts, found.findings)
+    write_audit(out, "Audit of the data", found.facts, found.findings, found.verdict)
+    record_audit(run / "bundle", "data", limits_of(found.findings))
     _tell("data", found.findings)
     return found.verdict
 
@@ -205,11 +219,15 @@ def _audit_shortcuts_of_run(run: Path, out: Path, work: Path, store: Path | None
 
 def _audit_shortcuts(source: ShortcutSource, out: Path) -> tuple[str, Path]:
     """Audit a classifier, write the page, say what was found; the verdict, and the page."""
+    from covidx.audit.outcome import limits_of, record_audit
     from covidx.audit.shortcuts import audit_shortcuts, write_shortcuts
 
     with terminal_bar("images") as bar:
         found = audit_shortcuts(source, bar)
     page = write_shortcuts(out, found)
+    texts = limits_of(found.findings, notes=True, needed=("lungs_out",))
+    of = dict(found.facts)["Data set"]
+    record_audit(source.bundle, "shortcuts", [f"{text} (on {of})" for text in texts])
     _tell("shortcuts", found.findings)
     return found.verdict, page
 

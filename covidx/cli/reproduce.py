@@ -108,7 +108,7 @@ def _keep(
     facts += [(f"{name}, seed {seed}", _text(one)) for seed, one in others.items()]
     write_json(folder.path / "reproduction.json", said)
     write_json(folder.path / "badge.json", badge(found.outcome))
-    write_audit(folder.path, "Replay of a run", facts, found.findings)
+    write_audit(folder.path, "Replay of a run", facts, found.findings, found.verdict)
     folder.record.details["reproduced"] = said
     tracker.tags({k: said[k] for k in ("run", "replay", "verdict", "outcome")})
     figures = {f"claimed_{name}": found.claimed["value"], name: found.replayed["value"]}

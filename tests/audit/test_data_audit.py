@@ -49,6 +49,15 @@ def test_a_clean_table_passes(tmp_path, cohort):
     assert notes == ["repeated_groups"]  # two images a patient
 
 
+def test_a_column_that_could_hide_much_in_its_interval_is_open(tmp_path, cohort):
+    """Sixteen patients: V is 0, and its interval reaches 0.7; ages by turns reach 0.8."""
+    found = audit(tmp_path, cohort.iloc[:32])
+    named = {one.name: one for one in found.findings}
+    assert named["label_by_manufacturer"].verdict == "cannot tell"
+    assert named["label_by_manufacturer"].estimate.high >= 0.7
+    assert faults(found) == set() and found.verdict == "cannot tell"
+
+
 def plant_flaw(folder, cohort, flaw):
     """One flaw, and nothing else changed."""
     if flaw == "patient":  # one of two images of patient 0 goes to test

@@ -16,11 +16,14 @@ from PIL import Image
 from sklearn.metrics import roc_auc_score
 from typer.testing import CliRunner
 
-from covidx.audit.finding import Finding
+from covidx.audit.finding import RULED_OUT, Finding
+from covidx.audit.outcome import limits_of
 from covidx.audit.shortcuts import ShortcutAudit, ShortcutSource, audit_shortcuts
 from covidx.audit.shortcuts.conditions import CONDITIONS, View, ring, text_mask
 from covidx.audit.shortcuts.maskers import make_masker
+from covidx.audit.shortcuts.origin import origin_findings
 from covidx.audit.shortcuts.probes import forest, linear, out_of_fold
+from covidx.audit.shortcuts.scoring import Scored
 from covidx.cli import app
 from covidx.errors import CovidxError
 from covidx.files import sha256_file
@@ -91,6 +94,61 @@ def test_a_model_that_reads_the_lungs_passes(patch: pytest.MonkeyPatch, tmp_path
     assert named["origin_site"].verdict == "not looked at"
 
 
+def test_a_model_without_skill_passes_nothing(patch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """It looks where neither lung nor marker is: there is nothing that it could be seen to use."""
+    manifest = films(tmp_path, marked=False)
+    found = look(patch, (50, 60, 30, 34), manifest)
+    named = by_name(found)
+    whole = named["whole_image"].estimate
+    assert whole is not None and whole.low <= 0.5
+    assert found.verdict == "cannot tell"
+    for name in ("whole_image", "lungs_out", "border_only", "lungs_only", "low_pass"):
+        assert named[name].verdict == "cannot tell", name
+    assert "no skill" in named["lungs_out"].how_sure
+    texts = limits_of(found.findings, notes=True, needed=("lungs_out",))
+    assert texts[0].startswith("Cannot tell. ") and "Without the lungs" in texts[0]
+
+
+def test_a_wide_interval_passes_nothing(patch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Twelve films: the model has skill, but an interval of 0.5 without lungs reaches 0.8."""
+    manifest = films(tmp_path, marked=False)
+    table = read_table(manifest, MANIFEST)
+    write_table(table.iloc[:12].reset_index(drop=True), manifest, MANIFEST)
+    found = look(patch, LUNG, manifest)
+    named = by_name(found)
+    assert named["whole_image"].verdict == "pass"
+    out = named["lungs_out"]
+    assert out.estimate is not None and out.estimate.high >= RULED_OUT
+    assert out.verdict == found.verdict == "cannot tell" and "ruled out" in out.how_sure
+
+
+def test_lungs_that_nothing_finds_leave_the_question_open(
+    patch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    found = look(patch, LUNG, films(tmp_path, marked=False), masks=False)
+    assert by_name(found)["lungs_out"].verdict == "not looked at"
+    assert found.verdict == "cannot tell"
+
+
+@pytest.mark.parametrize(("shift", "verdict"), [(4.0, "note"), (0.0, "pass")])
+def test_a_readable_hospital_is_a_risk_though_it_goes_with_no_label(
+    shift: float, verdict: str
+) -> None:
+    """Hospitals A and B have as many ill; one of five features tells them apart, or none."""
+    random, n = np.random.default_rng(2), 80
+    site = np.arange(n) // 2 % 2
+    features = random.standard_normal((n, 5))
+    features[:, 0] += shift * site
+    rows = pd.DataFrame(
+        {"prepared": "", "truth": np.arange(n) % 2 == 0, "group_id": [f"g{k}" for k in range(n)],
+         "dataset": "one", "site": np.where(site, "A", "B"), "manufacturer": "m", "view": "PA"}
+    )  # fmt: skip
+    named = {one.name: one for one in origin_findings(Scored(rows, features, features, {}))}
+    found = named["origin_site"]
+    assert "Nothing shows that the column goes with the label" in found.found
+    assert found.verdict == verdict and ("a risk" in found.found) == (verdict == "note")
+
+
 def test_a_marker_in_the_data_is_found_though_the_model_does_not_read_it(
     patch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -133,7 +191,7 @@ def test_masks_of_one_class_alone_are_a_note(patch: pytest.MonkeyPatch, tmp_path
     assert lungs.test is not None and lungs.test.p == pytest.approx(2 * comb(20, 12) / comb(40, 12))
     assert "n = 28, 8 covid-19" in named["lungs_out"].found
     assert "n = 40, 20 covid-19" in named["whole_image"].found
-    assert named["border_trained"].verdict == "not looked at"  # 8 are too few
+    assert named["border_trained"].verdict == "cannot tell"  # 8 are too few
 
 
 def test_test_rows_alone_and_rows_that_were_learned_from(

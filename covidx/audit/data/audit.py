@@ -23,7 +23,7 @@ from covidx.audit.data.leakage import copy_findings, role_findings, roleless_fin
 from covidx.audit.data.listing import Listing, joined, read_listing
 from covidx.audit.data.pictures import FORMATS, further_slices, read_picture
 from covidx.audit.data.roles import read_roles
-from covidx.audit.finding import Finding, failed, gravest_first
+from covidx.audit.finding import Finding, Overall, gravest_first, overall
 from covidx.errors import CovidxError, InvalidInputError
 from covidx.wording import counted
 
@@ -39,9 +39,9 @@ class DataAudit:
     findings: list[Finding] = field(repr=False)
 
     @property
-    def verdict(self) -> str:
-        """``fail`` if any finding is a fault, else ``pass``."""
-        return "fail" if failed(self.findings) else "pass"
+    def verdict(self) -> Overall:
+        """As `finding.overall`."""
+        return overall(self.findings)
 
 
 def audit_data(

@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from covidx.audit.data.association import FEWEST, Association
-from covidx.audit.finding import Finding, Verdict
+from covidx.audit.finding import RULED_OUT, Finding, Verdict
 from covidx.evaluate.estimate import CONFIDENCE, Estimate
 from covidx.wording import counted
 
@@ -15,6 +15,9 @@ ALARM = 1 - CONFIDENCE
 """Chance of any alarm, over all tests together, in a table whose columns know nothing."""
 SMALL_V, SMALL_AUROC = 0.1, 0.55
 """Below these an association is real and does not matter: Cohen's (1988) small effect, w = 0.1."""
+WIDE_V = 0.7
+"""As `RULED_OUT` for an AUROC: a V that an interval must lie below for a column to pass. With fewer
+than some 20 patients none does. Modelling choice."""
 NO_LABEL = "The table has no column of labels."
 
 
@@ -130,11 +133,18 @@ def _large(estimate: Estimate, nominal: bool) -> bool:
     return ordered and max(estimate.value, 1 - estimate.value) >= SMALL_AUROC
 
 
+def _wide(estimate: Estimate, nominal: bool) -> bool:
+    """Whether a column that tells much could hide in the interval."""
+    if nominal:
+        return estimate.high >= WIDE_V
+    return max(estimate.high, 1 - estimate.low) >= RULED_OUT
+
+
 def _association(one: Association) -> Finding:
     test, nominal = one.test, one.counts is not None
     adjusted = 1.0 if test.adjusted is None else test.adjusted
     large = _large(one.estimate, nominal)
-    verdict: Verdict = "pass"
+    verdict: Verdict = "cannot tell" if _wide(one.estimate, nominal) else "pass"
     if adjusted < ALARM:
         verdict = "fail" if large else "note"
     measure = "Cramér's V" if nominal else f"AUROC, {one.detail}"

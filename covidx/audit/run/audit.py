@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from covidx.audit.finding import Finding, failed, gravest_first
+from covidx.audit.finding import Finding, Overall, gravest_first, overall
 from covidx.audit.run.division import divided_finding, duplicate_finding, rows_finding
 from covidx.audit.run.figures import metrics_finding, threshold_finding
 from covidx.audit.run.folder import AnyRun, RunParts, read_run
@@ -63,9 +63,9 @@ class RunAudit:
     findings: list[Finding] = field(repr=False)
 
     @property
-    def verdict(self) -> str:
-        """``fail`` if any finding is a fault, else ``pass``."""
-        return "fail" if failed(self.findings) else "pass"
+    def verdict(self) -> Overall:
+        """As `finding.overall`."""
+        return overall(self.findings)
 
 
 def audit_run(folder: Path, at: Places, progress: Progress | None = None) -> RunAudit:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from covidx.audit.finding import Finding, failed
+from covidx.audit.finding import Finding, Overall, overall
 from covidx.audit.run.folder import AnyRun, read_run
 from covidx.audit.run.tables import tables_finding
 from covidx.files import sha256_file
@@ -61,9 +61,9 @@ class RunComparison:
     findings: list[Finding] = field(repr=False)
 
     @property
-    def verdict(self) -> str:
+    def verdict(self) -> Overall:
         """``pass`` or ``fail``."""
-        return "fail" if failed(self.findings) else "pass"
+        return overall(self.findings)
 
     @property
     def outcome(self) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from covidx.audit.finding import Finding, failed, gravest_first
+from covidx.audit.finding import Finding, Overall, gravest_first, overall
 from covidx.audit.page import write_audit
 from covidx.audit.shortcuts.maskers import make_masker
 from covidx.audit.shortcuts.masking import masking_finding, unseen_finding
@@ -59,9 +59,9 @@ class ShortcutAudit:
     example: Example = field(repr=False)
 
     @property
-    def verdict(self) -> str:
-        """``fail`` if any finding is a fault, else ``pass``."""
-        return "fail" if failed(self.findings) else "pass"
+    def verdict(self) -> Overall:
+        """As `finding.overall`; whether it reads the lungs needs lungs that are known."""
+        return overall(self.findings, needed=("lungs_out",))
 
 
 def audit_shortcuts(
@@ -152,4 +152,5 @@ def write_shortcuts(out: Path, found: ShortcutAudit) -> Path:
             "slice that weighed most in the unchanged image, the number the score of all slices."
         )
         pictures.append(("conditions.png", text))
-    return write_audit(out, "Audit of shortcuts", found.facts, found.findings, pictures)
+    title = "Audit of shortcuts"
+    return write_audit(out, title, found.facts, found.findings, found.verdict, pictures)

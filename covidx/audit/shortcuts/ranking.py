@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from covidx.audit.finding import Finding, Verdict
+from covidx.audit.finding import RULED_OUT, Finding, Verdict
 from covidx.audit.shortcuts.conditions import HULL_MARGIN, RING, SIGMA, TEXT_ZONE
 from covidx.audit.shortcuts.probes import FEWEST, forest, out_of_fold
 from covidx.audit.shortcuts.scoring import Scored
@@ -52,10 +52,15 @@ TEXT = (
     "letters and markers are, filled from their surroundings"
 )
 MISSED = "Large, dim or dark letters escape, and letters over the lungs; ends of bones may count."
-WEAK = (
-    "This is weak evidence: not even the unchanged images are shown to be ranked better than "
-    "by chance."
+NO_SKILL = (
+    "Not even the unchanged images are shown to be ranked better than by chance (the interval "
+    "holds 0.5): where there is no skill, nothing shows what it would rest on."
 )
+WIDE = (
+    f"The interval reaches {RULED_OUT}: a shortcut that separates the classes well cannot be ruled "
+    "out."
+)
+MORE = "Audit the model on more patients of both classes."
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,6 +84,11 @@ class Ranked:
     n: str
     scores: NDArray[np.float64]
     rows: pd.DataFrame
+
+    @property
+    def skill(self) -> bool:
+        """Whether the model is shown to rank the unchanged images better than by chance."""
+        return self.unchanged.low > 0.5  # False for NaN
 
     @property
     def text(self) -> str:
@@ -187,13 +197,28 @@ def _not_looked_at(name: str, question: tuple[str, str], why: str) -> Finding:
     return Finding(name, question[0], "not looked at", question[1], why, "")
 
 
+def _cannot_tell(
+    name: str,
+    question: tuple[str, str],
+    found: str,
+    why: str = "",
+    estimate: Estimate | None = None,
+) -> Finding:
+    """A question that was looked at, and to which these images have no answer."""
+    return Finding(
+        name, question[0], "cannot tell", question[1], found, why, MORE, estimate=estimate
+    )
+
+
 def _reported(name: str, question: tuple[str, str], ranked: Ranked) -> Finding:
     """A condition that is reported and cannot fail; `question` is (title, what is looked for)."""
     estimate = ranked.estimate
     if np.isnan(estimate.value):
-        return _not_looked_at(name, question, f"There is no AUROC: {estimate.reason}.")
+        return _cannot_tell(name, question, f"There is no AUROC: {estimate.reason}.")
     sure = f"{estimate.method}. Reported; no figure here is a fault."
     text = f"AUROC {estimate}, {ranked.n}" if name == "whole_image" else ranked.text
+    if not ranked.skill:
+        return _cannot_tell(name, question, f"{text}.", f"{estimate.method}. {NO_SKILL}", estimate)
     return Finding(name, question[0], "pass", question[1], f"{text}.", sure, estimate=estimate)
 
 
@@ -203,13 +228,15 @@ def _limited(
     """A fault where the interval lies above `LIMIT`."""
     estimate = ranked.estimate
     if np.isnan(estimate.low):
-        return _not_looked_at(name, question, f"There is no interval: {estimate.reason}.")
+        return _cannot_tell(name, question, f"There is no interval: {estimate.reason}.")
     failed = estimate.low > LIMIT
     sure = f"{estimate.method}. A fault if the interval lies above {LIMIT}."
     if not failed:
+        blind = learner == "model" and not ranked.skill
+        if blind or estimate.high >= RULED_OUT:
+            why = f"{sure} {NO_SKILL if blind else WIDE}{doubt}"
+            return _cannot_tell(name, question, f"{ranked.text}.", why, estimate)
         sure += f" A shortcut worth an AUROC of up to {estimate.high:.2f} cannot be ruled out."
-        if learner == "model" and not ranked.unchanged.low > 0.5:
-            sure += f" {WEAK}"
     return Finding(
         name,
         question[0],
@@ -231,13 +258,15 @@ def _border_trained(
     truth, groups = rows["truth"].to_numpy(np.bool_), rows["group_id"].to_numpy(np.str_)
     by_border = out_of_fold(scored.border[known], truth, groups, forest)
     if by_border is None:
-        return _not_looked_at(
-            "border_trained", question, f"A class has fewer than {FEWEST} groups."
-        )
+        few = f"A class has fewer than {FEWEST} groups."
+        return replace(_cannot_tell("border_trained", question, few), decides=False)
     scores = np.full(len(known), np.nan)
     scores[known] = by_border
     ranked = rank(scored, scores, positive)
-    return _limited("border_trained", question, ranked, doubt, learner="border")
+    # What the data allow does not decide what the model does.
+    return replace(
+        _limited("border_trained", question, ranked, doubt, learner="border"), decides=False
+    )
 
 
 def _text(ranked: Ranked, positive: str) -> Finding:
@@ -256,7 +285,7 @@ def _text(ranked: Ranked, positive: str) -> Finding:
     change = paired_difference(unchanged, ranked.scores, truth, ranked.rows["group_id"])
     # No interval: all resamples agree.
     lost = change.value > 0 and not change.low <= 0
-    verdict: Verdict = "note" if lost else "pass"
+    verdict: Verdict = "note" if lost else "pass" if ranked.skill else "cannot tell"
     return Finding(
         name,
         question[0],
