@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -12,14 +12,20 @@ from covidx.cli.progress import terminal_bar
 from covidx.cli.train import Card, Labels, Runs, Work
 from covidx.constants import RESEARCH_NOTICE
 
+Period = Literal["week", "month"]
+
 
 def external_test(
     run: Annotated[Path, typer.Argument(help="A finished run, such as runs/train_cxr/latest.")],
-    data: Annotated[Path, typer.Option(help="Folder of images of the second data set.")],
+    data: Annotated[Path, typer.Option(help="Second data set: images, or of P2 a table.")],
     labels: Labels = None,
+    clinical: Annotated[
+        Path | None, typer.Option(help="Of a fusion run: clinical table of the same patients.")
+    ] = None,
     card: Card = None,
     columns: Columns = None,
     mapped: Mapped = None,
+    by: Annotated[Period, typer.Option(help="Drift by week or by month.")] = "week",
     runs: Runs = Path("runs"),
     work: Work = Path("data"),
 ) -> None:
@@ -29,11 +35,17 @@ def external_test(
     from covidx.pipelines.source import named_source
 
     mapping = map_of(mapped)
-    source = named_source(data, card, labels=labels, columns=columns_of(columns))
+    source = named_source(data, card, labels=labels, table=clinical, columns=columns_of(columns))
     assert source is not None
-    tested = evaluate_externally(run, source, mapping, work=work, runs=runs, bars=terminal_bar)
-    lines = ["", *metrics_lines(tested.metrics), "", *(f"  note: {note}" for note in tested.notes)]
-    lines += ["", "lost from the run's own test set (95 % interval)"]
+    tested = evaluate_externally(
+        run, source, mapping, period=by, work=work, runs=runs, bars=terminal_bar,
+        report=lambda line: typer.echo(f"  note: {line}"),
+    )  # fmt: skip
+    lines = ["", "lost from the run's own test set (95 % interval)"]
     lines += estimate_lines(tested.change, width=12)
+    lines += ["", *metrics_lines(tested.metrics), ""]
+    lines += [f"  {caution}" for caution in tested.cautions]
+    lines += [f"  note: {note}" for note in tested.notes]
+    lines += [f"  known limit: {limit}" for limit in tested.limits]
     lines += ["", f"report   {tested.folder / 'report.html'}", "", RESEARCH_NOTICE]
     typer.echo("\n".join(lines))

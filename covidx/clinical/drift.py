@@ -1,4 +1,4 @@
-"""Drift by week, which separates lost columns from patients that changed."""
+"""Drift by week or month, which separates lost columns from patients that changed."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ LOST = 0.5
 FLOOR = 1e-4
 """Least share of a bin, so that its logarithm exists. Modelling choice."""
 BINS = 10
+Period = Literal["week", "month"]
 State = Literal["lost", "returned", "changed", "stable"]
 Verdict = Literal["as before", "lost column", "changed world", "unknown"]
 
@@ -64,7 +65,7 @@ class Week:
     Parameters
     ----------
     start : str
-        ISO date of its Monday.
+        ISO date of its first day.
     n, positives : int
         Rows of the week, and those of the positive class.
     auroc : Estimate
@@ -189,10 +190,36 @@ def column_drift(
     )
 
 
+def starts_of(days: pd.Series, period: Period = "week") -> pd.Series:
+    """The first day of the week (a Monday) or month that each of `days` lies in.
+
+    Parameters
+    ----------
+    days : Series of datetime64
+        Missing where unknown.
+    period : {"week", "month"}
+        Which.
+
+    Examples
+    --------
+    >>> day = pd.Series([pd.Timestamp("2020-04-02")])
+    >>> starts_of(day)[0].date().isoformat(), starts_of(day, "month")[0].date().isoformat()
+    ('2020-03-30', '2020-04-01')
+    """
+    days = days.dt.normalize()
+    back = days.dt.weekday if period == "week" else days.dt.day - 1
+    starts: pd.Series = days - pd.to_timedelta(back, unit="D")
+    return starts
+
+
 def weekly(
-    fitted: Fitted, train: ClinicalRows, validation: ClinicalRows, rows: ClinicalRows
+    fitted: Fitted,
+    train: ClinicalRows,
+    validation: ClinicalRows,
+    rows: ClinicalRows,
+    period: Period = "week",
 ) -> list[Week]:
-    """Drift of `rows`, week by week (Monday to Sunday).
+    """Drift of `rows`, week by week (Monday to Sunday), or month by month.
 
     Parameters
     ----------
@@ -204,6 +231,8 @@ def weekly(
         Of the same days, not trained on: the reference of the AUROC.
     rows : ClinicalRows
         Rows with a date that the model was not trained on.
+    period : {"week", "month"}
+        What is taken together.
     """
     scores = fitted.score(rows.table)
     known: dict[tuple[str, ...], Estimate] = {}
@@ -214,8 +243,7 @@ def weekly(
             known[columns] = auroc_by_group(validation, fitted.score(blanked))
         return known[columns]
 
-    days = rows.table["date"].dt.normalize()
-    start = days - pd.to_timedelta(days.dt.weekday, unit="D")
+    start = starts_of(rows.table["date"], period)
     found = []
     for monday in sorted(start.dropna().unique()):
         here = (start == monday).to_numpy()

@@ -106,10 +106,13 @@ class Cohort:
         return self.true_masks.labels(self.masks[self.masks["image_id"] == image_id], volume)
 
 
-def check_source(source: Source, parts: int) -> None:
+def check_source(
+    source: Source, parts: int | None = None, classes: Classes | None = None
+) -> None:
     """Find mistakes in `source` before anything is ingested or written.
 
-    The groups of each class must do for a split into `parts`.
+    The groups of each class must do for a split into `parts`; without parts, nothing is trained on
+    them, and a model has the `classes`.
 
     Raises
     ------
@@ -120,6 +123,9 @@ def check_source(source: Source, parts: int) -> None:
     """
     need_files(source.images)
     if source.labels is not None:
+        if parts is None:
+            label_rows(source, classes)
+            return
         rows = source.label_rows[source.label_rows["label"] != NO_CLASS]
         _classes(rows, source)
         if "patient_id" not in rows:  # a path may be a folder of many patients

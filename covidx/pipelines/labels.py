@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import pandas as pd
 
 from covidx.class_names import label_key
@@ -50,7 +52,7 @@ def rest_note(labelled: pd.DataFrame, classes: Classes) -> list[str]:
 
 
 def map_labels(
-    manifest: pd.DataFrame, classes: Classes, mapping: dict[str, str]
+    manifest: pd.DataFrame, classes: Classes, mapping: Mapping[str, str], noun: str = "image"
 ) -> tuple[pd.DataFrame, list[str]]:
     """Give each image a class of the model; what has none is left out and counted.
 
@@ -63,6 +65,8 @@ def map_labels(
     mapping : dict
         Label -> class or ``rest``, or an empty name to leave it out; a label that is spelt like a
         class, but for case, blanks and dashes, needs no entry.
+    noun : str
+        What a row is called in the notes.
 
     Raises
     ------
@@ -98,12 +102,12 @@ def map_labels(
             hint="Map them with --map label=class (or =rest).",
         )
     notes = [
-        f"label {name}: {counted(n, 'image')} "
+        f"label {name}: {counted(n, noun)} "
         + (f"as {to[str(name)]}" if to[str(name)] else "left out, as the model has no such class")
         for name, n in counts.items()
     ]
     absent = [label for label in mapping if label_key(label) not in map(label_key, counts.index)]
-    notes += [f"label {label}, which is mapped: no image" for label in absent]
+    notes += [f"label {label}, which is mapped: no {noun}" for label in absent]
     return kept, notes
 
 

@@ -192,6 +192,14 @@ def table_of(record: RunRecord, work: Path) -> Path | None:
     return path if path.is_file() else None
 
 
+def card_of(record: RunRecord, work: Path) -> DataCard | None:
+    """The card that a run was trained by, where this machine still knows it.
+
+    The `record` is the run's, and `work` the folder of stores that it was trained with.
+    """
+    return _with_kept(Source(), work, record.run_id).card
+
+
 def _phantom_of(record: RunRecord, work: Path) -> Path:
     """Where the phantom cohort of a run lies."""
     config, cohort = record.config, training_named(record.pipeline).phantom

@@ -177,11 +177,26 @@ def write_report(
         f"The model never saw these {level}s. Each figure stands beside its 95 % interval and the "
         f"number of {level}s behind it."
     )
+    listing = cases_section(cases, f"Test {level}s")
+    shown = parts.results(metrics, f"Results on the test {level}s", note, classes=True)
+    Page(title, [shown, parts.figures(figures), listing, parts.facts(facts)], warnings).write(path)
+
+
+def cases_section(cases: Sequence[Case], heading: str) -> parts.Section:
+    """A table of cases, each with a link to its page.
+
+    Parameters
+    ----------
+    cases : sequence of Case
+        In the order of the table.
+    heading : str
+        Above it.
+    """
     columns = (
         "Patient", "True class", "Score", "Decision", "Slices that decided", "Faithful maps"
     )  # fmt: skip
-    listing = parts.table(
-        f"Test {level}s",
+    return parts.table(
+        heading,
         columns,
         [_line(case) for case in cases],
         note="Highest score first; wrong decisions are shaded. Behind each link: what decided, "
@@ -190,8 +205,6 @@ def write_report(
         numeric=("Score", "Faithful maps"),
         wrong=[place for place, case in enumerate(cases) if not case.right],
     )
-    shown = parts.results(metrics, f"Results on the test {level}s", note, classes=True)
-    Page(title, [shown, parts.figures(figures), listing, parts.facts(facts)], warnings).write(path)
 
 
 def _line(case: Case) -> tuple[object, ...]:

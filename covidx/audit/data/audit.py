@@ -7,12 +7,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 from PIL import Image
 
 from covidx.audit.data.association import associations
-from covidx.audit.data.copies import Copy, describe_all, find_copies, match
+from covidx.audit.data.finder import search_copies
 from covidx.audit.data.labels import (
     association_findings,
     conflict_finding,
@@ -21,7 +20,7 @@ from covidx.audit.data.labels import (
 )
 from covidx.audit.data.leakage import copy_findings, role_findings, roleless_finding
 from covidx.audit.data.listing import Listing, joined, read_listing
-from covidx.audit.data.pictures import FORMATS, further_slices, read_picture
+from covidx.audit.data.pictures import FORMATS
 from covidx.audit.data.roles import read_roles
 from covidx.audit.finding import Finding, Overall, gravest_first, overall
 from covidx.errors import CovidxError, InvalidInputError
@@ -82,11 +81,8 @@ def audit_data(
     table = joined(listings)
     roles, strange = read_roles(splits, table) if splits else (None, [])
 
-    def read(place: int) -> Any:
-        return read_picture(Path(files[place]))
-
-    files = table["file"].tolist()
-    described = describe_all(len(table), read, progress)
+    files = [Path(file) for file in table["file"]]
+    described, copies = search_copies(files, table["unit"].tolist(), progress)
     if len(described.refused) == len(table):
         error = next(iter(described.refused.values()))
         raise InvalidInputError(
@@ -96,8 +92,6 @@ def audit_data(
             actual=error.code,
             hint="Name the folder that the paths start from (--images).",
         )
-    pairs = find_copies(described, read, table["unit"].tolist())
-    copies = [copy for copy in pairs if _throughout(copy, files)]
     labelled = associations(table) if "label" in table else ([], {"label": "no such column"})
     findings = [
         _unread_finding(table, described.refused),
@@ -110,15 +104,6 @@ def audit_data(
         *association_findings(*labelled),
     ]
     return DataAudit(_facts(listings, names, table, roles), gravest_first(findings))
-
-
-def _throughout(copy: Copy, files: Sequence[str]) -> bool:
-    """Whether a copy of a volume is one below and above the middle too: chests are alike."""
-    slices = (further_slices(Path(files[place])) for place in (copy.first, copy.second))
-    return all(
-        np.array_equal(a, b) if copy.kind == "exact" else match(a, b, copy.view)
-        for a, b in zip(*slices, strict=False)
-    )
 
 
 def _dataset_names(manifests: Sequence[Path]) -> list[str]:
