@@ -21,6 +21,29 @@ LATERAL_VIEWS = ("LL", "RL", "L", "LATERAL")
 """ViewPosition of a radiograph taken from the side (PS3.3 C.8.1.1), and what tables call it. Where
 the view is not recorded, an image counts as frontal."""
 
+CHEST_PARTS = frozenset(
+    """
+    CHEST CHESTABDOMEN CHESTABDPELVIS HEART LUNG NECKCHEST NECKCHESTABDOMEN NECKCHESTABDPELV
+    RIB STERNUM THORAX TSPINE WHOLEBODY
+    """.split()  # noqa: SIM905
+)
+OTHER_PARTS = frozenset(
+    """
+    ABDOMEN ABDOMENPELVIS ANKLE ANUS APPENDIX ARM BLADDER BRAIN BREAST CALCANEUS CALF CLAVICLE
+    COCCYX COLON CSPINE DUODENUM EAR ELBOW EXTREMITY EYE FACE FEMUR FINGER FOOT FOREARM
+    GALLBLADDER HAND HEAD HEADNECK HIP HUMERUS IAC JAW KIDNEY KNEE LEG LIVER LOWERLEG LOWERLIMB
+    LSPINE LSSPINE MANDIBLE MAXILLA NECK ORBIT PANCREAS PELVIS PROSTATE RADIUS SACRUM SCAPULA
+    SELLA SHOULDER SIJOINT SINUS SKULL SPLEEN SSPINE STOMACH TESTIS THIGH THUMB THYROID TIBIA
+    TIBIAFIBULA TMJ TOE TONGUE ULNA UPPERARM UPPERLIMB UTERUS WRIST ZYGOMA
+    """.split()  # noqa: SIM905
+)
+"""Defined terms of BodyPartExamined (0018,0015), PS3.16 Annex L, that show a chest, or do not.
+Other words, of a hospital or a language of its own, say nothing here."""
+
+RESOLUTION_FACTOR = 1.5
+"""By how much pixels, or the step between slices, may be finer or coarser than the training's
+finest and coarsest. Modelling choice: half as coarse again blurs a septum of a millimetre."""
+
 AIR_HU = -1000
 """HU of air, by definition of the scale; PS3.3 C.11.1.1.2."""
 

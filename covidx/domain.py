@@ -7,11 +7,15 @@ from collections.abc import Mapping
 from numbers import Real
 from typing import Literal, Protocol
 
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import Field
 
+from covidx.chest_view import ChestView
 from covidx.config import Config
-from covidx.constants import LATERAL_VIEWS, SPACING_TOLERANCE
+from covidx.constants import LATERAL_VIEWS, OTHER_PARTS, RESOLUTION_FACTOR, SPACING_TOLERANCE
 
+NO_CHEST = "no chest from the front is in view"
 SIMULATED = "covidx phantom"
 """How the manufacturer of a simulated scan begins."""
 
@@ -60,6 +64,10 @@ class TrainedOn(Config):
     manufacturers: list[str] = Field(default_factory=list)
     slice_thickness_mm: tuple[float, float] | None = Field(None, description="least and greatest")
     contrast: bool = Field(False, description="whether there were scans with contrast medium")
+    body_parts: list[str] = Field(default_factory=list, description="as DICOM names them")
+    pixel_mm: tuple[float, float] | None = Field(None, description="least and greatest, in plane")
+    step_mm: tuple[float, float] | None = Field(None, description="between slices, likewise")
+    chest: ChestView | None = Field(None, description="of frontal radiographs")
     columns: dict[str, ColumnRange] = Field(default_factory=dict)
     unknown_share: float | None = Field(
         None, ge=0, le=1, description="99 % of the training rows have at most this share unknown"
@@ -92,8 +100,8 @@ def outside_domain(bundle: HasDomain, facts: Mapping[str, object]) -> list[str]:
     bundle : BundleFile
         Of any kind that takes images.
     facts : mapping
-        Manifest fields of the image: modality, units, kind, view, manufacturer, contrast,
-        slice_thickness_mm.
+        Manifest fields of the image: modality, units, kind, view, body_part, manufacturer,
+        contrast, slice_thickness_mm, pixel_spacing_mm, slice_spacing_mm.
 
     Returns
     -------
@@ -113,13 +121,54 @@ def outside_domain(bundle: HasDomain, facts: Mapping[str, object]) -> list[str]:
         reasons.append("trained on frontal views, this is a lateral one")
     if facts.get("contrast") == "given" and not trained.contrast:
         reasons.append("contrast medium was given; the model was trained on scans without")
-    thickness = facts.get("slice_thickness_mm")
-    if trained.slice_thickness_mm and isinstance(thickness, Real) and math.isfinite(thickness):
-        low, high = trained.slice_thickness_mm
-        mm = float(thickness)
-        if not low * (1 - SPACING_TOLERANCE) <= mm <= high * (1 + SPACING_TOLERANCE):
-            reasons.append(f"trained on slices of {low:g} to {high:g} mm, these are {mm:g}")
+    part = facts.get("body_part")
+    if part in OTHER_PARTS and part not in trained.body_parts:
+        reasons.append(f"trained on chests; by its header this image shows {str(part).lower()}")
+    for name, known, share, what in (
+        ("slice_thickness_mm", trained.slice_thickness_mm, 1 + SPACING_TOLERANCE, "slices"),
+        ("pixel_spacing_mm", trained.pixel_mm, RESOLUTION_FACTOR, "pixels"),
+        ("slice_spacing_mm", trained.step_mm, RESOLUTION_FACTOR, "steps between slices"),
+    ):
+        reasons += _outside_mm(facts.get(name), known, share, what)
     return reasons
+
+
+def _outside_mm(
+    value: object, known: tuple[float, float] | None, factor: float, what: str
+) -> list[str]:
+    """Whether a length in mm lies beyond those of the training by more than a factor."""
+    if known is None or not isinstance(value, Real) or not math.isfinite(value) or value <= 0:
+        return []
+    (low, high), mm = known, float(value)
+    if low / factor <= mm <= high * factor:
+        return []
+    return [f"trained on {what} of {low:.3g} to {high:.3g} mm, these are {mm:.3g}"]
+
+
+def outside_view(trained: TrainedOn, thumbnail: NDArray[np.uint8]) -> list[str]:
+    """Whether a radiograph shows no chest, as far as it is unlike all that was trained on.
+
+    Parameters
+    ----------
+    trained : TrainedOn
+        Of the model; one that did not record what its radiographs look like marks nothing.
+    thumbnail : ndarray of uint8, shape (64, 64)
+        Of the radiograph, as `cohort.thumbnail`.
+
+    Returns
+    -------
+    list of str
+        A sentence, or none.
+    """
+    if trained.chest is None:
+        return []
+    likeness = trained.chest.likeness(thumbnail)
+    if likeness >= trained.chest.lowest:
+        return []
+    return [
+        f"{NO_CHEST}: its likeness to the training radiographs is {likeness:.2f}, a chest's is at "
+        f"least {trained.chest.lowest:.2f}"
+    ]
 
 
 def outside_ranges(

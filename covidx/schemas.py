@@ -50,6 +50,8 @@ MANIFEST = pa.DataFrameSchema(
         # given, or not known; stores of earlier versions lack it
         "contrast": pa.Column(str, nullable=True, coerce=True, required=False),
         "view": _text(nullable=True),
+        # a defined term of DICOM; stores of earlier versions lack it
+        "body_part": pa.Column(str, nullable=True, coerce=True, required=False),
         "slice_thickness_mm": _number(0),
         "slice_spacing_mm": _number(0),
         "pixel_spacing_mm": _number(0),

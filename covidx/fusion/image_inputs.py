@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from covidx.domain import outside_domain
 from covidx.errors import CovidxError
 from covidx.fusion.bundle import FusionParts
 from covidx.fusion.image import ImageArm, read_bag
 from covidx.imaging.bags import prepare
 from covidx.inference.prediction import InputSource
+from covidx.inference.predictor import outside_image
 from covidx.inference.reading import InputImage, Inputs
 from covidx.ingest.records import ReadImage
 
@@ -80,7 +80,7 @@ def read_patients(
 def _add(parts: FusionParts, patient: PatientImages, image: ReadImage) -> None:
     p1 = parts.image
     patient.receipts.append(image.receipt.to_json())
-    patient.outside += outside_domain(p1.bundle, image.fields)
+    patient.outside += outside_image(p1.bundle, image)
     try:
         bag = prepare(image.volume, p1.bundle.recipe.preprocessing)
     except CovidxError as error:

@@ -8,7 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
 
-from covidx.domain import outside_domain
+from covidx.cohort.duplicates import thumbnail
+from covidx.domain import HasDomain, outside_domain, outside_view
 from covidx.errors import CovidxError
 from covidx.inference.prediction import Payload, Prediction, Predictions
 from covidx.inference.reading import Inputs
@@ -205,13 +206,29 @@ def image_predictions(predictor: OfImages, inputs: Inputs) -> Iterator[Predictio
             continue
         draft = replace(
             blank,
-            outside=() if bundle is None else tuple(outside_domain(bundle, image.fields)),
+            outside=() if bundle is None else tuple(outside_image(bundle, image)),
             receipts=(image.receipt.to_json(),),
         )
         try:
             yield predictor.of_image(image, draft)
         except CovidxError as error:
             yield replace(draft, problem=error.summary, complete=False)
+
+
+def outside_image(bundle: HasDomain, image: ReadImage) -> list[str]:
+    """Why a result of this bundle on this image may not be interpreted: header and picture.
+
+    Parameters
+    ----------
+    bundle : BundleFile
+        Of any kind that takes images.
+    image : ReadImage
+        Decoded, with its manifest fields.
+    """
+    found = outside_domain(bundle, image.fields)
+    if image.fields["kind"] == "radiograph":
+        found += outside_view(bundle.trained_on, thumbnail(image.volume.array[0]))
+    return found
 
 
 def decided(bundle: BundleFile, draft: Prediction, probabilities: dict[str, float]) -> Prediction:

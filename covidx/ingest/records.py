@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from covidx.constants import CHEST_PARTS, OTHER_PARTS
 from covidx.errors import InvalidInputError
 from covidx.files import sha256_bytes
 from covidx.ingest.context import Context, known_path, relative_to_root, source_place
@@ -87,6 +88,7 @@ def from_picture(picture: Picture, why: str, context: Context) -> ReadImage:
         "kernel": head.kernel or None,
         "contrast": "given" if head.contrast else None,
         "view": head.view or None,
+        "body_part": head.body_part if head.body_part in CHEST_PARTS | OTHER_PARTS else None,
         "slice_thickness_mm": head.slice_thickness,
         "age": ids.age(head.age),
         "sex": head.sex or None,
@@ -242,6 +244,7 @@ def _common(volume: Volume, image_id: str, patient: str, context: Context) -> di
         "kernel": None,
         "contrast": None,
         "view": None,
+        "body_part": None,
         "slice_thickness_mm": None,
         "slice_spacing_mm": spacing[0] if spacing and slices > 1 else None,
         "pixel_spacing_mm": spacing[1] if spacing else None,

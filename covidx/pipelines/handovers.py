@@ -113,7 +113,15 @@ def trained_on(
         if len(thickness)
         else None,
         contrast="contrast" in train and bool((train["contrast"] == "given").any()),
+        body_parts=sorted(train["body_part"].dropna().unique()) if "body_part" in train else [],
+        pixel_mm=_range(train["pixel_spacing_mm"]),
+        step_mm=_range(train["slice_spacing_mm"]),
     )
+
+
+def _range(values: pd.Series) -> tuple[float, float] | None:
+    known = values[values > 0]  # some headers say 0
+    return (float(known.min()), float(known.max())) if len(known) else None
 
 
 def source_warnings(source: Source, tested: int, notes: Sequence[str]) -> list[str]:

@@ -80,6 +80,8 @@ class Header:
         In lower case, to tell patients without PatientID apart; never to be shown.
     names : tuple of str
         Of persons; never to be shown.
+    body_part : str
+        BodyPartExamined (0018,0015), in capitals and without blanks.
     """
 
     path: str
@@ -127,6 +129,7 @@ class Header:
     frame_of_reference: str = ""
     patient_name: str = field(default="", repr=False)
     names: tuple[str, ...] = field(default=(), repr=False)
+    body_part: str = ""
 
     @property
     def plane_id(self) -> str:
@@ -198,6 +201,7 @@ def headers_of(ds: Dataset, path: Path) -> list[Header]:
         stack_id="",
         frame_of_reference=text_of(ds, "FrameOfReferenceUID"),
         patient_name=text_of(ds, "PatientName").strip("^").casefold(),
+        body_part="".join(text_of(ds, "BodyPartExamined").upper().split()),
         names=tuple(name for attribute in NAMES for name in values(ds, attribute)),
         **_plane(ds),
     )

@@ -13,6 +13,7 @@ from covidx.cohort import Classes, group_images
 from covidx.errors import InvalidTableError
 from covidx.files import sha256_file
 from covidx.fusion import FusionPredictor, make_arms, predictions_of, read_images
+from covidx.imaging import thumbnails
 from covidx.pipelines.cohort import Cohort, check_source, ingest_source, link_labels
 from covidx.pipelines.external_test.clinical import outside_rows, rows_for, with_card
 from covidx.pipelines.external_test.images import outside_images, prepare_images
@@ -132,7 +133,7 @@ def _score(
         },
         [*notes, *mapped, *cohort.notes, *left, *dropped, *available],
         [
-            *outside_images(image.bundle, images),
+            *outside_images(image.bundle, images, thumbnails(cache, images["image_id"])),
             *outside_rows(predictor.rows, rows, simulated=simulated),
         ],
         days if days.notna().any() else None,

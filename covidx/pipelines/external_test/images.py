@@ -7,11 +7,13 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from covidx.cards import card_digest
 from covidx.cohort import Classes
-from covidx.domain import HasDomain, outside_domain
+from covidx.domain import NO_CHEST, HasDomain, outside_domain, outside_view
 from covidx.evaluate import Metrics
 from covidx.imaging import BagCache, Preprocessing, build_cache, thumbnails
 from covidx.inference import ImagePredictor, predict_cache
@@ -90,7 +92,7 @@ def _score(
             "manifest_sha256": table_digest(rows.drop(columns=["fold", "role"])),
         },
         [*notes, *cohort.notes, *left],
-        outside_images(predictor.bundle, rows),
+        outside_images(predictor.bundle, rows, thumbnails(cache, rows["image_id"])),
         days if days.notna().any() else None,
         draw_cases=draw,
         tables={"manifest.parquet": rows.drop(columns=["fold", "role"])},
@@ -134,7 +136,9 @@ def prepare_images(
     return kept, cache, [*left, *again]
 
 
-def outside_images(bundle: HasDomain, rows: pd.DataFrame) -> list[str]:
+def outside_images(
+    bundle: HasDomain, rows: pd.DataFrame, pictures: Mapping[str, NDArray[np.uint8]]
+) -> list[str]:
     """Why scores of images may not be interpreted, with how many images each reason holds for.
 
     Parameters
@@ -143,12 +147,17 @@ def outside_images(bundle: HasDomain, rows: pd.DataFrame) -> list[str]:
         Of the model.
     rows : DataFrame
         Manifest rows.
+    pictures : mapping
+        image_id -> thumbnail.
     """
-    reasons = Counter(
-        reason
-        for row in rows.to_dict("records")
-        for reason in outside_domain(bundle, {str(k): v for k, v in row.items()})
-    )
+    reasons: Counter[str] = Counter()
+    for record in rows.to_dict("records"):
+        row = {str(k): v for k, v in record.items()}
+        reasons.update(outside_domain(bundle, row))
+        if row["kind"] == "radiograph" and outside_view(
+            bundle.trained_on, pictures[row["image_id"]]
+        ):
+            reasons[NO_CHEST] += 1
     return counted_reasons(reasons, len(rows), "image")
 
 

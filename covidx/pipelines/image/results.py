@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pandas as pd
 
+from covidx.chest_view import chest_view
 from covidx.cohort import Splits
 from covidx.evaluate import Metrics, OperatingRule, Rows
-from covidx.imaging import BagCache
+from covidx.imaging import BagCache, thumbnails
 from covidx.inference import ImageBundle, ImagePredictor, ImageRecipe, Threshold, score_rows
 from covidx.models import BagModel
 from covidx.pipelines.cohort import Cohort
@@ -80,11 +81,24 @@ def with_threshold(
     seed : int
         Of the training.
     """
-    bundle = draft.bundle
+    bundle = _with_chest(draft.bundle, cache, rows)
     role = "validation" if bundle.recipe.architecture.members == 1 else "train"
     scored = score_rows(draft, cache, rows[rows["role"] == role], seed, bundle.run_id)
     point = Threshold.of(rule.choose(scored, bundle.positive))
     return ImagePredictor(bundle.model_copy(update={"threshold": point}), draft.model)
+
+
+def _with_chest(bundle: ImageBundle, cache: BagCache, rows: pd.DataFrame) -> ImageBundle:
+    """The bundle with what its training radiographs look like; of CT, as it is."""
+    if bundle.trained_on.kind != "radiograph":
+        return bundle
+    pictures = thumbnails(cache, rows["image_id"])
+    train, validation = (
+        [pictures[name] for name in rows.loc[rows["role"] == role, "image_id"]]
+        for role in ("train", "validation")
+    )
+    trained = bundle.trained_on.model_copy(update={"chest": chest_view(train, validation)})
+    return bundle.model_copy(update={"trained_on": trained})
 
 
 def describe(bundle: ImageBundle) -> str:
