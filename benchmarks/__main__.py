@@ -199,6 +199,10 @@ MEASURES: dict[str, Callable[[Places], None]] = {
     "dcm2niix": _calls("dcm2niix_report.measure data results"),
     "dciodvfy": _calls("dciodvfy.dciodvfy_errors"),
     "lungs": _calls("lungs.lungs data results", "picture_lungs.picture_lungs data results"),
+    "chest": _calls_with(
+        ("darkcovidnet", "covid-chestxray", "hannover", "dicom"), "chest.chest data results"
+    ),
+    "predict-rows": _calls("predict_rows.predict_rows"),
     "severity": _calls("severity.severity data work results"),
     "segmentation": _calls("segmentation.segmentation data runs results"),
     "segment-speed": _segment_speed,

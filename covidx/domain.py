@@ -8,6 +8,7 @@ from numbers import Real
 from typing import Literal, Protocol
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 from pydantic import Field
 
@@ -206,6 +207,45 @@ def outside_ranges(
             f"{trained.unknown_share:.0%}"
         )
     return reasons
+
+
+def outside_rows(
+    trained: TrainedOn, table: pd.DataFrame, *, simulated: bool | None
+) -> NDArray[np.object_]:
+    """As `outside_ranges` of each row of a table, its sentences joined by semicolons.
+
+    Parameters
+    ----------
+    trained : TrainedOn
+        Of the clinical model.
+    table : DataFrame
+        Its columns, in the model's units; NaN is unknown.
+    simulated : bool, optional
+        Whether the patients are; None where nothing tells.
+
+    Returns
+    -------
+    ndarray of str, shape (rows,)
+        Empty where nothing speaks against the score.
+    """
+    values = table.to_numpy(np.float64)
+    marked = np.zeros(len(table), np.bool_)
+    for place, name in enumerate(map(str, table)):
+        known = trained.columns.get(name)
+        if known is not None:
+            column = values[:, place]
+            there = (column >= known.low) & (column <= known.high)
+            if known.values is not None:
+                there &= np.isin(column, known.values)
+            marked |= ~there & ~np.isnan(column)
+    if trained.unknown_share is not None:
+        marked |= np.isnan(values).mean(axis=1) > trained.unknown_share
+    everyone = [] if simulated is None else _other_domain(trained, simulated, "patients")
+    found = np.full(len(table), "; ".join(everyone), dtype=object)
+    for place in np.flatnonzero(marked).tolist():  # few: most rows are like those of the training
+        row = dict(zip(map(str, table), values[place].tolist(), strict=True))
+        found[place] = "; ".join(outside_ranges(trained, row, simulated=simulated))
+    return found
 
 
 def _other_domain(trained: TrainedOn, simulated: bool, what: str) -> list[str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -52,8 +54,10 @@ def predict(
     kind, paths = predictor.bundle.kind, paths or []
     _check_inputs(kind, paths, clinical)
     _check_out(out, kind, predictor.WRITES_FOLDER)
-    found = _predict(predictor, paths, out, clinical=clinical, card=card)
-    _finish(found, format, None if predictor.WRITES_FOLDER else out)
+    if predictor.WRITES_FOLDER:
+        _finish(_predict(predictor, paths, out, clinical=clinical, card=card), format)
+    else:
+        _stream(predictor, paths, out, format, clinical=clinical, card=card)
 
 
 def segment(
@@ -83,7 +87,7 @@ def segment(
         predictor = predictor.with_probabilities()
     found = _predict(predictor, paths, out, card=card)
     typer.echo(f"masks    {out / 'masks.parquet'}")
-    _finish(found, "table", None)
+    _finish(found, "table")
 
 
 def detect(
@@ -100,7 +104,7 @@ def detect(
 
     found = _predict(Detector.load(bundle), paths, out, card=card)
     typer.echo(f"boxes    {out / 'boxes.csv'}")
-    _finish(found, "table", None)
+    _finish(found, "table")
 
 
 def _predict(
@@ -126,16 +130,48 @@ def _predict(
         return Predictions(list(found), predictor.bundle)
 
 
-def _finish(found: Predictions, form: FormatName, out: Path | None) -> None:
+def _finish(found: Predictions, form: FormatName) -> None:
     from covidx.inference.formatting import format_predictions
 
-    text = format_predictions(found, form, terminal=out is None)
-    if out is None:
-        typer.echo(text)
-    else:
-        with replacing(out) as temporary:
-            temporary.write_text(text + "\n", encoding="utf-8")
+    typer.echo(format_predictions(found, form, terminal=True))
     if not found.complete:
+        raise typer.Exit(1)
+
+
+def _stream(
+    predictor: Any,
+    paths: list[Path],
+    out: Path | None,
+    form: FormatName,
+    *,
+    card: Path | None,
+    clinical: Path | None,
+) -> None:
+    """Predict and write at once, so that millions of rows are never held together."""
+    from covidx.cards.card import load_card
+    from covidx.inference.formatting import PredictionText
+    from covidx.inference.reading import Inputs
+
+    text = PredictionText(predictor.bundle, form, terminal=out is None)
+    with ExitStack() as stack:
+        bar = stack.enter_context(terminal_bar("predict"))
+        described = None if card is None else load_card(card)
+        inputs = Inputs.of(paths, table=clinical, card=described, progress=bar)
+        pieces = (
+            text.of_frames(predictor.frames(inputs))
+            if form == "csv" and hasattr(predictor, "frames")
+            else text.of_predictions(predictor.predictions(inputs))
+        )
+        stream: Any = sys.stdout
+        if out is not None:
+            temporary = stack.enter_context(replacing(out))
+            stream = stack.enter_context(temporary.open("w", encoding="utf-8", newline="\n"))
+        last = "\n"
+        for piece in pieces:
+            stream.write(piece)
+            last = piece[-1:] or last
+        stream.write("" if last == "\n" else "\n")
+    if not text.complete:
         raise typer.Exit(1)
 
 

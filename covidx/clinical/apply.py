@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
+from covidx.clinical.blocks import errors_of, table_blocks
 from covidx.clinical.bundle import ClinicalBundle
 from covidx.clinical.decode import decode
-from covidx.clinical.patient_keys import patients_of
+from covidx.clinical.patient_keys import TWICE_HINT, patients_of, refuse_rows
 from covidx.clinical.read import read_cells
 from covidx.errors import InvalidTableError
 from covidx.ingest.identity import Identities
@@ -38,7 +42,53 @@ def read_for(bundle: ClinicalBundle, path: Path, identities: Identities) -> pd.D
     InvalidTableError
         ``PATIENT_MISSING``, ``PATIENT_TWICE``, or as `read_cells` and `numbers_for`.
     """
-    cells = read_cells(path, bundle.missing)
+    return _rows_of(bundle, read_cells(path, bundle.missing), path, identities)
+
+
+def blocks_for(
+    bundle: ClinicalBundle, path: Path, identities: Identities
+) -> Iterator[pd.DataFrame]:
+    """As `read_for`, a block of rows at a time: a table of millions of rows is never held whole.
+
+    A mistake in a later block comes after the rows before it.
+
+    Parameters
+    ----------
+    bundle, path, identities
+        As for `read_for`.
+
+    Raises
+    ------
+    InvalidTableError
+        As `read_for`.
+    """
+    known = np.zeros(0, np.uint64)
+    for block, before in table_blocks(path):
+        with errors_of(path):
+            try:
+                cells = read_cells(block, bundle.missing)
+            except InvalidTableError as error:
+                if error.code == "TABLE_EMPTY" and before:  # blank lines at the end
+                    continue
+                raise
+            cells.index = cells.index + before
+            found = _rows_of(bundle, cells, path, identities)
+            if found.attrs["named"]:
+                known = _with_new(known, found["patient_id"], path)
+        yield found
+
+
+def _with_new(known: NDArray[np.uint64], patients: pd.Series, path: Path) -> NDArray[np.uint64]:
+    """Digests of the patients so far, sorted; refuses one that was in an earlier block."""
+    new = pd.util.hash_array(patients.to_numpy(object))
+    again = patients.index[np.isin(new, known)]
+    refuse_rows("PATIENT_TWICE", "Patients have several rows.", again, path, TWICE_HINT)
+    return np.union1d(known, new)
+
+
+def _rows_of(
+    bundle: ClinicalBundle, cells: pd.DataFrame, path: Path, identities: Identities
+) -> pd.DataFrame:
     column = bundle.patient_column if bundle.patient_column in cells.columns else None
     patients = patients_of(cells, column, path, identities)
     found = numbers_for(bundle, cells, path).assign(patient_id=patients)

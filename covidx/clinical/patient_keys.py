@@ -14,6 +14,9 @@ from covidx.errors import ConfigError, InvalidTableError
 from covidx.ingest import Identities
 from covidx.wording import counted
 
+TWICE_HINT = (
+    "Keep one row a patient, or name in the card the column that orders them (clinical: order)."
+)
 OFFSET = r"([T ]\d{2}[\d:.,]*)\s*(?:Z|[+-]\d{2}(?::?\d{2})?)$"
 """A time with its offset from UTC, as in 2020-03-01T00:00:00+01:00."""
 
@@ -133,10 +136,7 @@ def patients_of(
     hint = "Fill in the patient id, or remove the rows."
     refuse_rows("PATIENT_MISSING", "Rows have no patient id.", nameless, path, hint)
     again = ids.index[ids.duplicated()]
-    hint = (
-        "Keep one row a patient, or name in the card the column that orders them (clinical: order)."
-    )
-    refuse_rows("PATIENT_TWICE", "Patients have several rows.", again, path, hint)
+    refuse_rows("PATIENT_TWICE", "Patients have several rows.", again, path, TWICE_HINT)
     return ids.map(identities.patient)
 
 

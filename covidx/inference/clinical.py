@@ -8,17 +8,21 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
-from covidx.clinical.apply import numbers_for, read_for
+from covidx.clinical.apply import blocks_for, numbers_for
 from covidx.clinical.bundle import ClinicalBundle, load_bundle, write_bundle
 from covidx.clinical.fit import Fitted
 from covidx.clinical.formula import FORMULA
-from covidx.domain import outside_ranges
+from covidx.constants import PROBABILITY_PREFIX
+from covidx.domain import outside_ranges, outside_rows
 from covidx.errors import CovidxError
-from covidx.inference.prediction import InputSource, Payload, Prediction
+from covidx.inference.prediction import InputSource, Payload, Prediction, Predictions
 from covidx.inference.predictor import Predictor, decided
 from covidx.inference.reading import Inputs
+
+Scores = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -96,14 +100,80 @@ class ClinicalPredictor(Predictor):
         """
         for source, path in inputs.each_path():
             try:
-                table = read_for(self.bundle, path, inputs.identities)
+                for table in blocks_for(self.bundle, path, inputs.identities):
+                    yield from self.of_rows(table, source, simulated=inputs.simulated)
             except CovidxError as error:
-                draft = Prediction(
-                    source, threshold=self.bundle.threshold, payload=ClinicalPayload()
-                )
-                yield replace(draft, problem=error.summary, complete=False)
-                continue
-            yield from self.of_rows(table, source, simulated=inputs.simulated)
+                yield self._unread(source, error)
+
+    def frames(self, inputs: Inputs) -> Iterator[pd.DataFrame]:
+        """As `predictions`, as tables with the columns of `Predictions.to_frame`, a block each.
+
+        Parameters
+        ----------
+        inputs : Inputs
+            As for `predictions`.
+        """
+        for source, path in inputs.each_path():
+            try:
+                for table in blocks_for(self.bundle, path, inputs.identities):
+                    yield self._frame(table, source, simulated=inputs.simulated)
+            except CovidxError as error:
+                yield Predictions([self._unread(source, error)], self.bundle).to_frame()
+
+    def _unread(self, source: InputSource, error: CovidxError) -> Prediction:
+        return Prediction(
+            source,
+            threshold=self.bundle.threshold,
+            payload=ClinicalPayload(),
+            problem=error.summary,
+            complete=False,
+        )
+
+    def _frame(self, table: pd.DataFrame, source: InputSource, *, simulated: bool) -> pd.DataFrame:
+        """A row a row of the table; what all rows share is taken from one prediction."""
+        other, positive = self.bundle.classes
+        scores, rows = self._scored(table)
+        marks = outside_rows(self.bundle.trained_on, table[self._names], simulated=simulated)
+        draft = Prediction(source, threshold=self.bundle.threshold, payload=ClinicalPayload())
+        one = Predictions([draft], self.bundle).to_frame().astype(object)
+        known = ~np.isnan(scores)
+        at = self.bundle.threshold.value
+        called = pd.Series(np.where(scores >= at, positive, f"not {positive}"), dtype=object)
+        problems = pd.Series([problem for _, problem in rows], dtype=object)
+        found = one.loc[one.index.repeat(len(table))].reset_index(drop=True)
+        return found.assign(
+            **{
+                "row": table.index.to_numpy() + 2,
+                "patient_id": table["patient_id"].to_numpy(object),
+                "score": scores,
+                "decision": called.where(known, None),
+                "interpretable": known & (marks == ""),
+                f"{PROBABILITY_PREFIX}{other}": 1 - scores,
+                f"{PROBABILITY_PREFIX}{positive}": scores,
+                "outside": marks,
+                "problem": problems.where(~known, None),
+                "unknown": ["; ".join(gaps) for gaps, _ in rows],
+            }
+        )
+
+    @property
+    def _names(self) -> list[str]:
+        return [column.name for column in self.bundle.columns]
+
+    def _scored(self, table: pd.DataFrame) -> tuple[Scores, list[tuple[tuple[str, ...], str]]]:
+        """Scores, and by row which inputs are unknown and what follows where there is no score."""
+        names, needed = self._names, {c.name for c in self.bundle.columns if c.concept in FORMULA}
+        unknown = table[names].isna().to_numpy()
+        codes = [row.tobytes() for row in np.packbits(unknown, axis=1)]
+        which, _ = pd.factorize(pd.Series(codes, dtype=object))
+        patterns = unknown[np.unique(which, return_index=True)[1]]
+        texts = []
+        for pattern in patterns:
+            gaps = tuple(name for name, gap in zip(names, pattern, strict=True) if gap)
+            why = ", ".join(name for name in gaps if name in needed)
+            texts.append((gaps, f"INPUT_UNKNOWN: the formula has no answer without {why}"))
+        scores = np.asarray(self.fitted.score(table), dtype=np.float64)
+        return scores, [texts[place] for place in which]
 
     def of_frame(self, table: pd.DataFrame) -> Iterator[Prediction]:
         """A prediction for each row of a table in memory.
@@ -138,13 +208,12 @@ class ClinicalPredictor(Predictor):
         simulated : bool, optional
             Whether the patients are; None where nothing tells.
         """
-        names = [column.name for column in self.bundle.columns]
         other, positive = self.bundle.classes
-        for line, score in zip(table.index, self.fitted.score(table), strict=True):
-            values = table.loc[line, names].astype(float)
-            patient: Any = table.at[line, "patient_id"]
-            gaps = tuple(values.index[values.isna()])
-            row: dict[str, Any] = {str(name): float(value) for name, value in values.items()}
+        scores, rows = self._scored(table)
+        records = table[self._names].astype(float).to_dict("records")
+        for place, (line, patient) in enumerate(zip(table.index, table["patient_id"], strict=True)):
+            score, (gaps, problem) = float(scores[place]), rows[place]
+            row: dict[str, Any] = {str(name): value for name, value in records[place].items()}
             draft = Prediction(
                 replace(source, row=int(line) + 2, patient_id=patient),
                 threshold=self.bundle.threshold,
@@ -152,10 +221,7 @@ class ClinicalPredictor(Predictor):
                 payload=ClinicalPayload(gaps),
             )
             if np.isnan(score):
-                inputs = {c.name for c in self.bundle.columns if c.concept in FORMULA}
-                why = ", ".join(name for name in gaps if name in inputs)
-                problem = f"INPUT_UNKNOWN: the formula has no answer without {why}"
                 yield replace(draft, problem=problem, complete=False)
             else:
-                shares = {other: 1 - float(score), positive: float(score)}
+                shares = {other: 1 - score, positive: score}
                 yield decided(self.bundle, draft, shares)
