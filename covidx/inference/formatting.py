@@ -153,13 +153,13 @@ def _cells(column: pd.Series) -> Iterable[str]:
     if column.dtype == object and all(type(value) is str for value in values):
         texts = {text: _quoted(text) for text in set(values)}
         return map(texts.__getitem__, values)
-    if column.dtype.kind in "iub" or (column.dtype.kind == "f" and not column.hasnans):
+    if column.dtype.kind in "iubf" and not column.hasnans:
         return map(repr, values)
     return map(_cell, values)
 
 
 def _cell(value: Any) -> str:
-    if value is None or value != value or type(value).__name__ == "NAType":
+    if value is None or type(value).__name__ == "NAType" or value != value:
         return ""
     return _quoted(value) if isinstance(value, str) else repr(value)
 
