@@ -43,7 +43,7 @@ class Curves(Callback):
 
 
 class Finite(Callback):
-    """Ends a training whose loss is no number any more."""
+    """Ends a training whose loss, or whose weights, are no numbers any more."""
 
     def on_train_batch_end(
         self,
@@ -68,13 +68,34 @@ class Finite(Callback):
         assert isinstance(learner, Learner)
         loss = outputs["loss"]
         if not torch.isfinite(loss):
-            raise CovidxError(
-                "TRAINING_DIVERGED",
-                "The training loss is no longer a finite number.",
-                expected="a finite loss",
-                actual=f"{float(loss)} in epoch {trainer.current_epoch}",
-                hint=f"Lower {' and '.join(learner.rate_settings)} in the configuration.",
-            )
+            raise _diverged(learner, "loss", f"{float(loss)} in epoch {trainer.current_epoch}")
+
+    def on_validation_start(
+        self, trainer: lightning.Trainer, learner: lightning.LightningModule
+    ) -> None:
+        """Look at the weights: the last step of an epoch may have spoilt them without a loss.
+
+        Parameters
+        ----------
+        trainer : Trainer
+            Names the epoch.
+        learner : Learner
+            Whose weights they are.
+        """
+        assert isinstance(learner, Learner)
+        for name, values in learner.state_dict().items():
+            if values.is_floating_point() and not torch.isfinite(values).all():
+                raise _diverged(learner, "weights", f"{name} in epoch {trainer.current_epoch}")
+
+
+def _diverged(learner: Learner, what: str, actual: str) -> CovidxError:
+    return CovidxError(
+        "TRAINING_DIVERGED",
+        "The training has diverged: its loss or its weights are no longer finite numbers.",
+        expected=f"finite {what}",
+        actual=actual,
+        hint=f"Lower {' and '.join(learner.rate_settings)} in the configuration.",
+    )
 
 
 class Needs(Callback):

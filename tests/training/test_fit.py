@@ -24,6 +24,7 @@ from covidx.models import BagClassifier
 from covidx.models.learning import ImageLearning
 from covidx.training import Fit, Learner, fit_classifier, fit_learner
 from covidx.training.data import BagData, _TrainingBags, collate
+from covidx.training.module import BagLearner
 
 from .conftest import TINY, make_cache, make_rows
 
@@ -247,3 +248,22 @@ def test_a_small_set_is_not_dropped_as_a_lone_batch(cache: BagCache) -> None:
     data.batch = 8
     assert [b.sizes for b in data.train_dataloader()] == [[2, 2, 2]]
     assert [b.sizes for b in data.val_dataloader()] == [[3]]
+
+
+def test_weights_that_the_last_step_spoilt_end_the_training_before_they_score(
+    cache: BagCache, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The loss of every step is finite; without a look at the weights all scores were NaN."""
+
+    def spoil(self: Any, *_: object) -> None:
+        if self.trainer.is_last_batch:
+            with torch.no_grad():
+                self.model.head.weight[0, 0] = torch.nan
+
+    monkeypatch.setattr(BagLearner, "on_train_batch_end", spoil, raising=False)
+    learning = LEARNING.model_copy(update={"epochs": 1})
+    with pytest.raises(CovidxError, match="TRAINING_DIVERGED") as caught:
+        train(cache, tmp_path, learning)
+    assert caught.value.actual == "model.head.weight in epoch 0" and "rate" in str(
+        caught.value.hint
+    )
