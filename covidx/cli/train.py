@@ -15,7 +15,7 @@ from covidx.cli.progress import terminal_bar
 from covidx.constants import RESEARCH_NOTICE
 from covidx.kinds import ModelKind, Training, resolve, trainings
 
-LABELS = "CSV, TSV, XLSX or parquet: patient_id or path, label, clinical columns."
+LABELS = "CSV, TSV, XLSX or parquet: patient_id, path or both; label, clinical columns."
 OTHER_NAMES = "Columns of the labels under other names: patient_id=PatientID,label=diagnosis"
 Labels = Annotated[Path | None, typer.Option(help=LABELS)]
 Card = Annotated[Path | None, typer.Option(help="Data card (path, or known name).")]

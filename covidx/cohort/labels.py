@@ -13,7 +13,7 @@ from covidx.errors import InvalidTableError
 from covidx.wording import counted
 
 KEYS = ("patient_id", "path")
-"""Columns that may name the image of a label."""
+"""Columns that may name the image of a label; of both, the path names it, the id its patient."""
 
 
 def read_labels(
@@ -62,8 +62,9 @@ def read_labels(
     table = read_cells(path, columns=columns)
     notes = table.attrs["notes"]
     key = _key_column(table, path)
-    table = table.assign(row=table.index + 2, **{key: as_ids(table[key])})
-    for column in (key, "label"):
+    keys = [name for name in KEYS if name in table.columns]
+    table = table.assign(row=table.index + 2, **{name: as_ids(table[name]) for name in keys})
+    for column in (*keys, "label"):
         blank = table.loc[table[column].isna(), "row"]
         if len(blank):
             raise by_row(
@@ -92,7 +93,7 @@ def read_labels(
 def _key_column(table: pd.DataFrame, path: Path) -> str:
     """The column that names the image of a row."""
     keys = [key for key in KEYS if key in table.columns]
-    if len(keys) != 1 or "label" not in table.columns:
+    if not keys or "label" not in table.columns:
         wanted = [*(() if keys else KEYS), *(() if "label" in table else ("label",))]
         alike = alike_columns(list(table.columns), wanted)
         if "patient_id" in alike:
@@ -101,7 +102,7 @@ def _key_column(table: pd.DataFrame, path: Path) -> str:
             "LABELS_COLUMNS",
             "The label table needs a label column and one that names the image.",
             path=path,
-            expected="label, and either patient_id or path",
+            expected="label, and patient_id, path or both",
             actual=", ".join(table.columns),
             hint=f"If that is what these columns hold, add {columns_option(alike)}."
             if alike
@@ -116,7 +117,7 @@ def _key_column(table: pd.DataFrame, path: Path) -> str:
             path=path,
             hint="Add a row for each patient or image, with its label.",
         )
-    return keys[0]
+    return keys[-1]
 
 
 def _by_card(

@@ -55,9 +55,9 @@ def join_labels(
         ``LABELS_AMBIGUOUS``: a path that leaves out leading folders fits below several;
         ``LABELS_CONFLICT``: an image lies below paths with different labels.
     """
-    if "patient_id" in labels.columns:
+    if "path" not in labels.columns:
         return _by_patient(manifest, labels, identities)
-    return _by_path(manifest, labels, path, sources or {})
+    return _by_path(manifest, labels, path, identities, sources or {})
 
 
 def _by_patient(
@@ -71,11 +71,16 @@ def _by_patient(
 
 
 def _by_path(
-    manifest: pd.DataFrame, labels: pd.DataFrame, path: Path, sources: Mapping[str, str]
+    manifest: pd.DataFrame,
+    labels: pd.DataFrame,
+    path: Path,
+    identities: Identities,
+    sources: Mapping[str, str],
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     known = {image: sources[image] for image in manifest["image_id"] if image in sources}
     within = _within(known, dict(zip(labels["row"], labels["path"], strict=True)))
-    named = within.merge(labels[["row", "label"]], on="row")
+    persons = labels.get("patient_id")
+    named = within.merge(labels[["row", "label"]].assign(patient=persons), on="row")
     for code, message, key, column in (
         (
             "LABELS_AMBIGUOUS",
@@ -89,17 +94,26 @@ def _by_path(
             "image_id",
             "label",
         ),
+        (
+            "LABELS_CONFLICT",
+            "An image lies below paths of different patients.",
+            "image_id",
+            "patient",
+        ),
     ):
         several = named.groupby(key)[column].transform("nunique") > 1
         if several.any():
             rows = named.loc[several, "row"].drop_duplicates().sort_values()
             raise by_row(code, message, path, rows)
-    label_of = named.drop_duplicates("image_id").set_index("image_id")["label"]
+    of_image = named.drop_duplicates("image_id").set_index("image_id")
+    # Who the table says it is; groups stay as they are, and are joined by patient later.
+    person = manifest["image_id"].map(of_image["patient"].dropna().map(identities.patient))
+    manifest = manifest.assign(patient_id=person.fillna(manifest["patient_id"]))
     patients = within.merge(manifest[["image_id", "patient_id"]], on="image_id")
     patients = patients[["row", "patient_id"]].drop_duplicates()
     labels = labels.drop(columns="patient_id", errors="ignore")
     return (
-        manifest.assign(label=manifest["image_id"].map(label_of)),
+        manifest.assign(label=manifest["image_id"].map(of_image["label"])),
         labels.merge(patients, on="row", how="left"),
     )
 

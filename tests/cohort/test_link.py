@@ -46,7 +46,7 @@ def linked(*sources: str) -> dict[str, str]:
     [
         (["patient_id", "p1"], "LABELS_COLUMNS", "patient_id"),
         (["label", "sick"], "LABELS_COLUMNS", "label"),
-        (["patient_id,path,label", "p,q,sick"], "LABELS_COLUMNS", "patient_id, path, label"),
+        (["patient_id,path,label", "p,q,sick", ",r,sick"], "LABELS_VALUE", "row 3"),
         (["patient_id,label"], "LABELS_EMPTY", ""),
         (["patient_id,label", "p1,sick", "p2,", " ,sick"], "LABELS_VALUE", "row 4"),
         (["patient_id,label", "p1,sick", "p2,"], "LABELS_VALUE", "row 3"),
@@ -196,6 +196,25 @@ def test_labels_by_path_of_a_folder_or_a_file(tmp_path: Path) -> None:
     assert joined["label"].tolist() == ["sick", "well", "sick", "sick"]
     by_row = labels.set_index("row")["patient_id"]
     assert by_row.dropna().to_dict() == {2: "p1", 3: "p2", 4: "p3"}
+
+
+def test_paths_with_patients_make_images_of_one_person_one_patient(tmp_path: Path) -> None:
+    """26 images of 21 patients are 21 patients: the path names the image, the id its patient."""
+    lines = ("path,patient_id,label", "a/1.png,p,sick", "a/2.png,p,sick", "a/3.png,q,well")
+    path = write(tmp_path, *lines)
+    sources = linked("/d/a/1.png", "/d/a/2.png", "/d/a/3.png")
+    manifest, labels = join_labels(
+        images("i1", "i2", "i3"), read_labels(path), path, PUBLIC, sources
+    )
+    assert manifest["patient_id"].tolist() == ["p", "p", "q"]
+    assert manifest["label"].tolist() == ["sick", "sick", "well"]
+    assert labels.set_index("row")["patient_id"].to_dict() == {2: "p", 3: "p", 4: "q"}
+    keyed = Identities.keyed(tmp_path / "key")
+    manifest, _ = join_labels(images("i1", "i2", "i3"), read_labels(path), path, keyed, sources)
+    assert manifest["patient_id"].tolist()[0] == keyed.patient("p")
+    path = write(tmp_path, "path,patient_id,label", "a,p,sick", "a/1.png,q,sick")
+    with pytest.raises(InvalidTableError, match="LABELS_CONFLICT"):
+        join_labels(images("i1", "i2", "i3"), read_labels(path), path, PUBLIC, sources)
 
 
 def test_an_absolute_path_and_whole_names_only(tmp_path: Path) -> None:
