@@ -112,7 +112,7 @@ def limits_path(bundle: Path) -> Path:
 
 
 def limits_in_short(limits: Sequence[Limit] | None) -> str:
-    """What knows of limits, with the number of them: for a cell of a table.
+    """Each origin of `limits`, with the number of them: for a cell of a table.
 
     >>> limits_in_short([Limit(origin="data card", text="one"), Limit(origin="data card", text="")])
     'data card: 2, see limits.json'

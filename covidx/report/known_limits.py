@@ -50,7 +50,7 @@ def limits_block(page: Path, rest: str) -> Markup:
 
 
 def run_around(page: Path) -> Path | None:
-    """The folder of the run that a page belongs to: the nearest with ``run.json``, if any."""
+    """The folder of the run that `page` belongs to: the nearest with ``run.json``, if any."""
     folders = list(page.absolute().parents)[:DEPTH]
     return next((folder for folder in folders if (folder / "run.json").is_file()), None)
 

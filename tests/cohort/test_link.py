@@ -213,6 +213,7 @@ def test_paths_with_patients_make_images_of_one_person_one_patient(tmp_path: Pat
     manifest, _ = join_labels(images("i1", "i2", "i3"), read_labels(path), path, keyed, sources)
     assert manifest["patient_id"].tolist()[0] == keyed.patient("p")
     path = write(tmp_path, "path,patient_id,label", "a,p,sick", "a/1.png,q,sick")
+    sources = linked("/d/a/1.png", "/d/a/2.png", "/d/b/3.png")
     with pytest.raises(InvalidTableError, match="LABELS_CONFLICT"):
         join_labels(images("i1", "i2", "i3"), read_labels(path), path, PUBLIC, sources)
 

@@ -56,7 +56,7 @@ def ready_clinical(request: Request) -> Tested:
 
 
 def with_card(request: Request) -> Source:
-    """The second set's source, with the card of the training where it has none of its own."""
+    """The source of a `request`, with the card of the training where it has none of its own."""
     source = request.source
     if source.card is not None:
         return source

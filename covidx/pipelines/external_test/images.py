@@ -162,7 +162,17 @@ def outside_images(
 
 
 def counted_reasons(reasons: Mapping[str, int], n: int, noun: str) -> list[str]:
-    """The five most frequent `reasons`, each with its number among `n` of what `noun` names."""
+    """The five most frequent reasons, each with how many rows it holds for.
+
+    Parameters
+    ----------
+    reasons : mapping
+        Reason -> number of rows.
+    n : int
+        Of all rows.
+    noun : str
+        What a row is called.
+    """
     return [
         f"score not interpretable for {k} of {counted(n, noun)}: {reason}"
         for reason, k in Counter(reasons).most_common(5)

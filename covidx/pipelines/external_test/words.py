@@ -55,7 +55,7 @@ SHOWN = ("auroc", "sensitivity", "specificity", "brier")
 
 
 def no_skill(auroc: Estimate) -> bool:
-    """Whether an AUROC is not shown to differ from 0.5.
+    """Whether `auroc`, an AUROC, is not shown to differ from 0.5.
 
     >>> no_skill(Estimate(0.46, 0.28, 0.66, 30, "")), no_skill(Estimate(0.8, 0.7, 0.9, 99, ""))
     (True, False)
