@@ -34,6 +34,7 @@ from covidx.evaluate import (
     read_reads,
 )
 from covidx.files import make_folder, replacing, sha256_file, write_json
+from covidx.limits import read_limits_file
 from covidx.report.comparison import draw_comparison, write_comparison
 from covidx.report.evaluation import draw_evaluation, metrics_csv, metrics_json, write_evaluation
 from covidx.tables import MANIFEST, probability_columns, read_table
@@ -168,6 +169,14 @@ def _study(read: Predictions, how: ThresholdRule, source: Input) -> tuple[Study,
     return study, [*read.assumed, *notes]
 
 
+def _known_limits(predictions: Path) -> list[str]:
+    """What is known against the model of a run, where its own predictions are evaluated."""
+    run = predictions.absolute().parent
+    if not (run / "run.json").is_file():
+        return []
+    return [f"Known limit of the model, {limit.line}" for limit in read_limits_file(run)]
+
+
 def _write(found: Evaluation, source: Input, out: Path, withheld: float) -> None:
     """Figures and tables first, the page that links them last."""
     figures = draw_evaluation(found, out / "figures", withheld)
@@ -191,7 +200,8 @@ def _write(found: Evaluation, source: Input, out: Path, withheld: float) -> None
         else:
             (out / f"{name}.json").unlink(missing_ok=True)
     write_json(out / "evaluation.json", _record(found, source))
-    write_evaluation(out / "evaluation.html", found, figures, withheld)
+    known = _known_limits(source.predictions)
+    write_evaluation(out / "evaluation.html", found, figures, withheld, known)
 
 
 def _record(found: Evaluation, source: Input) -> dict[str, Any]:
@@ -269,6 +279,8 @@ def compare_tables(
         for line in lines:
             tables_of.setdefault(line, []).append(source.predictions.name)
         studies.append(study)
+    known = {source.predictions: _known_limits(source.predictions) for source in sources}
+    limits = [f"{path.name}: {line}" for path, lines in known.items() for line in lines]
     assumed = [f"{', '.join(tables)}: {line}" for line, tables in tables_of.items()]
     names = _names(sources, studies)
     if len(studies[0].folds) > 1:
@@ -280,7 +292,7 @@ def compare_tables(
     found = compare_systems(aligned, seed=seed, resamples=resamples)
     figures = draw_comparison(aligned, found, out / "figures")
     write_json(out / "comparison.json", found)
-    write_comparison(out / "comparison.html", aligned, found, figures, assumed, warnings)
+    write_comparison(out / "comparison.html", aligned, found, figures, assumed, [*warnings, *limits])
     return Compared(studies, found, assumed, list(warnings))
 
 

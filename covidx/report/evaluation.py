@@ -133,7 +133,11 @@ FIGURES = {
 
 
 def write_evaluation(
-    path: Path, evaluation: Evaluation, figures: dict[str, str], withheld: float
+    path: Path,
+    evaluation: Evaluation,
+    figures: dict[str, str],
+    withheld: float,
+    known: Sequence[str] = (),
 ) -> None:
     """Write ``evaluation.html``.
 
@@ -147,6 +151,8 @@ def write_evaluation(
         As `draw_evaluation`.
     withheld : float
         Share of cases that should be left undecided, 0 to 1.
+    known : sequence of str
+        Known limits of the model behind the table.
     """
     metrics, first = evaluation.metrics, (*HEADLINE, *FURTHER)
     counts = {
@@ -176,7 +182,7 @@ def write_evaluation(
     body = Section(template="evaluation.html", values=values)
     title = f"{evaluation.study.arm}: {metrics.positive} against the rest"
     sections = [*parts.assumptions(evaluation.assumed), body]
-    Page(title, sections, evaluation.warnings).write(path)
+    Page(title, sections, [*evaluation.warnings, *known]).write(path)
 
 
 def in_words(estimate: Estimate | None, digits: int = 2) -> str:

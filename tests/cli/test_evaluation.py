@@ -307,3 +307,24 @@ def test_words_in_square_brackets_stand_in_the_help(
     assert "[all cores, if it pays]" in covidx("ingest", "--help").out
     assert "[RUN/audit/run]" in covidx("audit", "run", "--help").out
     assert "Which class is positive" in covidx("evaluate", "--help").out
+
+
+def test_the_pages_of_a_runs_predictions_quote_its_known_limits(
+    covidx: Call, tables: Path, tmp_path: Path
+) -> None:
+    run = tmp_path / "a-run"
+    run.mkdir()
+    limit = {"origin": "data card", "text": "The class is the source."}
+    (run / "run.json").write_text("{}")
+    (run / "limits.json").write_text(
+        json.dumps({"bundle_sha256": "b", "limits": [limit], "schema_version": 1})
+    )
+    table = run / "predictions.parquet"
+    table.write_bytes((tables / "arms.parquet").read_bytes())
+    out, words = tmp_path / "out", "Known limit of the model, data card: The class is the source."
+    asked = ("--arm", "p1", *QUICK, "--out", out)
+    answer = covidx("evaluate", table, *asked)
+    assert answer.code == 0, answer.err
+    assert words in _page(out / "evaluation.html")
+    covidx("evaluate", tables / "arms.parquet", *asked)
+    assert words not in _page(out / "evaluation.html")

@@ -203,15 +203,16 @@ def outside_rows(bundle: ClinicalBundle, rows: ClinicalRows, *, simulated: bool)
     simulated : bool
         Whether the patients are.
     """
-    trained = bundle.trained_on
-    reasons = Counter(
-        reason.split(":")[0] + " is outside of what was trained on" if ":" in reason else reason
-        for row in rows.table[rows.names].astype(float).to_dict("records")
-        for reason in outside_ranges(
-            trained, {str(k): float(v) for k, v in row.items()}, simulated=simulated
-        )
-    )
-    return counted_reasons(reasons, len(rows.table), "row")
+    trained, table = bundle.trained_on, rows.table[rows.names].astype(float)
+    reasons = Counter(dict.fromkeys(outside_ranges(trained, {}, simulated=simulated), len(table)))
+    for name in rows.names:
+        known = trained.columns.get(name)
+        if known is not None and (n := sum(map(known.excludes, table[name]))):
+            reasons[f"{name} outside of the training's {known.low:g} to {known.high:g}"] = n
+    most = trained.unknown_share
+    if most is not None and (n := int((table.isna().mean(axis=1) > most).sum())):
+        reasons[f"more unknown values than in nearly all training rows ({most:.0%})"] = n
+    return counted_reasons(reasons, len(table), "row")
 
 
 def _weeks(request: Request, predictor: ClinicalPredictor, rows: ClinicalRows) -> list[Week]:
