@@ -9,13 +9,14 @@ from covidx.clinical.missingness import PATTERN_ALONE
 from covidx.limits import CARD, EXAM, record_limits
 from covidx.report import Case
 from covidx.report.known_limits import quote_limits
-from covidx.report.words import FEW_TESTED, KNOWN_BIAS, NO_CARD, SIMULATED
+from covidx.report.words import FEW_TESTED, KNOWN_BIAS, NO_CARD, NO_GAIN, SIMULATED
 
 ORIGINS = {
     KNOWN_BIAS: CARD,
     SIMULATED: CARD,
     NO_CARD: CARD,
     PATTERN_ALONE: "control on missing values",
+    NO_GAIN: "plain baseline",
     FEW_TESTED: "test rows",
 }
 """How a warning of a run begins -> the origin of the limit that it is. Other warnings, such as what

@@ -17,6 +17,8 @@ NO_CARD = (
     "No data card describes this cohort: who was included, and where the labels came from, is for "
     "the reader to know."
 )
+NO_GAIN = "Training the network is not shown to help"
+"""How the warning begins that a plain baseline does as well."""
 KNOWN_BIAS = "Known bias: "
 """How a bias that a data card lists begins."""
 FEWEST_TESTED = 100

@@ -24,6 +24,7 @@ from covidx.inference import held_out_rows, to_tensor
 from covidx.inference.image_bundle import ImageRecipe
 from covidx.models import BagClassifier
 from covidx.pipelines.progress import Bar
+from covidx.report.words import NO_GAIN
 from covidx.tables import PROBABILITY_PREFIX
 
 SHARES = (0.25, 0.5, 1.0)
@@ -61,7 +62,7 @@ class LearningCurve:
         if self.difference.low > 0:
             return []
         return [
-            "Training the network is not shown to help: on the same rows a logistic regression on "
+            f"{NO_GAIN}: on the same rows a logistic regression on "
             f"features of the pretrained backbone has AUROC {self.baseline[-1]}, the network "
             f"{self.network}; difference {self.difference}. Look for a fault in the recipe or the "
             "labels before concluding anything of the images."
