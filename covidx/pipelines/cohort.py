@@ -106,9 +106,7 @@ class Cohort:
         return self.true_masks.labels(self.masks[self.masks["image_id"] == image_id], volume)
 
 
-def check_source(
-    source: Source, parts: int | None = None, classes: Classes | None = None
-) -> None:
+def check_source(source: Source, parts: int | None = None, classes: Classes | None = None) -> None:
     """Find mistakes in `source` before anything is ingested or written.
 
     The groups of each class must do for a split into `parts`; without parts, nothing is trained on

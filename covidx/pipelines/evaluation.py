@@ -292,7 +292,9 @@ def compare_tables(
     found = compare_systems(aligned, seed=seed, resamples=resamples)
     figures = draw_comparison(aligned, found, out / "figures")
     write_json(out / "comparison.json", found)
-    write_comparison(out / "comparison.html", aligned, found, figures, assumed, [*warnings, *limits])
+    write_comparison(
+        out / "comparison.html", aligned, found, figures, assumed, [*warnings, *limits]
+    )
     return Compared(studies, found, assumed, list(warnings))
 
 

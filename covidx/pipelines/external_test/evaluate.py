@@ -119,7 +119,13 @@ def evaluate_externally(
         tracker.estimates(found.metrics.estimates)
         tracker.estimates({f"lost.{name}": estimate for name, estimate in found.change.items()})
         tracker.artifacts(
-            ("report.html", "metrics.json", "performance_change.json", "predictions.parquet", LIMITS)
+            (
+                "report.html",
+                "metrics.json",
+                "performance_change.json",
+                "predictions.parquet",
+                LIMITS,
+            )
         )
     return found
 
