@@ -11,8 +11,17 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-NO_HANDLER = logging.NullHandler()
-"""Of the root logger: Python prints the warnings of loggers where there is no handler at all."""
+
+class _OwnAlone(logging.Handler):
+    """Prints what covidx itself warns of: without any handler, Python prints all loggers' words."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Print the message of a `record` of covidx to standard error."""
+        if record.name.partition(".")[0] == "covidx":
+            print(record.getMessage(), file=sys.stderr)
+
+
+HANDLER = _OwnAlone(logging.WARNING)
 
 
 @contextmanager
@@ -25,7 +34,7 @@ def held_back() -> Iterator[None]:
     if sys.warnoptions:
         yield
         return
-    logging.getLogger().addHandler(NO_HANDLER)
+    logging.getLogger().addHandler(HANDLER)
     packages: Counter[str] = Counter()
 
     def count(message: Any, category: Any, filename: str, *_: Any, **__: Any) -> None:

@@ -269,9 +269,7 @@ class TrainingRun:
         ----------
         bundle_sha256 : str
             Digest of the bundle.
-        estimates : mapping
-            Figures by name.
-        warnings, summary
+        estimates, warnings, summary
             As in `TrainedRun`.
         artifacts : sequence of str
             Files and folders of the run that MLflow keeps, besides figures, report and metrics.

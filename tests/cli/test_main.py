@@ -53,6 +53,7 @@ WARNS = (
     "def app():\n"
     "    warnings.warn('a value of a patient')\n"
     "    logging.getLogger('library').warning('a value of a patient')\n"
+    "    logging.getLogger('covidx.pipelines').warning('not sent')\n"
     "    echo('result')\n"
     "cli.app = app\n"
     "cli.main()\n"
@@ -63,7 +64,7 @@ def test_warnings_of_libraries_are_counted_and_not_shown() -> None:
     done = run_python("-c", WARNS)
     assert done.stdout == "result\n" and done.returncode == 0
     assert done.stderr == (
-        "Held back from libraries: python 1. PYTHONWARNINGS=default shows them.\n"
+        "not sent\nHeld back from libraries: python 1. PYTHONWARNINGS=default shows them.\n"
     )
     shown = run_python("-c", WARNS, PYTHONWARNINGS="default")
     assert shown.stderr.count("a value of a patient") >= 2

@@ -118,15 +118,8 @@ def evaluate_externally(
         found = _judge(run, own, scored, tested, record, period)
         tracker.estimates(found.metrics.estimates)
         tracker.estimates({f"lost.{name}": estimate for name, estimate in found.change.items()})
-        tracker.artifacts(
-            (
-                "report.html",
-                "metrics.json",
-                "performance_change.json",
-                "predictions.parquet",
-                LIMITS,
-            )
-        )
+        tables = ("metrics.json", "performance_change.json", "predictions.parquet")
+        tracker.artifacts(("report.html", *tables, LIMITS))
     return found
 
 
