@@ -139,17 +139,24 @@ def csv_text(frame: pd.DataFrame, *, header: bool) -> str:
         Whether the names of the columns come first.
     """
     lines = [",".join(map(_quoted, map(str, frame)))] if header else []
-    columns = [_cells(frame.iloc[:, place]) for place in range(frame.shape[1])]
+    parts: list[str | Iterable[str]] = []
+    for place in range(frame.shape[1]):
+        cells = _cells(frame.iloc[:, place])
+        if isinstance(cells, str) and parts and isinstance(parts[-1], str):
+            parts[-1] += f",{cells}"  # neighbours that all rows share are one text
+        else:
+            parts.append(cells)
+    columns = [repeat(part) if isinstance(part, str) else part for part in parts]
     lines += map(",".join, islice(zip(*columns, strict=False), len(frame)))
     return "".join(f"{line}\n" for line in lines)
 
 
-def _cells(column: pd.Series) -> Iterable[str]:
-    """A column as cells; without end where one value fills it."""
+def _cells(column: pd.Series) -> str | Iterable[str]:
+    """A column as cells; one text where one value fills it."""
     values = column.tolist()
     first = values[0] if values else None
     if all(value is first for value in values):  # as what all rows share is
-        return repeat(_cell(first))
+        return _cell(first)
     if column.dtype == object and all(type(value) is str for value in values):
         texts = {text: _quoted(text) for text in set(values)}
         return map(texts.__getitem__, values)

@@ -107,10 +107,16 @@ class Cohort:
 
 
 def check_source(source: Source, parts: int | None = None, classes: Classes | None = None) -> None:
-    """Find mistakes in `source` before anything is ingested or written.
+    """Find mistakes in a source before anything is ingested or written.
 
-    The groups of each class must do for a split into `parts`; without parts, nothing is trained on
-    them, and a model has the `classes`.
+    Parameters
+    ----------
+    source : Source
+        What the user named.
+    parts : int, optional
+        Of a split that its groups must do for; without it, a model has the classes.
+    classes : Classes, optional
+        Of that model.
 
     Raises
     ------
