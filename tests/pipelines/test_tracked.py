@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 from covidx.cli import app
 from covidx.errors import InvalidInputError
 from covidx.pipelines import tracked as module
-from covidx.pipelines.tracked import send_run, tracked
+from covidx.pipelines.tracked import annotate_run, send_run, tracked
 from covidx.runs import read_record
 from covidx.tracking import tracking_uri
 from tests.tracking.conftest import free_port
@@ -180,6 +180,31 @@ def test_nothing_of_mlflow_stays_in_the_environment(runs: Path) -> None:
     before = dict(os.environ)
     one_run("environment", runs)
     assert dict(os.environ) == before
+
+
+def test_what_is_learnt_of_a_run_later_is_kept_with_it_and_shown(
+    runs: Path, tmp_path: Path
+) -> None:
+    """The verdict of an audit, twice, with its page."""
+    folder = one_run("audited", runs)
+    page = tmp_path / "audit.html"
+    for verdict in ("fail", "pass"):
+        page.write_text(f"<body><p>{verdict}</p></body>")
+        annotate_run(folder, {"audit_run": verdict}, {"audits/run.html": page})
+    assert "<p>pass</p>" in (folder / "audits" / "run.html").read_text()
+    client = mlflow.MlflowClient(tracking_uri(runs))
+    number = read_record(folder).mlflow_run_id
+    run = client.get_run(number)
+    assert run.data.tags["audit_run"] == "pass" and run.data.metrics == {"auroc": 0.9}
+    assert [one.path for one in client.list_artifacts(number, "audits")] == ["audits/run.html"]
+    assert len(client.get_metric_history(number, "auroc")) == 1
+
+
+def test_a_run_of_an_earlier_version_is_left_as_it_is(runs: Path, tmp_path: Path) -> None:
+    folder = one_run("earlier", runs)
+    (folder / "mlflow.json").unlink()
+    annotate_run(folder, {"audit_run": "pass"}, {"audits/run.html": tmp_path / "none.html"})
+    assert not (folder / "audits").exists()
 
 
 def test_the_record_holds_what_mlflow_shows(runs: Path) -> None:
