@@ -172,7 +172,8 @@ def compare_command(
 ) -> None:
     """Compare systems on the same patients: paired differences, tests, corrected p-values."""
     from covidx.errors import InvalidInputError
-    from covidx.pipelines.evaluation import Input, compare_tables
+    from covidx.pipelines.comparison import compare_tables
+    from covidx.pipelines.evaluation import Input
     from covidx.pipelines.run_comparison import compare_runs, is_run
 
     if arm and len(arm) != len(predictions):

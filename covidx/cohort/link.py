@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping, Sequence
-from pathlib import Path, PurePath
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Literal
 
 import pandas as pd
@@ -12,13 +11,11 @@ import pandas as pd
 from covidx.cell_numbers import to_numbers
 from covidx.class_names import NO_CLASS
 from covidx.cohort.labels import KEYS, by_row
+from covidx.cohort.paths import images_within, relative_paths
 from covidx.errors import InvalidTableError
 from covidx.ingest import Identities
 from covidx.tables import CLINICAL, check
 from covidx.wording import counted
-
-_DRIVE = re.compile(r"^[A-Za-z]:")
-_SUFFIX = re.compile(r"(\.[A-Za-z]{2,6}){1,2}$")
 
 
 def join_labels(
@@ -78,7 +75,7 @@ def _by_path(
     sources: Mapping[str, str],
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     known = {image: sources[image] for image in manifest["image_id"] if image in sources}
-    within = _within(known, dict(zip(labels["row"], labels["path"], strict=True)))
+    within = images_within(known, dict(zip(labels["row"], labels["path"], strict=True)))
     persons = labels.get("patient_id")
     named = within.merge(labels[["row", "label"]].assign(patient=persons), on="row")
     for code, message, key, column in (
@@ -156,7 +153,7 @@ def drop_unmatched(
     nameless = manifest[manifest["label"].isna()]
     missing = sorted(nameless["patient_id"].unique())
     by_path = "path" in labels.columns and sources is not None
-    names = _relative(nameless["image_id"], sources or {}) if by_path else missing
+    names = relative_paths(nameless["image_id"], sources or {}) if by_path else missing
     labelled = manifest.dropna(subset="label").reset_index(drop=True)
     if labelled.empty:
         raise InvalidTableError(
@@ -246,67 +243,3 @@ def clinical_of(labels: pd.DataFrame, path: Path) -> pd.DataFrame | None:
     checked = check(table, CLINICAL, path)
     checked.attrs["notes"] = notes
     return checked
-
-
-def _within(sources: Mapping[str, str], places: Mapping[int, str]) -> pd.DataFrame:
-    """Which images are, or lie below, the place that a row names.
-
-    A place may leave leading folders out; it must reach below the folder that all images share.
-    Slashes of both kinds divide it; where no image fits, the case of suffixes does not count.
-
-    Returns
-    -------
-    DataFrame
-        image_id, row, and `below`: the folders that the place left out.
-    """
-    parts_of = {image: _parts(source) for image, source in sources.items()}
-    wanted = {row: _parts(_DRIVE.sub("", place)) for row, place in places.items()}
-    fits = _fits(parts_of, wanted)
-    again = {row: _plain(parts) for row, parts in wanted.items() if row not in {r for _, r in fits}}
-    fits |= _fits({image: _plain(parts) for image, parts in parts_of.items()}, again)
-    rows = [(image, row, below) for (image, row), below in fits.items()]
-    return pd.DataFrame(rows, columns=["image_id", "row", "below"]).astype({"row": "int64"})
-
-
-def _parts(place: str) -> tuple[str, ...]:
-    """Folders and file of a path, whichever slashes divide them."""
-    parts = PurePath(place.replace("\\", "/")).parts
-    return tuple(part for part in parts if part not in (".", "/"))
-
-
-def _plain(parts: tuple[str, ...]) -> tuple[str, ...]:
-    """Without the case of suffixes: .PNG is .png."""
-    return tuple(_SUFFIX.sub(lambda found: found.group().lower(), part) for part in parts)
-
-
-def _fits(
-    parts_of: Mapping[str, tuple[str, ...]], wanted: Mapping[int, tuple[str, ...]]
-) -> dict[tuple[str, int], str]:
-    """Image and row -> the folders that the row's place left out."""
-    rows_at: dict[tuple[str, ...], list[int]] = {}
-    for row, parts in wanted.items():
-        rows_at.setdefault(parts, []).append(row)
-    shared = len(_common([parts[:-1] for parts in parts_of.values()]))
-    omitted: dict[tuple[str, int], str] = {}
-    for image, parts in parts_of.items():
-        for start in range(len(parts)):
-            for end in range(max(start, shared) + 1, len(parts) + 1):
-                for row in rows_at.get(parts[start:end], []):
-                    omitted.setdefault((image, row), "/".join(parts[:start]))
-    return omitted
-
-
-def _relative(images: pd.Series, sources: Mapping[str, str]) -> list[str]:
-    """Paths of images below the folder that all share, as a user would name them."""
-    parts_of = {image: _parts(source) for image, source in sources.items()}
-    shared = len(_common([parts[:-1] for parts in parts_of.values()]))
-    return sorted("/".join(parts_of[image][shared:]) for image in images if image in parts_of)
-
-
-def _common(paths: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
-    """Leading parts that all paths share."""
-    if not paths:
-        return ()
-    low, high = min(paths), max(paths)
-    same = [a == b for a, b in zip(low, high, strict=False)]
-    return low[: same.index(False)] if False in same else low[: len(same)]

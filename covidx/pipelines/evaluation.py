@@ -14,19 +14,15 @@ from typing import Any
 
 from covidx.class_names import class_named
 from covidx.constants import RESEARCH_NOTICE
-from covidx.errors import InvalidInputError, InvalidTableError
+from covidx.errors import InvalidTableError
 from covidx.evaluate import (
-    Comparison,
     Evaluation,
     EvaluationOptions,
     Predictions,
     Study,
-    System,
     Tables,
     ThresholdRule,
-    align,
     arms_of,
-    compare_systems,
     evaluate_study,
     make_study,
     read_clinical,
@@ -35,7 +31,6 @@ from covidx.evaluate import (
 )
 from covidx.files import make_folder, replacing, sha256_file, write_json
 from covidx.limits import read_limits_file
-from covidx.report.comparison import draw_comparison, write_comparison
 from covidx.report.evaluation import draw_evaluation, metrics_csv, metrics_json, write_evaluation
 from covidx.tables import MANIFEST, probability_columns, read_table
 
@@ -131,9 +126,9 @@ def evaluate_table(
     make_folder(out)
     make_folder(out / "figures")
     read = source.read()
-    study, assumed = _study(read, how, source)
+    study, assumed = study_of(read, how, source)
     others = [
-        _study(read, how, replace(source, arm=arm))[0]
+        study_of(read, how, replace(source, arm=arm))[0]
         for arm in arms_of(read.table)
         if arm != study.arm
     ]
@@ -149,8 +144,18 @@ def evaluate_table(
     return found
 
 
-def _study(read: Predictions, how: ThresholdRule, source: Input) -> tuple[Study, list[str]]:
-    """One arm of a table, and what was assumed to read it."""
+def study_of(read: Predictions, how: ThresholdRule, source: Input) -> tuple[Study, list[str]]:
+    """One arm of a table, and what was assumed to read it.
+
+    Parameters
+    ----------
+    read : Predictions
+        The table.
+    how : ThresholdRule
+        Rule that chooses the threshold, or a threshold that is given.
+    source : Input
+        Names arm, fold and positive class.
+    """
     if source.positive:
         positive = class_named(source.positive, list(probability_columns(read.table)))
         notes: list[str] = []
@@ -169,8 +174,8 @@ def _study(read: Predictions, how: ThresholdRule, source: Input) -> tuple[Study,
     return study, [*read.assumed, *notes]
 
 
-def _known_limits(predictions: Path) -> list[str]:
-    """What is known against the model of a run, where its own predictions are evaluated."""
+def known_limits(predictions: Path) -> list[str]:
+    """What is known against the model of a run, where its own `predictions` are evaluated."""
     run = predictions.absolute().parent
     if not (run / "run.json").is_file():
         return []
@@ -200,7 +205,7 @@ def _write(found: Evaluation, source: Input, out: Path, withheld: float) -> None
         else:
             (out / f"{name}.json").unlink(missing_ok=True)
     write_json(out / "evaluation.json", _record(found, source))
-    known = _known_limits(source.predictions)
+    known = known_limits(source.predictions)
     write_evaluation(out / "evaluation.html", found, figures, withheld, known)
 
 
@@ -218,92 +223,3 @@ def _record(found: Evaluation, source: Input) -> dict[str, Any]:
         "seed": found.options.seed,
         "resamples": found.options.resamples,
     }
-
-
-@dataclass(frozen=True, eq=False)
-class Compared:
-    """What a comparison found."""
-
-    studies: list[Study]
-    comparisons: list[Comparison]
-    assumed: list[str]
-    warnings: list[str]
-
-
-def compare_tables(
-    sources: Sequence[Input],
-    how: ThresholdRule,
-    out: Path,
-    *,
-    seed: int = 0,
-    resamples: int = 2000,
-    warnings: Sequence[str] = (),
-) -> Compared:
-    """Compare systems on the same test rows and write ``comparison.html`` and its tables.
-
-    Each system's threshold comes from its own validation rows; a given one goes for all.
-
-    Parameters
-    ----------
-    sources : sequence of Input
-        Two or more, of the same patients with the same truth.
-    how : ThresholdRule
-        Rule that chooses each threshold, or one threshold for all.
-    out : Path
-        Folder; files of these names are replaced.
-    seed, resamples : int
-        Of the bootstrap over patients.
-    warnings : sequence of str
-        Shown above all figures.
-
-    Raises
-    ------
-    InvalidInputError
-        ``ONE_SYSTEM`` if there are fewer than two.
-    CovidxError
-        ``UNEQUAL_PATIENTS``, ``UNEQUAL_TRUTH``, or whatever is wrong with a table.
-    """
-    if len(sources) < 2:
-        raise InvalidInputError(
-            "ONE_SYSTEM",
-            "A comparison needs two tables or more.",
-            actual=len(sources),
-            hint="Name another table of predictions, or use covidx evaluate for one alone.",
-        )
-    make_folder(out)
-    make_folder(out / "figures")
-    studies: list[Study] = []
-    tables_of: dict[str, list[str]] = {}  # sentence -> tables
-    for source in sources:
-        study, lines = _study(source.read_beside_others(), how, source)
-        for line in lines:
-            tables_of.setdefault(line, []).append(source.predictions.name)
-        studies.append(study)
-    known = {source.predictions: _known_limits(source.predictions) for source in sources}
-    limits = [f"{path.name}: {line}" for path, lines in known.items() for line in lines]
-    assumed = [f"{', '.join(tables)}: {line}" for line, tables in tables_of.items()]
-    names = _names(sources, studies)
-    if len(studies[0].folds) > 1:
-        assumed.append("The tables have folds: differences are means of the folds' differences.")
-    systems = [
-        System(n, s.rows, s.point, s.fold_points) for n, s in zip(names, studies, strict=True)
-    ]
-    aligned = align(systems)
-    found = compare_systems(aligned, seed=seed, resamples=resamples)
-    figures = draw_comparison(aligned, found, out / "figures")
-    write_json(out / "comparison.json", found)
-    write_comparison(
-        out / "comparison.html", aligned, found, figures, assumed, [*warnings, *limits]
-    )
-    return Compared(studies, found, assumed, list(warnings))
-
-
-def _names(sources: Sequence[Input], studies: Sequence[Study]) -> list[str]:
-    """File names; with the arm, then the folder, then a number where they would be the same."""
-    files = [source.predictions for source in sources]
-    named = [f"{path.stem} {study.arm}" for path, study in zip(files, studies, strict=True)]
-    placed = [f"{p.absolute().parent.name}/{name}" for p, name in zip(files, named, strict=True)]
-    for names in ([path.stem for path in files], named, placed):
-        if len(set(names)) == len(names):
-            return names
-    return [f"{name} ({k})" for k, name in enumerate(placed, 1)]

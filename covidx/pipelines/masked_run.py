@@ -19,9 +19,10 @@ from covidx.imaging.frames import RadiographFraming, VolumeFraming
 from covidx.imaging.pairs import PairCache, build_pairs
 from covidx.inference.detection_bundle import DetectionBundle
 from covidx.inference.segmentation_bundle import SegmentationBundle
-from covidx.pipelines.cohort import Cohort, link_masks
+from covidx.pipelines.cohort import Cohort
 from covidx.pipelines.grouping import group_prepared
 from covidx.pipelines.handovers import hand_over, source_warnings, trained_on
+from covidx.pipelines.masked_cohort import link_masks
 from covidx.pipelines.masks import TrueMasks
 from covidx.pipelines.model_card import FINDS_OPACITIES, write_model_card
 from covidx.pipelines.run import TrainingRun

@@ -12,7 +12,8 @@ from covidx.errors import InvalidInputError
 from covidx.evaluate import ThresholdRule
 from covidx.files import make_folder, read_json
 from covidx.kinds import kind_of_pipeline
-from covidx.pipelines.evaluation import Compared, Input, compare_tables
+from covidx.pipelines.comparison import Compared, compare_tables
+from covidx.pipelines.evaluation import Input
 from covidx.pipelines.tracked import annotate_run
 from covidx.runs import RunRecord, read_record
 from covidx.tables import PREDICTIONS, read_table, write_table

@@ -14,7 +14,8 @@ from covidx.config import load_config
 from covidx.errors import CovidxError
 from covidx.files import read_json
 from covidx.inference.segmenter import Segmenter
-from covidx.pipelines.cohort import Cohort, link_masks
+from covidx.pipelines.cohort import Cohort
+from covidx.pipelines.masked_cohort import link_masks
 from covidx.pipelines.progress import silent
 from covidx.pipelines.run import TrainedRun
 from covidx.pipelines.segmentation.config import TRAIN_SEGMENTATION, TrainSegmentation
