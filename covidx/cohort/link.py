@@ -105,7 +105,7 @@ def _by_path(
     of_image = named.drop_duplicates("image_id").set_index("image_id")
     # Who the table says it is; groups stay as they are, and are joined by patient later.
     person = manifest["image_id"].map(of_image["patient"].dropna().map(identities.patient))
-    manifest = manifest.assign(patient_id=person.fillna(manifest["patient_id"]))
+    manifest = manifest.assign(patient_id=person.astype(object).fillna(manifest["patient_id"]))
     patients = within.merge(manifest[["image_id", "patient_id"]], on="image_id")
     patients = patients[["row", "patient_id"]].drop_duplicates()
     labels = labels.drop(columns="patient_id", errors="ignore")
