@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 RENAMED = (
     (r"(.+)_found", r"\1_predicted"),  # predictions.csv of readers' scores
+    (r"clinic", "clinical"),  # contributions.csv
     (r"find", "detection"),  # boxes.csv: the number of the opacity in its scan
     (r"find_score", "detection_score"),
     (r"find_score", "score"),
