@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from covidx.inference.prediction import Predictions
 
 FormatName = Literal["table", "csv", "json"]
+FORMATS: dict[str, FormatName] = {".csv": "csv", ".json": "json"}
 Images = Annotated[
     list[Path], typer.Argument(help="A DICOM study's folder, a NIfTI or picture file, each.")
 ]
@@ -39,8 +40,9 @@ def predict(
         typer.Option(help="Of a fusion bundle: the clinical table of the same patients."),
     ] = None,
     format: Annotated[  # noqa: A002
-        FormatName, typer.Option(help="What to print.")
-    ] = "table",
+        FormatName | None,
+        typer.Option(help="By default what the name of --out ends in, else a table."),
+    ] = None,
     out: Annotated[
         Path | None,
         typer.Option(help="File to write; of masks and boxes a folder, which they need."),
@@ -54,10 +56,12 @@ def predict(
     kind, paths = predictor.bundle.kind, paths or []
     _check_inputs(kind, paths, clinical)
     _check_out(out, kind, predictor.WRITES_FOLDER)
+    ending = "" if out is None else out.suffix.lower()
+    form = format or FORMATS.get(ending, "table")
     if predictor.WRITES_FOLDER:
-        _finish(_predict(predictor, paths, out, clinical=clinical, card=card), format)
+        _finish(_predict(predictor, paths, out, clinical=clinical, card=card), form)
     else:
-        _stream(predictor, paths, out, format, clinical=clinical, card=card)
+        _stream(predictor, paths, out, form, clinical=clinical, card=card)
 
 
 def segment(

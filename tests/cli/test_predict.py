@@ -85,7 +85,7 @@ def test_it_writes_a_file_on_request(
     covidx: Call, trained: Run, study: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "new" / "scores.json"
-    answer = covidx("predict", trained.bundle, study, "--format", "json", "--out", out)
+    answer = covidx("predict", trained.bundle, study, "--out", out)  # as its name ends
     assert answer.code == 0
     assert answer.out == ""
     assert len(json.loads(out.read_text())) == 1
