@@ -92,6 +92,7 @@ def test_pages_of_a_run_quote_its_limits_those_made_before_too(tmp_path: Path) -
     for _ in range(2):  # a second time changes nothing
         quote_limits(run)
         report, case = (page.read_text() for page in pages)
+        assert report.startswith("<!doctype html>") and case.rstrip().endswith("</html>")
         assert report.count(SOURCE.text) == 1 and case.count(SOURCE.text) == 1
         assert report.count("Read &lt;without&gt; the lungs.") == 1
         assert 'href="audit/index.html"' in report

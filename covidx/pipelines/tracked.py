@@ -77,7 +77,7 @@ def send_run(folder: Path) -> str:
             hint="Wait until it has ended, or train it again.",
         )
     try:
-        from covidx.tracking import send
+        from covidx.tracking import send_folder
     except ImportError as error:
         raise StoreError(
             "MLFLOW_MISSING",
@@ -85,7 +85,7 @@ def send_run(folder: Path) -> str:
             actual=error,
             hint="Install mlflow as requirements.lock has it; then run covidx sync on the run.",
         ) from error
-    record.mlflow_run_id = send(folder, folder.parents[1])
+    record.mlflow_run_id = send_folder(folder, folder.parents[1])
     write_json(folder / "run.json", record.model_dump(mode="json"))
     return record.mlflow_run_id
 

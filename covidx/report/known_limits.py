@@ -70,4 +70,5 @@ def quote_limits(run: Path) -> None:
             continue
         with replacing(page) as temporary:
             block = limits_block(page, before + after)
-            temporary.write_text(before + block + after, encoding="utf-8")
+            # Not by +, which would escape what a `Markup` is added to: the rest of the page.
+            temporary.write_text("".join((before, block, after)), encoding="utf-8")

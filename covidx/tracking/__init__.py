@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from covidx.tracking.connect import open_database, tracking_uri
     from covidx.tracking.one_file import single_page
     from covidx.tracking.record import ARTIFACT, RECORD, TrackingRecord, clean_name
-    from covidx.tracking.send import delete_run, experiment_numbers, send
+    from covidx.tracking.send import delete_run, experiment_numbers, send_folder
     from covidx.tracking.tracker import Tracker
 else:
     __getattr__, __dir__ = lazy_names(__name__, __file__)
@@ -24,7 +24,7 @@ __all__ = [
     "delete_run",
     "experiment_numbers",
     "open_database",
-    "send",
+    "send_folder",
     "single_page",
     "tracking_uri",
 ]

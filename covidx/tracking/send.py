@@ -48,7 +48,7 @@ MOST = {"parameter": 6000, "tag": 8000}
 T = TypeVar("T")
 
 
-def send(folder: Path, runs: Path) -> str:
+def send_folder(folder: Path, runs: Path) -> str:
     """Log a run that has ended to MLflow; what is there already is not logged twice.
 
     Parameters
@@ -106,7 +106,7 @@ def delete_run(run_id: str, runs: Path) -> None:
     Raises
     ------
     StoreError
-        As `send`.
+        As `send_folder`.
     """
     with connected(runs) as client:
         client.delete_run(run_id)

@@ -12,7 +12,7 @@ import pytest
 from covidx.cards import DataCard
 from covidx.errors import InvalidTableError
 from covidx.inference import SERVED
-from covidx.tracking import Tracker, send, tracking_uri
+from covidx.tracking import Tracker, send_folder, tracking_uri
 from tests.clinical.test_apply import GOOD, predict, small_bundle
 
 
@@ -26,7 +26,7 @@ def test_a_logged_model_gives_the_scores_of_its_bundle(
     tracker = Tracker("served", "run", "2026-01-02T03:04:05+00:00")
     tracker.model(tmp_path / "bundle", SERVED, bundle.classes, bundle.input_types)
     tracker.save(tmp_path)
-    send(tmp_path, tmp_path / "runs")
+    send_folder(tmp_path, tmp_path / "runs")
     (folder,) = (tmp_path / "runs" / "mlartifacts").rglob("MLmodel")
     names = {path.suffix for path in folder.parent.rglob("*") if path.is_file()}
     assert not names & {".pkl", ".pickle", ".pt", ".pth", ".ckpt", ".joblib"}

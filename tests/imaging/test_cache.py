@@ -67,7 +67,7 @@ def loads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         map = staticmethod(map)
 
     monkeypatch.setattr(cache, "load_image", load)
-    monkeypatch.setattr(cache, "ProcessPoolExecutor", Here)
+    monkeypatch.setattr(cache, "Workers", Here)
     return shown
 
 

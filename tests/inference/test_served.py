@@ -11,7 +11,7 @@ import pytest
 from covidx.inference import SERVED, ImagePredictor
 from covidx.ingest import Identities
 from covidx.phantom import generate_cohort
-from covidx.tracking import Tracker, send, tracking_uri
+from covidx.tracking import Tracker, send_folder, tracking_uri
 
 from .conftest import CLASSES, make_predictor, write
 
@@ -28,11 +28,11 @@ def test_a_logged_model_loads_back_and_predicts(
     tracker = Tracker("served", "run", "2026-01-02T03:04:05+00:00")
     tracker.model(bundle, SERVED, CLASSES)
     tracker.save(tmp_path)
-    send(tmp_path, tmp_path / "runs")
+    send_folder(tmp_path, tmp_path / "runs")
     (folder,) = (tmp_path / "runs" / "mlartifacts").rglob("MLmodel")
     names = {path.suffix for path in folder.parent.rglob("*") if path.is_file()}
     assert not names & {".pkl", ".pickle", ".pt", ".pth", ".ckpt", ".joblib"}
-    assert send(tmp_path, tmp_path / "runs")  # again: still one model
+    assert send_folder(tmp_path, tmp_path / "runs")  # again: still one model
     assert len(list((tmp_path / "runs" / "mlartifacts").rglob("MLmodel"))) == 1
     mlflow.set_tracking_uri(tracking_uri(tmp_path / "runs"))
     model = mlflow.pyfunc.load_model(str(folder.parent))

@@ -94,7 +94,7 @@ def test_without_mlflow_a_run_is_finished(
     for name in [n for n in sys.modules if n.startswith(("covidx.tracking.", "mlflow."))]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "mlflow", None)
-    monkeypatch.delattr("covidx.tracking.send", raising=False)
+    monkeypatch.delattr("covidx.tracking.send_folder", raising=False)
     folder = one_run("without", runs)
     assert read_record(folder).state == "finished"
     assert "MLFLOW_MISSING" in caplog.text

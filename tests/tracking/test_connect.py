@@ -18,7 +18,7 @@ import mlflow
 import pytest
 
 from covidx.errors import StoreError
-from covidx.tracking import Tracker, connect, open_database, send, tracking_uri
+from covidx.tracking import Tracker, connect, open_database, send_folder, tracking_uri
 from tests.tracking.conftest import free_port
 
 ROOT = Path(__file__).parents[2]
@@ -48,7 +48,7 @@ def refused(runs: Path) -> StoreError:
     Tracker("train", "run", "2026-01-02T03:04:05+00:00").save(folder)
     start = time.monotonic()
     with pytest.raises(StoreError) as error:
-        send(folder, runs)
+        send_folder(folder, runs)
     assert time.monotonic() - start < SECONDS
     assert error.value.hint and "covidx sync" in error.value.hint
     assert "Traceback" not in str(error.value)
@@ -151,9 +151,11 @@ def test_causes(runs: Path, text: str, code: str) -> None:
 
 
 OPENER = """
+    import signal
     import sys
     from pathlib import Path
     from covidx.tracking import open_database
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
     print("go", flush=True)
     open_database(Path(sys.argv[1]))
 """

@@ -15,7 +15,7 @@ from mlflow.entities import Run
 
 from covidx.errors import InvalidInputError
 from covidx.evaluate import Estimate
-from covidx.tracking import Tracker, experiment_numbers, send, tracking_uri
+from covidx.tracking import Tracker, experiment_numbers, send_folder, tracking_uri
 
 NAN = float("nan")
 STARTED = "2026-01-02T03:04:05+00:00"
@@ -56,7 +56,7 @@ def test_what_mlflow_shows(
 ) -> None:
     recorded(tmp_path / "one", "all")
     before = dict(os.environ), mlflow.get_tracking_uri()
-    number = send(tmp_path / "one", runs)
+    number = send_folder(tmp_path / "one", runs)
     assert capfd.readouterr() == ("", "") and not caplog.records
     part, run = sorted(found(runs, "all"), key=lambda run: run.info.run_id == number)
     assert (run.info.status, run.info.run_name) == ("FINISHED", "phantom · AUROC 0.90")
@@ -87,12 +87,12 @@ def test_what_mlflow_shows(
 
 def test_sent_again_it_is_the_same_run(runs: Path, tmp_path: Path) -> None:
     tracker = recorded(tmp_path / "again", "again")
-    first = send(tmp_path / "again", runs)
+    first = send_folder(tmp_path / "again", runs)
     before = found(runs, "again")
     tracker.tags({"audit": "pass"})
     tracker.config({"seed": 4})
     tracker.save(tmp_path / "again")
-    assert send(tmp_path / "again", runs) == first
+    assert send_folder(tmp_path / "again", runs) == first
     after = found(runs, "again")
     assert {r.info.run_id for r in after} == {r.info.run_id for r in before} and len(after) == 2
     run = next(r for r in after if r.info.run_id == first)
@@ -110,9 +110,9 @@ def test_a_run_that_mlflow_took_in_part_is_completed(
     with monkeypatch.context() as patch:
         patch.setattr(mlflow.MlflowClient, "log_artifact", lambda *_: 1 / 0)
         with pytest.raises(OSError, match="MLFLOW_REFUSED"):
-            send(tmp_path / "part", runs)
+            send_folder(tmp_path / "part", runs)
     assert [r.info.status for r in found(runs, "part")] == ["RUNNING"]
-    number = send(tmp_path / "part", runs)
+    number = send_folder(tmp_path / "part", runs)
     states = {r.info.run_id: r.info.status for r in found(runs, "part")}
     assert states[number] == "FINISHED" and len(states) == 2
 
@@ -141,7 +141,7 @@ def test_names_are_cleaned_and_values_cut(runs: Path, tmp_path: Path) -> None:
     tracker.figures(dict.fromkeys(NAMES, 0.5) | {"endless": float("inf"), "none": NAN})
     tracker.estimates({name: Estimate(0.9, 0.8, 0.95, 40, "delong") for name in NAMES})
     tracker.save(folder)
-    send(folder, runs)
+    send_folder(folder, runs)
     (run,) = found(runs, "names")
     assert run.data.metrics.keys() >= {"pneumonia_viral", "a_b", "50", "x_y", "unnamed", "é", "b"}
     assert not run.data.metrics.keys() & {"endless", "none"}
@@ -157,7 +157,7 @@ def test_many_parameters_and_metrics(runs: Path, tmp_path: Path) -> None:
     tracker.tags({f"t{k}": "x" * 8000 for k in range(250)})
     tracker.curves(pd.DataFrame({"epoch": range(1100), "loss": 1.0}))
     tracker.save(tmp_path)
-    send(tmp_path, runs)
+    send_folder(tmp_path, runs)
     (run,) = found(runs, "many")
     assert len(run.data.params) == 250 and run.data.tags.keys() >= {f"t{k}" for k in range(250)}
     client = mlflow.MlflowClient(tracking_uri(runs))
@@ -180,7 +180,7 @@ def test_members_of_an_ensemble_stand_below_the_run() -> None:
 def test_a_run_that_failed(runs: Path, tmp_path: Path) -> None:
     tracker = Tracker("failed", "failed", STARTED)
     tracker.save(tmp_path, ValueError("no data"))
-    send(tmp_path, runs)
+    send_folder(tmp_path, runs)
     (run,) = found(runs, "failed")
     assert run.info.status == "FAILED"
     assert run.data.tags["mlflow.note.content"] == "Failed: ValueError: no data"
@@ -188,14 +188,14 @@ def test_a_run_that_failed(runs: Path, tmp_path: Path) -> None:
 
 def test_files_lie_beside_the_database(runs: Path, tmp_path: Path) -> None:
     recorded(tmp_path / "place", "place")
-    send(tmp_path / "place", runs)
+    send_folder(tmp_path / "place", runs)
     assert list((runs / "mlartifacts").rglob("roc.png"))
     assert {p.name for p in runs.iterdir()} == {"mlflow.db", "mlartifacts", ".lock"}
 
 
 def test_experiments_by_number_without_mlflows_own(runs: Path, tmp_path: Path) -> None:
     recorded(tmp_path / "kind", "kind")
-    send(tmp_path / "kind", runs)
+    send_folder(tmp_path / "kind", runs)
     client = mlflow.MlflowClient(tracking_uri(runs))
     experiment = client.get_experiment_by_name("kind")
     assert experiment.tags["mlflow.experimentKind"] == "custom_model_development"
@@ -212,7 +212,7 @@ def test_a_callers_own_run_and_variables_are_left_alone(
     monkeypatch.setenv("MLFLOW_EXPERIMENT_NAME", "another")
     monkeypatch.setenv("MLFLOW_ENABLE_ASYNC_LOGGING", "true")
     level = logging.getLogger("mlflow").level
-    send(tmp_path / "mine", runs)
+    send_folder(tmp_path / "mine", runs)
     assert len(found(runs, "mine")) == 2
     assert os.environ["MLFLOW_RUN_ID"] == "0" * 32
     assert logging.getLogger("mlflow").level == level
@@ -220,11 +220,11 @@ def test_a_callers_own_run_and_variables_are_left_alone(
 
 def test_a_folder_without_a_record_is_refused(runs: Path, tmp_path: Path) -> None:
     with pytest.raises(InvalidInputError, match="NOT_RECORDED") as refused:
-        send(tmp_path, runs)
+        send_folder(tmp_path, runs)
     assert refused.value.hint
     (tmp_path / "mlflow.json").write_text("{")
     with pytest.raises(InvalidInputError, match="NOT_RECORDED"):
-        send(tmp_path, runs)
+        send_folder(tmp_path, runs)
 
 
 @pytest.mark.slow
@@ -235,8 +235,8 @@ def test_a_server_takes_the_same(
     monkeypatch.setenv("MLFLOW_TRACKING_URI", url)
     assert tracking_uri(tmp_path) == url
     recorded(tmp_path / "remote", "train")
-    number = send(tmp_path / "remote", tmp_path / "runs")
-    assert send(tmp_path / "remote", tmp_path / "runs") == number
+    number = send_folder(tmp_path / "remote", tmp_path / "runs")
+    assert send_folder(tmp_path / "remote", tmp_path / "runs") == number
     assert len(found(tmp_path, "train")) == 2
     client = mlflow.MlflowClient(url)
     assert client.get_run(number).data.metrics["auroc"] == 0.9

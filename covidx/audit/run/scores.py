@@ -90,8 +90,9 @@ def _compared(run: RunParts, again: pd.DataFrame, named: tuple[str, str, str]) -
     key = ["arm", "unit_id"]
     table = run.predictions.reset_index(drop=True)
     table["line"] = table.index + 1
-    # Scored by models that the bundle does not hold, unless `again` says that it scored them so.
-    left = (table["role"] == OUT_OF_FOLD) & ("role" not in again)
+    # Members of an ensemble score theirs again; other out-of-fold models are not in the bundle.
+    kept = again[again["role"] == OUT_OF_FOLD] if "role" in again else again[:0]
+    left = (table["role"] == OUT_OF_FOLD) & ~table["unit_id"].isin(kept["unit_id"])
     others, table = int(left.sum()), table[~left]
     both = table.merge(again[[*key, *columns]], on=key, how="left", suffixes=("", "_again"))
     then = both[columns].to_numpy(np.float64)
