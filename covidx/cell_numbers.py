@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from covidx.wording import counted
@@ -59,28 +60,30 @@ def to_numbers(cells: pd.Series) -> Numbers:
         values = (cells.astype(str) if single else cells).astype(np.float64)
         return Numbers(values, pd.Series(False, cells.index), [])
     texts, notes = cells.astype(object), []
-    unknown = texts.map(lambda text: str(text).casefold() in UNKNOWN_WORDS) & texts.notna()
+    # A column holds few texts many times: each is looked at once.
+    places, distinct = pd.factorize(texts.where(texts.isna(), texts.astype(str)))
+    counts = np.bincount(places[places >= 0], minlength=len(distinct))
+    known = pd.Series(distinct, dtype=object)
+    unknown = known.str.casefold().isin(UNKNOWN_WORDS).to_numpy(bool)
     if unknown.any():
-        notes.append(
-            f"{cells.name}: {counted(int(unknown.sum()), 'cell')} NA or NaN taken as unknown"
-        )
-    known = texts[texts.notna() & ~unknown].astype(str)
+        n = counted(int(counts[unknown].sum()), "cell")
+        notes.append(f"{cells.name}: {n} NA or NaN taken as unknown")
     commas = _like(known, _COMMA)
     sure = commas & ~_like(known, _THOUSANDS)
-    points = bool(known.str.contains(".", regex=False).any())
+    points = bool(known[~unknown].str.contains(".", regex=False).any())
     decimal = commas if sure.any() and not points else sure
     if decimal.any():
-        notes.append(
-            f"{cells.name}: commas taken as decimal ({counted(int(decimal.sum()), 'cell')})"
-        )
+        n = counted(int(counts[decimal].sum()), "cell")
+        notes.append(f"{cells.name}: commas taken as decimal ({n})")
         known = known.where(~decimal, known.str.replace(",", ".", regex=False))
-    right = _like(known, _NUMBER)
-    values = pd.Series(np.nan, cells.index)
-    values[known.index[right]] = known[right].to_numpy(str).astype(np.float64)
-    wrong = pd.Series(False, cells.index)
-    wrong[known.index[~right]] = True
-    return Numbers(values, wrong, notes)
+    right = _like(known, _NUMBER) & ~unknown
+    values = np.full(len(known) + 1, np.nan)  # the last one is that of an empty cell
+    values[:-1][right] = known[right].to_numpy(str).astype(np.float64)
+    wrong = np.append(~right & ~unknown, False)
+    return Numbers(
+        pd.Series(values[places], cells.index), pd.Series(wrong[places], cells.index), notes
+    )
 
 
-def _like(texts: pd.Series, pattern: re.Pattern[str]) -> pd.Series:
-    return texts.map(lambda text: pattern.fullmatch(text) is not None).astype(bool)
+def _like(texts: pd.Series, pattern: re.Pattern[str]) -> npt.NDArray[np.bool_]:
+    return np.array([pattern.fullmatch(text) is not None for text in texts], dtype=bool)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -71,19 +71,22 @@ def read_cells(
         notes.append(
             f"Lines with fewer cells than the header, the rest unknown: {_shown_lines(short)}."
         )
-    blanks: Counter[str] = Counter()
-    values: dict[str, list[Any]] = {name: [] for name in names.values()}
+    blanks: dict[str, int] = {}
+    values: dict[str, list[Any]] = {}
     empty = {"", *missing}
-    for _, cells in rows:
-        for place, name in names.items():
-            cell = cells[place] if place < len(cells) else None
-            text = _bare(cell)
-            blanks[name] += cell is not None and text != cell and bool(text)
-            values[name].append(np.nan if text in empty else text)
+    for place, name in names.items():
+        column = [cells[place] if place < len(cells) else None for _, cells in rows]
+        bare = {cell: _bare(cell) for cell in set(column)}  # a table has few cells many times
+        values[name] = [np.nan if (text := bare[cell]) in empty else text for cell in column]
+        padded = {
+            cell for cell, text in bare.items() if cell is not None and text not in ("", cell)
+        }
+        if padded:
+            blanks[name] = sum(cell in padded for cell in column)
     index = pd.Index([number - 2 for number, _ in rows], dtype="int64")
     table = pd.DataFrame({n: pd.Series(v, index, dtype=object) for n, v in values.items()})
     table = _renamed(table, columns or {}, path).dropna(how="all")
-    table.attrs = {"notes": notes, "blanks": {k: n for k, n in blanks.items() if n}}
+    table.attrs = {"notes": notes, "blanks": blanks}
     return table
 
 
@@ -109,7 +112,7 @@ def as_ids(cells: pd.Series) -> pd.Series:
     return cells
 
 
-def _names(header: Sequence[str | None], rows: Iterable[Line], path: Path) -> dict[int, str]:
+def _names(header: Sequence[str | None], rows: Sequence[Line], path: Path) -> dict[int, str]:
     """Place -> name of each column; refuses two of one name, and cells under no header."""
     names = {k: " ".join(_bare(cell).split()) for k, cell in enumerate(header)}
     twice = [name for name, n in Counter(names.values()).items() if n > 1 and name]
@@ -121,13 +124,9 @@ def _names(header: Sequence[str | None], rows: Iterable[Line], path: Path) -> di
             actual=", ".join(sorted(twice)),
             hint="Rename or remove the repeated columns.",
         )
-    nameless: set[int] = set()
-    beyond: list[int] = []
-    for number, cells in rows:
-        filled = {k for k, cell in enumerate(cells) if not names.get(k) and _bare(cell)}
-        nameless |= filled
-        if any(k >= len(names) for k in filled):
-            beyond.append(number)
+    unnamed, width = [k for k, name in names.items() if not name], len(names)
+    nameless = {k for k in unnamed if any(k < len(cells) and _bare(cells[k]) for _, cells in rows)}
+    beyond = [number for number, cells in rows if any(map(_bare, cells[width:]))]
     if beyond:
         raise unreadable(
             path,

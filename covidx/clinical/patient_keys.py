@@ -101,7 +101,7 @@ def row_keys(
     group, own = cells[layout.group] if layout.group else None, table["patient_id"]
     # An empty cell is no group: the patient, and no site.
     named = None if group is None else as_ids(group).map(identities.group, na_action="ignore")
-    table["group_id"] = own if named is None else named.fillna(own)
+    table["group_id"] = own if named is None else named.astype(object).fillna(own)
     site = cells[layout.site].map(identities.site, na_action="ignore") if layout.site else None
     table["site"] = site if site is not None else pd.Series(None, table.index, dtype=object)
     table["date"] = _dates(cells[layout.date], path) if layout.date else pd.NaT
