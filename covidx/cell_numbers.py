@@ -75,13 +75,14 @@ def to_numbers(cells: pd.Series) -> Numbers:
     if decimal.any():
         n = counted(int(counts[decimal].sum()), "cell")
         notes.append(f"{cells.name}: commas taken as decimal ({n})")
-        known = known.where(~decimal, known.str.replace(",", ".", regex=False))
+        known = known.mask(decimal, known.str.replace(",", ".", regex=False))
     right = _like(known, _NUMBER) & ~unknown
-    values = np.full(len(known) + 1, np.nan)  # the last one is that of an empty cell
-    values[:-1][right] = known[right].to_numpy(str).astype(np.float64)
+    # The last place is that of an empty cell.
+    numbers: npt.NDArray[np.float64] = np.full(len(known) + 1, np.nan)
+    numbers[:-1][right] = known[right].to_numpy(str).astype(np.float64)
     wrong = np.append(~right & ~unknown, False)
     return Numbers(
-        pd.Series(values[places], cells.index), pd.Series(wrong[places], cells.index), notes
+        pd.Series(numbers[places], cells.index), pd.Series(wrong[places], cells.index), notes
     )
 
 
