@@ -219,4 +219,5 @@ def _fold_mean_auroc(
 
 
 def _fold_note(folds: IntArray) -> str:
-    return f", mean of {len(np.unique(folds))} folds"
+    several = len(np.unique(folds))
+    return f", mean of {several} folds" if several > 1 else ""

@@ -72,10 +72,12 @@ def learning_figure(
     """
     figure = Figure(figsize=(6.4, 3.6), layout="constrained", dpi=DPI)
     axes = figure.subplots()
-    for places, ones, colour, mark, label in (
+    beside: Sequence[float] = [groups[-1] * 1.02]  # not on the baseline's bar
+    lines: Sequence[tuple[Sequence[float], Sequence[Estimate], str, str, str]] = (
         (groups, baseline, GREY, "o-", "logistic regression, frozen features"),
-        (groups[-1:], [network], BLUE, "s", "network"),
-    ):
+        (beside, [network], BLUE, "s", "network"),
+    )
+    for places, ones, colour, mark, label in lines:
         values = np.array([one.value for one in ones])
         bounds = np.array([[one.value - one.low, one.high - one.value] for one in ones]).T
         axes.errorbar(places, values, bounds, fmt=mark, color=colour, capsize=3, label=label)

@@ -65,7 +65,8 @@ def test_the_baseline_of_one_network_is_scored_on_validation_rows(cache: BagCach
     curve = learning_curve(cache, table, RECIPE.single, predictions(table, reversed_), "sick", SEED)
     assert curve.rows == "validation rows" and curve.network.n == 8
     assert curve.network.value == 0 and curve.difference.value == -1
-    assert "not shown to help" in curve.warnings[0]
+    assert "not shown to be better than a plain baseline" in curve.warnings[0]
+    assert "Look for a fault" in curve.warnings[0]
     assert curve.groups[-1] == table.loc[table["role"] == "train", "group_id"].nunique()
     record = curve.to_json()
     assert len(record["baseline"]) <= len(SHARES)  # type: ignore[arg-type]

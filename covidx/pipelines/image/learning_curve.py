@@ -24,7 +24,6 @@ from covidx.inference import held_out_rows, to_tensor
 from covidx.inference.image_bundle import ImageRecipe
 from covidx.models import BagClassifier
 from covidx.pipelines.progress import Bar
-from covidx.report.words import NO_GAIN
 from covidx.tables import PROBABILITY_PREFIX
 
 SHARES = (0.25, 0.5, 1.0)
@@ -61,12 +60,14 @@ class LearningCurve:
         """A sentence where the network is not shown to be better than the baseline."""
         if self.difference.low > 0:
             return []
-        return [
-            f"{NO_GAIN}: on the same rows a logistic regression on "
-            f"features of the pretrained backbone has AUROC {self.baseline[-1]}, the network "
-            f"{self.network}; difference {self.difference}. Look for a fault in the recipe or the "
-            "labels before concluding anything of the images."
-        ]
+        line = (
+            "The network is not shown to be better than a plain baseline: AUROC "
+            f"{self.network} against {self.baseline[-1]} of a logistic regression on features of "
+            f"the pretrained backbone, on the same rows; difference {self.difference}."
+        )
+        if not self.difference.value > 0:  # or undefined
+            line += " Look for a fault in recipe or labels before concluding anything of images."
+        return [line]
 
     @property
     def fact(self) -> tuple[str, str]:
