@@ -152,6 +152,12 @@ def test_a_crop_of_a_training_image_is_left_out(
     left, notes = copies.without_trained(*args)
     assert left["image_id"].tolist() == ["new2", "new3", "new4"]
     assert notes == ["2 images left out: near-duplicates of training images"]
+    # Another image of a patient of whom a copy was found.
+    person = rows["patient_id"].mask(rows["image_id"] == "new3", rows["patient_id"][0])
+    again = rows.assign(patient_id=person, group_id=person)
+    left, notes = copies.without_trained(again, *args[1:])
+    assert left["image_id"].tolist() == ["new2", "new4"]
+    assert notes[1] == "1 image left out: of training patients"
 
 
 def test_the_page_leads_with_the_loss_and_has_no_empty_table(tmp_path: Path) -> None:

@@ -61,12 +61,15 @@ def without_trained(
         notes.append(NO_CROPS)
     else:
         again |= _by_pictures(rows, store, run, own, bars)
-    patients = rows["patient_id"].isin(_patients(run)) & ~rows["image_id"].isin(again)
+    copied = rows["image_id"].isin(again)
+    # A copy gives its patient away: all that is of the patient, or of the group, was trained on.
+    others = rows["group_id"].isin(rows.loc[copied, "group_id"])
+    patients = (rows["patient_id"].isin(_patients(run)) | others) & ~copied
     if again:
         notes.append(f"{counted(len(again), 'image')} left out: near-duplicates of training images")
     if patients.any():
         notes.append(f"{counted(int(patients.sum()), 'image')} left out: of training patients")
-    kept = rows[~rows["image_id"].isin(again) & ~patients].reset_index(drop=True)
+    kept = rows[~copied & ~patients].reset_index(drop=True)
     if kept.empty:
         raise InvalidInputError(
             "NOTHING_NEW",

@@ -96,6 +96,12 @@ def _score(
     manifest, mapped = map_labels(cohort.manifest, classes, mapping)
     how = predictor.image.bundle.recipe.preprocessing
     images, cache, left = prepare_images(request, cohort, manifest, how, record)
+    # Prepared, and yet left out: the model was trained on these patients, whose rows it knows, too.
+    prepared = manifest.loc[manifest["image_id"].isin(cache.index), "patient_id"]
+    trained = rows.table["patient_id"].isin(set(prepared) - set(images["patient_id"])).to_numpy()
+    n = int(trained.sum())
+    rows = rows.only(~trained)
+    left += [f"{counted(n, 'clinical row')} left out: of training patients"] if n else []
     patients, dropped = _patients(images, rows, classes)
     image = predictor.image
     place = image.bundle.classes.index(image.bundle.positive)
