@@ -47,10 +47,10 @@ def limits_of(
         if (one.decides and one.verdict == "cannot tell")
         or (one.name in needed and one.verdict == "not looked at")
     ]
-    told = []
+    undecided = []
     if not failed and overall(findings, needed) == "cannot tell":
-        told = [f"Cannot tell. {'; '.join(text.rstrip('.') for text in open_questions)}."]
-    return [*failed, *told, *noted]
+        undecided = [f"Cannot tell. {'; '.join(text.rstrip('.') for text in open_questions)}."]
+    return [*failed, *undecided, *noted]
 
 
 def record_audit(bundle: Path, audit: str, texts: Sequence[str]) -> Path | None:

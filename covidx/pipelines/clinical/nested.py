@@ -47,7 +47,7 @@ def nested_aurocs(
         return {}
     procedures = {"P2": recipes} | ({"missingness control": list(CONTROLS)} if control else {})
     found: dict[str, Estimate] = {}
-    told: dict[str, Any] = {"outer_folds": config.nested_folds, "inner_folds": config.inner_folds}
+    record: dict[str, Any] = {"outer_folds": config.nested_folds, "inner_folds": config.inner_folds}
     for name, tried in procedures.items():
         run = nested(
             tried, rows, seed=config.seed, outer=config.nested_folds, inner=config.inner_folds
@@ -55,7 +55,7 @@ def nested_aurocs(
         found[name] = _auroc(run, rows)
         chosen = [one.recipe.name for one in run.fitted.values()]
         by_fold = _by_fold(run, rows)
-        told[name] = {
+        record[name] = {
             "auroc": found[name].to_json(),
             "auroc_by_fold": [None if math.isnan(value) else value for value in by_fold],
             "chosen_by_fold": chosen,
@@ -63,7 +63,7 @@ def nested_aurocs(
         if tried is recipes:
             for fold, (value, recipe) in enumerate(zip(by_fold, chosen, strict=True)):
                 tracker.part(f"fold {fold}", {"auroc": value}, {"fold": fold, "recipe": recipe})
-    write_json(path, told)
+    write_json(path, record)
     return found
 
 

@@ -19,6 +19,7 @@ from covidx.errors import InvalidInputError, InvalidTableError
 from covidx.files import sha256_file
 from covidx.inference.clinical import ClinicalPredictor
 from covidx.pipelines.clinical.config import find_table
+from covidx.pipelines.external_test.copies import trained_patients
 from covidx.pipelines.external_test.images import counted_reasons
 from covidx.pipelines.external_test.scored import Request, ScoredRows, Tested
 from covidx.pipelines.labels import REST, map_labels
@@ -103,7 +104,7 @@ def rows_for(
     other = read.classes.reference
     mapping = {other: REST, **request.mapping} if other not in classes.names else request.mapping
     table, mapped = map_labels(read.table, classes, mapping, "row")
-    known = _trained_patients(request.run)
+    known = trained_patients(request.run)
     again = table["patient_id"].isin(known) & (card.clinical is not None)
     notes = [*read.notes, *mapped]
     if again.any():
@@ -143,13 +144,6 @@ def _as_trained(card: DataCard, bundle: ClinicalBundle, table: Path) -> DataCard
         for column in card.columns
     ]
     return card.model_copy(update={"columns": columns})
-
-
-def _trained_patients(run: Path) -> set[str]:
-    """Pseudonyms that the model was developed on; ids of rows, and public ones, may be anyone's."""
-    splits = read_table(run / "splits.parquet", SPLITS)
-    patients = splits.loc[splits["role"] != "test", "patient_id"].astype(str)
-    return set(patients[patients.str.startswith("P-")])
 
 
 def _score(

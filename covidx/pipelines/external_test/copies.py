@@ -64,7 +64,7 @@ def without_trained(
     copied = rows["image_id"].isin(again)
     # A copy gives its patient away: all that is of the patient, or of the group, was trained on.
     others = rows["group_id"].isin(rows.loc[copied, "group_id"])
-    patients = (rows["patient_id"].isin(_patients(run)) | others) & ~copied
+    patients = (rows["patient_id"].isin(trained_patients(run)) | others) & ~copied
     if again:
         notes.append(f"{counted(len(again), 'image')} left out: near-duplicates of training images")
     if patients.any():
@@ -101,8 +101,14 @@ def _by_pictures(rows: pd.DataFrame, store: Path, run: Path, own: Path, bars: Ba
     return {str(rows["image_id"].iloc[place]) for place in places}
 
 
-def _patients(run: Path) -> set[str]:
-    """Pseudonyms of the patients that a model was developed on; public ids may be anyone's."""
+def trained_patients(run: Path) -> set[str]:
+    """Pseudonyms of the patients that a model was developed on; other ids may be anyone's.
+
+    Parameters
+    ----------
+    run : Path
+        Folder of the run.
+    """
     patients = _developed(run)["patient_id"].astype(str)
     return set(patients[patients.str.startswith("P-")])
 

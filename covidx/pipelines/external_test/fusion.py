@@ -9,7 +9,7 @@ import pandas as pd
 
 from covidx.cards import card_digest
 from covidx.clinical import ClinicalRows
-from covidx.cohort import Classes, group_images
+from covidx.cohort import Classes
 from covidx.errors import InvalidTableError
 from covidx.files import sha256_file
 from covidx.fusion import FusionPredictor, make_arms, predictions_of, read_images
@@ -19,7 +19,7 @@ from covidx.pipelines.external_test.clinical import outside_rows, rows_for, with
 from covidx.pipelines.external_test.images import outside_images, prepare_images
 from covidx.pipelines.external_test.labels import check_labels, labels_named
 from covidx.pipelines.external_test.scored import Request, ScoredRows, Tested
-from covidx.pipelines.fusion.cohort import labelled
+from covidx.pipelines.fusion.cohort import join_patients, labelled
 from covidx.pipelines.labels import REST, map_labels
 from covidx.pipelines.source import Source
 from covidx.runs import RunFolder
@@ -169,18 +169,7 @@ def _patients(
     )
     undecided = of_images[several & ~of_images["patient_id"].isin(by_row["patient_id"])]
     of_images = of_images[~of_images["patient_id"].isin(undecided["patient_id"])]
-    told = pd.concat([by_row, of_images], ignore_index=True)  # rows first: they decide
-    told = group_images(told.assign(image_id=told.index.astype(str)))
-    patients = told.drop_duplicates("patient_id").drop(columns="image_id")
-    if not set(of_images["patient_id"]) & set(by_row["patient_id"]):
-        raise InvalidTableError(
-            "NOBODY_HAS_BOTH",
-            "No patient has both an image and a clinical row.",
-            expected=f"patient ids such as {images['patient_id'].iloc[0]}",
-            actual=", ".join(by_row["patient_id"].head(5)),
-            hint="Use the patient ids of the images (DICOM PatientID) in the table.",
-        )
+    patients = join_patients(of_images, by_row)
     n = undecided["patient_id"].nunique()
     notes = [f"{counted(n, 'patient')} left out: their images' labels differ"] if n else []
-    patients = patients.sort_values("patient_id", ignore_index=True)
     return patients.assign(fold=0, role="test"), notes

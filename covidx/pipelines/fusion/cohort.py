@@ -104,18 +104,7 @@ def join_arms(manifest: pd.DataFrame, rows: ClinicalRows, *, seed: int, parts: i
     manifest, binary = manifest[~several].reset_index(drop=True), binary[~several]
     of_images = manifest[["patient_id", "group_id"]].assign(label=binary.to_numpy())
     of_rows = rows.table[["patient_id", "group_id", "label"]]
-    both = set(of_images["patient_id"]) & set(of_rows["patient_id"])
-    if not both:
-        raise InvalidTableError(
-            "NOBODY_HAS_BOTH",
-            "No patient has both an image and a clinical row.",
-            expected=f"patient ids such as {of_images['patient_id'].iloc[0]}",
-            actual=", ".join(of_rows["patient_id"].head(SHOWN)),
-            hint="Use the patient ids of the images (DICOM PatientID) in the table.",
-        )
-    told = pd.concat([of_images, of_rows], ignore_index=True)
-    told = group_images(told.assign(image_id=told.index.astype(str)))
-    patients = told.drop_duplicates("patient_id").sort_values("patient_id", ignore_index=True)
+    patients = join_patients(of_images, of_rows)
     patients["image_id"] = patients["patient_id"]
     splits = make_splits(patients, seed=seed, parts=parts)
     patients = splits.assign(patients.drop(columns="image_id"), fold=0)
@@ -156,3 +145,30 @@ def need_both(joined: FusionCohort, recipes: Iterable[FusionRecipe]) -> None:
     for role in ("train", "validation") if networks else ("train",):
         mine = patients[has_both & (patients["role"] == role)]
         need_patients((mine["label"] == positive).to_numpy(bool), BOTH, role)
+
+
+def join_patients(of_images: pd.DataFrame, of_rows: pd.DataFrame) -> pd.DataFrame:
+    """Every patient of either arm once, sorted, grouped over both; the clinical row decides.
+
+    Parameters
+    ----------
+    of_images, of_rows : DataFrame
+        patient_id, group_id and label: of each image, and of each clinical row.
+
+    Raises
+    ------
+    InvalidTableError
+        ``NOBODY_HAS_BOTH``: no patient has an image and a clinical row.
+    """
+    if not set(of_images["patient_id"]) & set(of_rows["patient_id"]):
+        raise InvalidTableError(
+            "NOBODY_HAS_BOTH",
+            "No patient has both an image and a clinical row.",
+            expected=f"patient ids such as {', '.join(of_images['patient_id'].head(1))}",
+            actual=", ".join(of_rows["patient_id"].head(SHOWN)),
+            hint="Use the patient ids of the images (DICOM PatientID) in the table.",
+        )
+    both = pd.concat([of_rows, of_images], ignore_index=True)  # rows first: they decide
+    grouped = group_images(both.assign(image_id=both.index.astype(str)))
+    patients = grouped.drop_duplicates("patient_id").drop(columns="image_id")
+    return patients.sort_values("patient_id", ignore_index=True)
