@@ -129,6 +129,7 @@ class BagClassifier(nn.Module):
         for part in self._frozen:
             for weights in part.parameters(recurse=False):
                 weights.requires_grad_(False)
+        self.train(self.training)  # Lightning keeps the modes that it finds
 
     def train(self, mode: bool = True) -> Self:
         """Set training `mode` for all layers but those that are frozen."""

@@ -30,6 +30,7 @@ NOISE = (
     "does not have many workers",
     "The number of training batches",
     r"Checkpoint directory .* exists and is not empty",
+    r"Found \d+ module\(s\) in eval mode",  # layers that are frozen
     r"`isinstance\(treespec, LeafSpec\)` is deprecated",
 )
 """Warnings of Lightning that a user of covidx can do nothing about."""

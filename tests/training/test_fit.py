@@ -267,3 +267,17 @@ def test_weights_that_the_last_step_spoilt_end_the_training_before_they_score(
     assert caught.value.actual == "model.head.weight in epoch 0" and "rate" in str(
         caught.value.hint
     )
+
+
+def test_frozen_layers_come_out_of_a_training_as_they_went_in(
+    cache: BagCache, tmp_path: Path
+) -> None:
+    learning = LEARNING.model_copy(update={"frozen_reduction": 8, "epochs": 2})
+    torch.manual_seed(0)  # of the training's seed, as the learner does
+    before = BagClassifier(TINY, 2, pretrained=False).state_dict()
+    after = train(cache, tmp_path, learning).model.state_dict()
+    early = ("backbone.conv_stem", "backbone.bn1", *(f"backbone.blocks.{n}." for n in range(3)))
+    frozen = [name for name in before if name.startswith(early)]
+    assert any("running_mean" in name for name in frozen)
+    assert not [name for name in frozen if not after[name].equal(before[name])]
+    assert not after["backbone.bn2.running_mean"].equal(before["backbone.bn2.running_mean"])
