@@ -33,15 +33,16 @@ def training_figure(
     figure = Figure(figsize=(6.4, 5.2), layout="constrained", dpi=DPI)
     figure.suptitle(f"Training: n = {n_train}; {watched}: n = {n_watched}", fontsize=11)
     loss, area = figure.subplots(2, 1, sharex=True)
-    epochs = history["epoch"].to_numpy()
     lines = (("train", "train", BLUE, "o"), ("validation", watched, ORANGE, "s"))
     for name, label, colour, mark in lines:
-        values = history[f"{name}_loss"].to_numpy(np.float64)
-        loss.plot(epochs, values, color=colour, marker=mark, markersize=4, label=label)
-    measured = history["validation_auroc"].to_numpy(np.float64)
-    area.plot(epochs, measured, color=ORANGE, marker="s", markersize=4)
+        values = history.set_index("epoch")[f"{name}_loss"].dropna()
+        loss.plot(
+            values.index, values.to_numpy(), color=colour, marker=mark, markersize=4, label=label
+        )
+    measured = history.set_index("epoch")["validation_auroc"].dropna()
+    area.plot(measured.index, measured.to_numpy(), color=ORANGE, marker="s", markersize=4)
     area.axhline(0.5, color=GREY, linestyle=":", linewidth=1)
-    area.text(epochs[0], 0.5, "chance", color=GREY, fontsize=8, va="bottom")
+    area.text(history["epoch"].iloc[0], 0.5, "chance", color=GREY, fontsize=8, va="bottom")
     for axes in (loss, area):
         axes.axvline(kept, color=GREEN, linewidth=1, linestyle="--")
     loss.plot([], [], color=GREEN, linestyle="--", label=f"weights kept (epoch {kept})")
@@ -49,7 +50,7 @@ def training_figure(
     loss.legend(fontsize=8)
     area.set_ylabel(f"AUROC, {watched.split(',')[0]}")
     area.set_xlabel("epoch")
-    area.set_ylim(min(0.4, float(np.nanmin([*measured, 0.4]))), 1.02)
+    area.set_ylim(min([*measured, 0.4]), 1.02)
     area.xaxis.set_major_locator(MaxNLocator(integer=True))
     return figure
 

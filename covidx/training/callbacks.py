@@ -24,6 +24,20 @@ class Curves(Callback):
     def __init__(self) -> None:
         self.rows: list[dict[str, float]] = []
 
+    def on_train_epoch_start(
+        self, trainer: lightning.Trainer, learner: lightning.LightningModule
+    ) -> None:
+        """Forget the figures of the epoch before: this one may have no validation.
+
+        Parameters
+        ----------
+        trainer : Trainer
+            Keeps them.
+        learner : Learner
+            Not looked at.
+        """
+        trainer.callback_metrics.clear()
+
     def on_train_epoch_end(
         self, trainer: lightning.Trainer, learner: lightning.LightningModule
     ) -> None:
@@ -118,7 +132,7 @@ class Needs(Callback):
         learner, batch
             The learner, the batch and its results, which are not looked at.
         """
-        evaluated = sum(trainer.num_val_batches) * EVALUATED
+        evaluated = sum(trainer.num_val_batches) * EVALUATED / trainer.check_val_every_n_epoch
         total = (trainer.max_epochs or 0) * (int(trainer.num_training_batches) + evaluated)
         done = trainer.global_step + trainer.current_epoch * evaluated
         if line := self._forecast(done, total):

@@ -34,6 +34,8 @@ NOISE = (
     r"`isinstance\(treespec, LeafSpec\)` is deprecated",
 )
 """Warnings of Lightning that a user of covidx can do nothing about."""
+VALIDATIONS = 4
+"""How often a training without patience looks at its validation rows."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -139,7 +141,7 @@ def fit_learner(
         At most.
     patience : int, optional
         Epochs without a better one after which the training ends; None: all epochs are trained,
-        and the last one is kept.
+        and the last one is kept. Then validation chooses nothing, and is done a few times only.
     folder : Path
         Of its checkpoints; exists.
     bar : bool
@@ -160,14 +162,18 @@ def fit_learner(
     with locked(folder), _deterministic(), _quiet():
         curves = Curves()
         # Lightning's own save_last writes only when an epoch was the best so far.
-        latest = ModelCheckpoint(folder, filename="last", enable_version_counter=False)
+        latest = ModelCheckpoint(
+            folder, filename="last", enable_version_counter=False, save_on_train_epoch_end=True
+        )
         best, stopping = None, list[Callback]()
         if patience is not None:
             choice: dict[str, Any] = {"monitor": learner.monitor, "mode": learner.mode}
             best = ModelCheckpoint(folder, filename="best", enable_version_counter=False, **choice)
             stopping = [best, Patience(patience=patience, **choice)]
         needs = [Needs(folder)] if bar else []
-        trainer = _trainer([curves, Finite(), *needs, *stopping, latest], epochs, folder, bar)
+        callbacks = [curves, Finite(), *needs, *stopping, latest]
+        watched = 1 if patience is not None else epochs_between_validations(epochs)
+        trainer = _trainer(callbacks, epochs, watched, folder, bar)
         last = folder / "last.ckpt"
         resumed = None
         if last.exists():
@@ -180,11 +186,27 @@ def fit_learner(
         return Fit(model, pd.DataFrame(curves.rows), int(kept["epoch"]), resumed)
 
 
-def _trainer(callbacks: list[Callback], epochs: int, folder: Path, bar: bool) -> lightning.Trainer:
+def epochs_between_validations(epochs: int) -> int:
+    """How often a curve that chooses nothing is measured: at most some four times, and at the end.
+
+    Parameters
+    ----------
+    epochs : int
+        Of the whole training; the result divides it.
+    """
+    return max(
+        every for every in range(1, max(epochs // VALIDATIONS, 1) + 1) if epochs % every == 0
+    )
+
+
+def _trainer(
+    callbacks: list[Callback], epochs: int, watched: int, folder: Path, bar: bool
+) -> lightning.Trainer:
     return lightning.Trainer(
         accelerator="auto",
         devices=1,
         max_epochs=epochs,
+        check_val_every_n_epoch=watched,
         callbacks=[*callbacks, *([RichProgressBar(leave=True)] if bar else [])],
         enable_progress_bar=bar,
         logger=False,

@@ -24,6 +24,7 @@ from covidx.models import BagClassifier
 from covidx.models.learning import ImageLearning
 from covidx.training import Fit, Learner, fit_classifier, fit_learner
 from covidx.training.data import BagData, _TrainingBags, collate
+from covidx.training.fit import epochs_between_validations
 from covidx.training.module import BagLearner
 
 from .conftest import TINY, make_cache, make_rows
@@ -103,6 +104,28 @@ def test_curves_and_the_best_epoch(whole: Fit) -> None:
     assert whole.best_epoch == int(whole.curves["validation_loss"].idxmin())
     assert not whole.model.training
     assert {p.device.type for p in whole.model.parameters()} == {"cpu"}
+
+
+@pytest.mark.parametrize(
+    ("epochs", "every"),
+    [(1, 1), (4, 1), (7, 1), (8, 2), (9, 1), (10, 2), (12, 3), (14, 2), (40, 10)],
+)
+def test_validation_that_chooses_nothing_is_rare_and_never_misses_the_end(
+    epochs: int, every: int
+) -> None:
+    assert epochs_between_validations(epochs) == every
+
+
+def test_without_patience_epochs_between_validations_have_no_figure_of_them(
+    cache: BagCache, tmp_path: Path
+) -> None:
+    learning = LEARNING.model_copy(update={"patience": None, "epochs": 8})
+    found = train(cache, tmp_path, learning)
+    validated = found.curves["validation_loss"].notna()
+    assert validated.tolist() == [False, True] * 4
+    assert found.curves["validation_auroc"].notna().equals(validated)
+    assert found.curves["train_loss"].notna().all()
+    assert found.best_epoch == 7
 
 
 def test_it_learns_a_bright_square(cache: BagCache, tmp_path: Path) -> None:
