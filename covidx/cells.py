@@ -75,9 +75,14 @@ def read_cells(
     values: dict[str, list[Any]] = {}
     empty = {"", *missing}
     for place, name in names.items():
-        column = [cells[place] if place < len(cells) else None for _, cells in rows]
+        column: list[str | None]
+        if short:
+            column = [cells[place] if place < len(cells) else None for _, cells in rows]
+        else:
+            column = [cells[place] for _, cells in rows]
         bare = {cell: _bare(cell) for cell in set(column)}  # a table has few cells many times
-        values[name] = [np.nan if (text := bare[cell]) in empty else text for cell in column]
+        kept = {cell: np.nan if text in empty else text for cell, text in bare.items()}
+        values[name] = list(map(kept.__getitem__, column))
         padded = {
             cell for cell, text in bare.items() if cell is not None and text not in ("", cell)
         }

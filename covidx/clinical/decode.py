@@ -51,8 +51,7 @@ def decode(
     if codes is not None:
         numbers = _by_code(cells, codes, column, path)
     else:
-        yes_no = cells.map(lambda cell: YES_NO.get(str(cell).casefold(), cell))
-        found = to_numbers(yes_no if column.type == "flag" else cells)
+        found = to_numbers(_booleans(cells) if column.type == "flag" else cells)
         numbers, wrong = found.values, found.wrong
         hint = "Write numbers with a decimal point, and leave unknown cells empty."
         if notes is not None:
@@ -92,6 +91,10 @@ def _plain(cells: pd.Series) -> pd.Series:
     """A spreadsheet may give the code 1 as 1.0."""
     texts = cells.astype(object)
     return texts.where(~texts.str.fullmatch(r"-?\d+\.0", na=False), texts.str[:-2])
+
+
+def _booleans(cells: pd.Series) -> pd.Series:
+    return cells.map({cell: YES_NO.get(str(cell).casefold(), cell) for cell in cells.unique()})
 
 
 def _by_code(
