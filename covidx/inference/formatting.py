@@ -154,14 +154,14 @@ def csv_text(frame: pd.DataFrame, *, header: bool) -> str:
 def _cells(column: pd.Series) -> str | Iterable[str]:
     """A column as cells; one text where one value fills it."""
     values = column.tolist()
-    first = values[0] if values else None
-    if all(value is first for value in values):  # as what all rows share is
-        return _cell(first)
-    if column.dtype == object and all(type(value) is str for value in values):
-        texts = {text: _quoted(text) for text in set(values)}
+    if len(set(map(id, values))) < 2:  # as what all rows share is
+        return _cell(values[0] if values else None)
+    kinds = set(map(type, values))
+    if kinds <= {str, type(None)}:
+        texts = {value: _cell(value) for value in set(values)}
         return map(texts.__getitem__, values)
-    if column.dtype.kind in "iubf" and not column.hasnans:
-        return map(repr, values)
+    if kinds <= {float, int, bool}:
+        return ["" if value != value else repr(value) for value in values]
     return map(_cell, values)
 
 
