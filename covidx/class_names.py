@@ -147,6 +147,33 @@ def with_map(
     return keys.map(to).astype(object).where(keys.isin(list(to)), labels), notes
 
 
+def names_infection(label: object) -> bool:
+    """Whether a label, whatever its spelling, is a word for the infection or a positive test.
+
+    Parameters
+    ----------
+    label : object
+        As it stands in a table.
+
+    Examples
+    --------
+    >>> names_infection("SARS-CoV-2"), names_infection("pneumonia")
+    (True, False)
+    """
+    return _INFECTED.fullmatch(_plain(str(label))) is not None
+
+
+def names_no_result(label: object) -> bool:
+    """Whether a label, whatever its spelling, says that there is no result.
+
+    Parameters
+    ----------
+    label : object
+        As it stands in a table.
+    """
+    return _NO_RESULT.fullmatch(_plain(str(label))) is not None
+
+
 def doubtful(labels: Sequence[str], positive: str) -> list[str]:
     """Labels that must not become a negative class by themselves, where no classes are named.
 
@@ -166,7 +193,7 @@ def doubtful(labels: Sequence[str], positive: str) -> list[str]:
     ['covid_19', 'not done']
     """
     same = _plain(positive)
-    infected = _INFECTED.fullmatch(same) is not None
+    infected = names_infection(positive)
     return [
         label
         for label in labels
@@ -174,8 +201,8 @@ def doubtful(labels: Sequence[str], positive: str) -> list[str]:
         and (
             _plain(label) == same
             or label.startswith("#")  # an error of Excel, such as #N/A
-            or _NO_RESULT.fullmatch(_plain(label))
-            or (infected and _INFECTED.fullmatch(_plain(label)))
+            or names_no_result(label)
+            or (infected and names_infection(label))
         )
     ]
 

@@ -22,7 +22,7 @@ C = TypeVar("C", bound=BaseModel)
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
-    """Read the YAML mapping at `path`.
+    """Read the YAML mapping at `path`: UTF-8, or UTF-16 with its mark, as YAML has it.
 
     Raises
     ------
@@ -30,14 +30,18 @@ def read_yaml(path: Path) -> dict[str, Any]:
         ``CONFIG_UNREADABLE``.
     """
     try:
-        value = yaml.safe_load(path.read_text())
+        value = yaml.safe_load(path.read_bytes())
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        encoded = isinstance(error, UnicodeDecodeError | yaml.reader.ReaderError)
         raise ConfigError(
             "CONFIG_UNREADABLE",
             "The configuration cannot be read.",
             path=path,
+            expected="text in UTF-8" if encoded else None,
             actual=error,
-            hint="Check the path, and the file's YAML (indentation, colons, quotes).",
+            hint="Save it as UTF-8: in an editor, or by iconv -f WINDOWS-1252 -t UTF-8."
+            if encoded
+            else "Check the path, and the file's YAML (indentation, colons, quotes).",
         ) from error
     if not isinstance(value, dict):
         raise ConfigError(

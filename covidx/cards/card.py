@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
+from covidx.cards.image_tables import ImageTable, LabelTable
+from covidx.cards.masks import MaskSet
 from covidx.config import Config, load_config
 from covidx.errors import ConfigError
 from covidx.files import sha256_json
@@ -60,33 +62,6 @@ class Column(Config):
         if self.type == "category" and (self.codes or self.low or self.high or self.unit):
             raise ValueError("a category has no order: no codes, no range, no unit")
         return self
-
-
-class ImageTable(Config):
-    """How a CSV names the images of a data set, one row an image.
-
-    Every value but `table`, `labels`, `kind`, `modality` and those of `where` names a column of
-    that CSV.
-    """
-
-    table: str = Field(description="the CSV, relative to the data's root")
-    image: str = Field(description="column: image path relative to the data's root")
-    label: str | None = None
-    labels: dict[str, str | None] = Field(
-        default_factory=dict,
-        description="value in the table -> class; a value of no class (null) is set aside",
-    )
-    where: dict[str, list[str]] = Field(
-        default_factory=dict,
-        description="column -> the values that are read; rows of any other are set aside",
-    )
-    patient: str | None = None
-    group: str | None = Field(None, description="column: what must not be divided")
-    kind: Literal["slice", "radiograph"] = "slice"
-    modality: Literal["CT", "CR", "DX"] = "CT"
-    manifest: dict[str, str] = Field(
-        default_factory=dict, description="manifest column -> column of the table"
-    )
 
 
 class ClinicalTable(Config):
@@ -154,65 +129,18 @@ class SeverityTable(Config):
         return self
 
 
-class MaskFiles(Config):
-    """Where the true masks of one kind lie, and what their values mean."""
-
-    kind: Literal["lung", "opacity"]
-    path: str = Field(
-        description=(
-            "relative to the data's root; {stem} is the image's name without suffixes, renamed; "
-            ".nii is taken where there is no .nii.gz"
-        )
-    )
-    values: dict[int, str] = Field(
-        default_factory=dict, description="value -> class; 0, and what is called none, is nothing"
-    )
-    sides_by_place: tuple[int, int] | None = Field(
-        None, description="the values of the two lungs, in any order: their place decides which"
-    )
-    empty: Literal["nothing", "unlabelled"] = Field(
-        "nothing", description="what a mask without any value means for its image"
-    )
-
-    @model_validator(mode="after")
-    def _fits(self) -> MaskFiles:
-        if bool(self.values) == bool(self.sides_by_place) or 0 in self.values:
-            raise ValueError("a mask needs values (above 0), or sides_by_place; not both")
-        if self.sides_by_place and self.kind != "lung":
-            raise ValueError("sides_by_place is of lungs")
-        return self
-
-    @property
-    def classes(self) -> list[str]:
-        """The classes that it distinguishes, that of nothing first."""
-        if self.sides_by_place:
-            return ["none", "right-lung", "left-lung"]
-        return list(dict.fromkeys(["none", *self.values.values()]))
-
-
-class MaskSet(Config):
-    """The masks of a data set's images."""
-
-    images: str = Field(".", description="folder of the images, relative to the data's root")
-    windowed: dict[str, tuple[float, float]] = Field(
-        default_factory=dict,
-        description="pattern of image names -> HU that their authors made 0 and 255",
-    )
-    rename: dict[str, str] = Field(
-        default_factory=dict,
-        description="text in an image's name -> what the masks' names have instead, in this order",
-    )
-    files: list[MaskFiles] = Field(min_length=1)
-
-    @model_validator(mode="after")
-    def _fits(self) -> MaskSet:
-        if len({masks.kind for masks in self.files}) < len(self.files):
-            raise ValueError("each kind of mask is named once")
-        return self
+FOR_READERS = (
+    *("title", "description", "version", "licence", "creators", "citation"),
+    *("provenance", "population", "label_origin", "known_biases"),
+)
+"""What a reader of results asks for, and what a card for a trial may leave out."""
 
 
 class DataCard(Config):
-    """A data set, described so that another person can find, judge and cite it."""
+    """A data set, described so that another person can find, judge and cite it.
+
+    A first trial needs identifier, classes and positive; `unstated` names what a reader misses.
+    """
 
     identifier: str
     title: str
@@ -239,18 +167,46 @@ class DataCard(Config):
         False, description="its patient ids are public or synthetic, so that they need no pseudonym"
     )
     images: ImageTable | None = None
+    labels: LabelTable | None = None
     clinical: ClinicalTable | None = None
     severity: SeverityTable | None = None
     masks: MaskSet | None = None
     columns: list[Column]
     hashes: dict[str, str] = Field(default_factory=dict, description="file -> SHA-256")
 
+    @model_validator(mode="before")
+    @classmethod
+    def _trial(cls, values: Any) -> Any:
+        """What is left out is empty; no default of a field, which the card's digest would omit."""
+        if not isinstance(values, dict):
+            return values
+        empty: dict[str, Any] = dict.fromkeys(FOR_READERS, "")
+        empty |= {"creators": [], "known_biases": [], "columns": [], "domain": "real"}
+        return empty | values
+
+    @model_validator(mode="after")
+    def _fits(self) -> DataCard:
+        if self.images is not None and self.labels is not None:
+            raise ValueError("pictures have their labels in the section images, not in labels")
+        named = {name for name in self.label_classes(of_images=True).values() if name}
+        strange = sorted(named - set(self.classes))
+        if strange:
+            raise ValueError(f"labels are mapped to what is none of the classes: {strange}")
+        return self
+
+    @property
+    def unstated(self) -> list[str]:
+        """Fields that a reader of results asks for, and that are empty."""
+        return [name for name in FOR_READERS if not getattr(self, name)]
+
     def label_classes(self, *, of_images: bool) -> dict[str, str | None]:
         """Label in the tables -> class, or None for no class; ``*`` is any that is not named.
 
         Where the image table and the clinical table differ, that of images goes first `of_images`.
         """
-        parts = [part.labels for part in (self.images, self.clinical) if part is not None]
+        parts = [
+            part.labels for part in (self.images, self.labels, self.clinical) if part is not None
+        ]
         ordered = reversed(parts) if of_images else parts
         return {label: name for labels in ordered for label, name in labels.items() if label}
 
@@ -274,7 +230,15 @@ def load_card(path: Path) -> DataCard:
     """
     bundled = CARD_FOLDER / f"{path.name}.yaml"
     if path.exists() or bundled.exists():
-        return load_config(path if path.exists() else bundled, DataCard)
+        try:
+            return load_config(path if path.exists() else bundled, DataCard)
+        except ConfigError as error:
+            if error.code == "CONFIG_INVALID":
+                error.hint = (
+                    "Correct these fields of the card. A trial needs identifier, classes and "
+                    "positive; covidx card init drafts the rest from a folder or a table."
+                )
+            raise
     known = sorted(card.stem for card in CARD_FOLDER.glob("*.yaml"))
     raise ConfigError(
         "CARD_UNKNOWN",

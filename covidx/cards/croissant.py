@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from covidx.cards.card import Column, DataCard, load_card
+from covidx.errors import ConfigError
 from covidx.files import make_folder, read_json, sha256_file, write_json
 
 CONTEXT = Path(__file__).with_name("croissant-context.json")
@@ -99,11 +100,20 @@ def export_croissant(card_path: Path, out_path: Path, root: Path | None = None) 
     Raises
     ------
     ConfigError
-        If the card cannot be read.
+        ``CARD_DRAFT``, or if the card cannot be read.
     StoreError
         If the folder of `out_path` cannot be written to.
     """
-    record = to_croissant(load_card(card_path), root)
+    card = load_card(card_path)
+    if card.unstated:
+        raise ConfigError(
+            "CARD_DRAFT",
+            "The card leaves out what others need to find, judge and cite the data set.",
+            path=card_path,
+            actual=f"not stated: {', '.join(card.unstated)}",
+            hint="Fill these fields in, and export it again.",
+        )
+    record = to_croissant(card, root)
     make_folder(out_path.parent)
     write_json(out_path, record)
     return out_path

@@ -55,6 +55,10 @@ def ingest_command(
     resample: Annotated[
         bool, typer.Option(help="Interpolate where slices are uneven or missing.")
     ] = False,
+    modality: Annotated[
+        str | None,
+        typer.Option(help="What pictures are that no card describes: CT, or CXR (or CR, DX)."),
+    ] = None,
     workers: Annotated[int | None, typer.Option(help="Processes [all cores, if it pays].")] = None,
 ) -> None:
     """Read images into a store: NIfTI, receipts, a manifest, and an account of every file."""
@@ -67,7 +71,7 @@ def ingest_command(
             source,
             out,
             card=described,
-            rules=Rules(all_series, kernel, resample),
+            rules=Rules(all_series, kernel, resample, modality),
             workers=workers,
             progress=lambda _, done, total: bar(done, total),
         )

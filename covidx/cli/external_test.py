@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 import typer
 
 from covidx.cli.pairs import Columns, Mapped, columns_of, map_of
+from covidx.cli.predict import ModalityOption
 from covidx.cli.progress import terminal_bar
 from covidx.cli.train import Card, Labels, Runs, Work
 from covidx.constants import RESEARCH_NOTICE
@@ -25,6 +26,7 @@ def external_test(
     card: Card = None,
     columns: Columns = None,
     mapped: Mapped = None,
+    modality: ModalityOption = None,
     by: Annotated[Period, typer.Option(help="Drift by week or by month.")] = "week",
     runs: Runs = Path("runs"),
     work: Work = Path("data"),
@@ -35,7 +37,9 @@ def external_test(
     from covidx.pipelines.source import named_source
 
     mapping = map_of(mapped)
-    source = named_source(data, card, labels=labels, table=clinical, columns=columns_of(columns))
+    source = named_source(
+        data, card, labels=labels, table=clinical, columns=columns_of(columns), pictures=modality
+    )
     assert source is not None
     tested = evaluate_externally(
         run, source, mapping, period=by, work=work, runs=runs, bars=terminal_bar,

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -15,7 +17,10 @@ from covidx.files import make_folder, replacing
 
 if TYPE_CHECKING:
     from covidx.inference.prediction import Predictions
+    from covidx.inference.reading import Inputs, Progress
 
+Named = Callable[..., "Inputs"]
+"""Takes ``progress``."""
 FormatName = Literal["table", "csv", "json"]
 FORMATS: dict[str, FormatName] = {".csv": "csv", ".json": "json"}
 Images = Annotated[
@@ -24,6 +29,10 @@ Images = Annotated[
 CardOption = Annotated[
     Path | None,
     typer.Option(help="Data card (path, or known name): pictures with a table, or public ids."),
+]
+ModalityOption = Annotated[
+    str | None,
+    typer.Option(help="What pictures are that no card describes: CT, or CXR (or CR, DX)."),
 ]
 
 
@@ -48,6 +57,7 @@ def predict(
         typer.Option(help="File to write; of masks and boxes a folder, which they need."),
     ] = None,
     card: CardOption = None,
+    modality: ModalityOption = None,
 ) -> None:
     """Predict from images, clinical rows or both; exit code 1 where an input has no result."""
     from covidx.inference.loading import load
@@ -58,10 +68,11 @@ def predict(
     _check_out(out, kind, predictor.WRITES_FOLDER)
     ending = "" if out is None else out.suffix.lower()
     form = format or FORMATS.get(ending, "table")
+    named = partial(_inputs, paths, card, modality, clinical)
     if predictor.WRITES_FOLDER:
-        _finish(_predict(predictor, paths, out, clinical=clinical, card=card), form)
+        _finish(_predict(predictor, named, out), form)
     else:
-        _stream(predictor, paths, out, form, clinical=clinical, card=card)
+        _stream(predictor, named, out, form)
 
 
 def segment(
@@ -75,6 +86,7 @@ def segment(
         bool, typer.Option("--probabilities", help="Opacities' probabilities, too (0 to 1).")
     ] = False,
     card: CardOption = None,
+    modality: ModalityOption = None,
 ) -> None:
     """Segment lungs, and opacities where the bundle knows them; NIfTI on the images' own grids.
 
@@ -89,7 +101,7 @@ def segment(
         predictor = Segmenter.load(bundle)
     if probabilities:
         predictor = predictor.with_probabilities()
-    found = _predict(predictor, paths, out, card=card)
+    found = _predict(predictor, partial(_inputs, paths, card, modality), out)
     typer.echo(f"masks    {out / 'masks.parquet'}")
     _finish(found, "table")
 
@@ -106,28 +118,33 @@ def detect(
     """
     from covidx.inference.detector import Detector
 
-    found = _predict(Detector.load(bundle), paths, out, card=card)
+    found = _predict(Detector.load(bundle), partial(_inputs, paths, card), out)
     typer.echo(f"boxes    {out / 'boxes.csv'}")
     _finish(found, "table")
 
 
-def _predict(
-    predictor: Any,
+def _inputs(
     paths: list[Path],
-    out: Path | None,
-    *,
     card: Path | None,
+    modality: str | None = None,
     clinical: Path | None = None,
-) -> Predictions:
-    """Go over the inputs; of a model that makes files, write them as they come."""
+    *,
+    progress: Progress,
+) -> Inputs:
+    """The inputs that were named, and what was said of them."""
     from covidx.cards.card import load_card
-    from covidx.inference.prediction import Predictions
     from covidx.inference.reading import Inputs
 
     described = None if card is None else load_card(card)
+    return Inputs.of(paths, table=clinical, card=described, progress=progress, modality=modality)
+
+
+def _predict(predictor: Any, named: Named, out: Path | None) -> Predictions:
+    """Go over the inputs; of a model that makes files, write them as they come."""
+    from covidx.inference.prediction import Predictions
+
     with terminal_bar("predict") as bar:
-        inputs = Inputs.of(paths, table=clinical, card=described, progress=bar)
-        found = predictor.predictions(inputs)
+        found = predictor.predictions(named(progress=bar))
         if hasattr(predictor, "write") and out is not None:
             written: Predictions = predictor.write(found, out)
             return written
@@ -142,25 +159,14 @@ def _finish(found: Predictions, form: FormatName) -> None:
         raise typer.Exit(1)
 
 
-def _stream(
-    predictor: Any,
-    paths: list[Path],
-    out: Path | None,
-    form: FormatName,
-    *,
-    card: Path | None,
-    clinical: Path | None,
-) -> None:
+def _stream(predictor: Any, named: Named, out: Path | None, form: FormatName) -> None:
     """Predict and write at once, so that millions of rows are never held together."""
-    from covidx.cards.card import load_card
     from covidx.inference.formatting import PredictionText
-    from covidx.inference.reading import Inputs
 
     text = PredictionText(predictor.bundle, form, terminal=out is None)
     with ExitStack() as stack:
         bar = stack.enter_context(terminal_bar("predict"))
-        described = None if card is None else load_card(card)
-        inputs = Inputs.of(paths, table=clinical, card=described, progress=bar)
+        inputs = named(progress=bar)
         pieces = (
             text.of_frames(predictor.frames(inputs))
             if form == "csv" and hasattr(predictor, "frames")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from covidx.lazy import lazy_names
 
 if TYPE_CHECKING:
+    from covidx.cohort.card_draft import Draft, draft_card
     from covidx.cohort.classes import Classes, classes_of
     from covidx.cohort.duplicates import Duplicate, find_duplicates, thumbnail
     from covidx.cohort.folds import inner_folds, need_groups, need_parts

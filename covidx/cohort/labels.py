@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -24,6 +24,7 @@ def read_labels(
     classes: Sequence[str] = (),
     aliases: Mapping[str, str | None] | None = None,
     positive: str | None = None,
+    missing: Collection[str] = (),
 ) -> pd.DataFrame:
     """Read the label table at `path`: ``patient_id`` or ``path``, ``label``, and clinical columns.
 
@@ -45,6 +46,8 @@ def read_labels(
         Label -> class by the card; None leaves its rows out, ``*`` is any label that is not named.
     positive : str, optional
         The positive class.
+    missing : collection of str
+        Words that stand for an empty cell, by the card.
 
     Returns
     -------
@@ -59,7 +62,7 @@ def read_labels(
         As `read_cells`; ``LABELS_COLUMNS``, ``LABELS_EMPTY``, ``LABELS_VALUE``,
         ``LABELS_CONFLICT``, ``LABEL_UNKNOWN`` or ``MAP_UNUSED``, by row.
     """
-    table = read_cells(path, columns=columns)
+    table = read_cells(path, columns=columns, missing=missing)
     notes = table.attrs["notes"]
     key = _key_column(table, path)
     keys = [name for name in KEYS if name in table.columns]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -13,6 +13,8 @@ import pandas as pd
 from covidx.errors import CovidxError
 from covidx.inference.prediction import InputSource
 from covidx.ingest.identity import Identities
+from covidx.ingest.rules import USUAL, Rules
+from covidx.ingest.table import set_root
 
 if TYPE_CHECKING:
     from covidx.cards import DataCard
@@ -56,6 +58,8 @@ class Inputs:
         Of the data set: pictures with a table, public ids, real or simulated.
     progress : callable, optional
         Called with (paths done, paths in all).
+    rules : Rules, optional
+        What is kept of a study, and what pictures are that no card describes.
     """
 
     paths: Sequence[Path]
@@ -63,6 +67,7 @@ class Inputs:
     identities: Identities
     card: DataCard | None = None
     progress: Progress | None = None
+    rules: Rules = USUAL
 
     @classmethod
     def of(
@@ -73,6 +78,7 @@ class Inputs:
         card: DataCard | None = None,
         identities: Identities | None = None,
         progress: Progress | None = None,
+        modality: str | None = None,
     ) -> Inputs:
         """Inputs by path.
 
@@ -84,10 +90,18 @@ class Inputs:
             As in `Inputs`.
         identities : Identities, optional
             Unless given, public where the card says so, else pseudonyms by the user's key.
+        modality : str, optional
+            Of pictures that no card describes, as `Rules.pictures`.
+
+        Raises
+        ------
+        InvalidInputError
+            ``MODALITY_UNKNOWN``.
         """
         several = [paths] if isinstance(paths, Path | str) else paths
         shown = identities or Identities.for_card(card)
-        return cls([Path(one) for one in several], table, shown, card, progress)
+        rules = USUAL if modality is None else replace(USUAL, pictures=modality)
+        return cls([Path(one) for one in several], table, shown, card, progress, rules)
 
     @property
     def simulated(self) -> bool:
@@ -97,45 +111,57 @@ class Inputs:
     def each_path(self) -> Iterator[tuple[InputSource, Path]]:
         """Each named path and its source, telling of the progress after each."""
         for number, path in enumerate(self.paths, 1):
-            yield InputSource(number, str(path), self.identities.path(path.name)), path
+            place = _within(path.absolute(), set_root(path.absolute(), self.card))
+            shown = self.identities.path(path.name if place == "." else place)
+            yield InputSource(number, str(path), shown), path
             if self.progress is not None:
                 self.progress(number, len(self.paths))
 
     def images(self) -> Iterator[InputImage]:
-        """Each image of each path; a path, or files of it, that cannot be read give a problem."""
+        """Each image of each path; a path, or files of it, that cannot be read give a problem.
+
+        Of a picture set with a table, each refused row or picture has a problem of its own, since
+        each has a name.
+        """
         for named, path in self.each_path():
             read = 0
             try:
-                reader = _open(path, self.identities, self.card)
+                reader = _open(path, self)
                 for image in reader:
                     read += 1
-                    yield InputImage(
-                        _source(named, path, image, reader, self.identities), image, None
-                    )
+                    yield InputImage(_source(named, image, reader, self.identities), image, None)
             except CovidxError as error:
                 yield InputImage(named, None, error.summary)
                 continue
             left = reader.quarantine
+            if self.card is not None and self.card.images is not None:
+                for known, shown, why in reader.refused:
+                    yield InputImage(replace(named, path=known, place=shown), None, why)
+                    read += 1
+                left = left[left["kind"] != "quarantined"]
             if read:  # what was set aside (a localizer, another kernel) is no failure then
                 left = left[left["kind"] == "quarantined"]
             if len(left) or not read:
                 yield InputImage(named, None, _reasons(left))
 
 
-def _open(path: Path, identities: Identities, card: DataCard | None) -> ImageReader:
+def _open(path: Path, inputs: Inputs) -> ImageReader:
     from covidx.ingest.reader import read_images
 
-    return read_images(path, identities=identities, card=card)
+    return read_images(path, identities=inputs.identities, card=inputs.card, rules=inputs.rules)
+
+
+def _within(place: str | Path, root: Path) -> str:
+    return Path(os.path.relpath(place, root)).as_posix()
 
 
 def _source(
-    named: InputSource, path: Path, image: ReadImage, reader: ImageReader, identities: Identities
+    named: InputSource, image: ReadImage, reader: ImageReader, identities: Identities
 ) -> InputSource:
     files = [reader.known_path(one) for one in image.paths]
     folder = os.path.commonpath([str(Path(one).parent) for one in files])
     place = folder if len(files) > 1 else files[0]
-    root = path.absolute()
-    within = os.path.relpath(place, root if root.is_dir() else root.parent)
+    within = _within(place, reader.root)
     values = image.fields
     return InputSource(
         named.number,

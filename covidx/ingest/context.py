@@ -14,7 +14,11 @@ LOCAL_DATASET = "local"
 
 @dataclass(frozen=True)
 class Context:
-    """What every job of a run shares; below `scratch` lie the members of archives."""
+    """What every job of a run shares; below `scratch` lie the members of archives.
+
+    Paths are relative to `root`. Of a picture set it may lie above what was named: then `within` is
+    the part of the set that was.
+    """
 
     root: Path
     identities: Identities
@@ -23,6 +27,7 @@ class Context:
     licence: str | None = None
     rules: Rules = USUAL
     scratch: Path | None = None
+    within: Path | None = None
 
 
 def source_place(source: str, context: Context) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from covidx.cards import DataCard, card_digest
+from covidx.cards import DataCard, card_digest, picture_kind
 from covidx.ingest.context import Context, relative_to_root
 from covidx.ingest.dicom.header import Header
 from covidx.ingest.dicom.series import Outcome, sort_headers
@@ -16,7 +16,7 @@ from covidx.ingest.find.scan import ScannedFile
 from covidx.ingest.identity import Identities
 from covidx.ingest.jobs import Job
 from covidx.ingest.rules import Rules
-from covidx.ingest.table import TableRow, read_image_table
+from covidx.ingest.table import TableRow, read_image_table, set_root
 from covidx.ingest.words import DEFINED_TERMS, holds_any, words_of, words_of_places
 
 NESTED = (
@@ -60,11 +60,11 @@ def make_plan(files: Sequence[ScannedFile], context: Context, card: DataCard | N
     table = None
     if card is not None and card.images is not None:
         table = str(context.root / card.images.table)
-        rows, outcomes = read_image_table(context.root, card)
+        rows, outcomes = read_image_table(context.root, card, context.within)
         rows = [replace(row, modality=card.images.modality, kind=card.images.kind) for row in rows]
     files = _check_directories(files)
     others = [file for file in files if file.format in ("dicom", "nifti", "itk")]
-    lone = not others and table is None
+    lone = table is None and (not others or context.rules.pictures is not None)
     named = {str(row.path) for row in rows} | {outcome.path for outcome in outcomes}
     jobs: list[Job] = list(rows)
     headers: list[Header] = []
@@ -140,13 +140,18 @@ def _is_named(attribute: str, value: str, words: Set[str]) -> bool:
 
 def _lone_picture(file: ScannedFile, context: Context) -> TableRow:
     name = relative_to_root(file.path, context)
-    return TableRow(Path(file.path), name, patient="", group=None, label=None)
+    row = TableRow(Path(file.path), name, patient="", group=None, label=None)
+    modality = context.rules.picture_modality
+    if modality is None:
+        return row
+    note = f"Its modality, {modality}, is what the user said."
+    return replace(row, modality=modality, kind=picture_kind(modality), note=note)
 
 
 def make_context(
     source: Path, identities: Identities, card: DataCard | None, rules: Rules
 ) -> Context:
-    """What all jobs of one source share; its root is absolute.
+    """What all jobs of one source share; its root, that of `set_root`, is absolute.
 
     Parameters
     ----------
@@ -159,10 +164,14 @@ def make_context(
     rules : Rules
         What is kept of a study.
     """
-    root = source if source.is_dir() else source.parent
+    root = set_root(source, card)
+    within = None if source == root else source
     if card is None:
-        return Context(root, identities, rules=rules)
-    return Context(root, identities, card.identifier, card_digest(card), card.licence, rules)
+        return Context(root, identities, rules=rules, within=within)
+    digest = card_digest(card)
+    return Context(
+        root, identities, card.identifier, digest, card.licence or None, rules, within=within
+    )
 
 
 def quarantine_rows(outcomes: Iterable[Outcome], context: Context) -> list[dict[str, str]]:

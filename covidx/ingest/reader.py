@@ -15,7 +15,7 @@ from covidx.ingest.find.scan import find_files
 from covidx.ingest.find.search import Searched, search
 from covidx.ingest.identity import Identities
 from covidx.ingest.jobs import SERIES_INCOMPLETE, read_job
-from covidx.ingest.plan import Plan, make_context, make_plan, quarantine_rows
+from covidx.ingest.plan import Plan, make_context, make_plan, quarantine_path, quarantine_rows
 from covidx.ingest.records import ReadImage
 from covidx.ingest.rules import USUAL, Rules
 from covidx.volume import Volume
@@ -41,6 +41,21 @@ class ImageReader:
     def known_path(self, path: str) -> str:
         """The `path` of a file as a person knows it, be it a member of an archive."""
         return known_path(path, self._plan.context)
+
+    @property
+    def root(self) -> Path:
+        """The folder that paths are relative to: of the source, or of the picture set around it."""
+        return self._plan.context.root
+
+    @property
+    def refused(self) -> list[tuple[str, str, str]]:
+        """(path, path as it may be shown, code and reason) of each file that was refused so far."""
+        context = self._plan.context
+        return [
+            (known_path(one.path, context), quarantine_path(one.path, context),
+             f"{one.code}: {one.reason}")
+            for one in self.outcomes if one.kind == "quarantined"
+        ]  # fmt: skip
 
     @property
     def quarantine(self) -> pd.DataFrame:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, get_args
 
+from covidx.cards import PICTURES
 from covidx.errors import InvalidInputError
 
 Kernel = Literal["soft", "sharp"]
@@ -25,16 +26,20 @@ class Rules:
     resample : bool
         Interpolate between slices that are uneven, or where some are missing, instead of refusing
         the series. What was done stands in the receipt and in `Volume.resampled`.
+    pictures : str, optional
+        What PNG and JPEG files are that no card describes: ``CT`` (single slices), or ``CR``,
+        ``DX`` or ``CXR`` (radiographs). Without it nobody knows, and they are ``OT``.
 
     Raises
     ------
     InvalidInputError
-        ``KERNEL_UNKNOWN``.
+        ``KERNEL_UNKNOWN`` or ``MODALITY_UNKNOWN``.
     """
 
     all_series: bool = False
     kernel: Kernel = "soft"
     resample: bool = False
+    pictures: str | None = None
 
     def __post_init__(self) -> None:
         if self.kernel not in get_args(Kernel):
@@ -44,6 +49,19 @@ class Rules:
                 expected=" or ".join(get_args(Kernel)),
                 actual=self.kernel,
             )
+        if self.pictures is not None and self.pictures.upper() not in PICTURES:
+            raise InvalidInputError(
+                "MODALITY_UNKNOWN",
+                "Pictures are of no such modality.",
+                expected=", ".join(PICTURES),
+                actual=self.pictures,
+                hint="Name one of these: --modality CXR (training: --set modality=CXR).",
+            )
+
+    @property
+    def picture_modality(self) -> str | None:
+        """DICOM Modality of pictures that no card describes; None where it is not known."""
+        return None if self.pictures is None else PICTURES[self.pictures.upper()]
 
 
 USUAL = Rules()

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import posixpath
+from collections import Counter
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -45,8 +48,39 @@ class TableRow:
     note: str | None = None
 
 
-def read_image_table(root: Path, card: DataCard) -> tuple[list[TableRow], list[Outcome]]:
+def set_root(source: Path, card: DataCard | None) -> Path:
+    """The folder that paths of a source are relative to.
+
+    Of a picture set it is the nearest folder, at the source or above it, where the card's image
+    table lies: whoever names one of its pictures means that one of the set.
+
+    Parameters
+    ----------
+    source : Path
+        A file or folder, absolute.
+    card : DataCard, optional
+        Without an image table, the source is a set of its own.
+    """
+    own = source if source.is_dir() else source.parent
+    if card is None or card.images is None:
+        return own
+    table = card.images.table
+    return next((root for root in (own, *own.parents) if (root / table).is_file()), own)
+
+
+def read_image_table(
+    root: Path, card: DataCard, within: Path | None = None
+) -> tuple[list[TableRow], list[Outcome]]:
     """Read the rows of the image table of `card`, whose paths are relative to `root`.
+
+    Parameters
+    ----------
+    root : Path
+        Folder of the set.
+    card : DataCard
+        With an image table.
+    within : Path, optional
+        A picture or folder of the set, whose rows alone are read.
 
     Returns
     -------
@@ -57,49 +91,83 @@ def read_image_table(root: Path, card: DataCard) -> tuple[list[TableRow], list[O
     Raises
     ------
     InvalidTableError
-        ``CARD_COLUMN``: the card names a column that the table or the manifest has not;
-        ``TABLE_UNREADABLE``.
+        ``CARD_TABLE_MISSING``; ``CARD_COLUMN``: the card names a column that the table or the
+        manifest has not; ``TABLE_UNREADABLE``.
     """
-    assert card.images is not None
-    # Where there is a table; pandas is slow to load.
-    from covidx.cells import read_cells
-    from covidx.class_names import by_class
-
-    table = read_cells(root / card.images.table, missing=card.missing)
-    _check_columns(table, card.images, root)
-    if card.images.label is not None:
-        written = table[card.images.label]
-        spelt, _ = by_class(written, list(card.images.labels or card.classes))
-        table = table.assign(**{card.images.label: spelt})
-        notes = {
-            line: f"The label {one} is taken as {other}."
-            for line, one, other in zip(table.index + 2, written, spelt, strict=True)
-            if not pd.isna(one) and one != other
-        }
-    else:
-        notes = {}
+    spec = card.images
+    assert spec is not None
+    table = _cells(root, spec, card)
+    _check_columns(table, spec, root)
+    table, notes = _with_labels(table, spec, card)
     rows: list[TableRow] = []
     outcomes: list[Outcome] = []
     seen: dict[str, int] = {}
     lines = (int(index) + 2 for index in table.index)  # of the file; the header is line 1
+    names = {spec.name(str(name)) for name in table[spec.image].dropna()}
+    stems = Counter(PurePosixPath(name).stem for name in names)
     for number, record in zip(lines, table.to_dict("records"), strict=True):
         values = {str(k): "" if pd.isna(v) else str(v).strip() for k, v in record.items()}
-        row = replace(_row(root, card.images, values), note=notes.get(number))
-        unread = _unread(card.images, values)
+        row = replace(_row(root, spec, values, stems), note=notes.get(number))
+        if within is not None and within not in (row.path, *row.path.parents):
+            continue
+        unread = _unread(spec, values)
         if unread is not None:
-            where = _place(row, root, f"{card.images.table}:{number}")
+            where = _place(row, root, f"{spec.table}:{number}")
             outcomes.append(Outcome(where, "set_aside", unread[0], f"Row {number}: {unread[1]}"))
             continue
         wrong = _wrong(row, card, values, root)
         if wrong is None and row.name in seen:
             wrong = ("ROW_DUPLICATE", f"The picture was named in row {seen[row.name]} already.")
         if wrong is not None:
-            place = f"{card.images.table}:{number}"
+            place = f"{spec.table}:{number}"
             outcomes.append(Outcome(place, "quarantined", wrong[0], f"Row {number}: {wrong[1]}"))
             continue
         seen[row.name] = number
         rows.append(row)
     return rows, outcomes
+
+
+def _cells(root: Path, spec: ImageTable, card: DataCard) -> pd.DataFrame:
+    path = root / spec.table
+    if not path.is_file():
+        raise InvalidTableError(
+            "CARD_TABLE_MISSING",
+            "The image table that the card describes lies neither in this folder nor above it.",
+            path=path,
+            hint="Name the folder of the data set, or pictures in it. Pictures that are of no set "
+            "need no card: say what they are with --modality CXR (or CT).",
+        )
+    state = path.stat()
+    return _read_once(path, (state.st_mtime_ns, state.st_size), tuple(card.missing))
+
+
+@lru_cache(maxsize=1)
+def _read_once(path: Path, state: tuple[int, int], missing: tuple[str, ...]) -> pd.DataFrame:
+    """The table of a set, which is the same for each of its pictures that is named; `state` of it.
+
+    It must not be changed.
+    """
+    from covidx.cells import read_cells  # where there is a table; pandas is slow to load
+
+    return read_cells(path, missing=missing)
+
+
+def _with_labels(
+    table: pd.DataFrame, spec: ImageTable, card: DataCard
+) -> tuple[pd.DataFrame, dict[int, str]]:
+    """The table with labels spelt as the card has them, and a note on each line that changed."""
+    from covidx.class_names import by_class
+
+    if spec.label is None:
+        return table, {}
+    written = table[spec.label]
+    spelt, _ = by_class(written, list(spec.labels or card.classes))
+    notes = {
+        line: f"The label {one} is taken as {other}."
+        for line, one, other in zip(table.index + 2, written, spelt, strict=True)
+        if not pd.isna(one) and one != other
+    }
+    return table.assign(**{spec.label: spelt}), notes
 
 
 def _check_columns(table: pd.DataFrame, spec: ImageTable, root: Path) -> None:
@@ -122,13 +190,15 @@ def _check_columns(table: pd.DataFrame, spec: ImageTable, root: Path) -> None:
         )
 
 
-def _row(root: Path, spec: ImageTable, values: dict[str, str]) -> TableRow:
-    image = values[spec.image]
+def _row(root: Path, spec: ImageTable, values: dict[str, str], stems: Counter[str]) -> TableRow:
+    name = _on_disk(root, PurePosixPath(posixpath.normpath(spec.name(values[spec.image]))))
     label = values[spec.label] if spec.label else ""
+    # Folders of classes often number their pictures alike: then the folder is part of the patient.
+    unknown = name.stem if stems[name.stem] <= 1 else str(name).removesuffix(name.suffix)
     return TableRow(
-        path=root / image,
-        name=PurePosixPath(image).as_posix(),
-        patient=(values[spec.patient] if spec.patient else PurePosixPath(image).stem),
+        path=root / name,
+        name=name.as_posix(),
+        patient=values[spec.patient] if spec.patient else unknown,
         group=values[spec.group] or None if spec.group else None,
         label=spec.labels.get(label, label if not spec.labels else None) or None,
         fields={
@@ -137,6 +207,14 @@ def _row(root: Path, spec: ImageTable, values: dict[str, str]) -> TableRow:
             if values[source]
         },
     )
+
+
+def _on_disk(root: Path, name: PurePosixPath) -> PurePosixPath:
+    """A picture's name; where there is no such file, that with its extension in another case."""
+    if not name.suffix or (root / name).is_file():
+        return name
+    others = (name.with_suffix(case(name.suffix)) for case in (str.lower, str.upper))
+    return next((other for other in others if (root / other).is_file()), name)
 
 
 def _typed(column: str, text: str) -> Any:

@@ -22,7 +22,7 @@ from covidx.cohort import (
 )
 from covidx.errors import InvalidInputError, InvalidTableError
 from covidx.imaging.pairs import Groups
-from covidx.ingest import Identities, IngestResult, ingest, load_image, need_files
+from covidx.ingest import Identities, IngestResult, Rules, ingest, load_image, need_files
 from covidx.pipelines.labels import label_rows, rest_note
 from covidx.pipelines.masks import TrueMasks, phantom_masks
 from covidx.pipelines.progress import Bars
@@ -186,6 +186,7 @@ def ingest_source(
             source.images,
             store,
             card=source.card,
+            rules=Rules(pictures=source.pictures),
             progress=lambda stage, done, total: bar(done, total) if stage == "read" else None,
         )
     return store, ingested

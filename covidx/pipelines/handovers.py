@@ -9,10 +9,11 @@ import pandas as pd
 from covidx.cards import card_digest
 from covidx.cohort import Splits
 from covidx.domain import TrainedOn
+from covidx.pipelines.card_warnings import card_warnings
 from covidx.pipelines.cohort import Cohort
 from covidx.pipelines.run import TrainingRun
 from covidx.pipelines.source import Source
-from covidx.report.words import FEW_TESTED, FEWEST_TESTED, KNOWN_BIAS, NO_CARD, SIMULATED
+from covidx.report.words import FEW_TESTED, FEWEST_TESTED
 from covidx.tables import CLINICAL, MANIFEST, MASKS, QUARANTINE, table_digest, write_table
 
 
@@ -136,12 +137,7 @@ def source_warnings(source: Source, tested: int, notes: Sequence[str]) -> list[s
     notes : sequence of str
         What was left out of the cohort.
     """
-    if source.card is None:
-        lines = [NO_CARD]
-    elif source.card.domain == "simulated":
-        lines = [SIMULATED]
-    else:
-        lines = [f"{KNOWN_BIAS}{bias}" for bias in source.card.known_biases]
+    lines = card_warnings(source)
     if tested < FEWEST_TESTED:
         lines.append(FEW_TESTED)
     return [*lines, *notes]

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import pandas as pd
 
 from covidx.class_names import label_key
-from covidx.cohort import Classes, read_labels
+from covidx.cohort import Classes
 from covidx.errors import InvalidInputError
 from covidx.pipelines.source import Source
 from covidx.tables import PROBABILITY_PREFIX, probability_columns
@@ -29,8 +29,7 @@ def label_rows(source: Source, classes: Classes | None = None) -> pd.DataFrame:
     """
     if classes is None:
         return source.label_rows
-    assert source.labels is not None
-    return read_labels(source.labels, columns=source.columns)
+    return source.read_labels()
 
 
 def rest_note(labelled: pd.DataFrame, classes: Classes) -> list[str]:

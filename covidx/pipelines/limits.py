@@ -9,12 +9,22 @@ from covidx.clinical.missingness import PATTERN_ALONE
 from covidx.limits import CARD, EXAM, record_limits
 from covidx.report import Case
 from covidx.report.known_limits import quote_limits
-from covidx.report.words import FEW_TESTED, KNOWN_BIAS, NO_CARD, NO_GAIN, SIMULATED
+from covidx.report.words import (
+    CARD_DRAFT,
+    COUNTS_LEFT_OUT,
+    FEW_TESTED,
+    KNOWN_BIAS,
+    NO_CARD,
+    NO_GAIN,
+    SIMULATED,
+)
 
 ORIGINS = {
     KNOWN_BIAS: CARD,
     SIMULATED: CARD,
     NO_CARD: CARD,
+    CARD_DRAFT: CARD,
+    COUNTS_LEFT_OUT: CARD,
     PATTERN_ALONE: "control on missing values",
     NO_GAIN: "plain baseline",
     FEW_TESTED: "test rows",

@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import Annotated, Any, Literal
 
 import pandas as pd
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from covidx.cards import CARD_FOLDER, DataCard, load_card
 from covidx.class_names import class_named
@@ -20,6 +21,14 @@ from covidx.files import make_folder, replacing, sha256_bytes, sha256_file
 from covidx.pipelines.progress import Bars
 
 DEFAULT_POSITIVE = "covid-19"
+PictureModality = Annotated[
+    Literal["CT", "CR", "DX", "CXR"], BeforeValidator(lambda name: str(name).upper())
+]
+"""In a configuration: what pictures are that no card describes."""
+SAY_PICTURES = (
+    "PNG and JPEG do not say what they show: name it with --set modality=CXR or CT (make: "
+    'SET="modality=CXR"), or in a card, which covidx card init drafts.'
+)
 
 
 class PhantomCohort(Config):
@@ -53,6 +62,8 @@ class Source:
         Column of the label table that covidx knows -> its name in the table.
     label_map : mapping
         Label -> class; rows of an empty class are left out.
+    pictures : str, optional
+        What PNG and JPEG files are that no card describes, as `Rules.pictures`.
     """
 
     data: Path | None = None
@@ -64,21 +75,34 @@ class Source:
     store: Path | None = None
     columns: Mapping[str, str] = field(default_factory=dict)
     label_map: Mapping[str, str] = field(default_factory=dict)
+    pictures: str | None = None
 
     @cached_property
     def label_rows(self) -> pd.DataFrame:
         """The label table, read once: as `read_labels`, with what user and card say of labels."""
-        assert self.labels is not None
-        return read_labels(
-            self.labels,
-            columns=self.columns,
+        card = self.card
+        return self.read_labels(
             mapping=self.label_map,
-            classes=() if self.card is None else self.card.classes,
-            aliases=None
-            if self.card is None
-            else self.card.label_classes(of_images=self.data is not None),
+            classes=() if card is None else card.classes,
+            aliases=None if card is None else card.label_classes(of_images=self.data is not None),
             positive=self.positive_label,
         )
+
+    def read_labels(self, **meaning: Any) -> pd.DataFrame:
+        """The label table by its columns; paths have the prefix and extension that the card says.
+
+        Parameters
+        ----------
+        **meaning
+            What is known of its labels, as `covidx.cohort.read_labels` takes it.
+        """
+        assert self.labels is not None
+        missing = () if self.card is None else self.card.missing
+        rows = read_labels(self.labels, columns=self.columns, missing=missing, **meaning)
+        named = None if self.card is None else self.card.labels
+        if named is None or "path" not in rows:
+            return rows
+        return rows.assign(path=rows["path"].map(named.name))
 
     @property
     def images(self) -> Path:
@@ -116,16 +140,18 @@ def named_source(
     positive: str | None = None,
     columns: Mapping[str, str] | None = None,
     label_map: Mapping[str, str] | None = None,
+    pictures: str | None = None,
     find: bool = True,
 ) -> Source | None:
     """The source of a user's own words; None for the phantom.
 
     Parameters
     ----------
-    data, labels, table, masks, positive, columns, label_map
+    data, labels, table, masks, positive, columns, label_map, pictures
         As in `Source`.
     card : Path, optional
         Path or known name of a data card.
+        Its section ``labels`` gives the table and its columns, where the user names no other.
     find : bool
         Without `card`, take the one that comes with covidx and names the image table of `data`.
 
@@ -136,6 +162,11 @@ def named_source(
     """
     if data is not None:
         described = load_card(card) if card is not None else find_card(data) if find else None
+        own = None if described is None else described.labels
+        if own is not None and labels is None:
+            labels = data / own.table
+        elif own is not None and labels is not None and labels.name != Path(own.table).name:
+            own = None
         return Source(
             data,
             labels,
@@ -143,8 +174,9 @@ def named_source(
             table,
             masks,
             positive,
-            columns=columns or {},
+            columns=(own.columns if own is not None else {}) | dict(columns or {}),
             label_map=label_map or {},
+            pictures=pictures,
         )
     if any(part is not None for part in (card, labels, table, masks)):
         raise InvalidInputError(

@@ -10,7 +10,13 @@ import pytest
 import yaml
 from PIL import Image
 
-from covidx.cards import CARD_FOLDER, card_digest, load_card
+from covidx.cards import (
+    CARD_FOLDER,
+    FOR_READERS,
+    card_digest,
+    export_croissant,
+    load_card,
+)
 from covidx.cells import read_cells
 from covidx.errors import ConfigError
 from covidx.tables import MANIFEST
@@ -318,4 +324,58 @@ def test_masks_that_mean_nothing_are_refused(tmp_path: Path, masks: dict[str, ob
     record = yaml.safe_load((CARD_FOLDER / "covid-19-ct-seg.yaml").read_text())
     (tmp_path / "card.yaml").write_text(yaml.safe_dump(record | {"masks": {"files": [masks]}}))
     with pytest.raises(ConfigError, match="masks"):
+        load_card(tmp_path / "card.yaml")
+
+
+TRIAL = "identifier: x\nclasses: [normal, covid-19]\npositive: covid-19\n"
+
+
+def test_a_trial_needs_few_fields(tmp_path: Path) -> None:
+    (tmp_path / "card.yaml").write_text(TRIAL)
+    card = load_card(tmp_path / "card.yaml")
+    assert card.unstated == list(FOR_READERS) and card.domain == "real" and not card.public_ids
+    with pytest.raises(ConfigError, match="CARD_DRAFT"):
+        export_croissant(tmp_path / "card.yaml", tmp_path / "out.json")
+    for name in CARDS:
+        assert load_card(Path(name)).unstated == []
+
+
+@pytest.mark.parametrize(
+    ("images", "modality", "kind"),
+    [
+        ("", "CT", "slice"),
+        ("modality: CXR", "DX", "radiograph"),
+        ("modality: cr", "CR", "radiograph"),
+    ],
+)
+def test_pictures_are_of_the_kind_of_their_modality(
+    tmp_path: Path, images: str, modality: str, kind: str
+) -> None:
+    (tmp_path / "card.yaml").write_text(f"{TRIAL}images: {{table: a.csv, image: file, {images}}}\n")
+    table = load_card(tmp_path / "card.yaml").images
+    assert table is not None and (table.modality, table.kind) == (modality, kind)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "images: {table: a.csv, image: file, modality: MR}",
+        "images: {table: a.csv, image: file, labels: {pos: covid}}",
+        "labels: {table: a.csv, label: result}",
+    ],
+)
+def test_what_a_trial_card_may_not_say(tmp_path: Path, text: str) -> None:
+    (tmp_path / "card.yaml").write_text(f"{TRIAL}{text}\n")
+    with pytest.raises(ConfigError, match="covidx card init"):
+        load_card(tmp_path / "card.yaml")
+
+
+def test_a_card_in_another_encoding(tmp_path: Path) -> None:
+    """YAML is UTF-8 or UTF-16 with its mark (YAML 1.2, 5.2); Latin-1 is refused."""
+    text = f"{TRIAL}title: Köln\n"
+    for encoding in ("utf-8", "utf-8-sig", "utf-16"):
+        (tmp_path / "card.yaml").write_text(text, encoding=encoding)
+        assert load_card(tmp_path / "card.yaml").title == "Köln"
+    (tmp_path / "card.yaml").write_text(text, encoding="latin-1")
+    with pytest.raises(ConfigError, match="Save it as UTF-8"):
         load_card(tmp_path / "card.yaml")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import struct
 import zlib
 from pathlib import Path
@@ -10,10 +11,11 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
+from pydicom.data import get_testdata_file
 
 from covidx.cards import DataCard
 from covidx.errors import CovidxError, InvalidTableError
-from covidx.ingest import Identities, ingest, load_image, read_images
+from covidx.ingest import Identities, Rules, ingest, load_image, read_images
 from covidx.ingest.raster import read_picture
 
 GREYS = np.arange(12, dtype=np.uint8).reshape(3, 4) * 20
@@ -316,3 +318,75 @@ def test_pictures_without_a_table_are_read_alone_but_not_beside_others(tmp_path:
     (tmp_path / "in" / "images.csv").unlink()
     images = list(read_images(tmp_path / "in", identities=Identities.public()))
     assert sorted(image.fields["patient_id"] for image in images) == ["a", "b", "c"]
+
+
+def test_a_picture_of_a_set_is_read_by_its_row_alone(tmp_path: Path) -> None:
+    """The table lies above the pictures, whose names in it are relative to its own folder."""
+    source = write_table(tmp_path / "in")
+    (source / "scans").mkdir()
+    for name in ("a", "b", "c"):
+        (source / f"{name}.png").rename(source / "scans" / f"{name}.png")
+    (source / "images.csv").write_text(
+        f"{HEADER}\nscans/a.png,pos,p1,s1,,,\n./scans/b.png,neg,p2,s1,,,\ngone.png,pos,p3,s1,,,\n"
+    )
+    for place, patients in (("scans/b.png", ["p2"]), ("scans", ["p1", "p2"]), ("", ["p1", "p2"])):
+        result = ingest(source / place, tmp_path / "out", card=card())
+        assert sorted(result.manifest["patient_id"]) == patients
+        assert ("images.csv:4" in set(result.quarantine["path"])) == (place == "")
+    reader = read_images(source / "scans" / "c.png", identities=Identities.public(), card=card())
+    assert not list(reader)
+    assert reader.quarantine[["path", "code"]].to_numpy().tolist() == [
+        ["scans/c.png", "RASTER_UNNAMED"]
+    ]
+
+
+def test_a_picture_of_no_set_is_refused_under_a_card(tmp_path: Path) -> None:
+    Image.fromarray(GREYS).save(tmp_path / "a.png")
+    with pytest.raises(InvalidTableError, match="--modality") as caught:
+        read_images(tmp_path / "a.png", identities=Identities.public(), card=card())
+    assert caught.value.code == "CARD_TABLE_MISSING"
+
+
+def test_prefix_and_extension_of_image_names(tmp_path: Path) -> None:
+    """Also where the file's extension is in capitals, or the name has backslashes."""
+    source = write_table(
+        tmp_path / "in", "a,pos,p1,s1,,,", "b.png,neg,p2,s1,,,", "sub\\c,,p3,s1,,,"
+    )
+    (source / "scans" / "sub").mkdir(parents=True)
+    (source / "a.png").rename(source / "scans" / "a.PNG")
+    (source / "b.png").rename(source / "scans" / "b.png")
+    (source / "c.png").rename(source / "scans" / "sub" / "c.png")
+    result = ingest(source, tmp_path / "out", card=card(prefix="scans/", extension="png"))
+    assert sorted(result.manifest["patient_id"]) == ["p1", "p2", "p3"]
+
+
+def test_pictures_without_a_patient_are_one_each(tmp_path: Path) -> None:
+    """Folders of classes number their pictures alike, and those are not of one patient."""
+    source = write_table(
+        tmp_path / "in", "x/a.png,pos,,,,,", "y/a.png,neg,,,,,", "y/b.png,neg,,,,,"
+    )
+    for name in ("x/a", "y/a", "y/b"):
+        (source / name).parent.mkdir(exist_ok=True)
+        Image.fromarray(GREYS + len(name) + ord(name[0])).save(source / f"{name}.png")
+    result = ingest(source, tmp_path / "out", card=card(patient=None, group=None))
+    assert sorted(result.manifest["patient_id"]) == ["b", "x/a", "y/a"]
+
+
+@pytest.mark.parametrize(
+    ("said", "modality", "kind"),
+    [("CXR", "DX", "radiograph"), ("cr", "CR", "radiograph"), ("CT", "CT", "slice")],
+)
+def test_pictures_without_a_card_are_what_the_user_says(
+    tmp_path: Path, said: str, modality: str, kind: str
+) -> None:
+    """Also beside other images, since they were spoken of."""
+    source = write_table(tmp_path / "in")
+    shutil.copy(get_testdata_file("CT_small.dcm"), source / "ct.dcm")
+    result = ingest(source, tmp_path / "out", rules=Rules(pictures=said))
+    pictures = result.manifest[result.manifest["source_format"] == "png"]
+    assert len(pictures) == 3
+    assert set(pictures["modality"]) == {modality} and set(pictures["kind"]) == {kind}
+    notes = (result.store / "receipts" / f"{pictures['image_id'].iloc[0]}.json").read_text()
+    assert f"Its modality, {modality}, is what the user said." in notes
+    with pytest.raises(CovidxError, match="MODALITY_UNKNOWN"):
+        Rules(pictures="MR")

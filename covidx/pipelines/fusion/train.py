@@ -174,7 +174,8 @@ def _prepare(
     run: TrainingRun, config: TrainFusion, both: Source, rows: ClinicalRows
 ) -> ImageTrainer:
     """Images and clinical rows of the same patients, prepared and divided once for both arms."""
-    p1, images_alone = config.image_config, replace(both, table=None)
+    p1 = config.image_config
+    images_alone = replace(both, table=None, pictures=p1.modality)
     assert both.table is not None and both.card is not None
     with run.step("ingest"):
         store, ingested = ingest_source(images_alone, run.work, run.bars)

@@ -13,7 +13,7 @@ from covidx.constants import LATERAL_VIEWS
 from covidx.errors import InvalidInputError
 from covidx.evaluate import OperatingRule
 from covidx.inference.image_bundle import ImageRecipe
-from covidx.pipelines.source import PhantomCohort
+from covidx.pipelines.source import SAY_PICTURES, PhantomCohort, PictureModality
 from covidx.wording import counted
 
 TRAIN_CT = Path(__file__).with_name("train_ct.yaml")
@@ -32,6 +32,9 @@ class TrainImage(Config):
     parts: int = Field(ge=3)
     unmatched: Literal["refuse", "exclude"]
     operating_point: OperatingRule
+    modality: PictureModality | None = Field(
+        None, description="of PNG and JPEG that no card describes; CXR is DX"
+    )
 
     def select(self, manifest: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
         """The rows of `manifest` that the pipeline is for, and a line for each kind left out.
@@ -45,12 +48,15 @@ class TrainImage(Config):
         fits = manifest["modality"].isin(self.modalities)
         lateral = fits & view.isin(LATERAL_VIEWS).fillna(False)
         if not fits.any():
+            unsaid = "OT" in set(manifest["modality"])
             raise InvalidInputError(
                 "MODALITY_ABSENT",
                 f"No image of this cohort is one that {self.pipeline} trains on.",
                 expected=" or ".join(self.modalities),
                 actual=", ".join(sorted(set(manifest["modality"]))),
-                hint="Name a folder of such images with --data (make: DATA=folder).",
+                hint=SAY_PICTURES
+                if unsaid
+                else "Name a folder of such images with --data (make: DATA=folder).",
             )
         left_out = {
             f"of another modality than {' or '.join(self.modalities)}": int((~fits).sum()),

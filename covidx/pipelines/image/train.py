@@ -7,6 +7,7 @@ logs the same.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from covidx.cohort import make_splits
@@ -67,6 +68,7 @@ def train_image(
     """
     pipeline = config.pipeline
     if source is not None:
+        source = replace(source, pictures=config.modality)
         check_source(source, config.parts)
     with TrainingRun.open(pipeline, config, source, work=work, runs=runs, bars=bars) as run:
         with run.step("cohort"):

@@ -7,7 +7,7 @@ from pathlib import Path
 from pydantic import Field
 
 from covidx.config import Config
-from covidx.pipelines.source import PhantomCohort
+from covidx.pipelines.source import PhantomCohort, PictureModality
 
 TRAIN_RADIOGRAPH_SEVERITY = Path(__file__).with_name("train_radiograph_severity.yaml")
 
@@ -18,3 +18,6 @@ class TrainRadiographSeverity(Config):
     seed: int = Field(ge=0)
     phantom: PhantomCohort
     coverage: float = Field(gt=0, lt=1, description="of the intervals of scores")
+    modality: PictureModality | None = Field(
+        None, description="of PNG and JPEG that no card describes; CXR is DX"
+    )

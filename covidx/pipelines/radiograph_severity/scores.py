@@ -17,7 +17,7 @@ from covidx.errors import InvalidInputError
 from covidx.files import replacing, sha256_file, sha256_json
 from covidx.pipelines.handovers import card_digest_of
 from covidx.pipelines.progress import Bars
-from covidx.pipelines.source import PhantomCohort, Source, phantom_source
+from covidx.pipelines.source import SAY_PICTURES, PhantomCohort, Source, phantom_source
 from covidx.radiograph_severity import box_of_mask
 from covidx.radiograph_severity.features import Box
 from covidx.radiograph_severity.table import stem_of
@@ -206,7 +206,9 @@ def frontal_radiographs(manifest: pd.DataFrame) -> tuple[pd.DataFrame, list[str]
             "None of these images is a frontal radiograph.",
             expected=" or ".join(RADIOGRAPHS),
             actual=", ".join(sorted(set(manifest["modality"]))),
-            hint="Name a folder of frontal radiographs with --data (make: DATA=folder).",
+            hint=SAY_PICTURES
+            if "OT" in set(manifest["modality"])
+            else "Name a folder of frontal radiographs with --data (make: DATA=folder).",
         )
     left = int((~fits).sum())
     notes = [f"{counted(left, 'image')} left out: lateral, or no radiographs"] if left else []

@@ -7,6 +7,7 @@ left out in turn, the model of all patients with its intervals.
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +22,7 @@ from covidx.evaluate.scores import (
     score_estimates,
 )
 from covidx.ingest import Identities
+from covidx.pipelines.card_warnings import card_warnings
 from covidx.pipelines.cohort import ingest_source
 from covidx.pipelines.handovers import trained_on
 from covidx.pipelines.model_card import write_model_card
@@ -50,7 +52,6 @@ from covidx.radiograph_severity import (
 )
 from covidx.radiograph_severity.bundle import Models
 from covidx.report.severity import SeverityPage, write_severity_report
-from covidx.report.words import KNOWN_BIAS, SIMULATED
 from covidx.runs import provenance
 from covidx.tables import MANIFEST, RADIOGRAPH_SCORES, write_csv, write_table
 
@@ -84,6 +85,8 @@ def train_radiograph_severity(
     CovidxError
         Whatever is wrong with the input, by code and place.
     """
+    if source is not None:
+        source = replace(source, pictures=config.modality)
     images = source or phantom_with_scores(config.phantom, work, bars)
     table = readers_table(images)
     missing = () if source is None or source.card is None else source.card.missing
@@ -139,7 +142,7 @@ def train_radiograph_severity(
             models = Models([model for _, model in fitted], features.finder)
             predictor = RadiographSeverityPredictor(draft, models, RadiographNetwork())
             bundle = predictor.save(run.bundle).bundle
-        warnings = [*notes, *more, *features.notes, *_biases(images)]
+        warnings = [*notes, *more, *features.notes, *card_warnings(images)]
         with run.step("report"):
             write_model_card(
                 run.bundle,
@@ -235,12 +238,6 @@ def _choices(out_of_fold: OutOfFold, names: list[str]) -> list[tuple[str, str, s
     """Score, view, model, and in how many of the rounds inner folds chose them."""
     rounds = Counter((names[p], one.view, one.model) for _, p, one in out_of_fold.choices)
     return [(score, view, model, n) for (score, view, model), n in rounds.most_common()]
-
-
-def _biases(source: Source) -> list[str]:
-    if source.domain == "simulated":
-        return [SIMULATED]
-    return [f"{KNOWN_BIAS}{bias}" for bias in (source.card.known_biases if source.card else ())]
 
 
 def _facts(bundle: RadiographSeverityBundle, facts: list[tuple[str, str]]) -> list[tuple[str, str]]:
