@@ -210,6 +210,31 @@ def alike_columns(present: Sequence[str], wanted: Sequence[str]) -> dict[str, st
     return found
 
 
+_PERSONAL = re.compile(
+    r"(patients?|family|given|first|last|sur|full|middle|maiden|birth|vor|nach|familien)?names?"
+    r"|(date|place|day)?(of)?birth(date|day)?|dob|geb(urtsdatum|datum)?"
+    r"|(home|street|postal|email)?address|anschrift|adresse|e?mail|(tele|mobile)?phone(number)?"
+    r"|telefon|ssn|socialsecurity(number)?|insurance(number|id)?|accession(number|no)?|nhs(number)?"
+)
+
+
+def names_identity(header: str) -> bool:
+    """Whether a column, by its header, holds who patients are: names, ids, addresses, birthdays.
+
+    Parameters
+    ----------
+    header : str
+        As it stands in the table; marks and case do not count.
+
+    Examples
+    --------
+    >>> [name for name in ("PatientID", "Patient's name", "sex", "dob") if names_identity(name)]
+    ['PatientID', "Patient's name", 'dob']
+    """
+    plain = re.sub(r"[\W_]", "", header).casefold()
+    return plain in ALIKE["patient_id"] or _PERSONAL.fullmatch(plain) is not None
+
+
 def columns_option(columns: Mapping[str, str]) -> str:
     """The option of the command line that names `columns`, ours to theirs."""
     pairs = ",".join(f"{ours}={theirs}" for ours, theirs in columns.items())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from traceback import extract_tb
 
 __all__ = [
     "BundleError",
@@ -118,3 +119,26 @@ class PacsError(CovidxError, ConnectionError):
 
     __str__ = CovidxError.__str__
     __reduce__ = CovidxError.__reduce__
+
+
+def published_error(error: BaseException) -> str:
+    """What of an error a run's record and MLflow show: neither a path nor anything found there.
+
+    Those may name a patient, and a run may be published. Of an error that covidx does not raise
+    itself only its kind and the line of covidx are shown: its words may quote a cell or a file.
+
+    Parameters
+    ----------
+    error : BaseException
+        How a run ended.
+    """
+    kind = type(error).__name__
+    if isinstance(error, CovidxError):
+        return f"{kind}: [{error.code}] {error.message}"
+    package = Path(__file__).parent
+    own = [
+        f"{Path(frame.filename).relative_to(package).as_posix()} line {frame.lineno}"
+        for frame in extract_tb(error.__traceback__)
+        if Path(frame.filename).is_relative_to(package)
+    ]
+    return f"{kind} in {own[-1]}" if own else kind

@@ -20,7 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from covidx import __version__
 from covidx.constants import RESEARCH_NOTICE
-from covidx.errors import CovidxError, InvalidInputError, StoreError
+from covidx.errors import InvalidInputError, StoreError, published_error
 from covidx.files import make_folder, sha256_file, sha256_json, write_json
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -264,11 +264,7 @@ class RunFolder:
             with _ended_by_sigterm():
                 yield
         except BaseException as error:
-            # Without what was found and where: that may name a patient, and run.json is published.
-            what = str(error)
-            if isinstance(error, CovidxError):
-                what = f"[{error.code}] {error.message}"
-            self.record.state, self.record.error = "failed", f"{type(error).__name__}: {what}"
+            self.record.state, self.record.error = "failed", published_error(error)
             self.save()
             raise
         self.record.state = "finished"

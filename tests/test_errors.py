@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import inspect
 import pickle
+from pathlib import Path
 
 import pytest
 
 from covidx import errors
-from covidx.errors import CovidxError, InvalidSeriesError, StoreError
+from covidx.cells import read_cells
+from covidx.errors import CovidxError, InvalidSeriesError, StoreError, published_error
 
 CHILDREN = [
     child
@@ -57,3 +59,18 @@ def test_reason_is_one_line_without_the_path() -> None:
     error = CovidxError("NO_LUNGS", "No lungs.", path="/x", expected="1 l", actual="0 l")
     assert error.reason == "No lungs. Found 0 l, expected 1 l."
     assert CovidxError("NO_LUNGS", "No lungs.", path="/x", expected="1 l").reason == "No lungs."
+
+
+def test_what_a_published_run_says_of_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither path nor cell; of errors that are not covidx's own neither their words."""
+    known = StoreError("FULL", "No room.", path="/data/Иванов", actual="王小明", hint="h")
+    assert published_error(known) == "StoreError: [FULL] No room."
+    assert published_error(KeyError("王小明")) == "KeyError"
+
+    def fail(*_: object, **__: object) -> None:
+        raise KeyError("王小明")
+
+    monkeypatch.setattr("covidx.cells.read_lines", fail)
+    with pytest.raises(KeyError) as caught:
+        read_cells(Path("a.csv"))
+    assert published_error(caught.value).startswith("KeyError in cells.py line ")

@@ -21,6 +21,7 @@ VERBS = {
     "phantom": "data:phantom",
     "ingest": "data:ingest_command",
     "deidentify": "data:deidentify_command",
+    "linkage": "linkage:linkage",
     "pacs": "pacs:pacs_app",
     "train": "train:train_app",
     "runs": "runs:runs_app",

@@ -71,7 +71,7 @@ def ingest_command(
             source,
             out,
             card=described,
-            rules=Rules(all_series, kernel, resample, modality),
+            rules=Rules(all_series, kernel, resample, pictures=modality),
             workers=workers,
             progress=lambda _, done, total: bar(done, total),
         )
@@ -82,6 +82,8 @@ def ingest_command(
     )
     for code, count in result.reasons.items():
         typer.echo(f"  {code}: {count}")
+    if result.reasons:
+        typer.echo(f"which files, and why: covidx linkage {out}; {out / 'quarantine.parquet'}")
 
 
 def deidentify_command(

@@ -141,12 +141,16 @@ def _inputs(
 
 def _predict(predictor: Any, named: Named, out: Path | None) -> Predictions:
     """Go over the inputs; of a model that makes files, write them as they come."""
+    from covidx.inference.linkage import Links
     from covidx.inference.prediction import Predictions
 
     with terminal_bar("predict") as bar:
-        found = predictor.predictions(named(progress=bar))
+        inputs = named(progress=bar)
+        links = Links(inputs.identities, out)
+        found = links.noting(predictor.predictions(inputs))
         if hasattr(predictor, "write") and out is not None:
             written: Predictions = predictor.write(found, out)
+            links.write()
             return written
         return Predictions(list(found), predictor.bundle)
 
@@ -162,15 +166,17 @@ def _finish(found: Predictions, form: FormatName) -> None:
 def _stream(predictor: Any, named: Named, out: Path | None, form: FormatName) -> None:
     """Predict and write at once, so that millions of rows are never held together."""
     from covidx.inference.formatting import PredictionText
+    from covidx.inference.linkage import Links
 
     text = PredictionText(predictor.bundle, form, terminal=out is None)
     with ExitStack() as stack:
         bar = stack.enter_context(terminal_bar("predict"))
         inputs = named(progress=bar)
+        links = Links(inputs.identities, out)
         pieces = (
             text.of_frames(predictor.frames(inputs))
             if form == "csv" and hasattr(predictor, "frames")
-            else text.of_predictions(predictor.predictions(inputs))
+            else text.of_predictions(links.noting(predictor.predictions(inputs)))
         )
         stream: Any = sys.stdout
         if out is not None:
@@ -181,6 +187,7 @@ def _stream(predictor: Any, named: Named, out: Path | None, form: FormatName) ->
             stream.write(piece)
             last = piece[-1:] or last
         stream.write("" if last == "\n" else "\n")
+    links.write()
     if not text.complete:
         raise typer.Exit(1)
 

@@ -13,7 +13,12 @@ if TYPE_CHECKING:
     from covidx.cohort.folds import inner_folds, need_groups, need_parts
     from covidx.cohort.groups import group_images
     from covidx.cohort.labels import read_labels
-    from covidx.cohort.link import clinical_of, drop_unmatched, join_labels
+    from covidx.cohort.link import (
+        clinical_of,
+        drop_unmatched,
+        join_labels,
+        without_identities,
+    )
     from covidx.cohort.splits import Splits, cut_groups, make_splits
 else:
     __getattr__, __dir__ = lazy_names(__name__, __file__)

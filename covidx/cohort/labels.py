@@ -162,9 +162,10 @@ def _refuse_strange(
         )
         raise by_row(
             "LABEL_UNKNOWN",
-            f"{message}: {', '.join(f'{label} ({n})' for label, n in counts.items())}.",
+            f"{message}.",
             path,
             rows["row"],
+            detail=", ".join(f"{label} ({n})" for label, n in counts.items()),
             hint=hint + (f" The classes are {', '.join(classes)}." if classes else ""),
         )
 
@@ -196,7 +197,12 @@ def _once(table: pd.DataFrame, key: str, path: Path) -> pd.DataFrame:
 
 
 def by_row(
-    code: str, message: str, path: Path, rows: pd.Series, hint: str | None = None
+    code: str,
+    message: str,
+    path: Path,
+    rows: pd.Series,
+    hint: str | None = None,
+    detail: str = "",
 ) -> InvalidTableError:
     """Make an error that names the first ten of the rows concerned.
 
@@ -210,7 +216,9 @@ def by_row(
         Lines in the file.
     hint : str, optional
         What to do.
+    detail : str
+        What stands in the rows; the message, which a run's record shows, may not quote cells.
     """
     numbers = ", ".join(str(row) for row in rows.head(10)) + (" …" if len(rows) > 10 else "")
-    actual = f"{'row' if len(rows) == 1 else 'rows'} {numbers}"
+    actual = f"{'row' if len(rows) == 1 else 'rows'} {numbers}" + (f": {detail}" if detail else "")
     return InvalidTableError(code, message, path=path, actual=actual, hint=hint)

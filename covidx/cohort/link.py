@@ -9,6 +9,7 @@ from typing import Literal
 import pandas as pd
 
 from covidx.cell_numbers import to_numbers
+from covidx.cells import names_identity
 from covidx.class_names import NO_CLASS
 from covidx.cohort.labels import KEYS, by_row
 from covidx.cohort.paths import images_within, relative_paths
@@ -16,6 +17,9 @@ from covidx.errors import InvalidTableError
 from covidx.ingest import Identities
 from covidx.tables import CLINICAL, check
 from covidx.wording import counted
+
+FEWEST_WORDS = 4
+"""Patients with a word from which it is asked whether words tell them apart."""
 
 
 def join_labels(
@@ -243,3 +247,34 @@ def clinical_of(labels: pd.DataFrame, path: Path) -> pd.DataFrame | None:
     checked = check(table, CLINICAL, path)
     checked.attrs["notes"] = notes
     return checked
+
+
+def without_identities(clinical: pd.DataFrame) -> tuple[pd.DataFrame | None, list[str]]:
+    """Clinical columns that name nobody; None where none is left.
+
+    Left out are columns whose header is that of a name, an id, an address or a birthday, and
+    columns of words that tell most patients apart.
+
+    Parameters
+    ----------
+    clinical : DataFrame
+        As `clinical_of` gives it, of a data set whose ids are not public.
+
+    Returns
+    -------
+    clinical : DataFrame, or None
+    notes : list of str
+        A line for each column that was left out.
+    """
+    columns = [name for name in clinical.columns if name != "patient_id"]
+    named = [name for name in columns if names_identity(name) or _tells_apart(clinical[name])]
+    notes = [f"column {name} left out: it may tell who a patient is" for name in named]
+    return (clinical.drop(columns=named) if len(named) < len(columns) else None), notes
+
+
+def _tells_apart(cells: pd.Series) -> bool:
+    """Whether words differ from patient to patient, as names and dates do."""
+    words = cells.dropna()
+    if pd.api.types.is_numeric_dtype(words) or len(words) < FEWEST_WORDS:
+        return False
+    return bool(words.nunique() > len(words) / 2)

@@ -19,6 +19,7 @@ from covidx.cohort import (
     drop_unmatched,
     join_labels,
     need_parts,
+    without_identities,
 )
 from covidx.errors import InvalidInputError, InvalidTableError
 from covidx.imaging.pairs import Groups
@@ -239,6 +240,9 @@ def link_labels(
             raise
         clinical = clinical_of(labels, source.labels)
         notes += [*left_out, *([] if clinical is None else clinical.attrs["notes"])]
+        if clinical is not None and identities.key is not None:
+            clinical, personal = without_identities(clinical)
+            notes += personal
     elif manifest["label"].isna().all():
         raise _no_labels(source)
     else:

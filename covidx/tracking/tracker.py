@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 import pandas as pd
 
+from covidx.errors import published_error
 from covidx.evaluate import Estimate
 from covidx.files import write_json
 from covidx.tracking.record import (
@@ -218,7 +219,7 @@ class Tracker:
         self.record.ended = self.record.ended or now
         if error is not None:
             self.record.state = "FAILED"
-            self.record.description = f"Failed: {type(error).__name__}: {error}"
+            self.record.description = f"Failed: {published_error(error)}"
             self.record.model = None
         there = [name for name in self.record.artifacts if (folder / name).exists()]
         self.record.artifacts = there

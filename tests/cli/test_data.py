@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import json
+import shutil
 from pathlib import Path
 
 import pandas as pd
 import pytest
+from pydicom.data import get_testdata_file
 
 from covidx.tables import QUARANTINE, read_table
 from tests.cli.conftest import Call
@@ -72,3 +75,33 @@ def test_a_card_exports_as_croissant(covidx: Call, tmp_path: Path, card: str) ->
     assert any(url.startswith("http://mlcommons.org/croissant/") for url in found["conformsTo"])
     dataset = mlcroissant.Dataset(jsonld=str(out))
     assert not dataset.metadata.ctx.issues.errors
+
+
+def test_whoever_holds_the_key_finds_each_file(covidx: Call, tmp_path: Path) -> None:
+    """By the pseudonym that the quarantine table shows; of predictions likewise."""
+    source = tmp_path / "Müller"
+    source.mkdir()
+    shutil.copy(get_testdata_file("CT_small.dcm"), source / "good.dcm")
+    (source / "bad 王小明.dcm").write_bytes(b"")
+    read = covidx("ingest", source, "--out", tmp_path / "s")
+    assert f"covidx linkage {tmp_path / 's'}" in read.out
+    quarantine = read_table(tmp_path / "s" / "quarantine.parquet", QUARANTINE)
+    shown = covidx("linkage", tmp_path / "s", "--of", quarantine["path"].iloc[0])
+    (row,) = pd.read_csv(io.StringIO(shown.out)).to_dict("records")
+    assert row["source_path"] == str(source / "bad 王小明.dcm")
+    assert row["code"] == quarantine["code"].iloc[0] == "FILE_DAMAGED"
+    rows = pd.read_csv(io.StringIO(covidx("linkage", tmp_path / "s").out)).set_index("source_path")
+    good = rows.loc[str(source / "good.dcm")]
+    assert good["patient_id"] == "1CT1" and good["pseudonym"].startswith("P-")
+    assert "PSEUDONYM_UNKNOWN" in covidx("linkage", tmp_path / "s", "--of", "x").err
+    assert "LINKAGE_MISSING" in covidx("linkage", tmp_path / "other").err
+
+
+def test_a_card_is_drafted_once(covidx: Call, tmp_path: Path) -> None:
+    (tmp_path / "list.csv").write_text("file,finding\na.png,covid-19\nb.png,normal\n")
+    how = ("card", "init", "--labels", tmp_path / "list.csv", "--out", tmp_path / "card.yaml")
+    first = covidx(*how)
+    assert first.code == 0 and "to be filled in before it can be used: modality" in first.out
+    assert "CARD_EXISTS" in covidx(*how).err
+    (tmp_path / "card.yaml").unlink()
+    assert "can be used as it is" in covidx(*how, "--modality", "CXR").out

@@ -15,6 +15,7 @@ from covidx.cohort import (
     drop_unmatched,
     join_labels,
     read_labels,
+    without_identities,
 )
 from covidx.errors import InvalidTableError
 from covidx.ingest import Identities
@@ -93,7 +94,7 @@ def test_labels_of_no_class_are_refused_by_row(tmp_path: Path, label: str) -> No
     path = write(tmp_path, "patient_id,label", "p1,covid-19", f"p2,{label}", "p3,normal")
     with pytest.raises(InvalidTableError, match="LABEL_UNKNOWN") as caught:
         read_labels(path, classes=["normal", "covid-19"], positive="covid-19")
-    assert caught.value.actual == "row 3" and f"{label} (1)" in caught.value.message
+    assert caught.value.actual == f"row 3: {label} (1)"
     assert "--map" in str(caught.value.hint) and "normal, covid-19" in str(caught.value.hint)
     if label == "flu":  # without named classes it is one of its own
         assert read_labels(path, positive="covid-19")["label"].tolist()[1] == "flu"
@@ -372,3 +373,20 @@ def test_words_like_an_empty_cell_are_words(tmp_path: Path) -> None:
 
 def test_no_clinical_columns(tmp_path: Path) -> None:
     assert clinical(tmp_path, "patient_id,label", "p1,sick") is None
+
+
+def test_columns_that_tell_who_a_patient_is_are_left_out(tmp_path: Path) -> None:
+    """By their header, or since their words differ from patient to patient."""
+    head = "patient_id,label,age,sex,MRN,Patient name,ward,remark"
+    names = ["王小明", "Иванов", "Παπαδόπουλος", "Wu Li"]
+    rows = [f"p{k},sick,6{k},{'MFMF'[k]},77{k},x,{'AABB'[k]},{names[k]}" for k in range(4)]
+    labels = read_labels(write(tmp_path, head, *rows))
+    _, joined_labels = join_labels(
+        images("p0", "p1", "p2", "p3"), labels, tmp_path / "labels.csv", Identities.public()
+    )
+    table = clinical_of(joined_labels, tmp_path / "labels.csv")
+    assert table is not None
+    kept, notes = without_identities(table)
+    assert kept is not None and list(kept) == ["patient_id", "age", "sex", "ward"]
+    assert [note.split()[1] for note in notes] == ["MRN", "Patient", "remark"]
+    assert without_identities(table[["patient_id", "remark"]])[0] is None

@@ -10,8 +10,11 @@ import pytest
 from PIL import Image
 
 from covidx.cards import DataCard
+from covidx.errors import StoreError
+from covidx.inference import Prediction
+from covidx.inference.linkage import Links
 from covidx.inference.reading import InputImage, Inputs
-from covidx.ingest import Identities
+from covidx.ingest import Identities, read_linkage
 
 NAMES = ["scans/a.png", "scans/b.png", "scans/c.png"]
 CARD = {"identifier": "toy", "classes": ["normal", "covid-19"], "positive": "covid-19"}
@@ -73,3 +76,20 @@ def test_without_a_card_the_user_says_what_pictures_are(pictures: Path) -> None:
     for said, modality in ((None, "OT"), ("CXR", "DX"), ("ct", "CT")):
         (found,) = Inputs.of(pictures / NAMES[0], modality=said).images()
         assert found.image is not None and found.image.fields["modality"] == modality
+
+
+def test_files_behind_pseudonyms_are_kept_beside_the_key(pictures: Path, tmp_path: Path) -> None:
+    private = card().model_copy(update={"public_ids": False})
+    for described, known in ((private, True), (card(), False)):
+        inputs = Inputs.of(pictures / NAMES[0], card=described)
+        links = Links(inputs.identities, tmp_path / f"{known}.csv")
+        found = [Prediction(source) for source, _, _ in inputs.images()]
+        assert list(links.noting(iter(found))) == found
+        links.write()
+        if not known:
+            with pytest.raises(StoreError, match="LINKAGE_MISSING"):
+                read_linkage(tmp_path / f"{known}.csv")
+            continue
+        (row,) = read_linkage(tmp_path / f"{known}.csv").to_dict("records")
+        assert row["path"] == found[0].source.place and row["image_id"] == found[0].source.image_id
+        assert row["source_path"] == str(pictures / NAMES[0])

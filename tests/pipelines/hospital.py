@@ -10,6 +10,11 @@ import pydicom
 
 SECRET = "GEHEIM"
 """Stands in every planted name, folder, file and free text."""
+NAMES = (
+    *("Quercus", "王小明", "Иванова", "Παπαδοπούλου", "محمد", "יעקב", "สมชาย", "राजेश"),
+    *("김철수", "タナカ", "Müller-Šimić"),
+)
+"""In ten scripts of writing; each stands in headers, a folder and a file of some patients."""
 ODD_IDS = ("000042", "^7^", "00^13", "A 9/2")
 
 
@@ -25,14 +30,17 @@ def export(phantom: Path, out: Path, patients: int) -> pd.DataFrame:
     files = _files_of(phantom / "dicom", set(labels["patient_id"]))
     rows = []
     for index, (patient, label) in enumerate(labels.itertuples(index=False)):
-        places = (f"{SECRET}, Anna {index}", f"a/b/{index}/CT", f"{index:08d}")
+        name = NAMES[index % len(NAMES)]
+        places = (f"{SECRET}, Anna {index}", f"a/b/{index}/CT", f"{name} {index:08d}")
         folder = out / places[index % len(places)]
         folder.mkdir(parents=True)
         for path in files[patient]:
             suffix = chance.choice(["", ".dcm", ".IMA", ".1.2.3", ".tmp"])
-            _renamed(path, index).save_as(folder / f"{chance.getrandbits(48):012x}{suffix}")
+            file = f"{name} {chance.getrandbits(48):012x}{suffix}"
+            _renamed(path, index).save_as(folder / file)
         place = folder.relative_to(out).as_posix()
-        rows.append({"patient_id": hospital_id(index), "path": place, "label": label})
+        row = {"patient_id": hospital_id(index), "path": place, "label": label, "name": name}
+        rows.append(row | {"remark": f"{name} {index}"})
     _scatter(out)
     return pd.DataFrame(rows)
 
@@ -49,14 +57,19 @@ def _files_of(dicom: Path, patients: set[str]) -> dict[str, list[Path]]:
 
 def _renamed(path: Path, index: int) -> pydicom.Dataset:
     dataset = pydicom.dcmread(path)
+    name = NAMES[index % len(NAMES)]
+    dataset.SpecificCharacterSet = "ISO_IR 192"
     dataset.PatientID = hospital_id(index)
-    dataset.PatientName = f"{SECRET}^Anna{index}"
+    dataset.PatientName = f"{SECRET}^Anna{index}={name}^{name}"
+    dataset.ConvolutionKernel = f"B30f {name}"
+    dataset.StationName = name[:16]
+    dataset.PatientComments = f"{name} was here"
     dataset.InstitutionName = f"{SECRET} Klinik"
     dataset.ReferringPhysicianName = f"{SECRET}^Doctor"
     dataset.AccessionNumber = f"{SECRET}{index}"
     dataset.StudyDescription = f"Thorax {SECRET}"
-    dataset.SeriesDescription = f"{SECRET} lung"
-    dataset.Manufacturer = "ACME"
+    dataset.SeriesDescription = f"{SECRET} {name} lung"
+    dataset.Manufacturer = f"ACME {name}"
     return dataset
 
 

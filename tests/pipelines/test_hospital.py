@@ -8,17 +8,25 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
+import mlflow
 import pandas as pd
 import pytest
 
 from covidx.audit.run.folder import read_run
 from covidx.audit.run.identity import identity_finding, originals_of
 from covidx.cli import app
+from covidx.config import load_config
+from covidx.errors import CovidxError
 from covidx.files import read_json
+from covidx.pipelines.image.config import TRAIN_CT, TrainCT
+from covidx.pipelines.image.train import train_image
+from covidx.pipelines.source import Source
 from covidx.pipelines.source_record import recall_source, store_of
 from covidx.runs import read_record
+from covidx.tracking import tracking_uri
 from tests.conftest import CHANGES, Run
-from tests.pipelines.hospital import SECRET, export, hospital_id
+from tests.ingest.leaks import leaks
+from tests.pipelines.hospital import NAMES, SECRET, export, hospital_id
 
 PATIENTS = 20
 SOUND = PATIENTS
@@ -45,8 +53,10 @@ def exported(trained: Run, tmp_path_factory: pytest.TempPathFactory) -> Export:
     table = export(trained.phantom, place / "data", PATIENTS)
     table["label"] = table["label"].map(lambda name: int(name == "covid-19"))
     table["age"] = range(40, 40 + PATIENTS)
-    table.loc[len(table)] = {"patient_id": "gone", "path": "gone", "label": 0, "age": 40 + PATIENTS}
-    table[["path", "label", "age"]].to_csv(place / "labels.csv", index=False)
+    gone = {"patient_id": "gone", "path": "gone", "label": 0, "age": 40 + PATIENTS}
+    table.loc[len(table)] = {**gone, "name": NAMES[0], "remark": NAMES[1]}
+    columns = ["path", "label", "age", "name", "remark"]
+    table[columns].to_csv(place / "labels.csv", index=False)
     arguments = ["train", "ct", "--data", str(place / "data"), "--labels"]
     arguments += [str(place / "labels.csv"), "--positive", "1"]
     arguments += ["--work", str(place / "work"), "--runs", str(place / "runs")]
@@ -94,10 +104,33 @@ def test_no_planted_name_or_id_is_written_anywhere(exported: Export) -> None:
     for folder in (exported.work, exported.runs):
         for path in (p for p in folder.rglob("*") if p.is_file()):
             assert SECRET not in str(path.relative_to(folder))
-            if SECRET.encode() in _content(path):
-                found.append(path)
+            content = _content(path)
+            found += [path for secret in (SECRET, *NAMES) if leaks(content, [secret])]
+            assert not leaks(str(path.relative_to(folder)).encode(), NAMES)
     assert found == []
-    assert SECRET not in exported.printed
+    assert not leaks(exported.printed.encode(), [SECRET, *NAMES])
+    for column in ("name", "remark"):
+        assert f"column {column} left out: it may tell who a patient is" in exported.printed
+
+
+def test_no_name_is_in_any_field_of_mlflow(exported: Export) -> None:
+    """Name, description, tags, parameters, data sets and every artifact; of a failed run too."""
+    bad = exported.work.parent / "bad.csv"
+    bad.write_text(f"path,label\n{NAMES[2]} 00000002,1\n{SECRET}/x,0\n")
+    config = load_config(TRAIN_CT, TrainCT, CHANGES)
+    source = Source(exported.folder, bad, positive="1")
+    with pytest.raises(CovidxError, match=r"LABEL_WITHOUT_IMAGE|IMAGE_WITHOUT_LABEL"):
+        train_image(config, source, work=exported.work, runs=exported.runs)
+    client = mlflow.MlflowClient(tracking_uri(exported.runs))
+    experiment = client.get_experiment_by_name("train_ct")
+    assert experiment is not None
+    runs = client.search_runs([experiment.experiment_id])
+    assert {run.info.status for run in runs} == {"FINISHED", "FAILED"}
+    fields = str([run.to_dictionary() for run in runs]) + str([run.inputs for run in runs])
+    assert "WITHOUT_" in fields and not leaks(fields.encode(), [SECRET, *NAMES])
+    for path in (exported.runs / "mlartifacts").rglob("*"):
+        content = _content(path) if path.is_file() else b""
+        assert not leaks(path.name.encode() + content, [SECRET, *NAMES])
 
 
 def test_no_original_id_stands_in_a_table_or_page(exported: Export) -> None:
