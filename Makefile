@@ -65,9 +65,10 @@ train-detection: setup ## Opacities as boxes: the phantom with distractors, or D
 	  $(foreach change,$(SET),--set '$(change)')
 
 .PHONY: evaluate
-evaluate: setup ## A trained run on a second data set: RUN=train_cxr/latest TEST=folder or table [LABELS= CLINICAL= CARD= COLUMNS=ours=theirs,... MAP="label=class ..." BY=month]
+evaluate: setup ## A trained run on a second data set: RUN=train_cxr/latest TEST=folder or table [LABELS= CLINICAL= CARD= MODALITY=CXR COLUMNS=ours=theirs,... MAP="label=class ..." BY=month]
 	$(BIN)/covidx external-test 'runs/$(RUN)' --data '$(TEST)' $(if $(LABELS),--labels '$(LABELS)') \
-	  $(if $(CLINICAL),--clinical '$(CLINICAL)') $(if $(CARD),--card '$(CARD)') $(if $(BY),--by '$(BY)') $(WORDS)
+	  $(if $(CLINICAL),--clinical '$(CLINICAL)') $(if $(CARD),--card '$(CARD)') $(if $(MODALITY),--modality '$(MODALITY)') \
+	  $(if $(BY),--by '$(BY)') $(WORDS)
 
 .PHONY: audit
 audit: setup ## Every audit of a run, and a table of verdicts: RUN=train_ct/latest
