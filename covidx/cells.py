@@ -171,7 +171,8 @@ def _renamed(table: pd.DataFrame, columns: Mapping[str, str], path: Path) -> pd.
 
 ALIKE = {
     "patient_id": (
-        *("patientid", "patient", "patid", "pid", "mrn", "subjectid", "subject", "patientnumber"),
+        *("patientid", "patient", "patid", "pid", "mrn", "subjectid", "subject", "person"),
+        *("personid", "patientnumber"),
         *("patientno", "patnr", "patientennummer", "caseid", "case", "id"),
     ),
     "unit_id": ("unitid", "unit", "imageid", "image", "scanid", "studyid"),

@@ -16,7 +16,8 @@ def images_within(sources: Mapping[str, str], places: Mapping[int, str]) -> pd.D
     """Which images are, or lie below, the place that a row names.
 
     A place may leave leading folders out; it must reach below the folder that all images share.
-    Slashes of both kinds divide it; where no image fits, the case of suffixes does not count.
+    Slashes of both kinds divide it; where no image fits, the case of suffixes does not count, and
+    then neither do suffixes that a place leaves out.
 
     Parameters
     ----------
@@ -33,8 +34,11 @@ def images_within(sources: Mapping[str, str], places: Mapping[int, str]) -> pd.D
     parts_of = {image: _parts(source) for image, source in sources.items()}
     wanted = {row: _parts(_DRIVE.sub("", place)) for row, place in places.items()}
     fits = _fits(parts_of, wanted)
-    again = {row: _plain(parts) for row, parts in wanted.items() if row not in {r for _, r in fits}}
-    fits |= _fits({image: _plain(parts) for image, parts in parts_of.items()}, again)
+    for loosely in (_plain, _bare):
+        fitted = {row for _, row in fits}
+        again = {row: _plain(parts) for row, parts in wanted.items() if row not in fitted}
+        if again:
+            fits |= _fits({image: loosely(parts) for image, parts in parts_of.items()}, again)
     rows = [(image, row, below) for (image, row), below in fits.items()]
     return pd.DataFrame(rows, columns=["image_id", "row", "below"]).astype({"row": "int64"})
 
@@ -48,6 +52,11 @@ def _parts(place: str) -> tuple[str, ...]:
 def _plain(parts: tuple[str, ...]) -> tuple[str, ...]:
     """Without the case of suffixes: .PNG is .png."""
     return tuple(_SUFFIX.sub(lambda found: found.group().lower(), part) for part in parts)
+
+
+def _bare(parts: tuple[str, ...]) -> tuple[str, ...]:
+    """Without the suffix of the file: scan.nii.gz is scan."""
+    return (*parts[:-1], _SUFFIX.sub("", parts[-1])) if parts else parts
 
 
 def _fits(

@@ -258,7 +258,7 @@ def test_an_image_below_two_labels_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "place",
-    ["b\\x.png", ".\\b\\x.png", "./b/x.PNG", "C:\\b\\x.png", "b//x.Png", "x.png "],
+    ["b\\x.png", ".\\b\\x.png", "./b/x.PNG", "C:\\b\\x.png", "b//x.Png", "x.png ", "b/x", "x"],
 )
 def test_a_path_as_another_system_writes_it(tmp_path: Path, place: str) -> None:
     path = write(tmp_path, "path,label", f"{place},well", "a/x2.png,sick")
