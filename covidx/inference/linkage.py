@@ -52,7 +52,7 @@ class Links:
             ``UNWRITABLE``.
         """
         if self.rows and self.out is not None:
-            rows = [
+            rows: list[dict[str, object]] = [
                 {"image_id": image, "path": place, "source_path": path}
                 for (image, place), path in self.rows.items()
             ]

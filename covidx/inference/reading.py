@@ -136,7 +136,8 @@ class Inputs:
             left = reader.quarantine
             if self.card is not None and self.card.images is not None:
                 for known, shown, why in reader.refused:
-                    yield InputImage(replace(named, path=known, place=shown), None, why)
+                    row = named if path.is_file() else replace(named, path=known, place=shown)
+                    yield InputImage(row, None, why)
                     read += 1
                 left = left[left["kind"] != "quarantined"]
             if read:  # what was set aside (a localizer, another kernel) is no failure then

@@ -56,6 +56,8 @@ def test_every_picture_of_a_set_has_its_name_in_the_table(pictures: Path, within
     found = list(Inputs.of(pictures / within, card=card()).images())
     assert places(found) == [(1, NAMES[0], "p1"), (1, NAMES[1], "p2"), (1, "images.csv:4", None)]
     assert found[2].problem is not None and found[2].problem.startswith("LABEL_UNKNOWN: Row 4:")
+    (alone,) = Inputs.of(pictures / NAMES[2], card=card()).images()
+    assert alone.source.place == NAMES[2] and alone.problem == found[2].problem
 
 
 def test_names_of_a_set_are_pseudonyms_unless_they_are_public(pictures: Path) -> None:

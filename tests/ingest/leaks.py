@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import gzip
+import json
 from collections.abc import Iterable
 from pathlib import Path
 
+SHORTEST = 4
 ENCODINGS = ("utf-8", "latin-1", "utf-16-le", "utf-16-be")
 
 
 def _forms(secret: str) -> set[bytes]:
     cases = {secret, secret.upper(), secret.lower(), secret.title(), secret.swapcase()}
-    return {case.encode(encoding) for case in cases for encoding in ENCODINGS}
+    forms = {case.encode(encoding, "ignore") for case in cases for encoding in ENCODINGS}
+    escaped = {json.dumps(case)[1:-1].encode() for case in cases}
+    least = min(len(secret), SHORTEST)  # what latin-1 leaves of a name in another script is none
+    return {form for form in forms | escaped if len(form) >= least}
 
 
 def leaks(data: bytes, secrets: Iterable[str]) -> list[str]:
