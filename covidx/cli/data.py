@@ -59,6 +59,9 @@ def ingest_command(
         str | None,
         typer.Option(help="What pictures are that no card describes: CT, or CXR (or CR, DX)."),
     ] = None,
+    time_point: Annotated[
+        int | None, typer.Option(help="Which volume of a series of time points, from 1.", min=1)
+    ] = None,
     workers: Annotated[int | None, typer.Option(help="Processes [all cores, if it pays].")] = None,
 ) -> None:
     """Read images into a store: NIfTI, receipts, a manifest, and an account of every file."""
@@ -71,7 +74,7 @@ def ingest_command(
             source,
             out,
             card=described,
-            rules=Rules(all_series, kernel, resample, pictures=modality),
+            rules=Rules(all_series, kernel, resample, modality, time_point),
             workers=workers,
             progress=lambda _, done, total: bar(done, total),
         )

@@ -5,7 +5,9 @@ from __future__ import annotations
 import bz2
 import gzip
 import lzma
+import zlib
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 Opener = Callable[..., Any]
@@ -15,6 +17,28 @@ DECOMPRESSORS: dict[bytes, Opener] = {
     b"BZh": bz2.open,
     b"\xfd7zXZ\0": lzma.open,
 }
+
+
+DAMAGED = (OSError, EOFError, ValueError, zlib.error, lzma.LZMAError, MemoryError)
+"""What a compressed file that is damaged makes them raise."""
+
+
+def first_bytes(path: Path, size: int) -> bytes:
+    """The first `size` bytes of what the file `path` holds, compressed or not.
+
+    Raises
+    ------
+    OSError, or others of `DAMAGED`
+        Where it cannot be unpacked.
+    """
+    with path.open("rb") as plain:
+        start = plain.read(size)
+    opener = decompressor_of(start)
+    if opener is None:
+        return start
+    with opener(path) as stream:
+        unpacked: bytes = stream.read(size)
+    return unpacked
 
 
 def decompressor_of(start: bytes) -> Opener | None:

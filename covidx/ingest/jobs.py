@@ -13,6 +13,7 @@ from covidx.ingest.dicom.choice import alike, is_axial, rank
 from covidx.ingest.dicom.coverage import lung_ml
 from covidx.ingest.dicom.picture import Picture, read_radiograph_file, read_stack
 from covidx.ingest.dicom.series import Outcome, Stack, Study
+from covidx.ingest.dicom.times import at_time
 from covidx.ingest.records import ReadImage, from_nifti, from_picture, from_row
 from covidx.ingest.table import TableRow
 
@@ -50,6 +51,9 @@ def _read_study(study: Study, context: Context) -> Iterator[ReadImage | Outcome]
             yield _image(read_radiograph_file(header), "A single image.", study, context)
         except Exception as error:  # a broken file never stops a batch
             yield _refusal(header.path, error)
+    if context.rules.time_point is not None:
+        study, others = at_time(study, context.rules.time_point)
+        yield from others
     if not context.rules.all_series and any(s.head.modality == "CT" for s in study.stacks):
         yield from _choose(study, context)
         return

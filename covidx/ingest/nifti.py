@@ -26,6 +26,7 @@ from covidx.errors import InvalidInputError
 from covidx.files import replacing
 from covidx.ingest.dicom.units import compact, found_units
 from covidx.ingest.nifti_geometry import placed
+from covidx.ingest.time_points import note_of, place_of
 from covidx.volume import Geometry, Units, Volume
 
 GZIP_LEVEL = 3
@@ -87,35 +88,46 @@ def write_nifti(volume: Volume, path: Path) -> None:
 
 
 def from_nibabel(
-    image: Any, *, modality: str | None = None, units: Units | None = None
+    image: Any,
+    *,
+    modality: str | None = None,
+    units: Units | None = None,
+    time_point: int | None = None,
 ) -> tuple[Volume, str]:
     """A volume, and the evidence for its units and geometry in words.
 
     Parameters
     ----------
     image : nibabel image
-        Of three dimensions, or more of length 1.
+        Of three dimensions, a fourth of time points, or more of length 1.
     modality, units : str, optional
         Where known. NIfTI holds neither: without them, values with peaks where HU have air and
         tissue are taken for a CT in HU, others for something unproven.
+    time_point : int, optional
+        Which volume of a series of time points, from 1.
 
     Raises
     ------
     InvalidInputError
-        ``NIFTI_4D``, ``NIFTI_COLOUR``, ``NIFTI_VALUES`` or ``NIFTI_AFFINE``.
+        ``TIME_SERIES``, ``TIME_POINT_ABSENT``, ``NIFTI_4D``, ``NIFTI_COLOUR``, ``NIFTI_VALUES`` or
+        ``NIFTI_AFFINE``.
 
     Notes
     -----
     The geometry is that of `nifti_geometry.placed`. The orientation is kept: `Volume.canonical`
     turns it.
     """
-    array = _array(image)
+    if len(image.shape) > 3 and image.shape[3] > 1 and all(n == 1 for n in image.shape[4:]):
+        place = place_of(image.shape[3], time_point)
+        array, point = _array(image, place), note_of(place, image.shape[3])
+    else:
+        array, point = _array(image), ""
     geometry, affine, note = placed(image)
     if geometry == "proven" and _description(image) == UNKNOWN_DEPTH:
         geometry, note = "spacing_only", f"{note}, {UNKNOWN_DEPTH}"
     modality, units, units_from = found_units(array, modality, units)
     volume = Volume(array, modality, units, geometry, affine, _resampled(image))
-    return volume, f"{units_from}; {note}"
+    return volume, f"{units_from}; {note}{point}"
 
 
 def _resampled(image: Any) -> str:
@@ -128,16 +140,16 @@ def _description(image: Any) -> str:
     return bytes(image.header["descrip"]).rstrip(b"\0").decode("latin-1")
 
 
-def _array(image: Any) -> NDArray[Any]:
-    shape = image.shape
+def _array(image: Any, place: int | None = None) -> NDArray[Any]:
+    """Its values, of a series of time points those at `place`."""
+    shape = image.shape if place is None else image.shape[:3]
     if len(shape) < 2 or any(n != 1 for n in shape[3:]) or 0 in shape:
         raise InvalidInputError(
             "NIFTI_4D",
-            f"The NIfTI image is no single volume, but of {' x '.join(map(str, shape))}, as time"
-            " points or channels are.",
+            f"The NIfTI image is no single volume, but of {' x '.join(map(str, shape))}, as"
+            " channels and vectors are; save each as a file of its own.",
             expected="three dimensions",
             actual=shape,
-            hint="Split a time series into volumes first.",
         )
     if image.get_data_dtype().kind not in "iuf":
         raise InvalidInputError(
@@ -145,22 +157,30 @@ def _array(image: Any) -> NDArray[Any]:
             "The NIfTI image holds no plain numbers.",
             actual=image.get_data_dtype(),
         )
-    xyz = np.asanyarray(image.dataobj)
+    values = image.dataobj
+    xyz = np.asanyarray(values if place is None else values[:, :, :, place])
     xyz = xyz.reshape((*shape, 1)[:3])  # (column, row, slice)
     if xyz.dtype.kind == "f" and not np.isfinite(xyz).all():
         raise InvalidInputError("NIFTI_VALUES", "The NIfTI image holds NaN or infinity.")
     return compact(np.ascontiguousarray(xyz.transpose(2, 1, 0)))  # (slices, rows, columns)
 
 
-def read_nifti(path: Path) -> tuple[Volume, str]:
-    """Read the NIfTI file at `path`: a volume, and the evidence for units and geometry in words.
+def read_nifti(path: Path, time_point: int | None = None) -> tuple[Volume, str]:
+    """Read a NIfTI file: a volume, and the evidence for its units and geometry in words.
+
+    Parameters
+    ----------
+    path : Path
+        One file, in gzip or not.
+    time_point : int, optional
+        Which volume of a series of time points, from 1.
 
     Raises
     ------
     InvalidInputError
         ``NIFTI_UNREADABLE``, ``NIFTI_PAIR``, ``NIFTI_TOO_LARGE``, or as `from_nibabel`.
     """
-    return from_nibabel(_load(path))
+    return from_nibabel(_load(path), time_point=time_point)
 
 
 def _load(path: Path) -> Any:

@@ -10,19 +10,20 @@ from typing import Any
 from covidx.constants import CHEST_PARTS, OTHER_PARTS
 from covidx.errors import InvalidInputError
 from covidx.files import sha256_bytes
+from covidx.ingest.compressed import DAMAGED, first_bytes
 from covidx.ingest.context import Context, known_path, relative_to_root, source_place
+from covidx.ingest.dicom.file import START_BYTES
 from covidx.ingest.dicom.header import Header
 from covidx.ingest.dicom.picture import ID_DIGITS, Picture
 from covidx.ingest.identity import Identities, original_patient
-from covidx.ingest.itk import NAMES as ITK_NAMES
 from covidx.ingest.itk import read_itk
+from covidx.ingest.itk_headers import itk_name
 from covidx.ingest.nifti import read_nifti
 from covidx.ingest.raster import read_picture
 from covidx.ingest.receipt import Receipt
 from covidx.ingest.table import TableRow
+from covidx.ingest.time_points import point_in
 from covidx.volume import Volume
-
-LONGEST_NAME = max(map(len, ITK_NAMES))
 
 
 @dataclass(frozen=True, eq=False)
@@ -158,15 +159,14 @@ def _patient(head: Header, image_id: str) -> tuple[str, str]:
 
 def from_nifti(path: Path, context: Context) -> ReadImage:
     """The image of the NIfTI, NRRD or MetaImage file `path`, as a job of `context`."""
-    with path.open("rb") as stream:
-        start = stream.read(LONGEST_NAME)
-    name = next((name for begin, name in ITK_NAMES.items() if start.startswith(begin)), "nifti")
+    name = _format_of(path)
     files: tuple[Path, ...] = (path,)
     if name == "nifti":
-        volume, units_from = read_nifti(path)
+        volume, units_from = read_nifti(path, context.rules.time_point)
     else:
-        volume, units_from, files = read_itk(path)
-    digest = sha256_bytes(b"".join(file.read_bytes() for file in files))
+        volume, units_from, files = read_itk(path, context.rules.time_point)
+    point = point_in(units_from)
+    digest = sha256_bytes(b"".join([*(file.read_bytes() for file in files), point.encode()]))
     image_id = context.identities.image(digest[:ID_DIGITS])
     original = _without_suffixes(relative_to_root(str(path), context))
     fields = {
@@ -178,11 +178,18 @@ def from_nifti(path: Path, context: Context) -> ReadImage:
     units_from, _, geometry_from = units_from.rpartition("; ")
     receipt = replace(
         _receipt(volume, image_id, name, (units_from, geometry_from)),
-        series="A file of one volume.",
+        series=f"{point.capitalize()} of its file." if point else "A file of one volume.",
         patient_from="the file's path, since its format names no patient",
     )
     link = _link(image_id, str(path), original, context)
     return ReadImage(volume, receipt, fields, tuple(map(str, files)), link)
+
+
+def _format_of(path: Path) -> str:
+    try:
+        return itk_name(first_bytes(path, START_BYTES)) or "nifti"
+    except DAMAGED:
+        return "nifti"  # whose reader says what is wrong
 
 
 def from_row(row: TableRow, context: Context) -> ReadImage:

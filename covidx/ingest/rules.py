@@ -29,17 +29,22 @@ class Rules:
     pictures : str, optional
         What PNG and JPEG files are that no card describes: ``CT`` (single slices), or ``CR``,
         ``DX`` or ``CXR`` (radiographs). Without it nobody knows, and they are ``OT``.
+    time_point : int, optional
+        Which volume, from 1, of a series of time points (of a perfusion, a heartbeat, a breath).
+        Without it a DICOM series whose attributes tell time points apart gives the first, and other
+        files of several are refused.
 
     Raises
     ------
     InvalidInputError
-        ``KERNEL_UNKNOWN`` or ``MODALITY_UNKNOWN``.
+        ``KERNEL_UNKNOWN``, ``MODALITY_UNKNOWN`` or ``TIME_POINT_INVALID``.
     """
 
     all_series: bool = False
     kernel: Kernel = "soft"
     resample: bool = False
     pictures: str | None = None
+    time_point: int | None = None
 
     def __post_init__(self) -> None:
         if self.kernel not in get_args(Kernel):
@@ -56,6 +61,13 @@ class Rules:
                 expected=", ".join(PICTURES),
                 actual=self.pictures,
                 hint="Name one of these: --modality CXR (training: --set modality=CXR).",
+            )
+        if self.time_point is not None and self.time_point < 1:
+            raise InvalidInputError(
+                "TIME_POINT_INVALID",
+                "Time points are counted from 1.",
+                expected="1 or more",
+                actual=self.time_point,
             )
 
     @property

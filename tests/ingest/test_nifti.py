@@ -309,7 +309,8 @@ def _long_quaternion() -> Any:
 
 ILL = [
     ("NIFTI_AFFINE", _long_quaternion()),
-    ("NIFTI_4D", nifti(np.zeros((2, 2, 2, 3), dtype=np.int16))),
+    ("TIME_SERIES", nifti(np.zeros((2, 2, 2, 3), dtype=np.int16))),
+    ("NIFTI_4D", nifti(np.zeros((2, 2, 2, 1, 3), dtype=np.int16))),
     ("NIFTI_COLOUR", nifti(_rgb())),
     ("NIFTI_VALUES", nifti(np.full((2, 2, 2), np.nan, dtype=np.float32))),
     ("NIFTI_AFFINE", _singular()),

@@ -20,7 +20,9 @@ from covidx.ingest.dicom.header import Header
 from covidx.ingest.dicom.pixels import SIGN_CONTRADICTED, Plane, read_plane
 from covidx.ingest.dicom.resample import evenly, unsheared
 from covidx.ingest.dicom.series import Stack
+from covidx.ingest.dicom.times import by_number, images_at_places
 from covidx.ingest.dicom.units import compact, ct_units
+from covidx.ingest.time_points import OPTION
 from covidx.scratch import let_go, planes, zeros
 from covidx.volume import Geometry, Units, Volume
 
@@ -107,15 +109,19 @@ def read_stack(stack: Stack) -> Picture:
 
 def _of_times(stack: Stack) -> str:
     """What the images at one place are, where every place has as many."""
-    counts = {len(place) for place in stack.geometry.places}
+    counts = {len(images) for images in images_at_places(stack)}
     if len(counts) > 1 or len(stack.geometry.places) == 1:
         return ""
-    return f", as at every other: {counts.pop()} time points or scans that no attribute tells apart"
+    remedy = f"; {OPTION}, in the order of InstanceNumber" if by_number(stack) else ""
+    return (
+        f", as at every other: {counts.pop()} time points or scans that no attribute tells apart"
+        f"{remedy}"
+    )
 
 
 def _remarks_on_planes(stack: Stack, planes: list[Header]) -> list[str]:
     """What a reader of the receipt should know of where the slices come from."""
-    notes = []
+    notes = [*stack.notes]
     if planes[0].frames > len(planes) and planes[0].is_enhanced:
         notes.append(f"{len(planes)} of the {planes[0].frames} frames of its file")
     if stack.derived:

@@ -35,11 +35,14 @@ class Stack:
     ----------
     part : tuple of Piece
         Which part of its series, such as ``acquisition 2 of 4``; empty where it is the whole.
+    notes : tuple of str
+        What a reader of its receipt should know.
     """
 
     planes: tuple[Header, ...]
     geometry: StackGeometry
     part: tuple[Piece, ...] = ()
+    notes: tuple[str, ...] = ()
 
     @property
     def head(self) -> Header:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import zlib
-from lzma import LZMAError
 from pathlib import Path
 from typing import Literal
 
-from covidx.ingest.compressed import decompressor_of
+from covidx.ingest.compressed import DAMAGED, decompressor_of, first_bytes
 from covidx.ingest.dicom.file import PREFIX, START_BYTES, has_preamble, may_be_bare
-from covidx.ingest.itk import NAMES as ITK_NAMES
+from covidx.ingest.itk_headers import itk_name
 
 Format = Literal["dicom", "nifti", "itk", "raster", "archive", "binary", "empty", "none"]
 """``binary``: bytes of no format known here; ``none``: text, and formats that hold no image."""
@@ -53,12 +51,12 @@ def format_of(start: bytes, path: Path) -> Format:
         return "raster"
     if _is_nifti(start):
         return "nifti"
-    if start.startswith(tuple(ITK_NAMES)):
+    if itk_name(start) is not None:
         return "itk"
     if is_zip(start) or _is_tar(start):
         return "archive"
     if decompressor_of(start) is not None:
-        return _format_within(start, path)
+        return _format_within(path)
     if may_be_bare(start):
         return "dicom"
     if not start:
@@ -79,24 +77,23 @@ def is_zip(start: bytes) -> bool:
     return start.startswith(ZIP_STARTS)
 
 
-def _format_within(start: bytes, path: Path) -> Format:
-    """A compressed NIfTI, DICOM or TAR.
+def _format_within(path: Path) -> Format:
+    """A compressed NIfTI, NRRD, MetaImage, DICOM or TAR.
 
     Where what is within cannot be read, the name tells whether it would be a NIfTI; else it is
     handed on as an archive, to be refused as a damaged one.
     """
-    opener = decompressor_of(start)
-    assert opener is not None
     named = path.name.lower().endswith(".nii.gz")
     try:
-        with opener(path) as stream:
-            within = stream.read(START_BYTES)
-    except (OSError, EOFError, ValueError, zlib.error, LZMAError, MemoryError):
+        within = first_bytes(path, START_BYTES)
+    except DAMAGED:
         return "nifti" if named else "archive"
     if _is_tar(within):
         return "archive"
     if has_preamble(within):
         return "dicom"
+    if itk_name(within) is not None:
+        return "itk"
     return "nifti" if _is_nifti(within) or named else "none"
 
 
