@@ -8,6 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from covidx.cards import ClinicalTable, Column
+from covidx.cell_dates import to_dates
 from covidx.cells import as_ids
 from covidx.clinical.decode import decode
 from covidx.errors import ConfigError, InvalidTableError
@@ -17,8 +18,6 @@ from covidx.wording import counted
 TWICE_HINT = (
     "Keep one row a patient, or name in the card the column that orders them (clinical: order)."
 )
-OFFSET = r"([T ]\d{2}[\d:.,]*)\s*(?:Z|[+-]\d{2}(?::?\d{2})?)$"
-"""A time with its offset from UTC, as in 2020-03-01T00:00:00+01:00."""
 
 
 def one_row_each(
@@ -43,7 +42,7 @@ def one_row_each(
         In the order of the file. Of equal rows the first is taken; a known value comes before an
         unknown one. Unchanged without `order`.
     notes : list of str
-        How many rows that leaves out.
+        How many rows that leaves out, and what is taken otherwise than written.
 
     Raises
     ------
@@ -64,7 +63,11 @@ def one_row_each(
             hint="Describe that column under columns in the card.",
         )
     order = cells[layout.order]
-    places = _dates(order, path) if column.type == "date" else decode(order, column, path)
+    notes: list[str] = []
+    if column.type == "date":
+        places = _dates(order, path, notes)
+    else:
+        places = decode(order, column, path, notes)
     sorted_lines = places.sort_values(
         ascending=layout.take == "lowest", kind="stable", na_position="last"
     ).index
@@ -73,11 +76,15 @@ def one_row_each(
     left_out = patients.index[patients.duplicated() & patients.notna()]
     rows, kept = counted(len(left_out), "row"), f"the {layout.take} {layout.order}"
     note = f"{rows} left out: of each patient that of {kept}"
-    return cells.drop(index=left_out), [note] if len(left_out) else []
+    return cells.drop(index=left_out), [*notes, *([note] if len(left_out) else [])]
 
 
 def row_keys(
-    cells: pd.DataFrame, layout: ClinicalTable, path: Path, identities: Identities
+    cells: pd.DataFrame,
+    layout: ClinicalTable,
+    path: Path,
+    identities: Identities,
+    notes: list[str],
 ) -> pd.DataFrame:
     """Patient, group, site and date of each row.
 
@@ -91,6 +98,8 @@ def row_keys(
         For errors.
     identities : Identities
         Pseudonyms of patients, groups and sites.
+    notes : list of str
+        Takes a sentence for what is taken otherwise than written.
 
     Raises
     ------
@@ -104,7 +113,7 @@ def row_keys(
     table["group_id"] = own if named is None else named.astype(object).fillna(own)
     site = cells[layout.site].map(identities.site, na_action="ignore") if layout.site else None
     table["site"] = site if site is not None else pd.Series(None, table.index, dtype=object)
-    table["date"] = _dates(cells[layout.date], path) if layout.date else pd.NaT
+    table["date"] = _dates(cells[layout.date], path, notes) if layout.date else pd.NaT
     return table
 
 
@@ -140,16 +149,13 @@ def patients_of(
     return ids.map(identities.patient)
 
 
-def _dates(cells: pd.Series, path: Path) -> pd.Series:
-    # The time as it is written: in UTC a patient of midnight would come on another day, and a table
-    # that crosses a change of clocks has two offsets.
-    written = cells.astype("string").str.replace(OFFSET, r"\1", regex=True)
-    dates = pd.to_datetime(written, format="ISO8601", errors="coerce")
-    wrong = cells.index[dates.isna() & cells.notna()]
+def _dates(cells: pd.Series, path: Path, notes: list[str]) -> pd.Series:
+    dates = to_dates(cells)
     message = f"Column {cells.name}: a value is not an ISO date."
     hint = "Write dates as YYYY-MM-DD, and leave unknown ones empty."
-    refuse_rows("VALUE_INVALID", message, wrong, path, hint)
-    return dates
+    refuse_rows("VALUE_INVALID", message, cells.index[dates.wrong], path, hint)
+    notes += dates.notes
+    return dates.values
 
 
 def refuse_rows(code: str, message: str, lines: pd.Index, path: Path, hint: str) -> None:

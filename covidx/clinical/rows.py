@@ -216,7 +216,7 @@ def read_rows(
         unknown
     )
     cells, left_behind = one_row_each(cells, layout, card.clinical_columns(), path)
-    table = row_keys(cells, layout, path, identities)
+    table = row_keys(cells, layout, path, identities, notes)
     if labels is None:
         mapped, left_out = labels_of_table(cells, layout, card.classes, label_map or {}, path)
     else:

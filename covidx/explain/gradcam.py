@@ -47,8 +47,12 @@ class Heatmap:
 
     @property
     def faithful(self) -> bool:
-        """Whether hiding the hot part costs more evidence than hiding the cold part."""
-        return self.drop_hot > self.drop_cold
+        """Whether hiding the hot part costs more evidence than hiding the cold part.
+
+        A map of one value has no hot part: which pixels are hidden is then a matter of their place.
+        """
+        varies = np.isfinite(self.heat).all() and self.heat.max() > self.heat.min()
+        return bool(varies) and self.drop_hot > self.drop_cold
 
 
 class _SliceScorer(nn.Module):

@@ -12,6 +12,7 @@ from typing import Any
 import pandas as pd
 
 from covidx.cards import DataCard, ImageTable
+from covidx.cell_dates import UNKNOWN_WORDS
 from covidx.errors import InvalidTableError
 from covidx.ingest.dicom.series import Outcome
 
@@ -107,7 +108,9 @@ def read_image_table(
     stems = Counter(PurePosixPath(name).stem for name in names)
     for number, record in zip(lines, table.to_dict("records"), strict=True):
         values = {str(k): "" if pd.isna(v) else str(v).strip() for k, v in record.items()}
-        row = replace(_row(root, spec, values, stems), note=notes.get(number))
+        row = _row(root, spec, values, stems)
+        said = (notes.get(number), _taken_as_unknown(spec, values))
+        row = replace(row, note=" ".join(filter(None, said)) or None)
         if within is not None and within not in (row.path, *row.path.parents):
             continue
         unread = _unread(spec, values)
@@ -204,7 +207,7 @@ def _row(root: Path, spec: ImageTable, values: dict[str, str], stems: Counter[st
         fields={
             column: _typed(column, values[source])
             for column, source in spec.manifest.items()
-            if values[source]
+            if values[source] and not _is_unknown(column, values[source])
         },
     )
 
@@ -215,6 +218,20 @@ def _on_disk(root: Path, name: PurePosixPath) -> PurePosixPath:
         return name
     others = (name.with_suffix(case(name.suffix)) for case in (str.lower, str.upper))
     return next((other for other in others if (root / other).is_file()), name)
+
+
+def _is_unknown(column: str, text: str) -> bool:
+    """Whether R or Python wrote it for an unknown number or date; of words they are words."""
+    return column in (*NUMBERS, "acquired") and text.casefold() in UNKNOWN_WORDS
+
+
+def _taken_as_unknown(spec: ImageTable, values: dict[str, str]) -> str | None:
+    found = [
+        f"{column} {values[source]}"
+        for column, source in spec.manifest.items()
+        if _is_unknown(column, values[source])
+    ]
+    return f"Taken as unknown: {', '.join(found)}." if found else None
 
 
 def _typed(column: str, text: str) -> Any:

@@ -401,3 +401,36 @@ def test_a_day_is_the_one_that_is_written_whatever_its_offset(
     table = read_rows(_write(tmp_path, text), card).table
     assert table["date"].dt.day.tolist() == [1, 2, 9]
     assert table["date"].dt.tz is None
+
+
+@pytest.mark.parametrize("kind", ["csv", "xlsx", "parquet"])
+def test_a_date_that_r_or_pandas_writes_as_unknown_is_unknown_with_a_note(
+    card: DataCard, tmp_path: Path, kind: str
+) -> None:
+    """As in a column of numbers (docs/tables.md): never refused, never the text of a day."""
+    lines = [line.split(",") for line in GOOD.replace("212", "95.0").split() if line]
+    frame = pd.DataFrame(lines[1:], columns=lines[0])
+    frame["day"] = ["NA", "2020-03-02", "nan", ""]
+    frame = frame.replace("", None)
+    path = tmp_path / f"table.{kind}"
+    if kind == "csv":
+        frame.to_csv(path, index=False)
+    else:
+        frame.to_excel(path, index=False) if kind == "xlsx" else frame.to_parquet(path)
+    rows = read_rows(path, card)
+    assert rows.table["date"].isna().tolist() == [True, False, True]  # one row has no class
+    assert [note for note in rows.notes if "day" in note] == [
+        "day: 2 cells NA, NaN or NaT taken as unknown"
+    ]
+
+
+def test_an_unknown_date_comes_last_where_dates_order_a_patients_rows(
+    card: DataCard, tmp_path: Path
+) -> None:
+    text = GOOD.replace("212", "95.0").replace("007,pos,2020-03-01", "8,neg,NA")
+    assert card.clinical is not None
+    layout = card.clinical.model_copy(update={"order": "day", "take": "lowest"})
+    rows = read_rows(_write(tmp_path, text), card.model_copy(update={"clinical": layout}))
+    assert rows.table["date"].dt.day.tolist() == [2, 9]
+    assert "day: 1 cell NA, NaN or NaT taken as unknown" in rows.notes
+    assert "1 row left out: of each patient that of the lowest day" in rows.notes

@@ -122,6 +122,16 @@ def test_a_slice_without_any_evidence_is_cold() -> None:
     assert not found.faithful
 
 
+@pytest.mark.parametrize("value", [0.0, 0.7, np.nan])
+def test_a_blank_map_never_passes(value: float) -> None:
+    """Its "hot" part is the bottom rows, whose loss may well cost more than that of the top."""
+    blank = np.full((ROWS, COLUMNS), value, np.float32)
+    assert not Heatmap(0, blank, score=0.9, drop_hot=0.5, drop_cold=0.1).faithful
+    blank[3, 4] = 1 if value == 0 else value
+    passes = Heatmap(0, blank, score=0.9, drop_hot=0.5, drop_cold=0.1).faithful
+    assert passes is (value == 0)
+
+
 def test_a_map_of_a_real_network_is_finite() -> None:
     predictor = make()
     torch.manual_seed(0)

@@ -246,6 +246,17 @@ def test_a_label_that_is_spelt_otherwise(tmp_path: Path) -> None:
     assert "The label POS is taken as pos." in notes
 
 
+def test_unknown_ages_and_days_as_r_writes_them(tmp_path: Path) -> None:
+    source = write_table(tmp_path / "in", "a.png,pos,p1,s1,480,NA,NA", "b.png,neg,p2,s1,,61,NA")
+    manifest = {"age": "years", "acquired": "original_mode", "mode": "original_mode"}
+    result = ingest(source, tmp_path / "out", card=card(manifest=manifest))
+    rows = result.manifest.set_index("patient_id")
+    assert rows["age"].isna().tolist() == [True, False] and rows["acquired"].isna().all()
+    assert rows["mode"].tolist() == ["NA", "NA"]  # a word
+    notes = (result.store / "receipts" / f"{rows.loc['p1', 'image_id']}.json").read_text()
+    assert "Taken as unknown: age NA, acquired NA." in notes
+
+
 def test_rows_that_the_card_leaves_out_are_counted_once(tmp_path: Path) -> None:
     """By their picture, whose file is seen anyway; by the row where it names no picture."""
     source = write_table(

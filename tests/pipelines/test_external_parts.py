@@ -18,7 +18,7 @@ from covidx.pipelines.external_test import copies, evaluate_externally
 from covidx.pipelines.external_test.evaluate import READY
 from covidx.pipelines.external_test.labels import check_labels
 from covidx.pipelines.external_test.page import ExternalPage, write_external
-from covidx.pipelines.external_test.periods import by_period
+from covidx.pipelines.external_test.periods import by_period, undated
 from covidx.pipelines.external_test.words import cautions
 from covidx.pipelines.progress import silent
 from covidx.pipelines.source import Source
@@ -93,6 +93,8 @@ def test_weeks_and_months() -> None:
     assert [(one.start, one.n, one.positives) for one in weeks] == [
         ("2020-03-30", 2, 1), ("2020-04-06", 1, 1)]  # fmt: skip
     assert weeks[0].auroc.value == 1.0 and np.isnan(weeks[1].auroc.value)
+    assert undated(rows, days) == ["1 row without a date: in the figures, in no period"]
+    assert undated(rows, days.fillna(days.iloc[0])) == undated(rows, None) == []
     months = by_period(rows, days, "month")
     assert [(one.start, one.n) for one in months] == [("2020-03-01", 1), ("2020-04-01", 2)]
 

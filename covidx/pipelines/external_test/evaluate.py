@@ -23,7 +23,7 @@ from covidx.pipelines.external_test.clinical import ready_clinical
 from covidx.pipelines.external_test.fusion import ready_fusion
 from covidx.pipelines.external_test.images import ready_images
 from covidx.pipelines.external_test.page import ExternalPage, write_external
-from covidx.pipelines.external_test.periods import by_period
+from covidx.pipelines.external_test.periods import by_period, undated
 from covidx.pipelines.external_test.scored import Request, ScoredRows, Tested
 from covidx.pipelines.external_test.words import cautions
 from covidx.pipelines.labels import REST, as_rest
@@ -153,6 +153,7 @@ def _judge(
     expected = [limit.line for limit in limits or []] + scored.outside
     periods = by_period(rows, scored.dates, period) if scored.dates is not None else []
     if scored.weeks or periods:
+        notes += undated(rows, scored.dates)
         drift = [one.to_json() for one in scored.weeks or periods]
         write_json(folder / "drift.json", drift)
     facts = [

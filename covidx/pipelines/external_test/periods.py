@@ -10,6 +10,7 @@ import pandas as pd
 from covidx.clinical.drift import Period, starts_of
 from covidx.evaluate import Clusters, Estimate, Rows, auroc_estimate
 from covidx.evaluate.compare import mean_of_folds_auroc
+from covidx.wording import counted
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,22 @@ class PeriodRow:
             "positives": self.positives,
             "auroc": self.auroc.to_json(),
         }
+
+
+def undated(rows: Rows, days: pd.Series | None) -> list[str]:
+    """A sentence for rows that are in no week or month.
+
+    Parameters
+    ----------
+    rows : Rows
+        Scored rows.
+    days : Series, optional
+        unit_id -> day.
+    """
+    if days is None:
+        return []
+    n = int(days[~days.index.duplicated()].reindex(rows.units).isna().sum())
+    return [f"{counted(n, 'row')} without a date: in the figures, in no period"] if n else []
 
 
 def by_period(rows: Rows, days: pd.Series, period: Period) -> list[PeriodRow]:
