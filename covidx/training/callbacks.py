@@ -14,6 +14,9 @@ from covidx.errors import CovidxError
 from covidx.forecast import Forecast
 from covidx.training.learner import Learner
 
+VALIDATION_LOSS = "validation_loss"
+"""What learners call the loss on validation rows."""
+
 EVALUATED = 1 / 3
 """Share of a training batch's time that a batch of validation takes: it has no backward pass."""
 
@@ -100,6 +103,24 @@ class Finite(Callback):
         for name, values in learner.state_dict().items():
             if values.is_floating_point() and not torch.isfinite(values).all():
                 raise _diverged(learner, "weights", f"{name} in epoch {trainer.current_epoch}")
+
+    def on_validation_end(
+        self, trainer: lightning.Trainer, learner: lightning.LightningModule
+    ) -> None:
+        """Look at the loss on validation rows: weights may be finite and too large to score with.
+
+        Parameters
+        ----------
+        trainer : Trainer
+            Has the figures of the epoch.
+        learner : Learner
+            Names the settings to lower.
+        """
+        assert isinstance(learner, Learner)
+        loss = trainer.callback_metrics.get(VALIDATION_LOSS)
+        if loss is not None and not torch.isfinite(loss):
+            found = f"{VALIDATION_LOSS} {float(loss)} in epoch {trainer.current_epoch}"
+            raise _diverged(learner, "loss", found)
 
 
 def _diverged(learner: Learner, what: str, actual: str) -> CovidxError:

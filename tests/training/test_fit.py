@@ -292,6 +292,26 @@ def test_weights_that_the_last_step_spoilt_end_the_training_before_they_score(
     )
 
 
+@pytest.mark.parametrize("patience", [None, 2])
+def test_weights_too_large_to_score_with_end_the_training(
+    cache: BagCache, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, patience: int | None
+) -> None:
+    """All weights and every training loss are finite; the difference of two logits is not."""
+
+    def spoil(self: Any, *_: object) -> None:
+        if self.trainer.is_last_batch and self.current_epoch == 1:
+            with torch.no_grad():
+                self.model.head.bias.copy_(torch.tensor([3e38, -3e38]))
+
+    monkeypatch.setattr(BagLearner, "on_train_batch_end", spoil, raising=False)
+    learning = LEARNING.model_copy(update={"epochs": 2, "patience": patience})
+    with pytest.raises(CovidxError, match="TRAINING_DIVERGED") as caught:
+        train(cache, tmp_path, learning)
+    assert str(caught.value.actual).startswith("validation_loss")
+    assert "in epoch 1" in str(caught.value.actual)
+    assert "Lower learning.head_rate" in str(caught.value.hint)
+
+
 def test_frozen_layers_come_out_of_a_training_as_they_went_in(
     cache: BagCache, tmp_path: Path
 ) -> None:
