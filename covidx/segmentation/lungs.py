@@ -12,6 +12,7 @@ from covidx.constants import LUNG_AIR_HU, MIN_LUNG_ML, ROUNDING
 from covidx.errors import InvalidInputError
 from covidx.scratch import let_go, planes, zeros
 from covidx.segmentation.airways import find_airways
+from covidx.segmentation.field_of_view import LEAST_CUT_ML, find_cut
 from covidx.segmentation.grid import in_order_of
 from covidx.segmentation.planes import PLANE, Mask, Spacing, closed, filled, sized_pieces
 from covidx.segmentation.pleura import fill_dents
@@ -55,7 +56,9 @@ def segment_lungs(volume: Volume, *, sides: bool = True) -> Labels:
     ------
     InvalidInputError
         As `check_ct`; ``NO_LUNGS``: less than `constants.MIN_LUNG_ML` of aerated lung, which
-        small children have too; ``LUNGS_NOT_SEPARATED``: no two sides, as after a lung was removed,
+        small children have too; ``LUNGS_CUT``: so, or no two sides, and the field of view
+        cuts lungs;
+        ``LUNGS_NOT_SEPARATED``: no two sides, as after a lung was removed,
         unless `sides` is False.
     """
     check_ct(volume)
@@ -68,11 +71,16 @@ def segment_lungs(volume: Volume, *, sides: bool = True) -> Labels:
     air = _inner_air(hu < LUNG_AIR_HU)
     airways = find_airways(air, mm)
     air = _lung_pieces(air & ~airways)
-    _check_volume(int(np.count_nonzero(air)) * voxel_ml * step[0] * step[1] * step[2])
+    thinned_ml = voxel_ml * step[0] * step[1] * step[2]
+    found_ml = int(np.count_nonzero(air)) * thinned_ml
+    if found_ml < MIN_LUNG_ML:
+        _refuse_cut(hu, thinned_ml, found_ml)
+        raise _no_lungs(found_ml)
     try:
         labels = _solid_lungs(split_sides(air, mm), hu, mm)
     except InvalidInputError:
         if sides:
+            _refuse_cut(hu, thinned_ml, found_ml)
             raise
         labels = filled(closed(air, CLOSING_MM, mm)).astype(np.uint8)
     return in_order_of(_draw_border(labels, airways, hu, upright.array, step), volume)
@@ -88,15 +96,29 @@ def _solid_lungs(sides: Labels, hu: NDArray[Any], mm: Spacing) -> Labels:
     return labels
 
 
-def _check_volume(ml: float) -> None:
-    if ml < MIN_LUNG_ML:
-        raise InvalidInputError(
-            "NO_LUNGS",
-            "There are no lungs in view.",
-            expected=f"at least {MIN_LUNG_ML:.0f} ml of aerated lung",
-            actual=f"{ml:.0f} ml",
-            hint="Use a chest CT of an adult that covers the lungs.",
-        )
+def _refuse_cut(hu: NDArray[Any], voxel_ml: float, found_ml: float) -> None:
+    """Say that the field of view cuts the lungs where that is why they are not found."""
+    cut = find_cut(hu, voxel_ml)
+    if cut.ml < LEAST_CUT_ML:
+        return
+    raise InvalidInputError(
+        "LUNGS_CUT",
+        f"The field of view cuts the lungs ({', '.join(cut.sides)}), as that of a heart CT does:"
+        f" about {cut.ml:.0f} ml of lung reach its edge.",
+        expected=f"two whole lungs, at least {MIN_LUNG_ML:.0f} ml",
+        actual=f"{found_ml:.0f} ml within it",
+        hint="Use a reconstruction of the same scan whose field of view covers the chest.",
+    )
+
+
+def _no_lungs(ml: float) -> InvalidInputError:
+    return InvalidInputError(
+        "NO_LUNGS",
+        "There are no lungs in view.",
+        expected=f"at least {MIN_LUNG_ML:.0f} ml of aerated lung",
+        actual=f"{ml:.0f} ml",
+        hint="Use a chest CT of an adult that covers the lungs.",
+    )
 
 
 def drop_small_pieces(lungs: Labels, spacing_mm: Spacing) -> None:

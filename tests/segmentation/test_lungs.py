@@ -207,6 +207,40 @@ def test_an_abdomen_has_no_lungs(shared: Path) -> None:
         segment_lungs(read_series(shared / "dicom" / "abdomen-ct-siemens"))
 
 
+@pytest.mark.parametrize("disc", [False, True])
+@pytest.mark.parametrize("padding", [-1024, -2000])
+def test_lungs_that_the_field_of_view_cuts(disc: bool, padding: int) -> None:
+    """The middle 120 mm of a body with lungs to 80 mm: each reaches the edge at its own side."""
+    whole = round_chest()
+    hu = np.array(whole.array)[:, 30:90, 30:90]
+    y, x = (np.indices((60, 60)) - 29.5) / 29.5
+    if disc:
+        hu[:, y**2 + x**2 > 1] = padding
+    with pytest.raises(InvalidInputError, match="LUNGS_CUT") as caught:
+        segment_lungs(replace(whole, array=hu))
+    assert "cuts the lungs (right, left" in caught.value.message
+    ml = float(caught.value.message.split("about ")[1].split(" ml")[0])
+    inside = (round_labels()[0, 30:90, 30:90] > 0) & ((y**2 + x**2 <= 1) | (not disc))
+    assert ml == pytest.approx(10 * inside.sum() * 2 * 2 * 10 / 1000, abs=1)
+
+
+def test_one_lung_that_is_cut_is_no_failed_separation() -> None:
+    volume = round_chest(30)
+    hu = np.array(volume.array)[:, 20:100, 15:80]  # the left lung to 40 mm, the body to its edge
+    hu[:, (np.indices((80, 65)) == 0).any(axis=0)] = 40
+    with pytest.raises(InvalidInputError, match="LUNGS_CUT") as caught:
+        segment_lungs(replace(volume, array=hu))
+    assert "(left)" in caught.value.message
+
+
+def test_air_around_a_body_that_the_field_of_view_cuts_is_no_lung() -> None:
+    """Muscle alone, wider than the field of view, with a blanket of -900 HU upon it."""
+    hu = np.full((10, 120, 120), 40, np.int16)
+    hu[:, :40], hu[:, 40:43] = -1000, -900
+    with pytest.raises(InvalidInputError, match="NO_LUNGS"):
+        segment_lungs(replace(round_chest(), array=hu))
+
+
 ILL = [
     ("NOT_CT", {"modality": "MR"}),
     ("SINGLE_SLICE", {"array": round_chest(7).array}),
