@@ -174,7 +174,12 @@ class _Writing:
         """Label -> class; of no class are labels that say that there is no result."""
         if not self.found.labels:
             return []
-        lines = [f"  {_line(label, name)}" for label, name in self.found.labels.items()]
+        self.needed += [f"label {label}" for label in self.found.doubtful]
+        choice = f"  # {FILL_IN}: {self.found.positive}, another class, or nothing: left out"
+        lines = [
+            f"  {_line(label, name)}" + (choice if label in self.found.doubtful else "")
+            for label, name in self.found.labels.items()
+        ]
         return ["labels:  # value in the table: class; null leaves its rows out", *lines]
 
     def _needed(self, key: str, value: Any, question: str) -> str:

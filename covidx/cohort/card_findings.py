@@ -32,6 +32,9 @@ TABLES = (".csv", ".tsv", ".xlsx", ".parquet")
 PICTURE = re.compile(r"\.(?:png|jpe?g)$", re.IGNORECASE)
 ONE_FILE = re.compile(r"\.(?:png|jpe?g|nii|nii\.gz|nrrd|mha|mhd)$", re.IGNORECASE)
 """Names of files that are an image each."""
+COVID = re.compile(r"covid|n-?cov|sars[-_ ]?cov")
+NEGATED = re.compile(r"\b(?:non|no|not|neg\w*|without|free)\b|-$")
+"""In labels such as non-covid and COVID-19 negative."""
 WANTED = ("patient_id", "path", "label")
 
 
@@ -53,6 +56,8 @@ class Findings:
         ``patient_id``, ``path`` and ``label`` -> column of the table, as far as they are found.
     labels : dict
         Label -> class, None for none.
+    doubtful : list of str
+        Labels that may be the positive class, or one of their own: the user decides.
     classes : list of str
         Of the labels.
     positive : str, optional
@@ -68,6 +73,7 @@ class Findings:
     extension: str = ""
     columns: dict[str, str] = field(default_factory=dict)
     labels: dict[str, str | None] = field(default_factory=dict)
+    doubtful: list[str] = field(default_factory=list)
     classes: list[str] = field(default_factory=list)
     positive: str | None = None
     remarks: list[str] = field(default_factory=list)
@@ -200,12 +206,30 @@ def _find_classes(labels: pd.Series, found: Findings, positive: str | None) -> N
     elif infected:
         found.positive = infected[0]
     for name in names:
-        one = found.positive if name in infected and positive is None else name
-        found.labels[name] = None if names_no_result(name) else one
+        if names_no_result(name) or _is_doubtful(name, found.positive):
+            found.labels[name] = None
+        else:
+            found.labels[name] = found.positive if _is_same(name, found.positive) else name
+    found.doubtful = [name for name in names if _is_doubtful(name, found.positive)]
     found.classes = sorted({name for name in found.labels.values() if name})
     if found.positive in found.classes:
         found.classes = [*(n for n in found.classes if n != found.positive), str(found.positive)]
-    without = [name for name, one in found.labels.items() if one is None]
+    without = [k for k, one in found.labels.items() if one is None and k not in found.doubtful]
     if without:
         rows = int(counts[without].sum())
         found.remarks.append(f"{counted(rows, 'row')} would be left out, of no class.")
+
+
+def _is_same(label: str, positive: str | None) -> bool:
+    """Whether a label is another word for COVID-19, which is the positive class."""
+    both = positive is not None and names_infection(label) and names_infection(positive)
+    return both and all(COVID.search(label_key(one)) for one in (label, positive))
+
+
+def _is_doubtful(label: str, positive: str | None) -> bool:
+    """Whether a label may be the positive class or another: SARS, or COVID-19 with more words."""
+    if positive is None or label == positive or not names_infection(positive):
+        return False
+    key = label_key(label)
+    alike = names_infection(label) or COVID.search(key) is not None
+    return alike and not NEGATED.search(key) and not _is_same(label, positive)

@@ -9,7 +9,14 @@ from pathlib import Path
 from covidx.cards import DataCard
 from covidx.files import sha256_file
 from covidx.pipelines.source import Source
-from covidx.report.words import CARD_DRAFT, COUNTS_LEFT_OUT, KNOWN_BIAS, NO_CARD, SIMULATED
+from covidx.report.words import (
+    CARD_DRAFT,
+    COUNTS_LEFT_OUT,
+    KNOWN_BIAS,
+    NO_CARD,
+    NO_PATIENTS,
+    SIMULATED,
+)
 
 COUNT = re.compile(r"(?<![\w-])\d")
 """A number in a sentence; that of COVID-19 is none."""
@@ -28,10 +35,14 @@ def card_warnings(source: Source) -> list[str]:
     """
     card = source.card
     if card is None:
-        return [NO_CARD]
+        by_path = source.pictures is not None and source.labels is not None
+        nobody = by_path and "patient_id" not in source.label_rows
+        return [NO_CARD, *([NO_PATIENTS] if nobody else [])]
     if card.domain == "simulated":
         return [SIMULATED]
     lines = [f"{CARD_DRAFT}{', '.join(card.unstated)}."] if card.unstated else []
+    if card.images is not None and card.images.patient is None:
+        lines.append(NO_PATIENTS)
     biases = card.known_biases
     other = [path for path in _tables(source, card) if sha256_file(path) not in _digests(card)]
     if other:

@@ -16,6 +16,7 @@ from covidx.report.words import (
     KNOWN_BIAS,
     NO_CARD,
     NO_GAIN,
+    NO_PATIENTS,
     SIMULATED,
 )
 
@@ -24,6 +25,7 @@ ORIGINS = {
     SIMULATED: CARD,
     NO_CARD: CARD,
     CARD_DRAFT: CARD,
+    NO_PATIENTS: CARD,
     COUNTS_LEFT_OUT: CARD,
     PATTERN_ALONE: "control on missing values",
     NO_GAIN: "plain baseline",

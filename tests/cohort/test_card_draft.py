@@ -110,3 +110,17 @@ def test_nothing_to_draft_from(tmp_path: Path) -> None:
         "label",
         "modality",
     ]
+
+
+def test_labels_that_only_the_user_can_judge(tmp_path: Path) -> None:
+    """Left out until then: as classes of their own they would count as negative."""
+    labels = ["COVID-19", "SARS", "COVID-19, ARDS", "covid_19", "non-covid", "flu"]
+    labels.append("COVID-19 negative")
+    rows = [f'{k},"{label}"' for k, label in enumerate([*labels, *labels, "COVID-19"])]
+    (tmp_path / "list.csv").write_text("\n".join(["patient,finding", *rows]))
+    draft = draft_card(labels=tmp_path / "list.csv")
+    assert draft.needed == ["label COVID-19, ARDS", "label SARS"]
+    assert "SARS: null  # TO FILL IN: COVID-19, another class, or nothing" in draft.text
+    card = loaded(draft, tmp_path)
+    assert card.labels is not None and card.labels.labels["covid_19"] == "COVID-19"
+    assert card.classes == ["COVID-19 negative", "flu", "non-covid", "COVID-19"]

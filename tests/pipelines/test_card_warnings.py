@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from covidx.cards import DataCard
 from covidx.files import sha256_file
 from covidx.pipelines.card_warnings import card_warnings
 from covidx.pipelines.source import Source
-from covidx.report.words import NO_CARD, SIMULATED
+from covidx.report.words import NO_CARD, NO_PATIENTS, SIMULATED
 
 CARD = {"identifier": "toy", "classes": ["normal", "covid-19"], "positive": "covid-19"}
 BIASES = ["COVID-19 is from one hospital.", "Of 202 files named .jpg none is positive."]
@@ -16,7 +17,7 @@ BIASES = ["COVID-19 is from one hospital.", "Of 202 files named .jpg none is pos
 
 def source(folder: Path, **fields: object) -> Source:
     (folder / "images.csv").write_text("file,label\na.png,covid-19\n")
-    table = {"table": "images.csv", "image": "file", "label": "label"}
+    table = {"table": "images.csv", "image": "file", "label": "label", "patient": "file"}
     card = DataCard.model_validate({**CARD, "images": table, "known_biases": BIASES, **fields})
     return Source(folder, card=card)
 
@@ -35,4 +36,15 @@ def test_counts_are_of_the_table_that_the_card_names(tmp_path: Path) -> None:
 
 def test_without_a_card_and_of_a_simulated_set(tmp_path: Path) -> None:
     assert card_warnings(Source(tmp_path)) == [NO_CARD]
+    (tmp_path / "labels.csv").write_text("path,label\na.png,covid-19\n")
+    films = Source(tmp_path, tmp_path / "labels.csv", pictures="CXR")
+    assert card_warnings(films) == [NO_CARD, NO_PATIENTS]
+    (tmp_path / "labels.csv").write_text("path,patient_id,label\na.png,p1,covid-19\n")
+    assert card_warnings(replace(films)) == [NO_CARD]
+    card = source(tmp_path).card
+    assert card is not None and card.images is not None
+    nobody = card.images.model_copy(update={"patient": None})
+    assert NO_PATIENTS in card_warnings(
+        Source(tmp_path, card=card.model_copy(update={"images": nobody}))
+    )
     assert card_warnings(source(tmp_path, domain="simulated")) == [SIMULATED]
