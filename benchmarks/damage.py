@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import random
 import struct
 import zipfile
+import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -25,6 +27,32 @@ Mutation = Callable[[bytearray, random.Random], bytearray]
 SEED = 2026
 
 
+NEWER = ("gzip.nrrd", "text.nrrd", "volume.mha")
+"""Every tenth damaged file is one of these, so that the damage of the others stays as it was."""
+NRRD = """NRRD0004
+type: short
+dimension: 3
+space: left-posterior-superior
+sizes: 20 24 4
+space directions: (0.7,0,0) (0,0.7,0) (0,0,5)
+space origin: (-10,-20,100)
+encoding: *
+endian: little
+
+"""
+META = """ObjectType = Image
+NDims = 3
+BinaryDataByteOrderMSB = False
+CompressedData = True
+TransformMatrix = 1 0 0 0 1 0 0 0 1
+Offset = -10 -20 100
+ElementSpacing = 0.7 0.7 5
+DimSize = 20 24 4
+ElementType = MET_SHORT
+ElementDataFile = LOCAL
+"""
+
+
 def corpus(folder: Path) -> dict[str, bytes]:
     """Sound files by name: one of each kind that is read, made here and always the same."""
     files: dict[str, bytes] = {}
@@ -42,6 +70,11 @@ def corpus(folder: Path) -> dict[str, bytes]:
     volume = Volume(voxels, "CT", "hu", "proven", np.diag([0.7, 0.7, 5.0, 1.0]))
     write_nifti(volume, folder / "volume.nii.gz")
     files["volume.nii.gz"] = (folder / "volume.nii.gz").read_bytes()
+    text = " ".join(map(str, voxels.ravel())).encode()
+    nrrd, meta = NRRD.encode(), META.encode()
+    files["gzip.nrrd"] = nrrd.replace(b"*", b"gzip") + gzip.compress(voxels.tobytes(), mtime=0)
+    files["text.nrrd"] = nrrd.replace(b"*", b"text") + text
+    files["volume.mha"] = meta + zlib.compress(voxels.tobytes())
     for kind in ("png", "jpeg"):
         stream = io.BytesIO()
         Image.fromarray((voxels[0] % 256).astype(np.uint8)).save(stream, kind)
@@ -186,10 +219,12 @@ MUTATIONS: tuple[Mutation, ...] = (
 
 def mutated(files: dict[str, bytes], count: int, seed: int = SEED) -> Iterator[tuple[str, bytes]]:
     """Damaged files by name, the same for the same seed; the name says from what and how."""
-    names = sorted(files)
+    older, newer = (
+        sorted(name for name in files if (name in NEWER) is new) for new in (False, True)
+    )
     for index in range(count):
         chance = random.Random(f"{seed}-{index}")  # noqa: S311 (damage, no secrets)
-        name = chance.choice(names)
+        name = chance.choice(newer if newer and index % 10 == 9 else older or newer)
         data = bytearray(files[name])
         for mutation in chance.sample(MUTATIONS, chance.choice((1, 1, 1, 2, 3))):
             data = mutation(data, chance)

@@ -17,7 +17,7 @@ from covidx.files import make_folder, sha256_file, write_json
 from covidx.inference.prediction import Payload, Prediction, Predictions
 from covidx.ingest.nifti import write_nifti
 from covidx.scratch import let_go, planes
-from covidx.segmentation import lung_flags, radiograph_flags
+from covidx.segmentation import field_flags, lung_flags, radiograph_flags
 from covidx.tables import MASKS, read_table, write_table
 from covidx.volume import Volume
 
@@ -194,6 +194,8 @@ def _lung_flags(lungs: NDArray[np.uint8], volume: Volume) -> list[str]:
         return radiograph_flags(lungs[0] > 0)
     mask = Volume(lungs, "OT", "unproven", volume.geometry, volume.affine)
     flags = lung_flags(mask.canonical().array)
+    if volume.units == "hu" and volume.geometry == "proven":
+        flags += field_flags(volume)
     ml = pixels * volume.voxel_ml
     if ml < MIN_LUNG_ML:
         flags.append(

@@ -28,7 +28,8 @@ class Receipt:
     tilt_deg : float, optional
         GantryDetectorTilt as written by the scanner.
     affine : tuple of tuple of float, optional
-        (column, row, slice) to RAS+ mm.
+        (column, row, slice) to RAS+ mm, as in the sform of the stored NIfTI file; None where no
+        place is known.
     resampled : str
         As `Volume.resampled`: how voxels were interpolated; empty where they are as measured.
     units_from : str

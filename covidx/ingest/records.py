@@ -268,7 +268,8 @@ def _common(volume: Volume, image_id: str, patient: str, context: Context) -> di
 
 
 def _receipt(volume: Volume, image_id: str, form: str, reasons: tuple[str, str]) -> Receipt:
-    affine = volume.affine
+    # Where no place is known, spacing says all; the NIfTI file names no place either.
+    affine = volume.affine if volume.geometry == "proven" else None
     return Receipt(
         image_id=image_id,
         source_format=form,

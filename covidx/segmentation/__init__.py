@@ -8,6 +8,7 @@ from covidx.lazy import lazy_names
 
 if TYPE_CHECKING:
     from covidx.segmentation.burden import OpacityBurden, Part, Region, Zone, severity_points
+    from covidx.segmentation.field_of_view import field_flags
     from covidx.segmentation.flags import lung_flags, radiograph_flags
     from covidx.segmentation.grid import check_values, in_order_of, on_grid
     from covidx.segmentation.lungs import drop_small_pieces, segment_lungs

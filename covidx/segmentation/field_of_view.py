@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from covidx.constants import AIR_BAND_HU, LUNG_AIR_HU
-from covidx.segmentation.planes import PLANE, Mask
+from covidx.segmentation.planes import PLANE, Mask, thinned, thinning_step
+from covidx.volume import Volume
 
 RIM = 2
 """Voxels that count as the edge of the field of view, on the thinned grid."""
@@ -61,6 +62,25 @@ def find_cut(hu: NDArray[Any], voxel_ml: float) -> Cut:
     lungs, whole = (mask[:, rim].sum(axis=1) for mask in (lung, air))
     lung[2 * lungs <= whole] = False
     return Cut(float(np.count_nonzero(lung)) * voxel_ml, _sides(lung & rim))
+
+
+def field_flags(volume: Volume) -> list[str]:
+    """Flag a CT whose field of view cuts lung: where it does, that lung is in no mask.
+
+    Parameters
+    ----------
+    volume : Volume
+        CT in proven HU with a proven geometry, in any orientation.
+    """
+    upright = volume.canonical()
+    spacing, voxel_ml = upright.spacing_mm, upright.voxel_ml
+    assert spacing is not None and voxel_ml is not None
+    step = thinning_step(spacing)
+    cut = find_cut(thinned(upright.array, step), voxel_ml * step[0] * step[1] * step[2])
+    if cut.ml < LEAST_CUT_ML:
+        return []
+    sides = ", ".join(cut.sides)
+    return [f"the field of view cuts the lungs ({sides}): about {cut.ml:.0f} ml reach its edge"]
 
 
 def _field(hu: NDArray[Any]) -> Mask:

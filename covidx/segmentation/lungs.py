@@ -8,19 +8,26 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from covidx.constants import LUNG_AIR_HU, MIN_LUNG_ML, ROUNDING
+from covidx.constants import LUNG_AIR_HU, MIN_LUNG_ML
 from covidx.errors import InvalidInputError
-from covidx.scratch import let_go, planes, zeros
+from covidx.scratch import let_go, zeros
 from covidx.segmentation.airways import find_airways
 from covidx.segmentation.field_of_view import LEAST_CUT_ML, find_cut
 from covidx.segmentation.grid import in_order_of
-from covidx.segmentation.planes import PLANE, Mask, Spacing, closed, filled, sized_pieces
+from covidx.segmentation.planes import (
+    PLANE,
+    Mask,
+    Spacing,
+    closed,
+    filled,
+    sized_pieces,
+    thinned,
+    thinning_step,
+)
 from covidx.segmentation.pleura import fill_dents
 from covidx.segmentation.sides import LEFT, RIGHT, Labels, split_sides
 from covidx.volume import Volume, check_ct
 
-WORKING_MM = 2.0
-"""mm to which the grid is thinned to look at shapes; borders are drawn on the full one."""
 MIN_PIECE = 0.1
 """Share of the largest piece of air that another must exceed to be lung. Modelling choice: on real
 scans, smaller ones were bowel more often than lung."""
@@ -65,8 +72,8 @@ def segment_lungs(volume: Volume, *, sides: bool = True) -> Labels:
     upright = volume.canonical()  # slices to the head, rows to the back, columns to the left
     spacing, voxel_ml = upright.spacing_mm, upright.voxel_ml
     assert spacing is not None and voxel_ml is not None
-    step = _step(spacing)
-    hu = _thinned(upright.array, step)
+    step = thinning_step(spacing)
+    hu = thinned(upright.array, step)
     mm = (spacing[0] * step[0], spacing[1] * step[1], spacing[2] * step[2])
     air = _inner_air(hu < LUNG_AIR_HU)
     airways = find_airways(air, mm)
@@ -131,26 +138,13 @@ def drop_small_pieces(lungs: Labels, spacing_mm: Spacing) -> None:
     spacing_mm : tuple of float
         Of (slices, rows, columns).
     """
-    step = _step(spacing_mm)
+    step = thinning_step(spacing_mm)
     near_by = ndimage.generate_binary_structure(3, 3)  # what the thinned grid has no voxel for
-    kept = ndimage.binary_dilation(_lung_pieces(_thinned(lungs, step) > 0), near_by)
+    kept = ndimage.binary_dilation(_lung_pieces(thinned(lungs, step) > 0), near_by)
     near, plane = _nearest(lungs.shape, step, kept.shape)
     for z, source in enumerate(near):
         lungs[z] *= kept[source][plane]
         let_go(lungs)
-
-
-def _step(spacing_mm: Spacing) -> tuple[int, int, int]:
-    """Of the thinned grid, in voxels of the full one."""
-    # Spacing may differ in its seventh digit between a file and its stored copy.
-    slices, rows, columns = (max(1, round(WORKING_MM / mm - ROUNDING)) for mm in spacing_mm)
-    return slices, rows, columns
-
-
-def _thinned(full: NDArray[Any], step: tuple[int, int, int]) -> NDArray[Any]:
-    """Every so many slices, rows and columns; a copy, so that the full grid may leave memory."""
-    thin = (plane[:: step[1], :: step[2]].copy() for plane in planes(full[:: step[0]]))
-    return np.stack(list(thin))
 
 
 def _nearest(

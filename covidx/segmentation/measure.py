@@ -12,6 +12,7 @@ from scipy import ndimage
 from covidx.constants import CONSOLIDATION_HU
 from covidx.errors import InvalidInputError
 from covidx.segmentation.burden import OpacityBurden, Part, Region, Zone, severity_points
+from covidx.segmentation.field_of_view import field_flags
 from covidx.segmentation.flags import SIDES, lung_flags
 from covidx.segmentation.grid import check_values, on_grid
 from covidx.segmentation.places import Places, find_places
@@ -127,7 +128,10 @@ def measure_burden(volume: Volume, masks: Masks) -> OpacityBurden:
         lower=count.region(places.third == 0),
         split_by="classes" if masks.classes else f"HU, consolidation from {CONSOLIDATION_HU:g} on",
         outside_ml=outside * volume.voxel_ml,
-        flags=_flags(lungs, outside / max(int(np.count_nonzero(opaque)), 1)),
+        flags=(
+            *_flags(lungs, outside / max(int(np.count_nonzero(opaque)), 1)),
+            *field_flags(volume),
+        ),
     )
 
 

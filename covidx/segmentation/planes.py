@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
+
+from covidx.constants import ROUNDING
+from covidx.scratch import planes
 
 Mask = NDArray[np.bool_]
 Spacing = tuple[float, float, float]
@@ -14,6 +19,31 @@ Spacing = tuple[float, float, float]
 PLANE = np.zeros((3, 3, 3), dtype=np.bool_)
 """A voxel and its four neighbours in the slice."""
 PLANE[1] = ndimage.generate_binary_structure(2, 1)
+
+
+WORKING_MM = 2.0
+"""mm to which a grid is thinned to look at shapes."""
+
+
+def thinning_step(spacing_mm: Spacing) -> tuple[int, int, int]:
+    """Of the thinned grid, in voxels of the full one with `spacing_mm`: slices, rows, columns."""
+    # Spacing may differ in its seventh digit between a file and its stored copy.
+    slices, rows, columns = (max(1, round(WORKING_MM / mm - ROUNDING)) for mm in spacing_mm)
+    return slices, rows, columns
+
+
+def thinned(full: NDArray[Any], step: tuple[int, int, int]) -> NDArray[Any]:
+    """Every so many slices, rows and columns; a copy, so that the full grid may leave memory.
+
+    Parameters
+    ----------
+    full : ndarray, shape (slices, rows, columns)
+        Any values.
+    step : tuple of int
+        As `thinning_step`.
+    """
+    thin = (plane[:: step[1], :: step[2]].copy() for plane in planes(full[:: step[0]]))
+    return np.stack(list(thin))
 
 
 def sized_pieces(mask: Mask) -> tuple[NDArray[np.int32 | np.int_], NDArray[np.int_]]:

@@ -166,8 +166,8 @@ SHARED_PYDICOM = {
     ),
     "emri_small_jpeg_2k_lossless_too_short.dcm": Known("MULTIFRAME_UNSUPPORTED"),
     "explicit_VR-UN.dcm": Known(
-        # Without SliceThickness, a single slice has no depth.
-        image=("CT", "hu", "spacing_only", (1, 512, 512)),
+        # Without SliceThickness, a single slice has a place, and no depth.
+        image=("CT", "hu", "proven", (1, 512, 512)),
         low=-1024,
         high=1186,
         values={(0, 256, 256): -27, (0, 100, 300): -940, (0, 400, 200): -1007},

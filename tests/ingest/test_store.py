@@ -6,6 +6,7 @@ import filecmp
 import json
 from pathlib import Path
 
+import nibabel as nib
 import numpy as np
 import pytest
 
@@ -91,6 +92,46 @@ def test_what_is_read_back_is_what_was_read(tmp_path: Path) -> None:
     assert back.array.dtype == image.volume.array.dtype
     assert (back.modality, back.units, back.geometry) == ("CT", "hu", "proven")
     assert image.fields["image_id"] == result.manifest["image_id"].iloc[0]
+
+
+def test_receipts_and_nifti_files_say_the_same_of_the_place(tmp_path: Path) -> None:
+    """Single slices of any orientation and depth, a tilt, a radiograph, files without a place."""
+    source = tmp_path / "in"
+    thin = {"SliceThickness": None, "ImageOrientationPatient": [0, 1, 0, 0, 0, -1]}
+    for number, changes in enumerate(({}, {"SliceThickness": None}, thin)):
+        uids = {"StudyInstanceUID": f"1.2.{number}", "SeriesInstanceUID": f"1.2.{number}.1"}
+        write_series(source / f"single{number}", 1, **uids, **changes)
+    tilted = {"ImagePositionPatient": lambda k: [-10, -20 + 2 * k, 100 + 5 * k]}
+    uids = {"StudyInstanceUID": "1.2.8", "SeriesInstanceUID": "1.2.8.1"}
+    write_series(source / "tilted", **uids, **tilted)
+    film = plane(0, Modality="DX", StudyInstanceUID="1.2.9", SeriesInstanceUID="1.2.9.1")
+    save(film, source / "film", np.arange(120, dtype=np.uint16).reshape(12, 10))
+    values = np.arange(60, dtype=np.int16).reshape(3, 4, 5)
+    nib.save(nib.Nifti1Image(values, None), source / "nowhere.nii")
+    result = ingest(source, tmp_path / "out")
+    assert len(result.manifest) == 6
+    placed = 0
+    for row in result.manifest.to_dict("records"):
+        receipt = json.loads((result.store / f"receipts/{row['image_id']}.json").read_text())
+        image = nib.load(result.store / row["path"])
+        for form, code in (image.get_sform(coded=True), image.get_qform(coded=True)):
+            if row["geometry"] == "proven":
+                assert code == 1  # NIFTI_XFORM_SCANNER_ANAT
+                np.testing.assert_allclose(form, receipt["affine"], atol=1e-4)
+            else:
+                assert receipt["affine"] is None and code == 0
+        placed += row["geometry"] == "proven"
+        spacing = receipt["spacing_mm"]
+        np.testing.assert_allclose(image.header.get_zooms()[::-1], spacing, rtol=1e-6)
+    assert placed == 4
+    # By hand, of the sagittal slice: LPS+ (-10, -20, 100) is RAS+ (10, 20, 100); columns run to the
+    # back, rows to the feet; 0.5 mm between rows, 0.75 mm between columns, 1 mm by convention.
+    [image] = read_images(source / "single2", identities=Identities.public())
+    np.testing.assert_array_equal(
+        image.volume.affine, [[0, 0, 1, 10], [-0.75, 0, 0, 20], [0, -0.5, 0, 100], [0, 0, 0, 1]]
+    )
+    assert "depth of 1 mm is a convention" in image.receipt.geometry_from
+    assert image.fields["slice_thickness_mm"] is None
 
 
 def test_a_changed_image_is_refused(tmp_path: Path) -> None:

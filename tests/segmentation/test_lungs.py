@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from covidx.errors import InvalidInputError
 from covidx.ingest import read_series
-from covidx.segmentation import dice, drop_small_pieces, segment_lungs
+from covidx.segmentation import dice, drop_small_pieces, field_flags, segment_lungs
 from covidx.volume import Volume
 
 from .conftest import ct, round_chest, round_labels, scan
@@ -222,6 +222,20 @@ def test_lungs_that_the_field_of_view_cuts(disc: bool, padding: int) -> None:
     ml = float(caught.value.message.split("about ")[1].split(" ml")[0])
     inside = (round_labels()[0, 30:90, 30:90] > 0) & ((y**2 + x**2 <= 1) | (not disc))
     assert ml == pytest.approx(10 * inside.sum() * 2 * 2 * 10 / 1000, abs=1)
+
+
+def test_a_mask_of_cut_lungs_has_a_flag_in_any_orientation() -> None:
+    whole = round_chest()
+    assert field_flags(whole) == []
+    assert field_flags(replace(whole, array=np.full((10, 60, 60), 40, np.int16))) == []
+    hu = np.array(whole.array)[:, 20:100, 30:70]  # the right lung to 60 mm, and the middle
+    assert whole.affine is not None
+    turned = Volume(
+        hu.transpose(0, 2, 1).copy(), "CT", "hu", "proven", whole.affine[:, [1, 0, 2, 3]]
+    )
+    for volume in (replace(whole, array=hu), turned):
+        [flag] = field_flags(volume)
+        assert flag.startswith("the field of view cuts the lungs (right): about ")
 
 
 def test_one_lung_that_is_cut_is_no_failed_separation() -> None:

@@ -202,13 +202,17 @@ def _by_place(stack: Stack) -> Iterator[tuple[int, list[Decoded], list[Header]]]
 
 
 def _proof(geometry: StackGeometry) -> tuple[Geometry, str]:
-    """How much of the geometry is proven, and what it rests on."""
+    """How much of the geometry is proven, and what it rests on.
+
+    Where a single slice lies is proven whatever its depth.
+    """
     origin = "ImagePositionPatient and ImageOrientationPatient"
     if len(geometry.places) > 1:
         return "proven", f"{origin} of every slice"
     if geometry.spacing_mm is not None:
         return "proven", f"{origin}; one slice, as deep as its SliceThickness"
-    return "spacing_only", "one slice without SliceThickness; its depth of 1 mm is a convention"
+    convention = "one slice without SliceThickness, whose depth of 1 mm is a convention"
+    return "proven", f"{origin}; {convention}"
 
 
 @dataclass(frozen=True, eq=False)
