@@ -21,6 +21,7 @@ from covidx.clinical import (
     nested,
     predictions_of,
     read_rows,
+    reference_of,
     weekly,
 )
 from covidx.config import load_config
@@ -34,6 +35,7 @@ AUTHORS = Division.model_validate(
         "by": "date",
         "train": ["2020-03-22", "2020-03-31"],
         "test": ["2020-04-01", "2020-04-07"],
+        "validation": 0.2,
     }
 )
 """The days of Zoabi et al., npj Digit Med 2021;4:3."""
@@ -42,6 +44,7 @@ ALL_DAYS = Division.model_validate(
         "by": "date",
         "train": ["2020-03-11", "2020-04-07"],
         "test": ["2020-04-08", "2020-04-30"],
+        "validation": 0.2,
     }
 )
 """Every row trains, validates or tests."""
@@ -78,7 +81,7 @@ def israel(data: Path, results: Path) -> None:
     record({"israel_auroc": result_of(auroc, against, command)}, results)
     train = _role(rows, "train")
     later = whole.only(whole.table["date"] >= pd.Timestamp("2020-04-01"))
-    weeks = weekly(fitted, train, _role(rows, "validation"), later)
+    weeks = weekly(fitted, train, reference_of(fitted, rows, seed=SEED), later)
     record({f"israel_week_{w.start}": _week(w, command) for w in weeks}, results)
     record({"israel_seconds": _seconds(table, command)}, results)
 

@@ -15,9 +15,18 @@ if TYPE_CHECKING:
         trained_on_rows,
         write_bundle,
     )
+    from covidx.clinical.cross_fitting import (
+        FoldModels,
+        Reference,
+        cross_fit_rows,
+        out_of_fold,
+        reference_of,
+        rows_of_run,
+        score_by_role,
+    )
     from covidx.clinical.dependence import partial_dependence
     from covidx.clinical.drift import Week, weekly
-    from covidx.clinical.fit import Fitted, best_of, cut, fit_best, fit_recipe, out_of_fold, refit
+    from covidx.clinical.fit import Fitted, best_of, cut, fit_best, fit_recipe, refit
     from covidx.clinical.formula import FORMULA, SymptomFormula
     from covidx.clinical.importance import permutation_importance
     from covidx.clinical.missingness import NO_CONTROL, fit_control, missingness_warning

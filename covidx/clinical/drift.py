@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from covidx.clinical.cross_fitting import Reference
 from covidx.clinical.fit import Fitted
 from covidx.clinical.predict import auroc_by_group
 from covidx.clinical.rows import ClinicalRows
@@ -71,7 +72,7 @@ class Week:
     auroc : Estimate
         On the week's rows.
     before, without : Estimate
-        On the validation rows as they were, and with the columns blanked that this week has lost:
+        On the reference's rows as they were, and with the columns blanked that this week has lost:
         what the loss alone costs.
     columns : list of ColumnDrift
         Every feature.
@@ -215,7 +216,7 @@ def starts_of(days: pd.Series, period: Period = "week") -> pd.Series:
 def weekly(
     fitted: Fitted,
     train: ClinicalRows,
-    validation: ClinicalRows,
+    before: Reference,
     rows: ClinicalRows,
     period: Period = "week",
 ) -> list[Week]:
@@ -227,8 +228,8 @@ def weekly(
         The model.
     train : ClinicalRows
         What the model was trained on: the reference of the columns.
-    validation : ClinicalRows
-        Of the same days, not trained on: the reference of the AUROC.
+    before : Reference
+        Rows of the same days, by models that did not learn from them: the reference of the AUROC.
     rows : ClinicalRows
         Rows with a date that the model was not trained on.
     period : {"week", "month"}
@@ -239,8 +240,8 @@ def weekly(
 
     def without(columns: tuple[str, ...]) -> Estimate:
         if columns not in known:
-            blanked = validation.table.assign(**dict.fromkeys(columns, np.nan))
-            known[columns] = auroc_by_group(validation, fitted.score(blanked))
+            blanked = before.rows.table.assign(**dict.fromkeys(columns, np.nan))
+            known[columns] = auroc_by_group(before.rows, before.model.score(blanked))
         return known[columns]
 
     start = starts_of(rows.table["date"], period)

@@ -182,31 +182,6 @@ def best_of(fitted: Sequence[Fitted]) -> Fitted:
     return max(own, key=lambda model: model.inner_auroc)
 
 
-def out_of_fold(fitted: Fitted, rows: ClinicalRows, *, seed: int, folds: int = 5) -> FloatArray:
-    """Scores of the training rows, each by a model that was not trained on it, shape (rows,).
-
-    The hyper-parameters are those of `fitted`; imputation, selection and calibration are fitted
-    anew in each fold.
-
-    Parameters
-    ----------
-    fitted : Fitted
-        Recipe with its hyper-parameters.
-    rows : ClinicalRows
-        Training rows.
-    seed : int
-        Of the folds and the models.
-    folds : int
-        Inner folds, cut by group.
-    """
-    scores = np.full(len(rows.table), np.nan)
-    for train, held_out in cut(rows, folds, seed):
-        part = rows.only(np.isin(np.arange(len(rows.table)), train))
-        model = refit(fitted, part, seed=seed, folds=folds)
-        scores[held_out] = model.score(rows.table.iloc[held_out])
-    return scores
-
-
 def refit(fitted: Fitted, rows: ClinicalRows, *, seed: int, folds: int = 5) -> Fitted:
     """The same recipe with the same hyper-parameters, all else fitted anew on other rows.
 

@@ -8,11 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from covidx.clinical.fit import Fitted, cut, fit_best, out_of_fold
+from covidx.clinical.cross_fitting import out_of_fold
+from covidx.clinical.fit import Fitted, cut, fit_best
 from covidx.clinical.predict import ARM, predictions_of
 from covidx.clinical.recipe import ClinicalRecipe
 from covidx.clinical.rows import ClinicalRows
 from covidx.evaluate import OperatingPoint, choose_operating_point
+from covidx.tables import OUT_OF_FOLD
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,8 +66,7 @@ def nested(
         learned, held_out = (rows.only(np.isin(places, part)) for part in (train, test))
         best, _ = fit_best(recipes, learned, seed=seed, folds=inner)
         scores = out_of_fold(best, learned, seed=seed, folds=inner)
-        validation = _with(learned, fold, "validation")
-        scored = predictions_of(validation, scores, run_id="nested", arm=arm)
+        scored = predictions_of(_with(learned, fold, OUT_OF_FOLD), scores, run_id="nested", arm=arm)
         points[fold] = choose_operating_point(scored, rows.classes.positive)
         models[fold] = best
         tested = _with(held_out, fold, "test")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date
 from typing import Literal
 
@@ -20,12 +21,16 @@ class Division(Config):
     """How rows get their roles."""
 
     by: Literal["patient", "date", "site"] = "patient"
-    parts: int = Field(5, ge=3, description="by patient: one part tests, one validates")
+    parts: int = Field(5, ge=3, description="by patient: one part tests")
     train: tuple[date, date] | None = Field(None, description="by date: first and last day")
     test: tuple[date, date] | None = Field(None, description="by date: first and last day")
     sites: list[str] = Field(default_factory=list, description="by site: those that test")
     validation: float = Field(
-        0.2, gt=0, lt=1, description="by date or site: share of the training groups"
+        0.0,
+        ge=0,
+        lt=1,
+        description="share of the training groups that validates and does not train; 0: none, the "
+        "threshold comes from out-of-fold scores of the training rows",
     )
 
     @model_validator(mode="after")
@@ -67,20 +72,25 @@ def divide(rows: ClinicalRows, division: Division, *, seed: int) -> tuple[Clinic
         a class; or as `make_splits`.
     """
     if division.by == "patient":
-        manifest = rows.table[["patient_id", "group_id", "label"]]
-        splits = make_splits(
-            manifest.assign(image_id=manifest["patient_id"]), seed=seed, parts=division.parts
-        )
-        return _with_roles(rows, splits), splits
-    marked = _by_date(rows, division) if division.by == "date" else _by_site(rows, division)
-    marked = _once(marked)
+        marked = _by_patient(rows, division.parts, seed)
+    else:
+        marked = _by_date(rows, division) if division.by == "date" else _by_site(rows, division)
+        marked = _once(marked)
     chosen = _validation_groups(marked, division.validation, seed)
     table = marked.table
     in_validation = (table["role"] == "train") & table["group_id"].isin(chosen)
     table = table.assign(role=table["role"].where(~in_validation, "validation"))
     columns = table[["group_id", "patient_id", "role"]].assign(fold=0)
     splits = Splits(columns.drop_duplicates(ignore_index=True), seed)
-    return _with_roles(marked, splits), splits
+    roles = ("train", "validation", "test") if division.validation else ("train", "test")
+    return _with_roles(marked, splits, roles), splits
+
+
+def _by_patient(rows: ClinicalRows, parts: int, seed: int) -> ClinicalRows:
+    manifest = rows.table[["patient_id", "group_id", "label"]]
+    manifest = manifest.assign(image_id=manifest["patient_id"])
+    splits = make_splits(manifest, seed=seed, parts=parts, validation=False)
+    return replace(rows, table=splits.assign(rows.table, fold=0))
 
 
 def _by_date(rows: ClinicalRows, division: Division) -> ClinicalRows:
@@ -159,10 +169,10 @@ def _validation_groups(rows: ClinicalRows, share: float, seed: int) -> set[str]:
     return chosen
 
 
-def _with_roles(rows: ClinicalRows, splits: Splits) -> ClinicalRows:
+def _with_roles(rows: ClinicalRows, splits: Splits, roles: tuple[str, ...]) -> ClinicalRows:
     table = splits.assign(rows.table.drop(columns="role", errors="ignore"), fold=0)
     counts = table.groupby("role")["label"].nunique()
-    poor = [role for role in ("train", "validation", "test") if counts.get(role, 0) < 2]
+    poor = [role for role in roles if counts.get(role, 0) < 2]
     if poor:
         raise InvalidTableError(
             "PART_EMPTY",

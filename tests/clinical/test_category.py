@@ -16,6 +16,7 @@ from covidx.cards import Column, DataCard
 from covidx.clinical import (
     ClinicalRecipe,
     ClinicalRows,
+    Reference,
     fit_control,
     fit_recipe,
     load_bundle,
@@ -142,7 +143,8 @@ def test_drift_of_a_category() -> None:
     train, later = _rows(400), _rows(400, 3)
     moved = later.table.assign(ward=later.table["ward"].replace({2.0: 0.0}))
     fitted = fit_recipe(LOGISTIC, train, seed=0)
-    weeks = weekly(fitted, train, later, ClinicalRows(moved, later.features, later.classes, []))
+    after = ClinicalRows(moved, later.features, later.classes, [])
+    weeks = weekly(fitted, train, Reference(later, fitted), after)
     assert {week.columns[0].state for week in weeks} == {"changed"}
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from covidx.clinical import ClinicalRecipe, ClinicalRows, fit_recipe, weekly
+from covidx.clinical import ClinicalRecipe, ClinicalRows, Reference, fit_recipe, weekly
 from covidx.clinical.drift import column_drift, psi
 from tests.clinical.synthetic import synthetic_rows
 
@@ -59,7 +59,8 @@ def test_a_lost_column_and_a_changed_world_are_told_apart() -> None:
     signal = signal.where(week != 2, truth.astype(float).mean() * 2 - rows["signal"])
     changed = ClinicalRows(rows.assign(signal=signal), later.features, later.classes, [])
     boosting = ClinicalRecipe(name="boosting", kind="boosting", missing="native")
-    found = weekly(fit_recipe(boosting, train, seed=0), train, validation, changed)
+    fitted = fit_recipe(boosting, train, seed=0)
+    found = weekly(fitted, train, Reference(validation, fitted), changed)
     assert [one.start for one in found] == ["2020-03-02", "2020-03-09", "2020-03-16", "2020-03-23"]
     assert [one.verdict for one in found] == [
         "as before",

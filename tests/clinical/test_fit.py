@@ -111,7 +111,7 @@ def test_nested_scores_every_row_once_by_a_model_that_had_not_its_group() -> Non
     assert set(found.predictions["role"]) == {"test"}
     assert found.predictions.groupby("group_id")["fold"].nunique().max() == 1
     assert set(found.points) == {0, 1, 2, 3, 4}
-    assert all("validation" in point.origin for point in found.points.values())
+    assert all("out-of-fold" in point.origin for point in found.points.values())
 
 
 def test_out_of_fold_scores_are_not_those_of_the_final_model() -> None:

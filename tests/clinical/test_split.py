@@ -28,14 +28,19 @@ def test_training_days_come_before_test_days() -> None:
     days = rows.table.groupby("role")["date"].agg(["min", "max"])
     assert days.loc["train", "max"] <= pd.Timestamp("2020-03-15") < days.loc["test", "min"]
     assert days.loc["test", "max"] == pd.Timestamp("2020-03-20")
-    # 280 rows over 28 days: 14 days train or validate, 5 test, 9 are neither.
-    assert rows.table["role"].value_counts().to_dict() == {
-        "train": 112,
-        "test": 50,
-        "validation": 28,
-    }
+    # 280 rows over 28 days: 14 days train, 5 test, 9 are neither.
+    assert rows.table["role"].value_counts().to_dict() == {"train": 140, "test": 50}
     assert "90 rows left out: of other days" in rows.notes
     assert len(splits.table) == 190
+
+
+def test_a_share_of_the_training_groups_may_validate() -> None:
+    rows, _ = divide(synthetic_rows(280), _days(validation=0.2), seed=0)
+    counts = {"train": 112, "test": 50, "validation": 28}
+    assert rows.table["role"].value_counts().to_dict() == counts
+    by_patient, _ = divide(synthetic_rows(300), Division(validation=0.25), seed=0)
+    counts = {"train": 180, "validation": 60, "test": 60}
+    assert by_patient.table["role"].value_counts().to_dict() == counts
 
 
 def test_a_group_that_is_tested_later_does_not_train() -> None:
@@ -57,7 +62,7 @@ def test_sites_that_test_do_not_train() -> None:
     rows, _ = divide(synthetic_rows(300), how, seed=0)
     sites = rows.table.groupby("role")["site"].unique()
     assert set(sites["test"]) == {"a"}
-    assert set(sites["train"]) == set(sites["validation"]) == {"b"}
+    assert set(sites["train"]) == {"b"}
     with pytest.raises(InvalidTableError, match="SITE_UNKNOWN"):
         divide(synthetic_rows(300), Division(by="site", sites=["c"]), seed=0)
 
@@ -65,7 +70,7 @@ def test_sites_that_test_do_not_train() -> None:
 def test_by_patient_divides_no_group() -> None:
     rows, _ = divide(synthetic_rows(300, per_group=3), Division(), seed=0)
     assert rows.table.groupby("group_id")["role"].nunique().max() == 1
-    assert set(rows.table["role"]) == {"train", "validation", "test"}
+    assert set(rows.table["role"]) == {"train", "test"}
 
 
 def test_a_row_without_date_is_no_row_of_a_division_by_date() -> None:

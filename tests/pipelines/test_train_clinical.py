@@ -26,7 +26,7 @@ from covidx.pipelines.clinical.config import find_table
 from covidx.pipelines.source import Source
 from covidx.pipelines.source_record import table_of
 from covidx.runs import read_record
-from covidx.tables import CLINICAL, PREDICTIONS, read_table
+from covidx.tables import CLINICAL, OUT_OF_FOLD, PREDICTIONS, read_table
 
 QUICK = (
     "recipes=[{name: logistic, kind: logistic}, {name: boosting, kind: boosting, missing: native}, "
@@ -94,6 +94,8 @@ def test_the_audit_of_the_run_passes_and_finds_a_changed_table(
     changed.write_bytes(table.read_bytes().replace(b"F,", b"M,", 1))
     copy = tmp_path / "run"
     shutil.copytree(phantom.folder.resolve(), copy)
+    again = next(f for f in found.findings if f.name == "predictions_recompute")
+    assert "400 predictions scored again" in again.found  # out-of-fold rows by models fitted anew
     values = pd.read_parquet(copy / "clinical.parquet")
     values.loc[0, "temperature_c"] = 41.0
     values.to_parquet(copy / "clinical.parquet", index=False)
@@ -109,11 +111,25 @@ def test_predictions_say_what_metrics_say(phantom: Phantom) -> None:
     metrics = json.loads((phantom.folder / "metrics.json").read_text())
     assert metrics["auroc"]["value"] == pytest.approx(auroc_estimate(rows.scores, rows.truth).value)
     assert metrics["auroc"]["low"] > 0.5
-    point = choose_operating_point(table[table["role"] == "validation"], "covid-19")
+    point = choose_operating_point(table[table["role"] == OUT_OF_FOLD], "covid-19")
+    assert point.origin.startswith("out-of-fold, n = 320")
     assert metrics["sensitivity"]["threshold"] == point.threshold
     splits = Splits.load(phantom.folder / "splits.parquet")
     assert set(table["split_sha256"]) == {splits.sha256}
-    assert table["role"].value_counts().to_dict() == {"train": 240, "validation": 80, "test": 80}
+    assert table["role"].value_counts().to_dict() == {OUT_OF_FOLD: 320, "test": 80}
+
+
+def test_patients_that_choose_the_threshold_may_be_kept_from_training(tmp_path: Path) -> None:
+    few = ["--set", "phantom.patients=150", "--set", "inner_folds=3"]
+    result = _train(tmp_path, *few, "--set", "division={by: patient, parts: 5, validation: 0.25}")
+    assert result.exit_code == 0, result.output + str(result.exception)
+    run = tmp_path / "runs" / "train_clinical" / "latest"
+    table = read_table(run / "predictions.parquet", PREDICTIONS)
+    assert table["role"].value_counts().to_dict() == {"train": 90, "validation": 30, "test": 30}
+    bundle, _ = load_bundle(run / "bundle")
+    assert bundle.threshold.origin.startswith("validation, n = 30")
+    found = audit_run(run, Places(table=table_of(read_record(run), tmp_path / "data")))
+    assert {finding.verdict for finding in found.findings} == {"pass"}
 
 
 def test_the_bundle_gives_the_predictions(phantom: Phantom) -> None:
@@ -121,8 +137,9 @@ def test_the_bundle_gives_the_predictions(phantom: Phantom) -> None:
     clinical = read_table(phantom.folder / "clinical.parquet", CLINICAL).set_index("patient_id")
     table = read_table(phantom.folder / "predictions.parquet", PREDICTIONS)
     assert set(table["bundle_sha256"]) == {bundle.sha256}
-    scores = fitted.score(clinical.loc[table["patient_id"]])
-    np.testing.assert_array_equal(scores, table["prob_covid-19"])
+    test = table[table["role"] == "test"]
+    scores = fitted.score(clinical.loc[test["patient_id"]])
+    np.testing.assert_array_equal(scores, test["prob_covid-19"])
     units = {column.name: column.unit for column in bundle.columns}
     assert units["wbc_10e9_l"] == "10^9/L"
 
@@ -135,7 +152,7 @@ def test_models_stand_beside_each_other_on_the_same_rows(phantom: Phantom) -> No
     assert models[3]["name"].startswith("missingness")
     assert models[3]["auroc"]["low"] < 0.5 < models[3]["auroc"]["high"]  # missing at random
     table = read_table(phantom.folder / "models.parquet", PREDICTIONS)
-    assert set(table["role"]) == {"validation", "test"}
+    assert set(table["role"]) == {OUT_OF_FOLD, "test"}
     assert set(table["arm"]) == {f"p2-{one['name']}" for one in models[1:]}
     page = (phantom.folder / "report.html").read_text()
     assert "are simulated" in page and "Research use only" in page
@@ -264,7 +281,7 @@ def test_a_threshold_for_a_sensitivity(tmp_path: Path) -> None:
     bundle, _ = load_bundle(run / "bundle")
     assert bundle.threshold.rule == "sensitivity >= 0.95"
     table = read_table(run / "predictions.parquet", PREDICTIONS)
-    mine = table[(table["role"] == "validation") & (table["label"] == "covid-19")]
+    mine = table[(table["role"] == OUT_OF_FOLD) & (table["label"] == "covid-19")]
     assert (mine["prob_covid-19"] >= bundle.threshold.value).mean() >= 0.95
 
 

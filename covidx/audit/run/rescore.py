@@ -7,6 +7,8 @@ import pandas as pd
 from scipy.special import expit
 
 from covidx.audit.run.folder import RunParts
+from covidx.clinical import ClinicalBundle, ClinicalRows, rows_of_run, score_by_role
+from covidx.cohort import Classes
 from covidx.fusion import FusionPredictor, make_arms, read_images
 from covidx.imaging import BagCache
 from covidx.inference import ImagePredictor, score_rows
@@ -54,11 +56,26 @@ def rescore_clinical(run: RunParts, predictor: ClinicalPredictor, cache: None) -
     Returns
     -------
     DataFrame
-        As `rescore_images`, without role; the only arm is p2.
+        As `rescore_images`; the only arm is p2.
     """
+    known = _clinical_rows(run, predictor.bundle)
+    rows, scores = score_by_role(predictor.fitted, known, **_how(run))
+    index = pd.Index(rows.table["patient_id"])
+    again = _two_classes(run, {"p2": pd.Series(scores, index)})
+    return again.assign(role=rows.table["role"].to_numpy())
+
+
+def _how(run: RunParts) -> dict[str, int]:
+    """Seed and folds of the out-of-fold scores of a run with clinical rows."""
+    config = run.record.config
+    return {"seed": int(config["seed"]), "folds": int(config["inner_folds"])}
+
+
+def _clinical_rows(run: RunParts, bundle: ClinicalBundle) -> ClinicalRows:
     assert run.clinical is not None
-    scores = pd.Series(predictor.fitted.score(run.clinical), index=run.clinical["patient_id"])
-    return _two_classes(run, {"p2": scores})
+    other, positive = bundle.classes
+    classes = Classes((other, positive), positive)
+    return rows_of_run(run.clinical, run.splits, run.predictions, bundle.columns, classes)
 
 
 def rescore_fusion(run: RunParts, predictor: FusionPredictor, cache: BagCache) -> pd.DataFrame:

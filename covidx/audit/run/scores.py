@@ -90,9 +90,10 @@ def _compared(run: RunParts, again: pd.DataFrame, named: tuple[str, str, str]) -
     key = ["arm", "unit_id"]
     table = run.predictions.reset_index(drop=True)
     table["line"] = table.index + 1
-    # Members of an ensemble score theirs again; other out-of-fold models are not in the bundle.
+    # Of members of an ensemble, or of models that were fitted again; others are not in the bundle.
     kept = again[again["role"] == OUT_OF_FOLD] if "role" in again else again[:0]
-    left = (table["role"] == OUT_OF_FOLD) & ~table["unit_id"].isin(kept["unit_id"])
+    rescored = pd.MultiIndex.from_frame(table[key]).isin(pd.MultiIndex.from_frame(kept[key]))
+    left = (table["role"] == OUT_OF_FOLD) & ~rescored
     others, table = int(left.sum()), table[~left]
     both = table.merge(again[[*key, *columns]], on=key, how="left", suffixes=("", "_again"))
     then = both[columns].to_numpy(np.float64)

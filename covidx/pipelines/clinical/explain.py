@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from covidx.clinical import ClinicalRows, Fitted, Week, weekly
+from covidx.clinical import ClinicalRows, Fitted, Week, reference_of, weekly
 from covidx.files import write_json
 from covidx.pipelines.clinical.config import TrainClinical
 
@@ -61,8 +61,8 @@ def unseen_weeks(
         unseen = later.only(~later.table["group_id"].isin(known))
     if unseen.table["date"].isna().all():
         return []
-    validation = rows.only(rows.table["role"] == "validation")
-    return weekly(best, train, validation, unseen)
+    before = reference_of(best, rows, seed=config.seed, folds=config.inner_folds)
+    return weekly(best, train, before, unseen)
 
 
 def write_explanations(

@@ -19,7 +19,9 @@ from covidx.clinical import (
     auroc_by_group,
     missingness_warning,
     predictions_of,
+    score_by_role,
 )
+from covidx.clinical.fit import FloatArray
 from covidx.errors import ConfigError
 from covidx.evaluate import Estimate, Metrics, Rows, paired_difference
 from covidx.files import write_json
@@ -34,7 +36,7 @@ from covidx.report.clinical import (
     importance_figure,
 )
 from covidx.runs import RunRecord, provenance
-from covidx.tables import PREDICTIONS, write_table
+from covidx.tables import PREDICTIONS, ROLES, write_table
 from covidx.wording import counted
 
 
@@ -63,44 +65,44 @@ def require(rows: ClinicalRows, columns: Sequence[str]) -> ClinicalRows:
 
 def compare_models(
     run: TrainingRun,
-    best: Fitted,
+    scored_best: tuple[Fitted, FloatArray],
     others: Sequence[Fitted],
-    control: Fitted | None,
     rows: ClinicalRows,
     split_sha256: str,
+    how: Mapping[str, int],
 ) -> list[ModelLine]:
     """Every model on the same test rows, P2 first; writes ``models.json`` and ``.parquet``.
 
-    The table has the validation rows too, so that each arm can be given a threshold of its own.
+    The table has the out-of-fold or validation rows too, so that each arm can be given a threshold
+    of its own.
 
     Parameters
     ----------
     run : TrainingRun
         Whose folder takes both files.
-    best : Fitted
-        P2.
+    scored_best : (Fitted, ndarray of shape (rows,))
+        P2, and its scores of `rows`.
     others : sequence of Fitted
-        The recipes that were not chosen.
-    control : Fitted, optional
-        On the pattern of missing values alone; None where no value is missing.
+        The recipes that were not chosen, and the control on the pattern of missing values alone.
     rows : ClinicalRows
-        The divided rows, with role; those of role train are not scored.
+        The divided rows, with role.
     split_sha256 : str
         Digest of the split, for the table.
+    how : mapping
+        Seed and folds of out-of-fold scores.
 
     Returns
     -------
     list of ModelLine
         Each on the test rows that both it and P2 have a score of.
     """
-    held_out = rows.only(rows.table["role"] != "train")
-    test = held_out.only(held_out.table["role"] == "test")
-    chosen = best.score(test.table)
+    best, chosen = scored_best
+    test = (rows.table["role"] == "test").to_numpy()
     lines, tables = [], []
-    for one in [best, *others, *([control] if control else [])]:
-        scores = chosen if one is best else one.score(test.table)
-        known = ~np.isnan(scores) & ~np.isnan(chosen)
-        truth, groups = test.truth[known], test.table["group_id"].to_numpy()[known]
+    for one in [best, *others]:
+        known_rows, scores = (rows, chosen) if one is best else score_by_role(one, rows, **how)
+        known = test & ~np.isnan(scores) & ~np.isnan(chosen)
+        truth, groups = rows.truth[known], rows.table["group_id"].to_numpy()[known]
         difference = (
             None
             if one is best
@@ -111,19 +113,20 @@ def compare_models(
                 one.recipe.name,
                 what_it_is(one),
                 one.inner_auroc,
-                auroc_by_group(test.only(known), scores[known]),
+                auroc_by_group(rows.only(known), scores[known]),
                 difference,
                 int(known.sum()),
             )
         )
         if one is not best:
-            arm = f"p2-{one.recipe.name}"
-            scored = one.score(held_out.table)
-            tables.append(
-                predictions_of(
-                    held_out, scored, run_id=run.run_id, arm=arm, split_sha256=split_sha256
-                )
+            scored = predictions_of(
+                known_rows,
+                scores,
+                run_id=run.run_id,
+                arm=f"p2-{one.recipe.name}",
+                split_sha256=split_sha256,
             )
+            tables.append(scored[scored["role"] != "train"])
     if tables:
         joined = pd.concat(tables, ignore_index=True)
         write_table(joined, run.path / "models.parquet", PREDICTIONS)
@@ -254,7 +257,7 @@ def facts_of(
         Name and text of each fact, in the order of the page.
     """
     roles = rows.table["role"].value_counts()
-    counts = ", ".join(f"{roles[role]} {role}" for role in ("train", "validation", "test"))
+    counts = ", ".join(f"{roles[role]} {role}" for role in ROLES if role in roles)
     labels = ", ".join(f"{n} {name}" for name, n in rows.table["label"].value_counts().items())
     gaps = rows.table[rows.names].isna().mean()
     assert source.card is not None
@@ -271,6 +274,7 @@ def facts_of(
             f"of {len(record.config['recipes'])} recipes, by mean AUROC of "
             f"{record.config['inner_folds']} folds of the training rows",
         ),
+        ("Threshold", bundle.threshold.provenance),
         *provenance(record, bundle.sha256),
     ]
 

@@ -1,7 +1,8 @@
 """Train, evaluate and explain a clinical classifier (P2), from a table to a report.
 
 The method, in the order of a paper: cohort, roles, models and their choice on training rows,
-operating point on validation rows, test results beside controls, explanation, drift.
+operating point on out-of-fold scores of the training rows, test results beside controls,
+explanation, drift.
 """
 
 from __future__ import annotations
@@ -23,10 +24,13 @@ from covidx.clinical import (
     permutation_importance,
     predictions_of,
     read_rows,
+    score_by_role,
     trained_on_rows,
 )
+from covidx.clinical.fit import FloatArray
 from covidx.errors import InvalidTableError
 from covidx.evaluate import evaluate
+from covidx.evaluate.operating_point import HONEST_ROLES
 from covidx.files import sha256_file
 from covidx.inference import SERVED, Threshold
 from covidx.inference.clinical import ClinicalPredictor
@@ -47,7 +51,7 @@ from covidx.pipelines.progress import Bar, Bars, silent
 from covidx.pipelines.run import TrainedRun, TrainingRun, estimate_lines
 from covidx.pipelines.source import Source, phantom_source
 from covidx.report.clinical import ClinicalPage, write_clinical_report
-from covidx.tables import CLINICAL, write_table
+from covidx.tables import CLINICAL, OUT_OF_FOLD, write_table
 
 SHOWN_CURVES = 4
 
@@ -115,19 +119,23 @@ def train_clinical(
             columns = ["label", *rows.names]
             run.learn_from(digests, table.card.identifier, rows.table, columns)
         train = rows.only(rows.table["role"] == "train")
+        how = {"seed": config.seed, "folds": config.inner_folds}
         with run.step("train") as bar:
             fitted, skipped = _fit_all(config, train, bar)
-            control = fit_control(train, seed=config.seed, folds=config.inner_folds)
+            control = fit_control(train, **how)
             best = best_of(fitted)
         recipes = [model.recipe for model in fitted]
         with run.step("nested"):
             path = run.path / "nested.json"
             outer = nested_aurocs(config, rows, recipes, control is not None, path, run.tracker)
         with run.step("evaluate"):
-            bundle, best = _save(run, config, table, rows, best, digests)
+            known, scores = score_by_role(best, rows, **how)
+            bundle, best = _save(run, config, table, known, (best, scores), digests)
+            by_it = known.table["role"] != OUT_OF_FOLD
+            scores[by_it] = best.score(known.table[by_it])
             predictions = predictions_of(
-                rows,
-                best.score(rows.table),
+                known,
+                scores,
                 run_id=run.run_id,
                 split_sha256=splits.sha256,
                 bundle_sha256=bundle.sha256,
@@ -136,7 +144,8 @@ def train_clinical(
             metrics = evaluate(test, rows.classes.positive, bundle.threshold.operating_point)
             run.write_predictions(predictions, metrics)
             others = [model for model in fitted if model.recipe.name != best.recipe.name]
-            lines = compare_models(run, best, others, control, rows, splits.sha256)
+            others += [control] if control else []
+            lines = compare_models(run, (best, scores), others, rows, splits.sha256, how)
         with run.step("explain"):
             explained = some_of(rows.only(rows.table["role"] == "test"), config.seed)
             importance = permutation_importance(best, explained, seed=config.seed)
@@ -213,15 +222,16 @@ def _save(
     config: TrainClinical,
     source: Source,
     rows: ClinicalRows,
-    best: Fitted,
+    scored_best: tuple[Fitted, FloatArray],
     digests: dict[str, str],
 ) -> tuple[ClinicalBundle, Fitted]:
     """Choose the threshold, save, and read back, so that all that follows uses what was saved."""
-    validation = rows.only(rows.table["role"] == "validation")
-    scored = predictions_of(validation, best.score(validation.table), run_id=run.run_id)
-    point = config.operating_point.choose(scored, rows.classes.positive)
+    best, scores = scored_best
+    scored = predictions_of(rows, scores, run_id=run.run_id)
+    honest = scored["role"].isin(HONEST_ROLES)
+    point = config.operating_point.choose(scored[honest], rows.classes.positive)
     assert source.card is not None and source.card.clinical is not None
-    train = rows.only(rows.table["role"] == "train")
+    train = rows.only(rows.table["role"].isin(("train", OUT_OF_FOLD)))
     draft = ClinicalBundle.of(
         best,
         trained_on=trained_on_rows(train, **digests),

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from covidx.cards import DataCard, card_digest, load_card
-from covidx.clinical import ClinicalRows, predictions_of
+from covidx.clinical import ClinicalRows, predictions_of, reference_of, rows_of_run
 from covidx.clinical.bundle import ClinicalBundle
 from covidx.clinical.drift import Week, weekly
 from covidx.clinical.rows import read_rows
@@ -210,14 +210,13 @@ def outside_rows(bundle: ClinicalBundle, rows: ClinicalRows, *, simulated: bool)
 
 
 def _weeks(request: Request, predictor: ClinicalPredictor, rows: ClinicalRows) -> list[Week]:
-    """Drift against the run's own training and validation rows."""
-    splits = read_table(request.run / "splits.parquet", SPLITS)[["patient_id", "role"]]
-    own = read_table(request.run / "predictions.parquet", PREDICTIONS)
-    own = own[["patient_id", "group_id", "label"]].drop_duplicates("patient_id")
+    """Drift against the run's own training rows, and those that its model did not learn from."""
     values = read_table(request.run / "clinical.parquet", CLINICAL)
-    table = values.merge(splits, on="patient_id").merge(own, on="patient_id", how="left")
-    train, validation = (
-        replace(rows, table=table[table["role"] == role].reset_index(drop=True))
-        for role in ("train", "validation")
-    )
-    return weekly(predictor.fitted, train, validation, rows, request.period)
+    splits = read_table(request.run / "splits.parquet", SPLITS)
+    own = read_table(request.run / "predictions.parquet", PREDICTIONS)
+    known = rows_of_run(values, splits, own, rows.features, rows.classes)
+    config = read_record(request.run).config
+    how = {"seed": int(config["seed"]), "folds": int(config["inner_folds"])}
+    train = known.only(known.table["role"] == "train")
+    before = reference_of(predictor.fitted, known, **how)
+    return weekly(predictor.fitted, train, before, rows, request.period)
