@@ -1,12 +1,17 @@
 """Patients before any pixel: mix, balance, independence, place of lesions."""
 
 from collections import Counter
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 from scipy import stats
 
-from covidx.phantom import Patient, draw_patient, render
+from covidx.phantom import Patient, draw_patient, patient, render
+from covidx.phantom.dicom import write_study
+
+NORMAL = "normal"
 
 
 @pytest.fixture(scope="module")
@@ -34,6 +39,24 @@ def test_one_in_ten_pcr_positives_has_a_normal_ct(many: list[Patient]) -> None:
     assert 0.06 < share < 0.15
     assert all(p.normal_ct for p in many if p.label == "normal")
     assert not any(p.normal_ct for p in many if p.label == "other-pneumonia")
+
+
+def test_a_normal_ct_is_the_same_whatever_the_label(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else a network could find PCR-positives with a normal CT, or shun them, by a trace of it."""
+    numbers = (n for n in range(400) if (p := draw_patient(11, n)).normal_ct and p.label != NORMAL)
+    ill = draw_patient(11, next(numbers))
+    monkeypatch.setattr(patient, "_block", lambda seed, block: ((NORMAL, ill.scanner),) * 20)
+    healthy = draw_patient(11, ill.index)
+    assert healthy.label == NORMAL and healthy.clinical != ill.clinical
+    assert replace(healthy, label=ill.label, clinical=ill.clinical) == ill
+    written = []
+    for name, one in (("ill", ill), ("healthy", healthy)):
+        write_study(one, render(one), tmp_path / name)
+        files = sorted(path for path in (tmp_path / name).rglob("*") if path.is_file())
+        written.append({path.relative_to(tmp_path / name): path.read_bytes() for path in files})
+    assert len(written[0]) > 36 and written[0] == written[1]
 
 
 def test_both_diseases_draw_amount_and_density_from_one_distribution(many: list[Patient]) -> None:
