@@ -260,8 +260,15 @@ def _slab(
     crop: NDArray[np.generic], index: int, volume: Volume, slab_mm: float
 ) -> NDArray[np.float32]:
     """Mean of the slices whose middles lie within half a slab of slice `index`."""
-    assert volume.spacing_mm is not None
-    reach = int(slab_mm / 2 / volume.spacing_mm[0] + ROUNDING)
+    reach = slab_reach(volume, slab_mm)
     part = crop[max(0, index - reach) : index + reach + 1]
     mean: NDArray[np.float32] = part.mean(axis=0, dtype=np.float32)
     return mean
+
+
+def slab_reach(volume: Volume, slab_mm: float) -> int:
+    """Slices on each side of a slice of `volume` that are averaged into a slab of `slab_mm`."""
+    if len(volume.array) == 1:
+        return 0
+    assert volume.spacing_mm is not None
+    return int(slab_mm / 2 / volume.spacing_mm[0] + ROUNDING)

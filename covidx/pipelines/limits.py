@@ -7,8 +7,9 @@ from pathlib import Path
 
 from covidx.clinical.missingness import PATTERN_ALONE
 from covidx.limits import CARD, EXAM, record_limits
-from covidx.report import Case
+from covidx.report import CaseRow
 from covidx.report.known_limits import quote_limits
+from covidx.report.viewer.worklist import verdict_counts
 from covidx.report.words import (
     CARD_DRAFT,
     COUNTS_LEFT_OUT,
@@ -55,20 +56,20 @@ def record_training(bundle: Path, warnings: Sequence[str]) -> None:
     quote_limits(bundle.parent)
 
 
-def record_exam(bundle: Path, cases: Sequence[Case]) -> None:
+def record_exam(bundle: Path, cases: Sequence[CaseRow]) -> None:
     """Record how many heatmaps of a model failed their exam; nothing where none did.
 
     Parameters
     ----------
     bundle : Path
         The model's, in its run's folder.
-    cases : sequence of Case
+    cases : sequence of CaseRow
         Test images with heatmaps.
     """
-    views = [view for case in cases for view in case.views]
-    failed = sum(not view.faithful for view in views)
+    verdicts = verdict_counts(cases)
+    failed, held = verdicts["failed"], verdicts.total() - verdicts["no evidence"]
     text = (
-        f"{failed} of {len(views)} heatmaps on test images failed it: hiding what they mark as "
+        f"{failed} of {held} heatmaps on test images failed it: hiding what they mark as "
         "evidence costs no more than hiding what they do not. Such a map must not be read."
     )
     record_limits(bundle, EXAM, [text] if failed else [])

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
         roc_figure,
         score_figure,
     )
-    from covidx.report.image import Case, write_case, write_report
+    from covidx.report.image import slice_pictures, write_report
     from covidx.report.training_figures import learning_figure, training_figure
+    from covidx.report.viewer.worklist import CaseRow
 else:
     __getattr__, __dir__ = lazy_names(__name__, __file__)

@@ -17,6 +17,23 @@ from covidx.report.known_limits import limits_block
 from covidx.report.words import HEADLINE, metric_meanings, metric_name, threshold_text
 
 TEMPLATES = Path(__file__).parent / "templates"
+POLICY = (
+    "default-src 'none'; script-src 'self' file:; style-src 'self' file: 'unsafe-inline'; "
+    "img-src 'self' file: data:"
+)
+"""Content-Security-Policy of a page with scripts: it loads what lies beside it, nothing else, and
+no script that stands in the page runs, whatever a header or table had in it."""
+
+
+def environment() -> Environment:
+    """Where templates come from; what they show is escaped."""
+    return Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+    )
+
 
 Rows = Sequence[tuple[Sequence[str], Estimate]]
 """Labels of a row, one a column, and its estimate."""
@@ -58,21 +75,25 @@ class Page:
         Shown above all sections.
     back : (str, str), optional
         Address and text of a link above the title.
+    glance : Section, optional
+        The answers that a reader looks for first; the warnings stand beside them, not above.
+    bands : sequence of str
+        What must be seen before all else, such as that patients are simulated.
+    script : str
+        A script beside the page, which is dark at first then; may be empty.
     """
 
     title: str
     sections: Sequence[Section]
     warnings: Sequence[str] = ()
     back: tuple[str, str] | None = None
+    glance: Section | None = None
+    bands: Sequence[str] = ()
+    script: str = ""
 
     def write(self, path: Path) -> None:
         """Write the page as one HTML file to `path`, atomically; pictures lie beside it."""
-        templates = Environment(
-            loader=FileSystemLoader(TEMPLATES),
-            autoescape=True,
-            undefined=StrictUndefined,
-            trim_blocks=True,
-        )
+        templates = environment()
 
         def body(section: Section) -> Markup:
             if not section.template:
@@ -81,12 +102,15 @@ class Page:
             return Markup(template.render(section.values))  # noqa: S704 - escaped by the template
 
         sections = [(section, body(section)) for section in self.sections]
-        shown = "".join(str(escape(line)) for line in self.warnings)
+        glance = None if self.glance is None else body(self.glance)
+        shown = "".join(str(escape(line)) for line in (*self.warnings, *self.bands))
         text = templates.get_template("page.html").render(
             page=self,
             css=(TEMPLATES / "page.css").read_text(),
             notice=RESEARCH_NOTICE,
             sections=sections,
+            glance=glance,
+            policy=POLICY,
             known_limits=limits_block(path, shown),
         )
         with replacing(path) as temporary:

@@ -17,7 +17,7 @@ from covidx.inference import ImagePredictor
 from covidx.pipelines.cohort import Cohort
 from covidx.pipelines.image.cases import make_cases
 from covidx.pipelines.source import Source
-from covidx.report import Case
+from covidx.report import CaseRow
 from tests.conftest import Run
 
 
@@ -84,7 +84,7 @@ def _make(
     metrics: Metrics,
     masks: Path,
     out: Path,
-) -> list[Case]:
+) -> list[CaseRow]:
     cohort = _cohort(trained, masks)
     told: list[tuple[int, int]] = []
     cases = make_cases(
@@ -107,10 +107,11 @@ def test_a_case_tells_truth_score_and_decision(
     table = pd.read_parquet(trained.folder / "predictions.parquet").set_index("patient_id")
     patient = rows["patient_id"].iloc[0]
     assert case.name == patient
-    assert case.score == pytest.approx(table.loc[patient, "prob_covid-19"], abs=1e-5)
-    assert case.decision in ("covid-19", "not covid-19")
-    assert case.right == (case.decision == "not covid-19")
-    assert any(view.heat_in_truth is not None for view in case.views)
+    assert case.result is not None
+    assert case.result.score == pytest.approx(table.loc[patient, "prob_covid-19"], abs=1e-5)
+    assert case.error == ("false alarm" if case.result.called else None)
+    assert sum(case.verdicts.values()) == 4  # top_k
+    assert case.lesion_ml is not None and case.lesion_ml > 0
     page = (tmp_path / case.folder / "index.html").read_text()
     assert patient in page
     assert "of the heat lies on true lesion" in page

@@ -9,12 +9,16 @@ from pathlib import Path
 import pytest
 
 from covidx.constants import RESEARCH_NOTICE
-from covidx.evaluate import Estimate, Metrics, OperatingPoint, evaluate, undefined
-from covidx.report import Case, write_case, write_report
+from covidx.evaluate import Estimate, Metrics, OperatingPoint, Rows, evaluate, undefined
+from covidx.evaluate.prevalence import predictive_values
+from covidx.report import CaseRow, slice_pictures, write_report
 from covidx.report import page as parts
+from covidx.report.glance import glance
 from covidx.report.page import Page, View
 from covidx.report.slices import SliceView
-from covidx.report.words import HEADLINE, metric_meanings, origin_text
+from covidx.report.viewer.case import Result
+from covidx.report.viewer.worklist import worst_first
+from covidx.report.words import FEW_TESTED, HEADLINE, SIMULATED, metric_meanings, origin_text
 from tests.evaluate.reference import three_classes
 
 POINT = OperatingPoint(0.42, "youden", "validation, n = 30 (10 positive)")
@@ -22,19 +26,18 @@ VIEWS = [
     SliceView("slice-1.png", "slice 3 of 9, caudal to cranial", 0.9, True, 0.6, -0.1, 0.25),
     SliceView("slice-2.png", "slice 4 of 9, caudal to cranial", 0.8, False, 0.0, 0.2, None),
 ]
-CASE = Case(
+CASE = CaseRow(
     name="PH-1",
+    unit_id="PH-1",
     folder="001",
-    label="covid-19",
+    result=Result("covid-19", 0.9, 0.42, "covid-19"),
     note="the image shows no lesion",
-    score=0.9,
-    probabilities={"normal": 0.1, "covid-19": 0.9},
-    decision="covid-19",
-    right=True,
-    scan="B40f, slice thickness 5 mm",
-    kind="volume",
-    views=VIEWS,
+    scanner="A",
+    lesion_ml=12.34,
+    thumbnail=True,
+    verdicts={"failed": 1, "passed": 3},
 )
+ALARM = replace(CASE, name="PH-2", folder="002", result=Result("covid-19", 0.5, 0.42, "flu"))
 
 
 class _Sound(HTMLParser):
@@ -59,7 +62,7 @@ def metrics() -> Metrics:
     return evaluate(three_classes(), "covid-19", POINT, resamples=50)
 
 
-def _report(metrics: Metrics, folder: Path, cases: list[Case]) -> str:
+def _report(metrics: Metrics, folder: Path, cases: list[CaseRow]) -> str:
     write_report(
         folder / "report.html",
         "train_ct: covid-19 against the rest",
@@ -67,7 +70,8 @@ def _report(metrics: Metrics, folder: Path, cases: list[Case]) -> str:
         metrics,
         cases,
         figures=[("roc.png", "ROC curve")],
-        warnings=["The patients of this cohort are simulated."],
+        warnings=[SIMULATED, FEW_TESTED],
+        predictive=predictive_values(Rows.of(three_classes(), "covid-19"), POINT, [0.05, 0.2]),
     )
     return _checked(folder / "report.html")
 
@@ -83,24 +87,53 @@ def _checked(path: Path) -> str:
 
 def test_the_report_says_what_matters_first(metrics: Metrics, tmp_path: Path) -> None:
     page = _report(metrics, tmp_path, [CASE])
-    order = [RESEARCH_NOTICE, "are simulated", "Sensitivity", "roc.png", "PH-1", "phantom (sim"]
-    places = [page.index(part) for part in order]
-    assert places == sorted(places)
+    (tn, fp), (fn, tp) = metrics.decisions.tolist()
+    order = [
+        SIMULATED, RESEARCH_NOTICE, "How good", f"{tp} of {tp + fn}", f"{fp} of {tn + fp}",
+        "PPV where 5 % have it", "PPV where 20 % have it", "On whom", "How sure",
+        "What must not be concluded", FEW_TESTED, "PH-1", "Results on", "roc.png", "phantom (sim",
+    ]  # fmt: skip
+    places = [page.find(part) for part in order]
+    assert -1 not in places and places == sorted(places)
     assert "A score of 0.420 or more is predicted covid-19" in page
     assert "by Youden's index" in page.replace("&#39;", "'")
     assert "validation, n = 30 (10 positive)" in page
+    assert "Heatmaps by their exam: 1 failed, 3 passed." in page
     for name, estimate in metrics.estimates.items():
         assert f"{estimate.value:.3f}" in page, name
 
 
+def test_false_alarms_have_the_interval_of_the_specificity_turned_round(metrics: Metrics) -> None:
+    bars = {name: e for name, _, e in glance(metrics, []).values["bars"]}
+    alarms, specificity = bars["False alarms"], metrics["specificity"]
+    assert alarms.value == pytest.approx(1 - specificity.value)
+    assert (alarms.low, alarms.high) == (1 - specificity.high, 1 - specificity.low)
+
+
 def test_a_case_is_linked_and_a_wrong_one_marked(metrics: Metrics, tmp_path: Path) -> None:
-    page = _report(metrics, tmp_path, [CASE, replace(CASE, name="PH-2", folder="002", right=False)])
-    assert 'href="cases/001/index.html"' in page
-    assert page.count('class="wrong"') == 1
-    assert "covid-19 (wrong)" in page
-    assert "1 of 2" in page  # faithful maps
+    page = _report(metrics, tmp_path, [CASE, ALARM])
+    assert page.count('href="cases/001/index.html"') == 3  # picture, name and dot
+    assert page.count("✕ false alarm") == 1
+    assert page.index("PH-2</a>") < page.index("PH-1</a>")  # the error first
+    assert "1 failed, 3 passed" in page
     assert "the image shows no lesion" in page
-    assert "3 of 9; 4 of 9" in page
+    assert "12.3 ml" in page
+
+
+def test_the_worst_error_comes_first_and_the_surest_case_last() -> None:
+    def row(name: str, score: float, label: str) -> CaseRow:
+        return CaseRow(name, name, name, Result("covid-19", score, 0.5, label))
+
+    rows = [
+        row("sure", 0.99, "covid-19"), row("near", 0.55, "covid-19"), row("alarm", 0.6, "flu"),
+        row("missed", 0.01, "covid-19"),
+    ]  # fmt: skip
+    ordered = worst_first(rows)
+    assert [one.name for one in ordered] == ["missed", "alarm", "near", "sure"]
+    assert [one.error for one in ordered] == ["missed", "false alarm", None, None]
+    assert [one.near for one in ordered] == [False, True, True, False]
+    # log-odds of 0.6 and 0.5: 0.405 and 0
+    assert ordered[1].distance == pytest.approx(0.405465, abs=1e-6)
 
 
 def test_a_metric_without_value_says_why(metrics: Metrics, tmp_path: Path) -> None:
@@ -112,40 +145,19 @@ def test_a_metric_without_value_says_why(metrics: Metrics, tmp_path: Path) -> No
     assert ">nan<" not in page
 
 
-def test_a_case_page_for_a_radiologist(metrics: Metrics, tmp_path: Path) -> None:
-    write_case(CASE, metrics, tmp_path)
-    page = _checked(tmp_path / "index.html").replace("&#39;", "'")
-    for part in (
-        RESEARCH_NOTICE,
-        "Patient PH-1",
-        "covid-19 (the image shows no lesion)",
-        "0.900",
-        "predicted covid-19 (correct)",
-        "normal 0.100, covid-19 0.900",
-        "The 2 slices that decided",
-        "Slice 3 of 9, caudal to cranial",
-        "falls by 0.60 without the hot part, rises by 0.10 without the cold part",
-        "25 % of the heat lies on true lesion",
-        "Unfaithful map, do not read it",
-        "stays without the hot part",
-        'src="slice-1.png"',
-        'href="../../report.html"',
-    ):
-        assert part in page
-    assert page.count('class="warn"') == 1
-
-
-def test_a_radiograph_has_no_slices(metrics: Metrics, tmp_path: Path) -> None:
-    view = replace(VIEWS[0], title="single image")
-    write_case(replace(CASE, kind="radiograph", views=[view]), metrics, tmp_path)
-    page = _checked(tmp_path / "index.html")
-    assert "The image that decided" in page
-    assert "slice" not in page.replace("slice-1.png", "").replace(CASE.scan, "")
+def test_pictures_of_slices_say_what_the_exam_found() -> None:
+    first, second = slice_pictures(VIEWS, "slice", "covid-19")
+    assert first.title == "Slice 3 of 9, caudal to cranial: score of this slice alone 0.900"
+    assert "falls by 0.60 without the hot part, rises by 0.10 without the cold part" in first.text
+    assert "25 % of the heat lies on true lesion" in first.text
+    assert "failed its exam" in second.text and "stays without the hot part" in second.text
+    assert (first.warning, second.warning) == (False, True)
 
 
 def test_ids_are_escaped(metrics: Metrics, tmp_path: Path) -> None:
-    page = _report(metrics, tmp_path, [replace(CASE, name="<b>&^\"' 7")])
-    assert "<b>&^" not in page
+    hostile = replace(CASE, name="<b>&^\"' 7", scanner='"><script>')
+    page = _report(metrics, tmp_path, [hostile, ALARM])
+    assert "<b>&^" not in page and '"><script>' not in page
     assert "&lt;b&gt;&amp;^" in page
 
 

@@ -20,8 +20,8 @@ from PIL import Image
 
 from covidx.files import read_json
 from covidx.runs import read_record
+from tests.browser import CHROMIUM, Tab, browser
 from tests.pipelines.made_runs import make_run
-from tests.tracking.browser import CHROMIUM, Tab, browser
 from tests.tracking.conftest import free_port
 
 pytestmark = [

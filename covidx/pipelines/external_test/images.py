@@ -24,7 +24,7 @@ from covidx.pipelines.external_test.scored import Request, ScoredRows, Tested
 from covidx.pipelines.grouping import group_prepared
 from covidx.pipelines.image.cases import make_cases
 from covidx.pipelines.labels import map_labels
-from covidx.report import Case
+from covidx.report import CaseRow
 from covidx.runs import RunFolder
 from covidx.tables import table_digest
 from covidx.wording import counted
@@ -75,12 +75,13 @@ def _score(
     key = "image_id" if (scored["level"] == "image").any() else "patient_id"
     days = pd.to_datetime(rows.set_index(key)["acquired"], errors="coerce", format="ISO8601")
 
-    def draw(metrics: Metrics, folder: Path) -> list[Case]:
+    def draw(metrics: Metrics, folder: Path) -> list[CaseRow]:
         shown, more = _gravest(scored, rows, key, metrics)
         with request.bars("explain") as bar:
             cases = make_cases(
-                predictor, replace(cohort, classes=classes), cache, shown, metrics, folder, bar
-            )
+                predictor, replace(cohort, classes=classes), cache, shown, metrics, folder, bar,
+                run=record.run_id,
+            )  # fmt: skip
         notes.extend(more)
         return cases
 

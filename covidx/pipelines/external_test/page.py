@@ -11,15 +11,15 @@ from covidx.evaluate import Estimate, Metrics, Rows
 from covidx.pipelines.external_test.periods import PeriodRow
 from covidx.pipelines.external_test.words import lost_text
 from covidx.report import (
-    Case,
+    CaseRow,
     reliability_figure,
     roc_figure,
     save_all,
     score_figure,
 )
 from covidx.report import page as parts
-from covidx.report.image import cases_section
 from covidx.report.page import Page, Section
+from covidx.report.viewer.worklist import SCRIPT, worklist, write_list
 from covidx.report.words import metric_name
 
 LOSS = (
@@ -50,7 +50,7 @@ class ExternalPage:
         Why a loss was to be expected.
     notes : list of str
         What was left out.
-    cases : list of Case
+    cases : list of CaseRow
         Images with heatmaps; may be empty.
     periods : list of PeriodRow
         AUROC by week or month; may be empty.
@@ -69,7 +69,7 @@ class ExternalPage:
     cautions: list[str]
     expected: list[str]
     notes: list[str]
-    cases: list[Case]
+    cases: list[CaseRow]
     periods: list[PeriodRow]
     weeks: list[Week]
     period: Period
@@ -103,13 +103,15 @@ def write_external(folder: Path, page: ExternalPage, rows: Rows) -> None:
         *_drift(page),
     ]
     if page.cases:
-        sections.append(cases_section(page.cases, "With heatmaps"))
+        sections.append(worklist(page.cases, "With heatmaps", folder.name))
+        write_list(page.cases, folder)
     if page.notes:
         lines = [(str(number), line) for number, line in enumerate(page.notes, 1)]
         sections.append(parts.facts(lines, "Left out, mapped, not interpretable"))
     sections.append(parts.facts(page.facts))
     title = f"External test: {page.positive} against the rest"
-    Page(title, sections, page.cautions).write(folder / "report.html")
+    script = SCRIPT if page.cases else ""
+    Page(title, sections, page.cautions, script=script).write(folder / "report.html")
 
 
 def _loss(page: ExternalPage) -> Section:

@@ -13,7 +13,7 @@ from covidx.cohort import Classes
 from covidx.evaluate import Metrics
 from covidx.pipelines.progress import Bars
 from covidx.pipelines.source import Source
-from covidx.report import Case
+from covidx.report import CaseRow
 from covidx.runs import RunFolder
 
 
@@ -75,7 +75,7 @@ class ScoredRows:
     outside: list[str]
     dates: pd.Series | None = None
     weeks: list[Week] = field(default_factory=list)
-    draw_cases: Callable[[Metrics, Path], list[Case]] | None = None
+    draw_cases: Callable[[Metrics, Path], list[CaseRow]] | None = None
     tables: dict[str, pd.DataFrame] = field(default_factory=dict)
 
 

@@ -15,14 +15,16 @@ from PIL import Image
 from covidx.errors import InvalidSeriesError
 from covidx.evaluate import Metrics
 from covidx.explain import heatmaps
-from covidx.files import make_folder
+from covidx.files import make_folder, read_json
 from covidx.imaging import BagCache
 from covidx.inference import ImagePredictor
 from covidx.ingest import load_image
 from covidx.pipelines.cohort import Cohort
+from covidx.pipelines.image.viewer_case import Known, Scored, viewer_case
 from covidx.pipelines.progress import Bar
-from covidx.report import Case, write_case
+from covidx.report import CaseRow, slice_pictures
 from covidx.report.slices import slice_views
+from covidx.report.viewer import Images, write_case_page
 from covidx.volume import Volume
 
 AFFINE_TOLERANCE_MM = 1e-3
@@ -36,8 +38,11 @@ def make_cases(
     metrics: Metrics,
     folder: Path,
     bar: Bar,
-) -> list[Case]:
-    """Explain each test image into ``folder/<n>/``; the highest score comes first.
+    *,
+    run: str = "",
+    images: Images = "all",
+) -> list[CaseRow]:
+    """Explain each test image into ``folder/<n>/``.
 
     Parameters
     ----------
@@ -51,52 +56,86 @@ def make_cases(
         Takes a numbered folder a case.
     bar : callable
         Progress.
+    run : str
+        Which run it is: readers' answers are kept by it.
+    images : {"all", "thumbnails", "none"}
+        What the pages show of the images.
     """
     cases = []
     for done, row in enumerate(_records(rows.sort_values("image_id")), 1):
-        cases.append(_case(predictor, cohort, cache, row, metrics, folder / f"{done:03d}"))
+        image_id = str(row["image_id"])
+        bag = cache.bag(image_id)
+        scores = predictor.score(bag)
+        volume = load_image(cohort.store, row).canonical()
+        scored = Scored(volume, bag, scores, heatmaps(predictor, bag, scores))
+        known = _known(cohort, row, metrics.level, _truth(cohort, image_id, volume))
+        target = folder / f"{done:03d}"
+        cases.append(write_case(predictor, scored, known, target, run=run, images=images))
         bar(done, len(rows))
-    return sorted(cases, key=lambda case: -case.score)
+    return cases
+
+
+def write_case(
+    predictor: ImagePredictor,
+    scored: Scored,
+    known: Known,
+    folder: Path,
+    *,
+    run: str = "",
+    images: Images = "all",
+) -> CaseRow:
+    """Write the page of one image, with pictures of the slices that decided.
+
+    Parameters
+    ----------
+    predictor : ImagePredictor
+        Whose result it is.
+    scored, known
+        As for `viewer_case`.
+    folder : Path
+        Of this case alone.
+    run, images
+        As in `make_cases`.
+    """
+    case, pictures = viewer_case(predictor, scored, known), []
+    if images == "all":
+        bundle = predictor.bundle
+        drawn = slice_views(
+            scored.volume,
+            scored.bag,
+            scored.maps,
+            bundle.recipe.preprocessing,
+            make_folder(folder),
+            bundle.positive,
+            known.truth,
+        )
+        noun = "image" if known.row["kind"] == "radiograph" else "slice"
+        pictures = slice_pictures(drawn, noun, bundle.positive)
+    return write_case_page(
+        case, folder, run=run, images=images, pictures=pictures,
+        back=("../../report.html", "all cases"),
+    )  # fmt: skip
 
 
 def _records(rows: pd.DataFrame) -> list[dict[str, Any]]:
     return [{str(key): value for key, value in row.items()} for row in rows.to_dict("records")]
 
 
-def _case(
-    predictor: ImagePredictor,
-    cohort: Cohort,
-    cache: BagCache,
-    row: dict[str, Any],
-    metrics: Metrics,
-    folder: Path,
-) -> Case:
-    bag = cache.bag(str(row["image_id"]))
-    scores = predictor.score(bag)
-    volume = load_image(cohort.store, row).canonical()
-    truth = _truth(cohort, str(row["image_id"]), volume)
-    maps = heatmaps(predictor, bag, scores)
-    make_folder(folder)
-    bundle, score = predictor.bundle, predictor.positive_score(scores)
-    how, finding = bundle.recipe.preprocessing, bundle.positive
-    views = slice_views(volume, bag, maps, how, folder, finding, truth)
-    called = score >= bundle.threshold.value
+def _known(
+    cohort: Cohort, row: dict[str, Any], level: str, truth: NDArray[np.bool_] | None
+) -> Known:
     no_lesion = truth is not None and not truth.any() and row["label"] != cohort.labels.reference
-    case = Case(
-        name=_name(row, metrics.level),
-        folder=folder.name,
+    receipt = cohort.store / "receipts" / f"{row['image_id']}.json"
+    return Known(
+        name=_name(row, level),
+        unit_id=str(row["patient_id"] if level == "patient" else row["image_id"]),
+        row=row,
         label=str(row["label"]),
+        truth=truth,
         note="the image shows no lesion" if no_lesion else "",
-        score=score,
-        probabilities=dict(zip(bundle.classes, map(float, scores.probabilities), strict=True)),
-        decision=bundle.positive if called else f"not {bundle.positive}",
-        right=called == (row["label"] == bundle.positive),
-        scan=_scan(row),
-        kind=str(row["kind"]),
-        views=views,
+        simulated=cohort.source.domain == "simulated",
+        receipt=read_json(receipt) if receipt.is_file() else {},
     )
-    write_case(case, metrics, folder)
-    return case
 
 
 def _truth(cohort: Cohort, image_id: str, volume: Volume) -> NDArray[np.bool_] | None:
@@ -135,14 +174,3 @@ def _name(row: dict[str, Any], level: str) -> str:
     """The patient; where patients have several images, the image too."""
     patient = str(row["patient_id"])
     return patient if level == "patient" else f"{patient}, image {row['image_id']}"
-
-
-def _scan(row: dict[str, Any]) -> str:
-    parts = [str(row[key]) for key in ("manufacturer", "kernel") if row[key]]
-    thickness = row["slice_thickness_mm"]
-    if isinstance(thickness, float) and np.isfinite(thickness):
-        parts.append(f"slice thickness {thickness:g} mm")
-    slices = {"radiograph": "", "slice": "1 slice of "}
-    many = f"{row['n_slices']} slices of "
-    parts.append(f"{slices.get(row['kind'], many)}{row['rows']} x {row['columns']} pixels")
-    return ", ".join(parts)

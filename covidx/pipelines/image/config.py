@@ -35,6 +35,9 @@ class TrainImage(Config):
     modality: PictureModality | None = Field(
         None, description="of PNG and JPEG that no card describes; CXR is DX"
     )
+    images: Literal["all", "thumbnails", "none"] = Field(
+        "all", description="what the report's pages show of the test patients' images"
+    )
 
     def select(self, manifest: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
         """The rows of `manifest` that the pipeline is for, and a line for each kind left out.

@@ -9,6 +9,7 @@ import pandas as pd
 from covidx.chest_view import chest_view
 from covidx.cohort import Splits
 from covidx.evaluate import Metrics, OperatingRule, Rows
+from covidx.evaluate.prevalence import PredictiveValues, predictive_values
 from covidx.imaging import BagCache, thumbnails
 from covidx.inference import ImageBundle, ImagePredictor, ImageRecipe, Threshold, score_rows
 from covidx.models import BagModel
@@ -25,6 +26,7 @@ from covidx.report import (
     score_figure,
     training_figure,
 )
+from covidx.report.glance import SCREENING
 from covidx.runs import RunRecord, provenance
 from covidx.tables import ROLES
 from covidx.wording import counted
@@ -166,6 +168,22 @@ def draw_figures(
         ),
     }
     return save_all(drawn, folder)
+
+
+def predictive_rows(test: pd.DataFrame, metrics: Metrics) -> list[PredictiveValues]:
+    """Predictive values at the prevalences of the report's first screen.
+
+    Parameters
+    ----------
+    test : DataFrame
+        Predictions of the test rows, as `tables.PREDICTIONS`.
+    metrics : Metrics
+        Of those rows.
+    """
+    if metrics.point is None or not 0 < metrics.prevalence < 1:
+        return []
+    shown = sorted({*SCREENING, metrics.prevalence})
+    return predictive_values(Rows.of(test, metrics.positive), metrics.point, shown)
 
 
 def report_facts(

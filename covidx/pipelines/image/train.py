@@ -26,6 +26,7 @@ from covidx.pipelines.image.results import (
     describe,
     draw_figures,
     make_bundle,
+    predictive_rows,
     preprocessing_lines,
     report_facts,
     with_threshold,
@@ -131,7 +132,10 @@ def train_image(
                 limits=warnings,
             )
         with run.step("explain") as bar:
-            cases = make_cases(predictor, cohort, cache, tested, metrics, run.path / "cases", bar)
+            cases = make_cases(
+                predictor, cohort, cache, tested, metrics, run.path / "cases", bar,
+                run=run.run_id, images=config.images,
+            )  # fmt: skip
             record_exam(run.bundle, cases)
         with run.step("report"):
             write_report(
@@ -142,6 +146,8 @@ def train_image(
                 cases,
                 figures=draw_figures(test, metrics, fitted, curve, rows, run.figures),
                 warnings=warnings,
+                predictive=predictive_rows(test, metrics),
+                run=run.run_id,
             )
         return run.finish(
             bundle.sha256,
@@ -149,6 +155,6 @@ def train_image(
             warnings,
             [],
             metrics=metrics,
-            artifacts=("cases", "learning_curve.json", "predictions.parquet"),
+            artifacts=("learning_curve.json", "predictions.parquet"),
             model=lambda tracker: tracker.model(run.bundle, SERVED, bundle.classes),
         )

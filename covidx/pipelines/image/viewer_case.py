@@ -1,0 +1,226 @@
+"""An image classifier's result as a case page shows it: of a test image, or of a single study."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from covidx.explain import Heatmap
+from covidx.imaging import Bag, Preprocessing, slab_reach
+from covidx.inference import ImagePredictor, Scores
+from covidx.report.viewer import HeatLayer, MaskLayer, Result, SeenSlice, ViewerCase
+from covidx.report.viewer.case import CT_WINDOWS, GREY_WINDOWS, Verdict, Windows
+from covidx.report.viewer.voxels import world
+from covidx.volume import Volume
+
+LEVELS = (0.5, 0.7, 0.9)
+"""Contours of a map that is scaled to its own maximum. Modelling choice."""
+FLOOR = 0.05
+"""Score of a slice below which its map has no evidence to show. Modelling choice."""
+
+
+@dataclass(frozen=True, eq=False)
+class Scored:
+    """One image with all that P1 made of it.
+
+    Parameters
+    ----------
+    volume : Volume
+        Canonical.
+    bag : Bag
+        The slices that were scored.
+    scores : Scores
+        Of them.
+    maps : list of Heatmap
+        One a slice that decided.
+    """
+
+    volume: Volume
+    bag: Bag
+    scores: Scores
+    maps: list[Heatmap]
+
+
+@dataclass(frozen=True, eq=False)
+class Known:
+    """What is known of an image besides its voxels and its result.
+
+    Parameters
+    ----------
+    name, unit_id : str
+        As in `ViewerCase`.
+    row : mapping
+        Manifest fields: manufacturer, kernel, thickness, size.
+    label : str, optional
+        True class; None where it is not known.
+    truth : ndarray of bool, optional
+        True lesion on the canonical grid.
+    note : str
+        What else the labels state.
+    warnings : sequence of str
+        Why the result may not be interpreted.
+    simulated : bool
+        Whether the patient is simulated.
+    instances : sequence of int or None
+        InstanceNumber of each slice of the canonical volume.
+    receipt : mapping
+        How the image came about.
+    """
+
+    name: str
+    unit_id: str
+    row: dict[str, Any]
+    label: str | None = None
+    truth: NDArray[np.bool_] | None = None
+    note: str = ""
+    warnings: Sequence[str] = ()
+    simulated: bool = False
+    instances: Sequence[int | None] = ()
+    receipt: dict[str, Any] = field(default_factory=dict)
+
+
+def viewer_case(predictor: ImagePredictor, scored: Scored, known: Known) -> ViewerCase:
+    """The case page of an image.
+
+    Parameters
+    ----------
+    predictor : ImagePredictor
+        Whose result it is.
+    scored : Scored
+        The image and its result.
+    known : Known
+        All else.
+    """
+    bundle, volume = predictor.bundle, scored.volume
+    masks = [] if known.truth is None else [MaskLayer("true lesion", known.truth)]
+    result = Result(
+        bundle.positive,
+        predictor.positive_score(scored.scores),
+        bundle.threshold.value,
+        known.label,
+    )
+    return ViewerCase(
+        name=known.name,
+        unit_id=known.unit_id,
+        image=volume,
+        windows=_windows(volume, bundle.recipe.preprocessing),
+        masks=masks,
+        heat=[heat_layer(one, scored, bundle.recipe.preprocessing) for one in scored.maps],
+        seen=_seen(predictor, scored),
+        result=result,
+        facts=_facts(known),
+        model_facts=_model_facts(predictor, scored.scores),
+        warnings=known.warnings,
+        simulated=known.simulated,
+        instances=known.instances,
+        receipt=known.receipt,
+        scanner=str(known.row.get("manufacturer") or ""),
+        note=known.note,
+    )
+
+
+def heat_layer(heatmap: Heatmap, scored: Scored, preprocessing: Preprocessing) -> HeatLayer:
+    """One slice's map with where it lies.
+
+    Parameters
+    ----------
+    heatmap : Heatmap
+        On the pixels of the bag.
+    scored : Scored
+        Whose map it is.
+    preprocessing : Preprocessing
+        As the bag was prepared: a slab of several slices has the map of their mean.
+    """
+    top, bottom, left, right = scored.bag.box
+    rows, columns = heatmap.heat.shape
+    high, wide = (bottom - top) / rows, (right - left) / columns
+    index = int(scored.bag.slices[heatmap.place])
+    reach = slab_reach(scored.volume, preprocessing.slab_mm)
+    matrix = np.diag([wide, high, 2 * reach + 1, 1.0])  # middles of the bag's pixels to voxels
+    matrix[:3, 3] = left + wide / 2 - 0.5, top + high / 2 - 0.5, index
+    verdict, reason = _verdict(heatmap)
+    count = len(scored.volume.array)
+    return HeatLayer(
+        name=f"slice {index + 1} of {count}" if count > 1 else "the image",
+        heat=heatmap.heat[None],
+        affine=world(scored.volume) @ matrix,
+        verdict=verdict,
+        reason=reason,
+        levels=LEVELS,
+        unit="of the highest in its slice",
+    )
+
+
+def _verdict(heatmap: Heatmap) -> tuple[Verdict, str]:
+    if heatmap.score < FLOOR:
+        return "no evidence", f"The slice alone scores {heatmap.score:.2f}, below {FLOOR:g}."
+    reason = (
+        f"Log-odds fall by {heatmap.drop_hot:.2f} where the hottest fifth is hidden, by "
+        f"{heatmap.drop_cold:.2f} where the coldest is."
+    )
+    return ("passed" if heatmap.faithful else "failed"), reason
+
+
+def _windows(volume: Volume, preprocessing: Preprocessing) -> Windows:
+    """Those of the image's kind; the first is what the model saw."""
+    if volume.units == "display":
+        return GREY_WINDOWS
+    own = ("lung", preprocessing.level, preprocessing.width)
+    return (own, *CT_WINDOWS[1:])
+
+
+def _seen(predictor: ImagePredictor, scored: Scored) -> list[SeenSlice]:
+    bundle, scores = predictor.bundle, scored.scores
+    place = bundle.classes.index(bundle.positive)
+    reach = slab_reach(scored.volume, bundle.recipe.preprocessing.slab_mm)
+    last = len(scored.volume.array) - 1
+    return [
+        SeenSlice(
+            index=int(index),
+            score=float(scores.slice_probabilities[n, place]),
+            weight=float(scores.weights[n]),
+            first=max(0, int(index) - reach),
+            last=min(last, int(index) + reach),
+        )
+        for n, index in enumerate(scored.bag.slices)
+    ]
+
+
+def _facts(known: Known) -> list[tuple[str, str]]:
+    row, rows = known.row, []
+    for name, key in (("Scanner", "manufacturer"), ("Kernel", "kernel"), ("View", "view")):
+        if row.get(key):
+            rows.append((name, str(row[key])))
+    for name, key in (("Thickness", "slice_thickness_mm"), ("Spacing", "slice_spacing_mm"),
+                      ("Pixel", "pixel_spacing_mm")):  # fmt: skip
+        value = row.get(key)
+        if isinstance(value, float) and math.isfinite(value):
+            rows.append((name, f"{value:.3g} mm"))
+    many = f"{row['n_slices']} slices of " if row["kind"] == "volume" else ""
+    rows.append(("Size", f"{many}{row['rows']} x {row['columns']} pixels"))
+    age, sex = row.get("age"), row.get("sex")
+    if isinstance(age, float) and math.isfinite(age):
+        rows.append(("Age", f"{age:.0f}"))
+    if sex:
+        rows.append(("Sex", str(sex)))
+    if row.get("series_uid"):
+        rows.append(("Series", f"…{str(row['series_uid'])[-8:]}"))
+    return rows
+
+
+def _model_facts(predictor: ImagePredictor, scores: Scores) -> list[tuple[str, str]]:
+    bundle = predictor.bundle
+    every = zip(bundle.classes, scores.probabilities, strict=True)
+    rows = [(name, f"{value:.3f}") for name, value in every]
+    if len(scores.member_probabilities) > 1:
+        place = bundle.classes.index(bundle.positive)
+        alone = ", ".join(f"{one[place]:.3f}" for one in scores.member_probabilities)
+        rows.append(("Its networks alone", alone))
+    rows.append(("Trained on", bundle.trained_on.summary))
+    rows.append(("Bundle", bundle.sha256[:12]))
+    return rows
