@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 Named = Callable[..., "Inputs"]
 """Takes ``progress``."""
 FormatName = Literal["table", "csv", "json"]
+ImagesName = Literal["all", "thumbnails", "none"]
 FORMATS: dict[str, FormatName] = {".csv": "csv", ".json": "json"}
 Images = Annotated[
     list[Path], typer.Argument(help="A DICOM study's folder, a NIfTI or picture file, each.")
@@ -58,6 +59,14 @@ def predict(
     ] = None,
     card: CardOption = None,
     modality: ModalityOption = None,
+    report: Annotated[
+        Path | None,
+        typer.Option(help="New folder: a page of each image with heatmap (image classifiers)."),
+    ] = None,
+    images: Annotated[
+        ImagesName,
+        typer.Option(help="What those pages show: pages with scans are patient data."),
+    ] = "all",
 ) -> None:
     """Predict from images, clinical rows or both; exit code 1 where an input has no result."""
     from covidx.inference.loading import load
@@ -66,13 +75,38 @@ def predict(
     kind, paths = predictor.bundle.kind, paths or []
     _check_inputs(kind, paths, clinical)
     _check_out(out, kind, predictor.WRITES_FOLDER)
+    if report is not None:
+        predictor = _with_pages(predictor, report, images)
     ending = "" if out is None else out.suffix.lower()
     form = format or FORMATS.get(ending, "table")
     named = partial(_inputs, paths, card, modality, clinical)
-    if predictor.WRITES_FOLDER:
+    if report is None and predictor.WRITES_FOLDER:
         _finish(_predict(predictor, named, out), form)
     else:
         _stream(predictor, named, out, form)
+
+
+def _with_pages(predictor: Any, report: Path, images: ImagesName) -> Any:
+    """The predictor, which writes pages into a new folder as it goes."""
+    kind = predictor.bundle.kind
+    if kind != "image":
+        raise InvalidInputError(
+            "NO_CASE_PAGE",
+            f"There are no pages of what a bundle of kind {kind} predicts.",
+            expected="a bundle of covidx train ct or cxr",
+            hint="Leave --report out.",
+        )
+    if report.exists():
+        raise StoreError(
+            "FOLDER_TAKEN",
+            "This folder exists already.",
+            path=report,
+            hint="Name another folder for --report, or remove this one.",
+        )
+    from covidx.pipelines.image.study import StudyPages
+
+    typer.echo(f"report   {report / 'report.html'}", err=True)
+    return StudyPages(predictor, report, images)
 
 
 def segment(

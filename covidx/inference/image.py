@@ -168,7 +168,18 @@ class ImagePredictor(NetworkPredictor):
         draft : Prediction
             With source, threshold, receipt and what speaks against the result.
         """
-        bag, scores = self.score_volume(image.volume)
+        return self.of_bag(image, *self.score_volume(image.volume), draft)
+
+    def of_bag(self, image: ReadImage, bag: Bag, scores: Scores, draft: Prediction) -> Prediction:
+        """As `of_image`, where the image was prepared and scored already.
+
+        Parameters
+        ----------
+        image, draft
+            As in `of_image`.
+        bag, scores
+            Of the image, as `score_volume` gives them.
+        """
         values = map(float, scores.probabilities)
         named = dict(zip(self.bundle.classes, values, strict=True))
         place = self.bundle.classes.index(self.bundle.positive)

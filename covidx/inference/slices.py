@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -116,7 +117,10 @@ def slice_payload(
     members : ndarray of float64, shape (networks,)
         Probability of the positive class by each network alone.
     """
-    instances, positions = _instances(image, bag), bag.positions_mm
+    instances = instances_of(
+        image.instance_numbers, image.volume.affine, bag.slices.tolist(), bag.affine
+    )
+    positions = bag.positions_mm
     slices = tuple(
         SliceScore(
             int(number) + 1,
@@ -135,16 +139,32 @@ def _rounded(position: NDArray[np.float64]) -> tuple[float, float, float]:
     return x, y, z
 
 
-def _instances(image: ReadImage, bag: Bag) -> list[int | None]:
-    """The instance number of each slice of the bag, where slices of both grids are the same."""
-    volume, numbers = image.volume, image.instance_numbers
-    nothing: list[int | None] = [None] * len(bag.slices)
+def instances_of(
+    numbers: Sequence[int | None],
+    read: NDArray[np.float64] | None,
+    slices: Sequence[int],
+    affine: NDArray[np.float64] | None,
+) -> list[int | None]:
+    """The instance number of each of some slices, where slices of both grids are the same.
+
+    Parameters
+    ----------
+    numbers : sequence of int or None
+        InstanceNumber of each slice as it was read; empty where slices are no instances.
+    read : ndarray, shape (4, 4), optional
+        Affine of the volume as it was read; None where nothing proves where it lies.
+    slices : sequence of int
+        On a grid of the same voxels, such as that of the canonical volume.
+    affine : ndarray, shape (4, 4), optional
+        Of that grid.
+    """
+    nothing: list[int | None] = [None] * len(slices)
     if not numbers:
         return nothing
-    if bag.affine is None or volume.affine is None:
-        return [numbers[n] for n in bag.slices]
+    if affine is None or read is None:
+        return [numbers[n] for n in slices]
     # Canonical (column, row, slice) indices to those of the volume as it was read.
-    turned = np.linalg.inv(volume.affine) @ bag.affine
+    turned = np.linalg.inv(read) @ affine
     if not np.isclose(abs(turned[2, 2]), 1.0):  # sagittal or coronal slices
         return nothing
-    return [numbers[round(float(turned[2, 2] * n + turned[2, 3]))] for n in bag.slices]
+    return [numbers[round(float(turned[2, 2] * n + turned[2, 3]))] for n in slices]

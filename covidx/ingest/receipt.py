@@ -21,6 +21,8 @@ class Receipt:
         Which series this is, and why it was chosen.
     instances : tuple of str
         SOPInstanceUIDs in slice order (with ``#frame`` for multi-frame objects).
+    instance_numbers : tuple of (int or None)
+        As `ReadImage.instance_numbers`: InstanceNumber, or the frame's, of each slice.
     dropped : tuple of (str, str)
         Planes left out, and why.
     spacing_mm : tuple of float, optional
@@ -47,6 +49,7 @@ class Receipt:
     geometry_from: str
     patient_from: str
     instances: tuple[str, ...] = ()
+    instance_numbers: tuple[int | None, ...] = ()
     dropped: tuple[tuple[str, str], ...] = ()
     spacing_mm: tuple[float, ...] | None = None
     tilt_deg: float | None = None

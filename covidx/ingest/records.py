@@ -99,11 +99,13 @@ def from_picture(picture: Picture, why: str, context: Context) -> ReadImage:
         "n_files": len(paths),
     }
     instances = tuple(_plane_name(header, ids) for header in picture.planes)
+    numbers = () if volume.resampled else tuple(map(_instance_number, picture.planes))
     receipt = replace(
         _receipt(volume, image_id, "dicom", (picture.units_from, picture.geometry_from)),
         series=why,
         patient_from=patient_from,
         instances=instances,
+        instance_numbers=numbers,
         dropped=tuple((_plane_name(header, ids), reason) for header, reason in picture.dropped),
         tilt_deg=head.tilt_deg,
         notes=picture.notes,
@@ -115,7 +117,6 @@ def from_picture(picture: Picture, why: str, context: Context) -> ReadImage:
     link |= {"study_uid": head.study_uid, "series_uid": head.series_uid}
     link["instances"] = [header.plane_id for header in picture.planes]
     link["sources"] = [source_place(header.path, context) for header in picture.planes]
-    numbers = tuple(_instance_number(header) for header in picture.planes)
     return ReadImage(
         volume,
         receipt,
@@ -124,7 +125,7 @@ def from_picture(picture: Picture, why: str, context: Context) -> ReadImage:
         link,
         series_number=head.series_number,
         series_description=_description(head, ids),
-        instance_numbers=() if volume.resampled else numbers,
+        instance_numbers=numbers,
     )
 
 

@@ -36,8 +36,8 @@ def slice_pictures(views: Sequence[SliceView], noun: str, positive: str) -> list
 def _view(view: SliceView, noun: str, positive: str) -> View:
     text = (
         f"{'The map passed its exam' if view.faithful else 'The map failed its exam'}: evidence "
-        f"for {positive} (log-odds) {_change(view.drop_hot)} without the hot part, "
-        f"{_change(view.drop_cold)} without the cold part."
+        f"for {positive} (log-odds) {change_text(view.drop_hot)} without the hot part, "
+        f"{change_text(view.drop_cold)} without the cold part."
     )
     if view.heat_in_truth is not None:
         text += f" {100 * view.heat_in_truth:.0f} % of the heat lies on true lesion."
@@ -50,10 +50,10 @@ def _view(view: SliceView, noun: str, positive: str) -> View:
     )
 
 
-def _change(drop: float) -> str:
-    """How evidence changes, in words.
+def change_text(drop: float) -> str:
+    """How evidence changes that falls by `drop`, in words.
 
-    >>> _change(0.64), _change(-0.078), _change(0.001)
+    >>> change_text(0.64), change_text(-0.078), change_text(0.001)
     ('falls by 0.64', 'rises by 0.08', 'stays')
     """
     if abs(drop) < 0.005:

@@ -25,6 +25,13 @@ PICTURE = re.compile(r'(<img\b[^>]*?\bsrc=")([^"]+)(")')
 LINK = re.compile(r'<a\b[^>]*?\bhref="([^"]+)"[^>]*>(.*?)</a>', re.DOTALL)
 BODY = re.compile(r"<body[^>]*>(.*)</body>", re.DOTALL)
 TOP = '<a id="top"></a>'
+NEEDS_FOLDER = re.compile(
+    r"<!-- needs its folder -->.*?<!-- end of what needs its folder -->"
+    r"|<script\b.*?</script>|<link rel=\"stylesheet\"[^>]*>"
+    r"|<meta http-equiv=\"Content-Security-Policy\"[^>]*>",
+    re.DOTALL,
+)
+"""What of a page works beside its scripts alone, and the rule that no other script may run."""
 JUMP = """<script>
 document.addEventListener("click", event => {
   const link = event.target.closest('a[href^="#"]');
@@ -50,7 +57,7 @@ def single_page(path: Path, most: int = MOST_BYTES) -> str:
     most : int
         Bytes of the file.
     """
-    page = path.read_text(encoding="utf-8")
+    page = _alone(path)
     parts: dict[str, str] = {}
     for link, _ in LINK.findall(page):
         place = _place(path.parent, link, path.parent)
@@ -81,9 +88,14 @@ def single_page(path: Path, most: int = MOST_BYTES) -> str:
     return main[:start] + TOP + main[start:end] + "\n".join(parts.values()) + jump + main[end:]
 
 
+def _alone(path: Path) -> str:
+    """The text of a page without what needs its folder."""
+    return NEEDS_FOLDER.sub("", path.read_text(encoding="utf-8"))
+
+
 def _part(path: Path, anchor: str, root: Path) -> str:
     """The body of a linked page, with a link back in place of its own."""
-    body = BODY.search(path.read_text(encoding="utf-8"))
+    body = BODY.search(_alone(path))
     text = _with_pictures(body[1] if body else "", path.parent, root)
 
     def back(match: re.Match[str]) -> str:

@@ -18,6 +18,7 @@ from covidx.explain import heatmaps
 from covidx.files import make_folder, read_json
 from covidx.imaging import BagCache
 from covidx.inference import ImagePredictor
+from covidx.inference.slices import instances_of
 from covidx.ingest import load_image
 from covidx.pipelines.cohort import Cohort
 from covidx.pipelines.image.viewer_case import Known, Scored, viewer_case
@@ -66,9 +67,10 @@ def make_cases(
         image_id = str(row["image_id"])
         bag = cache.bag(image_id)
         scores = predictor.score(bag)
-        volume = load_image(cohort.store, row).canonical()
+        stored = load_image(cohort.store, row)
+        volume = stored.canonical()
         scored = Scored(volume, bag, scores, heatmaps(predictor, bag, scores))
-        known = _known(cohort, row, metrics.level, _truth(cohort, image_id, volume))
+        known = _known(cohort, row, metrics.level, stored, _truth(cohort, image_id, volume))
         target = folder / f"{done:03d}"
         cases.append(write_case(predictor, scored, known, target, run=run, images=images))
         bar(done, len(rows))
@@ -122,10 +124,17 @@ def _records(rows: pd.DataFrame) -> list[dict[str, Any]]:
 
 
 def _known(
-    cohort: Cohort, row: dict[str, Any], level: str, truth: NDArray[np.bool_] | None
+    cohort: Cohort,
+    row: dict[str, Any],
+    level: str,
+    stored: Volume,
+    truth: NDArray[np.bool_] | None,
 ) -> Known:
     no_lesion = truth is not None and not truth.any() and row["label"] != cohort.labels.reference
-    receipt = cohort.store / "receipts" / f"{row['image_id']}.json"
+    path = cohort.store / "receipts" / f"{row['image_id']}.json"
+    receipt = read_json(path) if path.is_file() else {}
+    upright = stored.canonical()
+    numbers = receipt.get("instance_numbers", ())  # those of earlier versions lack it
     return Known(
         name=_name(row, level),
         unit_id=str(row["patient_id"] if level == "patient" else row["image_id"]),
@@ -134,7 +143,8 @@ def _known(
         truth=truth,
         note="the image shows no lesion" if no_lesion else "",
         simulated=cohort.source.domain == "simulated",
-        receipt=read_json(receipt) if receipt.is_file() else {},
+        instances=instances_of(numbers, stored.affine, range(len(upright.array)), upright.affine),
+        receipt=receipt,
     )
 
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from covidx.explain import Heatmap
 from covidx.imaging import Bag, Preprocessing, slab_reach
 from covidx.inference import ImagePredictor, Scores
+from covidx.report.image import change_text
 from covidx.report.viewer import HeatLayer, MaskLayer, Result, SeenSlice, ViewerCase
 from covidx.report.viewer.case import CT_WINDOWS, GREY_WINDOWS, Verdict, Windows
 from covidx.report.viewer.voxels import world
@@ -70,6 +71,8 @@ class Known:
         InstanceNumber of each slice of the canonical volume.
     receipt : mapping
         How the image came about.
+    limits : sequence of str
+        Known limits of the model, where no run's folder around the page has them.
     """
 
     name: str
@@ -82,6 +85,7 @@ class Known:
     simulated: bool = False
     instances: Sequence[int | None] = ()
     receipt: dict[str, Any] = field(default_factory=dict)
+    limits: Sequence[str] = ()
 
 
 def viewer_case(predictor: ImagePredictor, scored: Scored, known: Known) -> ViewerCase:
@@ -119,7 +123,8 @@ def viewer_case(predictor: ImagePredictor, scored: Scored, known: Known) -> View
         simulated=known.simulated,
         instances=known.instances,
         receipt=known.receipt,
-        scanner=str(known.row.get("manufacturer") or ""),
+        limits=known.limits,
+        scanner=maker if isinstance(maker := known.row.get("manufacturer"), str) else "",
         note=known.note,
     )
 
@@ -160,8 +165,8 @@ def _verdict(heatmap: Heatmap) -> tuple[Verdict, str]:
     if heatmap.score < FLOOR:
         return "no evidence", f"The slice alone scores {heatmap.score:.2f}, below {FLOOR:g}."
     reason = (
-        f"Log-odds fall by {heatmap.drop_hot:.2f} where the hottest fifth is hidden, by "
-        f"{heatmap.drop_cold:.2f} where the coldest is."
+        f"The slice's evidence (log-odds) {change_text(heatmap.drop_hot)} where its hottest fifth "
+        f"is hidden, {change_text(heatmap.drop_cold)} where its coldest is."
     )
     return ("passed" if heatmap.faithful else "failed"), reason
 
@@ -194,8 +199,8 @@ def _seen(predictor: ImagePredictor, scored: Scored) -> list[SeenSlice]:
 def _facts(known: Known) -> list[tuple[str, str]]:
     row, rows = known.row, []
     for name, key in (("Scanner", "manufacturer"), ("Kernel", "kernel"), ("View", "view")):
-        if row.get(key):
-            rows.append((name, str(row[key])))
+        if isinstance(row.get(key), str):  # unknown is NaN or None
+            rows.append((name, row[key]))
     for name, key in (("Thickness", "slice_thickness_mm"), ("Spacing", "slice_spacing_mm"),
                       ("Pixel", "pixel_spacing_mm")):  # fmt: skip
         value = row.get(key)
@@ -206,9 +211,9 @@ def _facts(known: Known) -> list[tuple[str, str]]:
     age, sex = row.get("age"), row.get("sex")
     if isinstance(age, float) and math.isfinite(age):
         rows.append(("Age", f"{age:.0f}"))
-    if sex:
-        rows.append(("Sex", str(sex)))
-    if row.get("series_uid"):
+    if isinstance(sex, str):
+        rows.append(("Sex", sex))
+    if isinstance(row.get("series_uid"), str):
         rows.append(("Series", f"…{str(row['series_uid'])[-8:]}"))
     return rows
 

@@ -202,6 +202,8 @@ class ViewerCase:
         Manufacturer or source, for filters; empty where not known.
     note : str
         What else the labels state; may be empty.
+    limits : sequence of str
+        Known limits of the model, where no run's folder around the page has them.
     """
 
     name: str
@@ -220,6 +222,7 @@ class ViewerCase:
     receipt: dict[str, object] = field(default_factory=dict)
     scanner: str = ""
     note: str = ""
+    limits: Sequence[str] = ()
 
     @property
     def truth(self) -> BoolArray | None:

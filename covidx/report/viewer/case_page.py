@@ -13,6 +13,7 @@ from PIL import Image
 
 from covidx.constants import RESEARCH_NOTICE
 from covidx.files import make_folder, replacing
+from covidx.report.known_limits import limits_block
 from covidx.report.page import POLICY, View, environment
 from covidx.report.viewer.assets import (
     CASE_SCRIPTS,
@@ -91,6 +92,7 @@ def write_case_page(
         pictures=pictures,
         receipt=json.dumps(case.receipt, indent=1, default=str) if case.receipt else "",
         data=script_json(data),
+        known_limits=limits_block(folder / "index.html", ""),
     )  # fmt: skip
     write_text(folder / "index.html", page.lstrip())
     return CaseRow(

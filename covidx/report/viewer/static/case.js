@@ -5,12 +5,13 @@ covidx.start = function () {
   const info = JSON.parse(document.getElementById("case-data").textContent);
   const byPart = (name) => document.querySelector(`[data-part="${name}"]`);
   const html = document.documentElement;
-  const volume = info.shape && new covidx.Volume(info);
+  if (!info.shape) return covidx.startWithoutImage(info);
+  const volume = new covidx.Volume(info);
   const state = {
     info,
     volume,
     plane: "axial",
-    index: { axial: info.start, coronal: info.shape[1] >> 1, sagittal: info.shape[2] >> 1 },
+    index: { axial: html.classList.contains("blind") ? info.shape[0] >> 1 : info.start, coronal: info.shape[1] >> 1, sagittal: info.shape[2] >> 1 },
     level: info.windows[0][1],
     window: info.windows[0][2],
     zoom: 1,
@@ -157,7 +158,8 @@ covidx.start = function () {
   info.windows.forEach(([, level, wide], i) => {
     actions[`window ${i}`] = () => Object.assign(state, { level, window: wide });
   });
-  for (const plane of Object.keys(covidx.planes)) actions[`plane ${plane}`] = () => (state.plane = plane);
+  for (const plane of Object.keys(covidx.planes))
+    if (document.querySelector(`[data-do="plane ${plane}"]`)) actions[`plane ${plane}`] = () => (state.plane = plane);
   for (const name of ["next", "previous", "next error"])
     actions[name] = () => {
       const link = document.querySelector(`[data-go="${name}"]`);
@@ -270,6 +272,16 @@ covidx.start = function () {
     draw();
   });
   covidx.state = state;
+};
+
+/* A page that was written without images has the reader's box and the way to other cases. */
+covidx.startWithoutImage = function (info) {
+  const html = document.documentElement;
+  const state = { info, blind: html.classList.contains("blind") };
+  const show = () => html.classList.toggle("committed", Boolean((box.reads.all[info.unit] || {}).read));
+  const box = new covidx.ReadersBox(document.querySelector('[data-part="reader"]'), state, () => show());
+  show();
+  covidx.neighbours(info, state.blind);
 };
 
 /* Next, previous and next error, by the list that lies beside the cases' folders. */

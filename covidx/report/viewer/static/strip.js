@@ -88,7 +88,7 @@ covidx.Strip = class {
     pen.textAlign = "center";
     const every = [1, 2, 5, 10, 20, 50, 100, 200].find((k) => (n / k) * 34 < n * step) || 500;
     for (let k = 1; k <= n; k++)
-      if (k === 1 || k % every === 0) pen.fillText(String(k), x(k - 0.5), bottom + 4);
+      if (k === 1 || (k % every === 0 && (k - 1) * step > 24)) pen.fillText(String(k), x(k - 0.5), bottom + 4);
     const here = x(this.state.index.axial + 0.5);
     pen.strokeStyle = colour("--here");
     pen.lineWidth = 2;
