@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import re
+import tomllib
 import zlib
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import covidx
 from covidx.report.viewer.assets import script_json
 from covidx.report.viewer.case import GREY_WINDOWS, HeatLayer, MaskLayer, SeenSlice, ViewerCase
 from covidx.report.viewer.case_page import write_case_page
@@ -179,3 +181,11 @@ def test_what_a_page_says_of_place_is_dicoms(tmp_path: Path) -> None:
     # RAS of column 0, row 0, slice 0 is (47, 39, -30): LPS turns x and y.
     assert (lps @ [0, 0, 0, 1]).tolist() == [-47.0, -39.0, -30.0]
     assert data["start"] == 4  # the slice that decided most
+
+
+def test_the_pages_parts_come_with_the_package() -> None:
+    root = Path(covidx.__file__).parent
+    patterns = tomllib.loads((root.parent / "pyproject.toml").read_text())["tool"]["setuptools"]
+    shipped = {path for one in patterns["package-data"]["covidx"] for path in root.glob(one)}
+    parts = {*(root / "report/viewer/static").iterdir(), *(root / "report/templates").iterdir()}
+    assert parts and parts <= shipped

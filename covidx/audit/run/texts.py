@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import zipfile
 from collections.abc import Iterator
 from html.parser import HTMLParser
@@ -17,7 +18,9 @@ from PIL import Image
 
 Text = tuple[str, str, str]
 """Place (file, and key or row), what names it (key or column; empty in running text), words."""
-PLAIN = (".md", ".csv", ".txt", ".yaml", ".log", ".svg", ".xml")
+PLAIN = (".md", ".csv", ".txt", ".yaml", ".log", ".svg", ".xml", ".css", ".js")
+DATA_SCRIPT = re.compile(r'covidx\.receive\("([\w-]+)", (.*)\);\s*', re.DOTALL)
+"""As `report.viewer.assets.write_data` writes it."""
 PICTURES = (".png", ".jpg", ".jpeg")
 
 
@@ -50,8 +53,7 @@ def _of_file(path: Path) -> Iterator[Text]:
         elif suffix == ".html":
             yield from _html(path.read_text(encoding="utf-8"))
         elif suffix in PLAIN:
-            lines = path.read_text(encoding="utf-8").splitlines()
-            yield from ((f" line {n}", "", line) for n, line in enumerate(lines, 1))
+            yield from _plain(path.read_text(encoding="utf-8"))
         elif suffix in PICTURES:
             with Image.open(path) as image:
                 yield from (("", str(k), str(v)) for k, v in image.info.items())
@@ -69,6 +71,17 @@ def _of_file(path: Path) -> Iterator[Text]:
             yield "", "another format", suffix or "no suffix"
     except (OSError, ValueError, arrow.ArrowException, zipfile.BadZipFile) as error:
         yield "", "unreadable", type(error).__name__
+
+
+def _plain(text: str) -> Iterator[Text]:
+    """Line by line; of a page's script that hands over data those, without voxels in base64."""
+    data = DATA_SCRIPT.fullmatch(text)
+    if data is None:
+        yield from ((f" line {n}", "", line) for n, line in enumerate(text.splitlines(), 1))
+        return
+    for place, key, words in _json(json.loads(data[2])):
+        if not (key.endswith("cells") or data[1].startswith("voxels-")):
+            yield place, key, words
 
 
 def _parquet(path: Path) -> Iterator[Text]:
@@ -96,7 +109,7 @@ def _json(value: Any, key: str = "") -> Iterator[Text]:
 
 
 class _Words(HTMLParser):
-    """Running text and attributes of a page, without its style and scripts."""
+    """Running text, attributes and data of a page, without its style and programs."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -104,12 +117,13 @@ class _Words(HTMLParser):
         self.skipped = 0
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.skipped += tag in ("style", "script")
+        program = tag == "script" and ("type", "application/json") not in attrs
+        self.skipped += program or tag == "style"
         values = [v for k, v in attrs if v and not v.startswith("data:") and k != "d"]
         self.found += [(self.getpos()[0], value) for value in values]
 
     def handle_endtag(self, tag: str) -> None:
-        self.skipped -= tag in ("style", "script")
+        self.skipped = 0 if tag in ("style", "script") else self.skipped
 
     def handle_data(self, data: str) -> None:
         if not self.skipped and data.strip():

@@ -22,7 +22,10 @@ from covidx.report import page as parts
 from covidx.report.page import Page
 from covidx.report.viewer import Images
 from covidx.report.viewer.worklist import SCRIPT, worklist, write_list
-from covidx.report.words import SIMULATED
+
+TRAINED_ON_SIMULATED = (
+    "The model was trained on simulated patients: its scores say nothing of real ones."
+)
 
 
 @dataclass(eq=False)
@@ -112,7 +115,7 @@ class StudyPages:
             sections.append(parts.facts(problems, "Without a result"))
         trained = [("Trained on", bundle.trained_on.summary), ("Bundle", bundle.sha256)]
         sections.append(parts.facts(trained, "The model"))
-        bands = [SIMULATED] if bundle.trained_on.domain == "simulated" else []
+        bands = [TRAINED_ON_SIMULATED] if bundle.trained_on.domain == "simulated" else []
         title = f"Predictions: {bundle.positive} against the rest"
         limits = limit_lines(bundle.limits)
         Page(title, sections, limits, bands=bands, script=SCRIPT).write(self.folder / "report.html")

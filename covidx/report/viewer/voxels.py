@@ -26,7 +26,8 @@ PART_VALUES = 1_000_000
 SAMPLED = 6
 """Slices that are encoded to foretell the size of all."""
 LADDER = (
-    (1, 1), (1, 4), (2, 2), (2, 4), (2, 8), (3, 4), (3, 8), (4, 8), (5, 8), (6, 8), (8, 8), (12, 16)
+    (1, 1), (1, 2), (1, 4), (2, 2), (2, 4), (2, 8), (3, 2), (3, 4), (3, 8), (4, 4), (4, 8), (5, 8),
+    (6, 8), (8, 8), (12, 16),
 )  # fmt: skip
 """Pixels averaged in plane (each way), and the step that values are rounded to: the first that
 fits is taken. The noise of a CT is 10 HU and more, so that steps of 8 HU cost little."""

@@ -40,7 +40,7 @@ covidx.start = function () {
     const noun = state.plane === "axial" ? "slice" : state.plane;
     let text = count === 1 ? "image" : `${noun} ${index + 1} of ${count}`;
     if (state.plane === "axial") {
-      if (info.lps && count > 1) text += `  z ${place([volume.columns / 2, volume.rows / 2, index])[2].toFixed(1)} mm`;
+      if (info.lps && count > 1) text += `  z ${place([(volume.columns - 1) / 2, (volume.rows - 1) / 2, index])[2].toFixed(1)} mm`;
       const instance = info.instances[index];
       if (instance !== undefined && instance !== null) text += `  instance ${instance}`;
     }
@@ -259,7 +259,7 @@ covidx.start = function () {
   });
   html.classList.toggle("committed", Boolean(read().read));
   covidx.neighbours(info, state.blind);
-  byPart("strip").hidden = info.shape[0] < 2;
+  for (const name of ["strip", "slice"]) byPart(name).hidden = info.shape[0] < 2;
   new ResizeObserver(draw).observe(document.querySelector(".panes"));
   byPart("viewer").hidden = false;
   readout();

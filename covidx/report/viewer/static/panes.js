@@ -132,7 +132,7 @@ covidx.Pane = class {
       text(bottom, width / 2, height - 14, "center", 15);
     }
     text(this.state.placeText(), 8, 14, "left");
-    text(`W ${Math.round(this.state.window)}  L ${Math.round(this.state.level)}`, width - 8, 14, "right");
+    text(`W ${Math.round(this.state.window)}  L ${Math.round(this.state.level)}`, width - 8, width < 440 ? 32 : 14, "right");
     text(this.withOverlay ? "with overlays" : "image alone", 8, height - 14, "left");
     if (info.spacing) this.scaleBar(pen, view, text);
     if (!volume.has(this.state.index.axial)) text("loading …", width / 2, height / 2, "center", 15);
