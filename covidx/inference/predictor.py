@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from covidx.bundles import BundleFile
     from covidx.ingest.records import ReadImage
+    from covidx.volume import Volume
 
 
 class Predictor(Protocol):
@@ -225,9 +226,24 @@ def outside_image(bundle: HasDomain, image: ReadImage) -> list[str]:
     image : ReadImage
         Decoded, with its manifest fields.
     """
-    found = outside_domain(bundle, image.fields)
-    if image.fields["kind"] == "radiograph":
-        found += outside_view(bundle.trained_on, thumbnail(image.volume.array[0]))
+    return outside_volume(bundle, image.fields, image.volume)
+
+
+def outside_volume(bundle: HasDomain, fields: Mapping[str, Any], volume: Volume) -> list[str]:
+    """As `outside_image`, of an image from a store.
+
+    Parameters
+    ----------
+    bundle : BundleFile
+        Of any kind that takes images.
+    fields : mapping
+        Row of the manifest.
+    volume : Volume
+        The voxels.
+    """
+    found = outside_domain(bundle, fields)
+    if fields["kind"] == "radiograph":
+        found += outside_view(bundle.trained_on, thumbnail(volume.array[0]))
     return found
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from pathlib import Path
 
 from covidx.evaluate import Estimate, Metrics
 from covidx.evaluate.prevalence import PredictiveValues
@@ -17,8 +18,19 @@ SCREENING = (0.05, 0.2)
 of infections, and a ward during one. Modelling choice."""
 
 
+LINKS = {
+    "model card": "bundle/MODEL_CARD.md",
+    "predictions": "predictions.parquet",
+    "evaluation": "evaluation/evaluation.html",
+}
+"""What else a run may hold, beside the report."""
+
+
 def glance(
-    metrics: Metrics, cases: Sequence[CaseRow], predictive: Sequence[PredictiveValues] = ()
+    metrics: Metrics,
+    cases: Sequence[CaseRow],
+    predictive: Sequence[PredictiveValues] = (),
+    folder: Path | None = None,
 ) -> Section:
     """What a reader looks for first.
 
@@ -30,6 +42,8 @@ def glance(
         Of the same rows, or some of them.
     predictive : sequence of PredictiveValues
         At the prevalences to be shown.
+    folder : Path, optional
+        Of the report: links lead to what it holds.
     """
     values = {
         "positive": metrics.positive,
@@ -37,6 +51,11 @@ def glance(
         "predictive": [(_where(one.prevalence, metrics.prevalence), one.ppv) for one in predictive],
         "whom": _whom(metrics, cases),
         "sure": _sure(metrics, cases),
+        "links": [
+            (name, place)
+            for name, place in LINKS.items()
+            if folder is not None and (folder / place).is_file()
+        ],
     }
     return Section(template="glance.html", values=values)
 

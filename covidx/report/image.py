@@ -109,6 +109,6 @@ def write_report(
     ]
     bands = [line for line in warnings if line == SIMULATED]
     others = [line for line in warnings if line != SIMULATED]
-    first = glance(metrics, cases, predictive)
+    first = glance(metrics, cases, predictive, path.parent)
     write_list(cases, path.parent)
     Page(title, sections, others, glance=first, bands=bands, script=SCRIPT).write(path)

@@ -18,6 +18,7 @@ from covidx.explain import heatmaps
 from covidx.files import make_folder, read_json
 from covidx.imaging import BagCache
 from covidx.inference import ImagePredictor
+from covidx.inference.predictor import outside_volume
 from covidx.inference.slices import instances_of
 from covidx.ingest import load_image
 from covidx.pipelines.cohort import Cohort
@@ -71,6 +72,7 @@ def make_cases(
         volume = stored.canonical()
         scored = Scored(volume, bag, scores, heatmaps(predictor, bag, scores))
         known = _known(cohort, row, metrics.level, stored, _truth(cohort, image_id, volume))
+        known = replace(known, warnings=outside_volume(predictor.bundle, row, stored))
         target = folder / f"{done:03d}"
         cases.append(write_case(predictor, scored, known, target, run=run, images=images))
         bar(done, len(rows))
