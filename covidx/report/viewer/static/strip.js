@@ -24,6 +24,12 @@ covidx.Strip = class {
 
   draw() {
     const { info, modelShown, truthKnown } = this.state;
+    const scores = modelShown() && info.seen.length > 0;
+    const area = truthKnown() ? info.area : null;
+    const top = { y: 8, high: scores ? 46 : 0 };
+    const low = { y: top.y + top.high + 8, high: area ? 30 : 0 };
+    const bottom = low.y + low.high + 8;
+    this.canvas.style.height = `${bottom + 14}px`;
     const box = this.canvas.getBoundingClientRect();
     const ratio = window.devicePixelRatio || 1;
     this.canvas.width = box.width * ratio;
@@ -36,10 +42,6 @@ covidx.Strip = class {
     const n = info.shape[0];
     const step = (box.width - left - right) / n;
     const x = (slice) => left + slice * step;
-    const scores = modelShown() && info.seen.length > 0;
-    const area = truthKnown() ? info.area : null;
-    const top = { y: 8, high: scores ? 46 : 0 };
-    const low = { y: top.y + top.high + 8, high: area ? 30 : 0 };
     const label = (words, y) => {
       pen.fillStyle = colour("--quiet");
       pen.font = "11px system-ui, sans-serif";
@@ -83,7 +85,6 @@ covidx.Strip = class {
       label("lesion area", low.y + 8);
       label(most ? `max ${most.toFixed(0)} ${info.area_unit}` : "none", low.y + 22);
     }
-    const bottom = low.y + low.high + 8;
     label("slice", bottom + 4);
     pen.textAlign = "center";
     const every = [1, 2, 5, 10, 20, 50, 100, 200].find((k) => (n / k) * 34 < n * step) || 500;
