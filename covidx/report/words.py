@@ -22,8 +22,8 @@ CARD_DRAFT = "The data card is a draft, and does not state: "
 COUNTS_LEFT_OUT = "Left out of what the data card knows: "
 """How the warning begins that a card's counts are of another table."""
 NO_PATIENTS = (
-    "Nothing says whose a picture is: each counts as a patient, and pictures of one patient may lie "
-    "in training and test alike."
+    "Nothing says whose a picture is: each counts as a patient, and pictures of one patient may "
+    "lie in training and test alike."
 )
 NO_GAIN = "Training the network is not shown to help"
 """How the warning begins that a plain baseline does as well."""

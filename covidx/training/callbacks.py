@@ -153,7 +153,9 @@ class Needs(Callback):
         learner, batch
             The learner, the batch and its results, which are not looked at.
         """
-        evaluated = sum(trainer.num_val_batches) * EVALUATED / trainer.check_val_every_n_epoch
+        evaluated = (
+            sum(trainer.num_val_batches) * EVALUATED / (trainer.check_val_every_n_epoch or 1)
+        )
         total = (trainer.max_epochs or 0) * (int(trainer.num_training_batches) + evaluated)
         done = trainer.global_step + trainer.current_epoch * evaluated
         if line := self._forecast(done, total):
