@@ -114,6 +114,14 @@ def _phantom(at: Places) -> None:
         record_controls(render_controls(PATIENTS, SEED), at.results)
 
 
+def _explain(at: Places) -> None:
+    from benchmarks.explain import explain
+
+    bundle = _bundle(at, "train_ct")
+    if bundle is not None:
+        explain(bundle, at.results)
+
+
 def _fusion(at: Places) -> None:
     from benchmarks.fusion import fusion
 
@@ -220,6 +228,7 @@ MEASURES: dict[str, Callable[[Places], None]] = {
         "flaws.flaws work runs results", "flaw_shortcuts.shortcut_alarms runs work results"
     ),
     "phantom": _phantom,
+    "explain": _explain,
     "phantom-cxr": _phantom_cxr,
     "fusion": _fusion,
     "reproduce": _reproduce,

@@ -33,6 +33,7 @@ VERBS = {
     "evaluate": "evaluation:evaluate_command",
     "compare": "evaluation:compare_command",
     "export": "export:export_app",
+    "explain": "explain:explain",
     "segment": "predict:segment",
     "detect": "predict:detect",
     "opacity-burden": "opacity_burden:opacity_burden",

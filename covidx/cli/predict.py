@@ -81,7 +81,7 @@ def predict(
     form = format or FORMATS.get(ending, "table")
     named = partial(_inputs, paths, card, modality, clinical)
     if report is None and predictor.WRITES_FOLDER:
-        _finish(_predict(predictor, named, out), form)
+        finish(_predict(predictor, named, out), form)
     else:
         _stream(predictor, named, out, form)
 
@@ -137,7 +137,7 @@ def segment(
         predictor = predictor.with_probabilities()
     found = _predict(predictor, partial(_inputs, paths, card, modality), out)
     typer.echo(f"masks    {out / 'masks.parquet'}")
-    _finish(found, "table")
+    finish(found, "table")
 
 
 def detect(
@@ -154,7 +154,7 @@ def detect(
 
     found = _predict(Detector.load(bundle), partial(_inputs, paths, card), out)
     typer.echo(f"boxes    {out / 'boxes.csv'}")
-    _finish(found, "table")
+    finish(found, "table")
 
 
 def _inputs(
@@ -189,7 +189,7 @@ def _predict(predictor: Any, named: Named, out: Path | None) -> Predictions:
         return Predictions(list(found), predictor.bundle)
 
 
-def _finish(found: Predictions, form: FormatName) -> None:
+def finish(found: Predictions, form: FormatName) -> None:
     from covidx.inference.formatting import format_predictions
 
     typer.echo(format_predictions(found, form, terminal=True))

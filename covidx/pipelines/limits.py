@@ -69,7 +69,8 @@ def record_exam(bundle: Path, cases: Sequence[CaseRow]) -> None:
     verdicts = verdict_counts(cases)
     failed, held = verdicts["failed"], verdicts.total() - verdicts["no evidence"]
     text = (
-        f"{failed} of {held} heatmaps on test images failed it: hiding what they mark as "
-        "evidence costs no more than hiding what they do not. Such a map must not be read."
+        f"{failed} of {held} heatmaps on test images failed it: hiding what they mark takes no "
+        "more evidence away than hiding as much elsewhere, or they lie outside of the lungs. Such "
+        "a map must not be read."
     )
     record_limits(bundle, EXAM, [text] if failed else [])

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from covidx.report.slices import SliceView
 
 
-def slice_pictures(views: Sequence[SliceView], noun: str, positive: str) -> list[View]:
+def slice_pictures(views: Sequence[SliceView], noun: str) -> list[View]:
     """Drawn slices with what belongs beside them, for a case page.
 
     Parameters
@@ -27,38 +27,21 @@ def slice_pictures(views: Sequence[SliceView], noun: str, positive: str) -> list
         In the order in which they are shown.
     noun : str
         What one is called: ``slice`` or ``image``.
-    positive : str
-        The class that heat is evidence for.
     """
-    return [_view(view, noun, positive) for view in views]
+    return [_view(view, noun) for view in views]
 
 
-def _view(view: SliceView, noun: str, positive: str) -> View:
-    text = (
-        f"{'The map passed its exam' if view.faithful else 'The map failed its exam'}: evidence "
-        f"for {positive} (log-odds) {change_text(view.drop_hot)} without the hot part, "
-        f"{change_text(view.drop_cold)} without the cold part."
-    )
+def _view(view: SliceView, noun: str) -> View:
+    text = f"Exam of the map: {view.verdict}. {view.reason}"
     if view.heat_in_truth is not None:
         text += f" {100 * view.heat_in_truth:.0f} % of the heat lies on true lesion."
     return View(
         view.picture,
         f"{view.title.capitalize()}: score of this {noun} alone {view.score:.3f}",
         text,
-        warning=not view.faithful,
+        warning=view.verdict == "failed",
         alt=f"{view.title}, plain and with heatmap",
     )
-
-
-def change_text(drop: float) -> str:
-    """How evidence changes that falls by `drop`, in words.
-
-    >>> change_text(0.64), change_text(-0.078), change_text(0.001)
-    ('falls by 0.64', 'rises by 0.08', 'stays')
-    """
-    if abs(drop) < 0.005:
-        return "stays"
-    return f"falls by {drop:.2f}" if drop > 0 else f"rises by {-drop:.2f}"
 
 
 def write_report(

@@ -16,7 +16,7 @@ from matplotlib.patches import Rectangle
 from matplotlib.patheffects import withStroke
 from numpy.typing import NDArray
 
-from covidx.explain import Heatmap, paste
+from covidx.explain import Heatmap, Scale, Verdict, paste
 from covidx.files import replacing
 from covidx.imaging import Bag, Preprocessing, window
 from covidx.volume import Volume
@@ -52,20 +52,20 @@ class SliceView:
         Number and position of the slice.
     score : float
         Probability of the positive class by this slice alone, 0 to 1.
-    faithful : bool
-        Whether hiding the hot part costs more evidence than hiding the cold part.
-    drop_hot, drop_cold : float
-        Fall of the log-odds when the hot, and the cold, part is hidden.
+    verdict : {"passed", "failed", "no evidence", "cannot tell"}
+        Of the map's exam; one that did not pass is not drawn.
+    reason : str
+        What decided that, in a sentence.
     heat_in_truth : float or None
-        Share of the heat on true lesion, 0 to 1; None where the slice has none, or it is unknown.
+        Share of the heat on true lesion, 0 to 1; None where the slice has none of
+        either, or it is unknown.
     """
 
     picture: str
     title: str
     score: float
-    faithful: bool
-    drop_hot: float
-    drop_cold: float
+    verdict: Verdict
+    reason: str
     heat_in_truth: float | None
 
 
@@ -76,9 +76,12 @@ def slice_views(
     preprocessing: Preprocessing,
     folder: Path,
     finding: str,
+    scale: Scale,
     truth: NDArray[np.bool_] | None = None,
 ) -> list[SliceView]:
     """Draw each mapped slice, plain and with its heat, into `folder` as PNG.
+
+    A map that did not pass its exam is not drawn.
 
     Parameters
     ----------
@@ -94,6 +97,8 @@ def slice_views(
         Exists.
     finding : str
         The class that the heat is evidence for.
+    scale : Scale
+        Of the run, so that maps compare.
     truth : ndarray of bool, shape (slices, rows, columns), optional
         True lesion, on the grid of `volume`.
     """
@@ -103,15 +108,18 @@ def slice_views(
         outline = None if truth is None else truth[index]
         heat = paste(heatmap.heat, bag, (volume.array.shape[1], volume.array.shape[2]))
         path = folder / f"slice-{rank}.png"
-        _save(_draw(volume, index, heat, preprocessing, finding, outline), path)
+        drawn = heat if heatmap.verdict == "passed" else heat * 0  # NaN outside stays
+        legend = f"evidence for {finding}"
+        if heatmap.verdict != "passed":
+            legend += f": map not drawn, {heatmap.verdict}"
+        _save(_draw(volume, index, drawn, preprocessing, legend, scale, outline), path)
         views.append(
             SliceView(
                 picture=path.name,
                 title=_title(volume, index),
                 score=heatmap.score,
-                faithful=heatmap.faithful,
-                drop_hot=heatmap.drop_hot,
-                drop_cold=heatmap.drop_cold,
+                verdict=heatmap.verdict,
+                reason=heatmap.reason,
                 heat_in_truth=_share_in(heat, outline),
             )
         )
@@ -119,10 +127,11 @@ def slice_views(
 
 
 def _share_in(heat: NDArray[np.float32], outline: NDArray[np.bool_] | None) -> float | None:
-    """Share of all heat that lies on true lesion; None where there is none in the slice."""
-    if outline is None or not outline.any():
+    """Share of all heat that lies on true lesion; None where there is no heat, or no lesion."""
+    total = float(np.nansum(heat))
+    if outline is None or not outline.any() or total <= 0:
         return None
-    return float(np.nansum(heat[outline]) / max(float(np.nansum(heat)), 1e-9))
+    return float(np.nansum(heat[outline]) / total)
 
 
 def _title(volume: Volume, index: int) -> str:
@@ -138,7 +147,8 @@ def _draw(
     index: int,
     heat: NDArray[np.float32],
     preprocessing: Preprocessing,
-    finding: str,
+    what: str,
+    scale: Scale,
     outline: NDArray[np.bool_] | None,
 ) -> Figure:
     picture = volume.array[index]  # (rows, columns)
@@ -154,14 +164,14 @@ def _draw(
         axes.set_axis_off()
         if volume.geometry == "proven":
             _sides(axes)
-    scale = "grey levels as stored" if display else f"window W {width:g}, L {level:g} HU"
+    greys = "grey levels as stored" if display else f"window W {width:g}, L {level:g} HU"
     sides = "" if volume.geometry == "proven" else "; left and right not recorded"
-    plain.set_title(f"{_title(volume, index)}\n{scale}{sides}", fontsize=9)
-    shown = np.nan_to_num(heat, nan=0.0)  # (rows, columns)
+    plain.set_title(f"{_title(volume, index)}\n{greys}{sides}", fontsize=9)
+    shown = scale.colours(np.nan_to_num(heat, nan=0.0))  # (rows, columns)
     warm.imshow(shown, cmap=HEAT, vmin=0, vmax=1, aspect=aspect, interpolation="bilinear")
     legend = "; ".join(_frame(warm, heat) + _outline((plain, warm), outline))
-    warm.set_title(f"Grad-CAM for {finding}\n{legend}", fontsize=9)
-    _colour_bar(figure, bar, finding)
+    warm.set_title(f"{what[:1].upper()}{what[1:]}\n{legend}", fontsize=9)
+    _colour_bar(figure, bar, scale)
     return figure
 
 
@@ -179,11 +189,12 @@ def _canvas(height: float) -> tuple[Figure, tuple[Axes, Axes, Axes]]:
     return figure, (plain, warm, bar)
 
 
-def _colour_bar(figure: Figure, axes: Axes, finding: str) -> None:
+def _colour_bar(figure: Figure, axes: Axes, scale: Scale) -> None:
     bar = figure.colorbar(ScalarMappable(Normalize(0, 1), HEAT), cax=axes)
     axes.set_facecolor(BEHIND_BAR)
-    bar.set_ticks([0, 0.5, 1], labels=["0 none", "0.5", "1 most"], fontsize=8)
-    bar.set_label(f"evidence for {finding},\nscaled to this picture", fontsize=8, labelpad=-8)
+    labels = [f"{scale.floor:.1f}", f"{(scale.floor + scale.top) / 2:.1f}", f"{scale.top:.1f}"]
+    bar.set_ticks([0, 0.5, 1], labels=labels, fontsize=8)
+    bar.set_label("log-odds, one scale\nfor the run", fontsize=8)
 
 
 def _frame(axes: Axes, heat: NDArray[np.float32]) -> list[str]:

@@ -22,9 +22,10 @@ from covidx.report.words import FEW_TESTED, HEADLINE, SIMULATED, metric_meanings
 from tests.evaluate.reference import three_classes
 
 POINT = OperatingPoint(0.42, "youden", "validation, n = 30 (10 positive)")
+HOT = "Hiding the hot part lowers the log-odds by 0.60."
 VIEWS = [
-    SliceView("slice-1.png", "slice 3 of 9, caudal to cranial", 0.9, True, 0.6, -0.1, 0.25),
-    SliceView("slice-2.png", "slice 4 of 9, caudal to cranial", 0.8, False, 0.0, 0.2, None),
+    SliceView("slice-1.png", "slice 3 of 9, caudal to cranial", 0.9, "passed", HOT, 0.25),
+    SliceView("slice-2.png", "slice 4 of 9, caudal to cranial", 0.8, "failed", "It did not.", None),
 ]
 CASE = CaseRow(
     name="PH-1",
@@ -146,11 +147,11 @@ def test_a_metric_without_value_says_why(metrics: Metrics, tmp_path: Path) -> No
 
 
 def test_pictures_of_slices_say_what_the_exam_found() -> None:
-    first, second = slice_pictures(VIEWS, "slice", "covid-19")
+    first, second = slice_pictures(VIEWS, "slice")
     assert first.title == "Slice 3 of 9, caudal to cranial: score of this slice alone 0.900"
-    assert "falls by 0.60 without the hot part, rises by 0.10 without the cold part" in first.text
+    assert f"Exam of the map: passed. {HOT}" in first.text
     assert "25 % of the heat lies on true lesion" in first.text
-    assert "failed its exam" in second.text and "stays without the hot part" in second.text
+    assert "Exam of the map: failed. It did not." in second.text
     assert (first.warning, second.warning) == (False, True)
 
 

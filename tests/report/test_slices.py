@@ -10,7 +10,8 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 from PIL import Image
 
-from covidx.explain import Heatmap
+from covidx.explain import Heatmap, Scale, Verdict
+from covidx.explain.exam import Exam
 from covidx.imaging import Bag, Preprocessing
 from covidx.report import slices
 from covidx.report.slices import HEAT, SliceView, slice_views
@@ -19,6 +20,7 @@ from covidx.volume import Volume
 SHAPE = (3, 40, 60)
 BOX = (10, 30, 15, 45)
 HOW = Preprocessing(rows=32, columns=32)
+SCALE = Scale(0.1, 1.1)
 AFFINE = np.array([[-2.0, 0, 0, 59], [0, -2, 0, 39], [0, 0, 5, -70], [0, 0, 0, 1]])
 
 
@@ -39,14 +41,18 @@ def _heat() -> np.ndarray:
 
 
 def _views(
-    folder: Path, volume: Volume | None = None, truth: np.ndarray | None = None, hot: float = 0.5
+    folder: Path,
+    volume: Volume | None = None,
+    truth: np.ndarray | None = None,
+    verdict: Verdict = "passed",
+    scale: Scale = SCALE,
 ) -> list[SliceView]:
     volume = volume or _volume()
     index = len(volume.array) - 1
     box = BOX if volume.geometry == "proven" else (0, 40, 0, 60)
     bag = Bag(np.zeros((1, 32, 32), np.uint8), np.array([index]), box)
-    maps = [Heatmap(0, _heat(), 0.7, hot, 0.1)]
-    return slice_views(volume, bag, maps, HOW, folder, "covid-19", truth)
+    maps = [Heatmap(0, _heat(), 0.7, Exam(verdict, "As it was made."))]
+    return slice_views(volume, bag, maps, HOW, folder, "covid-19", scale, truth)
 
 
 @pytest.fixture
@@ -66,7 +72,7 @@ def test_a_picture_is_written_with_its_words(tmp_path: Path) -> None:
     assert view.picture == "slice-1.png"
     assert view.title == "slice 3 of 3, caudal to cranial, z = -60 mm"
     assert view.score == 0.7
-    assert view.faithful
+    assert view.verdict == "passed" and view.reason == "As it was made."
     with Image.open(tmp_path / view.picture) as image:
         assert image.width > 800
         assert "Software" not in image.info
@@ -89,10 +95,11 @@ def test_every_slice_shows_sides_window_position_and_a_labelled_scale(
     for part in (
         "window W 1500, L -600 HU",
         "z = -60 mm",
-        "Grad-CAM for covid-19",
-        "evidence for covid-19",
-        "0 none",
-        "1 most",
+        "Evidence for covid-19",
+        "log-odds, one scale\nfor the run",
+        "0.1",
+        "0.6",
+        "1.1",
         "dashed: input of the model",
     ):
         assert part in words
@@ -160,6 +167,26 @@ def test_truth_is_outlined_in_both_pictures(
     assert outlined == [lesion, lesion]
 
 
-def test_an_unfaithful_map_is_marked(tmp_path: Path) -> None:
-    (view,) = _views(tmp_path, hot=0.0)
-    assert not view.faithful
+@pytest.mark.parametrize("verdict", ["failed", "no evidence", "cannot tell"])
+def test_a_map_that_did_not_pass_is_not_drawn(
+    tmp_path: Path, drawn: list[Figure], verdict: Verdict
+) -> None:
+    (view,) = _views(tmp_path, verdict=verdict)
+    assert view.verdict == verdict
+    assert f"Evidence for covid-19: map not drawn, {verdict}" in _words(drawn[0])
+    assert not _warmth(drawn[0]).any()
+    _views(tmp_path)
+    assert _warmth(drawn[1]).max() == pytest.approx(0.9)  # 1 of log-odds, from 0.1 to 1.1
+
+
+def test_two_slices_of_a_run_have_one_scale(tmp_path: Path, drawn: list[Figure]) -> None:
+    """The same log-odds, half as strong where the run reaches twice as high; none at the floor."""
+    _views(tmp_path, scale=Scale(0.0, 2.0))
+    _views(tmp_path, scale=Scale(0.0, 4.0))
+    _views(tmp_path, scale=Scale(1.0, 4.0))
+    assert [_warmth(one).max() for one in drawn] == pytest.approx([0.5, 0.25, 0])
+
+
+def _warmth(figure: Figure) -> np.ndarray:
+    """What lies over the right picture, 0 to 1."""
+    return np.asarray(figure.axes[1].images[1].get_array())

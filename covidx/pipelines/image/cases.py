@@ -14,7 +14,6 @@ from PIL import Image
 
 from covidx.errors import InvalidSeriesError
 from covidx.evaluate import Metrics
-from covidx.explain import heatmaps
 from covidx.files import make_folder, read_json
 from covidx.imaging import BagCache
 from covidx.inference import ImagePredictor
@@ -22,6 +21,7 @@ from covidx.inference.predictor import outside_volume
 from covidx.inference.slices import instances_of
 from covidx.ingest import load_image
 from covidx.pipelines.cohort import Cohort
+from covidx.pipelines.image.explained import Explained, explain_image, write_exam
 from covidx.pipelines.image.viewer_case import Known, Scored, viewer_case
 from covidx.pipelines.progress import Bar
 from covidx.report import CaseRow, slice_pictures
@@ -30,6 +30,8 @@ from covidx.report.viewer import Images, write_case_page
 from covidx.volume import Volume
 
 AFFINE_TOLERANCE_MM = 1e-3
+EXAM = "exam.json"
+"""What the exam of all heatmaps found."""
 
 
 def make_cases(
@@ -45,6 +47,8 @@ def make_cases(
     images: Images = "all",
 ) -> list[CaseRow]:
     """Explain each test image into ``folder/<n>/``.
+
+    The exam of all maps goes into ``folder/exam.json``.
 
     Parameters
     ----------
@@ -63,19 +67,23 @@ def make_cases(
     images : {"all", "thumbnails", "none"}
         What the pages show of the images.
     """
+    records = _records(rows.sort_values("image_id"))
+    explained = []
+    for done, row in enumerate(records, 1):
+        explained.append(_explained(predictor, cohort, cache, row))
+        bar(done, 2 * len(records))
+    make_folder(folder)
+    scale = write_exam(folder / EXAM, predictor, explained)
     cases = []
-    for done, row in enumerate(_records(rows.sort_values("image_id")), 1):
-        image_id = str(row["image_id"])
-        bag = cache.bag(image_id)
-        scores = predictor.score(bag)
+    for done, (row, one) in enumerate(zip(records, explained, strict=True), 1):
         stored = load_image(cohort.store, row)
         volume = stored.canonical()
-        scored = Scored(volume, bag, scores, heatmaps(predictor, bag, scores))
-        known = _known(cohort, row, metrics.level, stored, _truth(cohort, image_id, volume))
+        scored = Scored(volume, one.bag, one.scores, one.maps, scale)
+        known = _known(cohort, row, metrics.level, stored, _truth(cohort, one.name, volume))
         known = replace(known, warnings=outside_volume(predictor.bundle, row, stored))
         target = folder / f"{done:03d}"
         cases.append(write_case(predictor, scored, known, target, run=run, images=images))
-        bar(done, len(rows))
+        bar(len(records) + done, 2 * len(records))
     return cases
 
 
@@ -111,14 +119,30 @@ def write_case(
             bundle.recipe.preprocessing,
             make_folder(folder),
             bundle.positive,
+            scored.scale,
             known.truth,
         )
         noun = "image" if known.row["kind"] == "radiograph" else "slice"
-        pictures = slice_pictures(drawn, noun, bundle.positive)
+        pictures = slice_pictures(drawn, noun)
     return write_case_page(
         case, folder, run=run, images=images, pictures=pictures,
         back=("../../report.html", "all cases"),
     )  # fmt: skip
+
+
+def _explained(
+    predictor: ImagePredictor, cohort: Cohort, cache: BagCache, row: dict[str, Any]
+) -> Explained:
+    image_id, volume = str(row["image_id"]), load_image(cohort.store, row).canonical()
+    return explain_image(
+        predictor,
+        image_id,
+        cache.bag(image_id),
+        volume,
+        lesions=_truth(cohort, image_id, volume),
+        lungs=_truth(cohort, image_id, volume, "lung"),
+        positive=row["label"] == predictor.bundle.positive,
+    )
 
 
 def _records(rows: pd.DataFrame) -> list[dict[str, Any]]:
@@ -150,10 +174,12 @@ def _known(
     )
 
 
-def _truth(cohort: Cohort, image_id: str, volume: Volume) -> NDArray[np.bool_] | None:
-    """The true lesion on the canonical grid of `volume`; None where it is not known."""
+def _truth(
+    cohort: Cohort, image_id: str, volume: Volume, kind: str = "lesion"
+) -> NDArray[np.bool_] | None:
+    """The true lesion, or lung, on the canonical grid of `volume`; None where it is not known."""
     masks = cohort.masks
-    found = masks[(masks["image_id"] == image_id) & (masks["kind"] == "lesion")]
+    found = masks[(masks["image_id"] == image_id) & (masks["kind"] == kind)]
     if found.empty or cohort.source.masks is None:
         return None
     path = cohort.source.masks / found["path"].iloc[0]

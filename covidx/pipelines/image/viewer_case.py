@@ -10,19 +10,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from covidx.explain import Heatmap
+from covidx.explain import Heatmap, Scale
 from covidx.imaging import Bag, Preprocessing, slab_reach
 from covidx.inference import ImagePredictor, Scores
-from covidx.report.image import change_text
 from covidx.report.viewer import HeatLayer, MaskLayer, Result, SeenSlice, ViewerCase
-from covidx.report.viewer.case import CT_WINDOWS, GREY_WINDOWS, Verdict, Windows
+from covidx.report.viewer.case import CT_WINDOWS, GREY_WINDOWS, Windows
 from covidx.report.viewer.voxels import world
 from covidx.volume import Volume
 
-LEVELS = (0.5, 0.7, 0.9)
-"""Contours of a map that is scaled to its own maximum. Modelling choice."""
-FLOOR = 0.05
-"""Score of a slice below which its map has no evidence to show. Modelling choice."""
+CONTOURS = (0.25, 0.5, 0.75)
+"""Where contours are drawn, between the floor and the top of the scale. Modelling choice."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,12 +36,15 @@ class Scored:
         Of them.
     maps : list of Heatmap
         One a slice that decided.
+    scale : Scale
+        Of all maps that are shown together.
     """
 
     volume: Volume
     bag: Bag
     scores: Scores
     maps: list[Heatmap]
+    scale: Scale
 
 
 @dataclass(frozen=True, eq=False)
@@ -148,27 +148,18 @@ def heat_layer(heatmap: Heatmap, scored: Scored, preprocessing: Preprocessing) -
     reach = slab_reach(scored.volume, preprocessing.slab_mm)
     matrix = np.diag([wide, high, 2 * reach + 1, 1.0])  # middles of the bag's pixels to voxels
     matrix[:3, 3] = left + wide / 2 - 0.5, top + high / 2 - 0.5, index
-    verdict, reason = _verdict(heatmap)
+    scale = scored.scale
     count = len(scored.volume.array)
     return HeatLayer(
         name=f"slice {index + 1} of {count}" if count > 1 else "the image",
         heat=heatmap.heat[None],
         affine=world(scored.volume) @ matrix,
-        verdict=verdict,
-        reason=reason,
-        levels=LEVELS,
-        unit="of the highest in its slice",
+        verdict=heatmap.verdict,
+        reason=heatmap.reason,
+        levels=[round(scale.floor + share * (scale.top - scale.floor), 2) for share in CONTOURS],
+        unit="log-odds, one scale for all",
+        cell_mm=heatmap.cell_mm,
     )
-
-
-def _verdict(heatmap: Heatmap) -> tuple[Verdict, str]:
-    if heatmap.score < FLOOR:
-        return "no evidence", f"The slice alone scores {heatmap.score:.2f}, below {FLOOR:g}."
-    reason = (
-        f"The slice's evidence (log-odds) {change_text(heatmap.drop_hot)} where its hottest fifth "
-        f"is hidden, {change_text(heatmap.drop_cold)} where its coldest is."
-    )
-    return ("passed" if heatmap.faithful else "failed"), reason
 
 
 def _windows(volume: Volume, preprocessing: Preprocessing) -> Windows:

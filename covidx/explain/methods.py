@@ -1,0 +1,108 @@
+"""The methods that make heatmaps, by name: class activation maps, occlusion, gradients."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from covidx.errors import InvalidInputError
+from covidx.explain.cam import CAMS, cam_maps
+from covidx.explain.parts import integrated_gradients, occlusion_maps
+from covidx.explain.scorer import SliceScorer
+
+CAM_STAGE = 16
+"""Pixels that an activation of the mapped stage stands for. Of the last stage (32), a lung crop of
+a hundred pixels has three rows."""
+LAYER_STAGES = (8, 16)
+"""Stages that LayerCAM, made for fine stages, joins."""
+ACROSS = 28
+"""Steps of occlusion along the longer side: of 4 pixels of 112, about 10 mm of a pair of lungs."""
+SQUARE = 3
+"""Side of the hidden square, in steps."""
+SMOOTHING = 2.5 / 112
+"""Standard deviation, as a share of the longer side, of the blur of integrated gradients."""
+FWHM = 2.355
+"""Full width at half maximum of a Gaussian, in standard deviations."""
+
+Shape = tuple[int, int]
+
+
+@dataclass(frozen=True)
+class Method:
+    """One way to make a heatmap.
+
+    Parameters
+    ----------
+    name : str
+        In `METHODS`.
+    maps : callable
+        Called with a `SliceScorer`, slices and their `backgrounds`, both (n, 1, rows, columns);
+        gives maps, (n, rows, columns), at least 0.
+    cell : callable
+        Called with rows and columns of the slices; gives height and width in pixels of what the
+        method cannot tell apart.
+    """
+
+    name: str
+    maps: Callable[[SliceScorer, Tensor, Tensor], Tensor]
+    cell: Callable[[Shape], tuple[float, float]]
+
+
+def _cam(name: str, stages: Sequence[int]) -> Method:
+    def maps(scorer: SliceScorer, slices: Tensor, hidden: Tensor) -> Tensor:
+        return cam_maps(scorer, slices, name, stages)
+
+    return Method(name, maps, lambda _: (float(min(stages)), float(min(stages))))
+
+
+def _occlusion(scorer: SliceScorer, slices: Tensor, hidden: Tensor) -> Tensor:
+    stride = _stride((slices.shape[2], slices.shape[3]))
+    return occlusion_maps(scorer, slices, hidden, SQUARE * stride, stride)
+
+
+def _stride(shape: Shape) -> int:
+    return max(1, round(max(shape) / ACROSS))
+
+
+def _gradients(scorer: SliceScorer, slices: Tensor, hidden: Tensor) -> Tensor:
+    return integrated_gradients(scorer, slices, hidden, SMOOTHING * max(slices.shape[2:]))
+
+
+def _same(side: float) -> tuple[float, float]:
+    return side, side
+
+
+METHODS = {
+    method.name: method
+    for method in (
+        *(_cam(name, LAYER_STAGES if name == "layer-cam" else (CAM_STAGE,)) for name in CAMS),
+        Method("occlusion", _occlusion, lambda shape: _same(float(_stride(shape)))),
+        Method(
+            "integrated-gradients",
+            _gradients,
+            lambda shape: _same(FWHM * SMOOTHING * max(shape)),
+        ),
+    )
+}
+DEFAULT = "integrated-gradients"
+
+
+def method_named(name: str) -> Method:
+    """The method called `name`.
+
+    Raises
+    ------
+    InvalidInputError
+        ``METHOD_UNKNOWN``.
+    """
+    if name not in METHODS:
+        raise InvalidInputError(
+            "METHOD_UNKNOWN",
+            "There is no such method of making heatmaps.",
+            expected=", ".join(METHODS),
+            actual=name,
+            hint="Name one of these.",
+        )
+    return METHODS[name]
