@@ -220,7 +220,7 @@ def from_row(row: TableRow, context: Context) -> ReadImage:
     receipt = replace(
         _receipt(volume, image_id, str(fields["source_format"]), reason),
         series="A picture." if not row.patient else "A row of the card's image table.",
-        patient_from="the table" if row.patient else "the file's path",
+        patient_from=row.patient_from if row.patient else "the file's path",
         notes=tuple(filter(None, (note, row.note))),
     )
     link = _link(image_id, str(row.path), original, context)

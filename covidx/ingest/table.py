@@ -47,6 +47,7 @@ class TableRow:
     kind: str = "slice"
     fields: dict[str, Any] = field(default_factory=dict)
     note: str | None = None
+    patient_from: str = "the table"
 
 
 def set_root(source: Path, card: DataCard | None) -> Path:
@@ -202,6 +203,9 @@ def _row(root: Path, spec: ImageTable, values: dict[str, str], stems: Counter[st
         path=root / name,
         name=name.as_posix(),
         patient=values[spec.patient] if spec.patient else unknown,
+        patient_from="the table"
+        if spec.patient
+        else "the picture's name, since the card names none",
         group=values[spec.group] or None if spec.group else None,
         label=spec.labels.get(label, label if not spec.labels else None) or None,
         fields={

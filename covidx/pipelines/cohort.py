@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -27,9 +28,11 @@ from covidx.ingest import Identities, IngestResult, Rules, ingest, load_image, n
 from covidx.pipelines.labels import label_rows, rest_note
 from covidx.pipelines.masks import TrueMasks, phantom_masks
 from covidx.pipelines.progress import Bars
-from covidx.pipelines.source import Source, store_folder
+from covidx.pipelines.source import SAY_PICTURES, Source, store_folder
 from covidx.volume import Volume
 from covidx.wording import counted
+
+PICTURE = re.compile(r"\.(?:png|jpe?g)$", re.IGNORECASE)
 
 
 @dataclass(frozen=True, eq=False)
@@ -122,7 +125,7 @@ def check_source(source: Source, parts: int | None = None, classes: Classes | No
     Raises
     ------
     InvalidInputError
-        As `need_files`; ``LABELS_MISSING``.
+        As `need_files`; ``LABELS_MISSING``, ``MODALITY_ABSENT``.
     InvalidTableError
         As `read_labels`; ``ONE_CLASS``, ``POSITIVE_UNKNOWN``, ``TOO_FEW_GROUPS``.
     """
@@ -133,6 +136,7 @@ def check_source(source: Source, parts: int | None = None, classes: Classes | No
             return
         rows = source.label_rows[source.label_rows["label"] != NO_CLASS]
         _classes(rows, source)
+        _need_modality(rows, source)
         if "patient_id" not in rows:  # a path may be a folder of many patients
             return
         try:
@@ -142,6 +146,19 @@ def check_source(source: Source, parts: int | None = None, classes: Classes | No
             raise
     elif source.card is None or source.card.images is None:
         raise _no_labels(source)
+
+
+def _need_modality(rows: pd.DataFrame, source: Source) -> None:
+    """Refuse pictures of which nothing says what they are, before thousands are read."""
+    if source.card is not None or source.pictures is not None or "path" not in rows:
+        return
+    if rows["path"].str.contains(PICTURE).all():
+        raise InvalidInputError(
+            "MODALITY_ABSENT",
+            "The label table names pictures, and nothing says what they show.",
+            path=source.labels,
+            hint=SAY_PICTURES,
+        )
 
 
 def _no_labels(source: Source) -> InvalidInputError:

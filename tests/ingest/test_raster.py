@@ -381,6 +381,8 @@ def test_pictures_without_a_patient_are_one_each(tmp_path: Path) -> None:
         Image.fromarray(GREYS + len(name) + ord(name[0])).save(source / f"{name}.png")
     result = ingest(source, tmp_path / "out", card=card(patient=None, group=None))
     assert sorted(result.manifest["patient_id"]) == ["b", "x/a", "y/a"]
+    receipt = (result.store / "receipts" / f"{result.manifest['image_id'][0]}.json").read_text()
+    assert "the picture's name, since the card names none" in receipt
 
 
 @pytest.mark.parametrize(
