@@ -17,6 +17,7 @@ from covidx.errors import InvalidTableError
 from covidx.ingest.dicom.series import Outcome
 
 NUMBERS = ("age", "rows", "columns")
+UNNAMED = "the picture's name, since the card names none"
 FROM_TABLE = (
     *NUMBERS,
     "site",
