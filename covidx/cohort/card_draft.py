@@ -15,6 +15,7 @@ from covidx.cells import read_cells
 from covidx.cohort.card_findings import Findings, examine_images, examine_table, only_table
 from covidx.errors import InvalidInputError
 from covidx.files import sha256_bytes, sha256_file
+from covidx.wording import listed
 
 FILL_IN = "TO FILL IN"
 """Marks what only the user knows."""
@@ -167,8 +168,12 @@ class _Writing:
         ]
 
     def _names(self) -> list[str]:
-        named = {"prefix": self.found.prefix, "extension": self.found.extension}
-        return [_line(key, text) for key, text in named.items() if text]
+        found = self.found
+        lines = [_line("extension", found.extension)] if found.extension else []
+        if found.prefixes:
+            one_of = f"the folder; names fit as well in {listed(map(repr, found.prefixes), 5)}"
+            return [self._needed("prefix", None, one_of), *lines]
+        return [*([_line("prefix", found.prefix)] if found.prefix else []), *lines]
 
     def _meanings(self) -> list[str]:
         """Label -> class; of no class are labels that say that there is no result."""

@@ -52,6 +52,8 @@ class Findings:
         Paths of files that are an image each, below the folder.
     prefix, extension : str
         What a cell lacks of the path of its file.
+    prefixes : list of str
+        Where several fit as many names: the user decides.
     columns : dict
         ``patient_id``, ``path`` and ``label`` -> column of the table, as far as they are found.
     labels : dict
@@ -70,6 +72,7 @@ class Findings:
     pictures: bool = False
     files: list[str] = field(default_factory=list)
     prefix: str = ""
+    prefixes: list[str] = field(default_factory=list)
     extension: str = ""
     columns: dict[str, str] = field(default_factory=dict)
     labels: dict[str, str | None] = field(default_factory=dict)
@@ -158,17 +161,19 @@ def examine_table(
 def _find_image_column(table: pd.DataFrame, found: Findings, columns: Mapping[str, str]) -> None:
     """The column whose cells lead to files, with what they lack at either end."""
     ends = _path_ends(found.files)
-    best: tuple[int, str, tuple[str, str]] | None = None
+    best: tuple[int, str, list[tuple[str, str]]] | None = None
     for name in [columns["path"]] if "path" in columns else list(table.columns):
         cells = {str(cell).replace("\\", "/").removeprefix("./") for cell in table[name].dropna()}
         lacks = Counter(lack for cell in cells for lack in ends.get(cell, ()))
         if lacks:
-            lack, n = min(lacks.items(), key=lambda item: (-item[1], item[0]))
+            n = max(lacks.values())
             if n > LEAST_SHARE * len(cells) and (best is None or n > best[0]):
-                best = (n, name, lack)
+                best = (n, name, sorted(lack for lack, count in lacks.items() if count == n))
     if best is None:
         return
-    n, name, (found.prefix, found.extension) = best
+    n, name, lack = best
+    found.prefix, found.extension = lack[0]
+    found.prefixes = [prefix for prefix, _ in lack] if len(lack) > 1 else []
     found.columns["path"] = name
     of = table[name].nunique()
     found.remarks.append(f"{n} of {of} names in the column {name} lead to a file in the folder.")

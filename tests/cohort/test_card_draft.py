@@ -124,3 +124,13 @@ def test_labels_that_only_the_user_can_judge(tmp_path: Path) -> None:
     card = loaded(draft, tmp_path)
     assert card.labels is not None and card.labels.labels["covid_19"] == "COVID-19"
     assert card.classes == ["COVID-19 negative", "flu", "non-covid", "COVID-19"]
+
+
+def test_names_that_fit_in_several_folders_are_asked_for(tmp_path: Path) -> None:
+    data = pictures(tmp_path / "data", ["a/1.png", "a/2.png", "b/1.png", "b/2.png"])
+    (tmp_path / "list.csv").write_text("file,result\n1,covid-19\n2,normal\n")
+    draft = draft_card(data, tmp_path / "list.csv", modality="CT")
+    assert draft.needed == ["prefix"] and "extension: .png" in draft.text
+    assert "prefix:  # TO FILL IN: the folder; names fit as well in 'a/', 'b/'" in draft.text
+    with pytest.raises(ConfigError, match=r"images\.prefix"):
+        loaded(draft, tmp_path)
