@@ -272,6 +272,21 @@ def test_reads_come_out_as_the_table_that_evaluation_reads(
 
 @needs_chromium
 @pytest.mark.slow
+def test_reads_stay_in_memory_where_the_browser_keeps_nothing(opened: Tab) -> None:
+    opened.value("Storage.prototype.setItem = () => { throw new Error('refused'); }, 1")
+    opened.value("document.querySelector('[data-answer=\"agree\"]').click()")
+    note = "document.querySelector('[data-part=\"memory\"]')"
+    assert opened.value(f"!{note}.hidden && {note}.innerText.includes('export before you leave')")
+    assert "1 case read" in opened.value("document.querySelector('[data-part=\"done\"]').innerText")
+    script = (
+        "(r => { r.set('P9', {read: 5}); return [r.kept, r.csv('A')]; })(new covidx.Reads('b'))"
+    )
+    kept, text = opened.value(script)
+    assert not kept and '"P9",A,5' in text
+
+
+@needs_chromium
+@pytest.mark.slow
 def test_blind_readers_see_neither_result_nor_truth_before_they_have_rated(
     opened: Tab, run: Path
 ) -> None:

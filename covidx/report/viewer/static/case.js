@@ -245,7 +245,8 @@ covidx.start = function () {
     const at = state.pointer;
     let text = info.copy_text;
     if (at) {
-      text = `${volume.at(...at)} ${info.unit_text}`;
+      const about = info.factor > 1 || info.step > 1 ? "about " : ""; // of a display copy
+      text = `${about}${volume.at(...at)} ${info.unit_text}`;
       text += info.lps
         ? `  at x ${place(at).map((mm) => mm.toFixed(1)).join(", y ").replace(/, y ([^,]*)$/, ", z $1")} mm (LPS)`
         : `  at column ${at[0] * info.factor + 1}, row ${at[1] * info.factor + 1}`;

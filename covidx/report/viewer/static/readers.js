@@ -26,7 +26,11 @@ covidx.Reads = class {
     const all = this.all;
     all[unit] = read;
     this.memory = all;
-    if (this.kept) localStorage.setItem(this.key, JSON.stringify(all));
+    try {
+      if (this.kept) localStorage.setItem(this.key, JSON.stringify(all));
+    } catch {
+      this.kept = false; // full
+    }
   }
 
   /* A rating from 1 to 5 of the positive class; a reader who is unsure has 3, which is negative. */
@@ -81,7 +85,6 @@ covidx.ReadersBox = class {
     name.value = covidx.setting("reader") || "";
     name.addEventListener("change", () => covidx.setting("reader", name.value.trim()));
     comment.value = before.comment || "";
-    find("memory").hidden = reads.kept;
 
     const save = (change) => {
       const read = { ...(reads.all[info.unit] || {}), ...change, comment: comment.value, seconds };
@@ -108,6 +111,7 @@ covidx.ReadersBox = class {
       covidx.download("reads.csv", reads.csv(name.value.trim() || "reader"))
     );
     this.show = () => {
+      find("memory").hidden = reads.kept;
       const read = reads.all[info.unit] || {};
       const n = Object.values(reads.all).filter((one) => one.read).length;
       find("blind").hidden = !state.blind || Boolean(read.read);
