@@ -186,6 +186,7 @@ def test_a_failed_map_is_hidden_until_it_is_asked_for(opened: Tab) -> None:
     hidden = _pixels(opened, "overlay")
     text = opened.value("document.querySelector('[data-part=\"map\"]').innerText")
     assert "exam failed" in text and "Tested against 50 random parts." in text
+    assert "anything finer than 12 x 9 mm" in text
     opened.value("document.querySelector('[data-part=\"map\"] button').click()")
     assert _pixels(opened, "overlay") != hidden
     opened.key("End")

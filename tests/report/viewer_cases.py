@@ -14,6 +14,7 @@ from covidx.report.viewer.case import (
     MaskLayer,
     Result,
     SeenSlice,
+    Verdict,
     ViewerCase,
 )
 from covidx.report.viewer.worklist import CaseRow, write_list
@@ -33,7 +34,7 @@ def hu() -> np.ndarray:
     return (-1000 + 50 * s + 8 * r + 3 * c).astype(np.int16)
 
 
-def heat(index: int, verdict: str) -> HeatLayer:
+def heat(index: int, verdict: Verdict) -> HeatLayer:
     """A map of one slice on a grid twice as coarse, with its peak at row 15, column 35."""
     y, x = np.mgrid[0:20, 0:24]
     values = np.exp(-(((y - 7.25) / 4) ** 2 + ((x - 17.25) / 4) ** 2))
@@ -41,7 +42,8 @@ def heat(index: int, verdict: str) -> HeatLayer:
     matrix[:3, 3] = 0.5, 0.5, index
     return HeatLayer(
         f"slice {index + 1} of 12", values[None].astype(np.float32), AFFINE @ matrix,
-        verdict, "Tested against 50 random parts.", (0.3, 0.6, 0.9), "log-odds",  # type: ignore[arg-type]
+        verdict, "Tested against 50 random parts.", (0.3, 0.6, 0.9), "log-odds",
+        (12.04, 9.0),
     )  # fmt: skip
 
 

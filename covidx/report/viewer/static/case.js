@@ -92,7 +92,8 @@ covidx.start = function () {
       const number = state.overlay.heat.indexOf(heat);
       const mark = { passed: "✓", failed: "✕", "no evidence": "–", "cannot tell": "?" }[heat.verdict];
       const exam = heat.verdict === "no evidence" ? "no evidence, nothing to show" : `exam ${heat.verdict}`;
-      line(` (map of ${heat.name}). ${heat.reason}`, `${mark} ${exam}`);
+      const cells = heat.cell_mm ? ` It cannot place anything finer than ${heat.cell_mm.join(" x ")} mm.` : "";
+      line(` (map of ${heat.name}). ${heat.reason}${cells}`, `${mark} ${exam}`);
       if (heat.verdict === "failed") {
         const button = document.createElement("button");
         const on = state.anyway.has(number);
