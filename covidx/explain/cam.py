@@ -10,6 +10,7 @@ from pathlib import Path
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from covidx.explain.scorer import SliceScorer
 from covidx.models import feature_layers
@@ -27,7 +28,9 @@ CAMS = {
 Chattopadhay 2018, Jiang 2021, Draelos 2020, Muhammad 2020, Wang 2020, Ramaswamy 2020."""
 
 
-def cam_maps(scorer: SliceScorer, slices: Tensor, name: str, reductions: Sequence[int]) -> Tensor:
+def cam_maps(
+    scorer: SliceScorer, slices: Tensor, name: str, reductions: Sequence[int], enlarged: int = 1
+) -> Tensor:
     """Maps of one method of `CAMS`; several stages, and members of an ensemble, are averaged.
 
     Parameters
@@ -40,6 +43,9 @@ def cam_maps(scorer: SliceScorer, slices: Tensor, name: str, reductions: Sequenc
         Of `CAMS`.
     reductions : sequence of int
         Of each stage: pixels of the input that one activation stands for.
+    enlarged : int
+        How many times larger the network is given the slices: so many activations stand for what
+        one stands for at the size of the training.
 
     Returns
     -------
@@ -53,15 +59,30 @@ def cam_maps(scorer: SliceScorer, slices: Tensor, name: str, reductions: Sequenc
     ]
     targets = [scorer.odds_of] * len(slices)
     make = getattr(import_module("pytorch_grad_cam"), CAMS[name])
+    size = (slices.shape[2], slices.shape[3])
     # ScoreCAM and AblationCAM draw a progress bar a slice.
     with (
         Path(os.devnull).open("w") as nowhere,
         redirect_stderr(nowhere),
         make(model=scorer, target_layers=layers) as cam,
     ):
-        maps = cam(input_tensor=slices, targets=targets)
+        maps = torch.from_numpy(
+            cam(
+                input_tensor=_sized(slices, (size[0] * enlarged, size[1] * enlarged)),
+                targets=targets,
+            )
+        )
     scorer.zero_grad(set_to_none=True)
-    return torch.from_numpy(maps).float()
+    return _sized(maps.float()[:, None], size)[:, 0].clamp(min=0)
+
+
+def _sized(slices: Tensor, size: tuple[int, int]) -> Tensor:
+    """Slices, (n, 1, rows, columns), at another size, antialiased."""
+    if tuple(slices.shape[2:]) == size:
+        return slices
+    return functional.interpolate(
+        slices, size, mode="bilinear", align_corners=False, antialias=True
+    )
 
 
 def stage_of(backbone: nn.Module, reduction: int) -> nn.Module:

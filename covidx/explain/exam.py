@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from covidx.explain.background import hide
 from covidx.explain.scorer import SliceScorer
@@ -22,7 +23,11 @@ RANDOM_PARTS = 50
 LEVEL = 0.05
 """Share of maps drawn by chance that may pass."""
 LEAST_IN_LUNGS = 0.5
-"""Share of a map that must lie in the lungs, where they are known. Modelling choice."""
+"""Share of the hot part that must lie in the lungs or on their rim, where they are known. Modelling
+choice."""
+RIM = 1 / 28
+"""Width of the rim, as a share of the longer side: 4 pixels of 112, about 10 mm of a pair of lungs.
+A map of cells as coarse cannot tell the pleura, where disease lies, from the chest wall."""
 SEED = 0
 EQUAL = 1e-4
 """Log-odds within which two falls count as equal: sums of 32-bit floats differ by less."""
@@ -36,7 +41,7 @@ class Exam:
     ----------
     verdict : {"passed", "failed", "no evidence", "cannot tell"}
         ``passed``: hiding the hot part took more evidence than hiding parts of the same size and
-        shape elsewhere, and where the lungs are known, most of the map lies in them.
+        shape elsewhere, and where the lungs are known, most of it lies in them or on their rim.
         ``no evidence``: the slice's score lies below `SCORE_FLOOR`. ``cannot tell``: there is no
         map, or hiding cannot test it.
     reason : str
@@ -52,6 +57,8 @@ class Exam:
         Share of the map in the lungs, 0 to 1; None where the lungs are not known.
     lung_area : float, optional
         Share of the picture that is lung.
+    hot_in_lungs : float, optional
+        Share of the hottest tenth that lies in the lungs or on their rim.
     """
 
     verdict: Verdict
@@ -61,6 +68,7 @@ class Exam:
     p: float | None = None
     in_lungs: float | None = None
     lung_area: float | None = None
+    hot_in_lungs: float | None = None
 
     def to_json(self) -> dict[str, Any]:
         """As plain values."""
@@ -103,16 +111,19 @@ def examine(
     p = float(((random >= fall - EQUAL).sum() + 1) / (len(random) + 1))
     low, middle, high = torch.quantile(random, random.new_tensor([0.05, 0.5, 0.95])).tolist()
     in_lungs, area = share_in(heat, lungs), None if lungs is None else float(lungs.mean())
-    verdict, reason = _judged(fall, of_whole, p, in_lungs)
-    return Exam(verdict, reason, fall, (low, middle, high), p, in_lungs, area)
+    hot_in_lungs = None if lungs is None else share_in(hot, with_rim(lungs))
+    verdict, reason = _judged(fall, of_whole, p, hot_in_lungs)
+    return Exam(verdict, reason, fall, (low, middle, high), p, in_lungs, area, hot_in_lungs)
 
 
-def _judged(fall: float, of_whole: float, p: float, in_lungs: float | None) -> tuple[Verdict, str]:
-    if in_lungs is not None and in_lungs < LEAST_IN_LUNGS:
-        return "failed", f"{1 - in_lungs:.0%} of the map lies outside of the lungs."
+def _judged(
+    fall: float, of_whole: float, p: float, hot_in_lungs: float | None
+) -> tuple[Verdict, str]:
+    if hot_in_lungs is not None and hot_in_lungs < LEAST_IN_LUNGS:
+        return "failed", f"{1 - hot_in_lungs:.0%} of the hot part lies outside of the lungs."
     beaten = f"{round(p * (RANDOM_PARTS + 1)) - 1} of {RANDOM_PARTS} parts of its size elsewhere"
     if fall > EQUAL and p <= LEVEL:
-        lungs = " Where the lungs lie is not known." if in_lungs is None else ""
+        lungs = " Where the lungs lie is not known." if hot_in_lungs is None else ""
         return "passed", (
             f"Hiding the hot part lowers the log-odds by {fall:.2f}; as much is lost by hiding "
             f"{beaten}.{lungs}"
@@ -158,6 +169,13 @@ def elsewhere(part: Tensor, count: int) -> Tensor:
     generator = torch.Generator().manual_seed(SEED)
     moves = torch.randint(1, rows * columns, (count,), generator=generator).tolist()
     return torch.stack([torch.roll(part, divmod(move, columns), dims=(0, 1)) for move in moves])
+
+
+def with_rim(lungs: Tensor) -> Tensor:
+    """Where there is lung within `RIM`: `lungs`, (rows, columns), dilated, as 0 and 1."""
+    reach = round(RIM * max(lungs.shape))
+    found = functional.max_pool2d((lungs > 0).float()[None], 2 * reach + 1, 1, reach)
+    return found[0]
 
 
 def share_in(heat: Tensor, mask: Tensor | None) -> float | None:

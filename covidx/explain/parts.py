@@ -86,7 +86,15 @@ def integrated_gradients(
 
 
 def path_contributions(scorer: SliceScorer, slices: Tensor, hidden: Tensor) -> Tensor:
-    """Integrated gradients by pixel, (n, rows, columns); see `integrated_gradients`."""
+    """Integrated gradients by pixel, (n, rows, columns), in log-odds.
+
+    Parameters
+    ----------
+    scorer : SliceScorer
+        The network and the class.
+    slices, hidden : Tensor, shape (n, 1, rows, columns)
+        Greys, 0 to 1, and their pictures of `backgrounds`.
+    """
     shares = (torch.arange(PATH_STEPS) + 0.5) / PATH_STEPS
     found = []
     for picture, background in zip(slices, hidden, strict=True):

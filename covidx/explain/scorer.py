@@ -34,7 +34,7 @@ class SliceScorer(nn.Module):
         return self.model.plain_logits(placed.contiguous(memory_format=torch.channels_last))
 
     def odds_of(self, logits: Tensor) -> Tensor:
-        """Log-odds of the class against all others, (..., classes) -> (...)."""
+        """Log-odds of the class against all others, of `logits`, (..., classes) -> (...)."""
         here = self.positive
         others = torch.cat([logits[..., :here], logits[..., here + 1 :]], dim=-1)
         return logits[..., here] - torch.logsumexp(others, dim=-1)

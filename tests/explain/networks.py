@@ -46,7 +46,10 @@ class Template(nn.Module):
     def __init__(self, weights: Tensor) -> None:
         super().__init__()
         self.weights = nn.Parameter(weights)
-        self.pixels = nn.Identity()
+        self.pixels = nn.Conv2d(1, 1, 1)  # a stage to map that leaves all as it is
+        with torch.no_grad():
+            self.pixels.weight.fill_(1)
+            self.pixels.bias.zero_()  # type: ignore[union-attr]
         self.feature_info = [{"module": "pixels", "reduction": 1}]
 
     def forward(self, slices: Tensor) -> Tensor:

@@ -16,6 +16,7 @@ from covidx.explain.exam import (
     examine,
     hottest,
     share_in,
+    with_rim,
 )
 from covidx.explain.parts import smoothed
 from tests.explain.networks import bag, bright, linear
@@ -86,12 +87,24 @@ def test_a_map_outside_of_the_lungs_fails_though_it_carries_the_evidence() -> No
     lungs = torch.zeros(SHAPE)
     lungs[14:, :] = 1
     found = sit(spot(), spot(), lungs=lungs)
-    assert found.verdict == "failed" and found.in_lungs == 0
-    assert found.reason == "100% of the map lies outside of the lungs."
+    assert found.verdict == "failed" and found.in_lungs == 0 and found.hot_in_lungs == 0
+    assert found.reason == "100% of the hot part lies outside of the lungs."
     found = sit(spot(), spot(), lungs=1 - lungs)
     assert found.verdict == "passed" and found.in_lungs == pytest.approx(1)
     assert found.lung_area == pytest.approx(14 / 24)
     assert "not known" not in found.reason
+
+
+def test_the_rim_of_the_lungs_counts_as_lung() -> None:
+    """A hot part on the chest wall right beside the lung, as of a lesion at the pleura."""
+    lungs = torch.zeros(SHAPE)
+    lungs[:, 16:] = 1  # the hot part is in columns 6 to 15; a rim of round(32 / 28) = 1 pixel
+    assert with_rim(lungs)[:, 15:].min() == 1 and with_rim(lungs)[:, :15].max() == 0
+    assert sit(spot(), spot(), lungs=lungs).hot_in_lungs == pytest.approx(7 / 77)
+    lungs[:, 9:] = 1
+    found = sit(spot(), spot(), lungs=lungs)
+    assert found.hot_in_lungs == pytest.approx((7 * 8 + 5) / 77, abs=0.02)
+    assert found.verdict == "passed"
 
 
 def test_a_slice_below_the_floor_has_no_evidence_and_nothing_is_hidden() -> None:
