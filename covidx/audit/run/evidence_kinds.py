@@ -15,7 +15,7 @@ class ImageEvidence(Evidence):
     """Of a run that trained an image classifier."""
 
     texts: ClassVar[Mapping[str, str]] = {
-        "explanation": "Heatmaps, examined by hiding the hot part and parts of its size elsewhere: <cases>",
+        "explanation": "Heatmaps, each examined by hiding its hot part: <cases>",
         "blind_pixels": "Pixels are scored by code that sees no label: <bundle>",
         "known_in_time": "The image is there when the model is asked: <bundle/bundle.json>",
         "model": "{run.bundle.recipe.architecture.backbone}, deep learning: <bundle/bundle.json>",
