@@ -16,9 +16,17 @@ if TYPE_CHECKING:
         FusionParts,
         score,
     )
+    from covidx.fusion.cross_fitting import CrossFittedArms, cross_fit_arms
     from covidx.fusion.image import ImageArm, read_bag, read_images, with_features
     from covidx.fusion.joint import ImageTraining, JointFusion, fit_joint
-    from covidx.fusion.late import Contributions, LateFusion, Line, fit_late, fit_scale
+    from covidx.fusion.late import (
+        Contributions,
+        LateFusion,
+        Line,
+        fit_late,
+        fit_scale,
+        late_out_of_fold,
+    )
     from covidx.fusion.out_of_fold import Mask, OutOfFold, cross_fit, held_out
     from covidx.fusion.patients import make_arms, predictions_of
     from covidx.fusion.predict import FusionPayload, FusionPredictor

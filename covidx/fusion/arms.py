@@ -36,12 +36,15 @@ class Arms:
     Parameters
     ----------
     patients : DataFrame
-        One row a patient: patient_id, group_id, label, and in training fold and role.
+        One row a patient: patient_id, group_id, label, and in training fold and role. Those of role
+        out-of-fold are training patients; their outputs are of models that did not see them.
     image : ndarray, shape (n,)
         P1's log odds of the positive class, calibrated; of the mean over a patient's images. NaN:
         no image.
     features : ndarray, shape (n, width)
-        P1's features of the same images, mean again. NaN: no image.
+        P1's features of the same images, mean again; those of its networks side by side. NaN: no
+        image. Of a training patient, those of the one network that did not see it, in the place of
+        every network's.
     clinical : DataFrame, n rows
         A column a clinical model, P2 first: its log odds. NaN: no clinical value is known.
     values : DataFrame, n rows

@@ -42,7 +42,7 @@ class FusionBundle(BundleFile):
     kind: Literal["fusion"] = "fusion"
     recipe: FusionRecipe
     lines: dict[str, Line] = Field(description="pattern of arms -> its logistic regression")
-    scale: Line = Field(description="calibrates P1's log odds; fitted on validation patients")
+    scale: Line = Field(description="calibrates P1's log odds; fitted on out-of-fold ones")
     prior: float | None = Field(None, description="of a network: log odds without any arm")
     classes: list[str] = Field(description="the rest, and the positive class")
     positive: str
@@ -79,9 +79,9 @@ class FusionParts:
 
     @property
     def reader(self) -> BagModel:
-        """The network whose features are fused: P1's, or P1's as it was trained on."""
+        """The networks whose features are fused: P1's, or P1's as they were trained on."""
         own = self.fuser.bag if isinstance(self.fuser, JointFusion) else None
-        return own or self.image.model
+        return self.image.model if own is None else own
 
     def score(self, arms: Arms) -> FloatArray:
         """Probability of the positive class, shape (n,); NaN for a patient without any arm.
@@ -162,7 +162,11 @@ def write_parts(
         Name -> model, as it was saved.
     """
     if isinstance(fuser, JointFusion):
-        state = {k: v.detach().contiguous() for k, v in fuser.model.state_dict().items()}
+        state = {
+            f"{number}.{name}": values.detach().contiguous()
+            for number, network in enumerate(fuser.networks)
+            for name, values in network.state_dict().items()
+        }
         with replacing(folder / NETWORK) as temporary:
             save_file(state, temporary)
     expected = score(fuser, _parity_arms(image, clinical))
@@ -174,18 +178,21 @@ def _fuser(
 ) -> Fuser:
     if bundle.network_sha256 is None:
         return LateFusion(list(bundle.clinical_sha256), bundle.lines)
-    how, model = bundle.recipe.learning, image.model
-    assert how is not None and bundle.prior is not None
+    assert bundle.prior is not None
     try:
         state = load_file(folder / NETWORK)
-        medians, gaps = state["network.medians"], state["network.gaps"]
-        width = model.width
-        network = FusionNetwork(bundle.recipe.kind, how, width, medians, gaps)
-        own = None
-        if how.end_to_end:
-            own = BagClassifier(model.architecture, len(image.bundle.classes), pretrained=False)
-        joint = Joint(network, own)
-        joint.load_state_dict(state, strict=True)
+        networks = [
+            _network(
+                bundle.recipe,
+                image,
+                {
+                    name.removeprefix(f"{number}."): values
+                    for name, values in state.items()
+                    if name.startswith(f"{number}.")
+                },
+            )
+            for number in range(image.bundle.recipe.architecture.members)
+        ]
     except (RuntimeError, KeyError, SafetensorError) as error:
         raise BundleError(
             "BUNDLE_INVALID",
@@ -194,9 +201,23 @@ def _fuser(
             actual=error,
             hint=AGAIN,
         ) from error
+    return JointFusion(networks, columns, bundle.lines, bundle.prior)
+
+
+def _network(recipe: FusionRecipe, image: ImagePredictor, state: dict[str, torch.Tensor]) -> Joint:
+    """One network with its weights; P1's as it was trained on lies where P1 lies."""
+    how, architecture = recipe.learning, image.model.architecture
+    assert how is not None
+    medians, gaps = state["network.medians"], state["network.gaps"]
+    width = image.model.width // image.bundle.recipe.architecture.members
+    own = None
+    if how.end_to_end:
+        own = BagClassifier(architecture, len(image.bundle.classes), pretrained=False)
+    joint = Joint(FusionNetwork(recipe.kind, how, width, medians, gaps), own)
+    joint.load_state_dict(state, strict=True)
     if own is not None:
         own.to(image.device).to(memory_format=torch.channels_last)
-    return JointFusion(joint.eval(), columns, bundle.lines, bundle.prior)
+    return joint.eval()
 
 
 def _parity_arms(image: ImagePredictor, clinical: Mapping[str, Fitted]) -> Arms:

@@ -1,10 +1,11 @@
-"""P3 by a network: calibrated for each pattern of arms, with contributions of each arm."""
+"""P3 by networks: cross-fitted, calibrated for each pattern of arms, with contributions."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, replace
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -22,24 +23,23 @@ from covidx.fusion.learn import Joint, JointInputs, JointLearner, RowData, avail
 from covidx.fusion.network import FusionNetwork
 from covidx.fusion.recipe import FusionRecipe
 from covidx.imaging import BagCache
-from covidx.models import BagClassifier, BagModel
+from covidx.models import BagEnsemble, BagModel
 from covidx.models.learning import ImageLearning
 from covidx.training import BagData, fit_learner
 
 IntArray = npt.NDArray[np.intp]
 
 RAW = "network"
-ROLES = ("train", "validation")
 
 
 @dataclass(frozen=True, eq=False)
 class ImageTraining:
-    """What continued training of P1's network needs.
+    """What continued training of P1's networks needs.
 
     Parameters
     ----------
-    model : BagClassifier
-        P1's; it is copied.
+    model : BagEnsemble
+        P1's; its members are copied.
     cache : BagCache
         Prepared slices of every image.
     images : DataFrame
@@ -52,52 +52,63 @@ class ImageTraining:
         P1's.
     """
 
-    model: BagClassifier
+    model: BagEnsemble
     cache: BagCache
     images: pd.DataFrame
     classes: pd.Series
     positive: int
     learning: ImageLearning
 
-    def features_of(self, network: BagModel) -> pd.DataFrame:
-        """The patients' features by another state of the `network`."""
-        return read_images(network, self.cache, self.images, self.positive).features
+    def features_of(self, network: BagModel, patients: pd.Series) -> pd.DataFrame:
+        """The features of `patients` by another state of the `network`, a row a patient."""
+        images = self.images[self.images["patient_id"].isin(patients)]
+        return read_images(network, self.cache, images, self.positive).features
 
 
 @dataclass(frozen=True, eq=False)
 class JointFusion:
-    """A trained network, and a line for each pattern that makes its output log odds.
+    """Trained networks, and a line for each pattern that makes their mean output log odds.
 
     Parameters
     ----------
-    model : Joint
-        With P1's network where its training continued: image features are then that one's.
+    networks : list of Joint
+        Each trained without one fold of the training patients; with one of P1's networks where its
+        training continued: image features are then that one's.
     columns : list of Column
         Of the clinical values.
     lines : mapping
-        Pattern -> line on the network's output; fitted on validation patients.
+        Pattern -> line on the networks' output; fitted on out-of-fold outputs.
     prior : float
         Log odds of a patient without any arm: from the share of positives in training.
     """
 
-    model: Joint
+    networks: Sequence[Joint]
     columns: list[Column]
     lines: Mapping[str, Line]
     prior: float
 
     @property
-    def bag(self) -> BagClassifier | None:
-        """P1's network after continued training; None where there was none."""
-        return self.model.bag
+    def bag(self) -> BagEnsemble | None:
+        """P1's networks after continued training; None where there was none."""
+        bags = [one.bag for one in self.networks if one.bag is not None]
+        return BagEnsemble(bags) if bags else None
 
     @torch.inference_mode()
     def raw(self, arms: Arms, pattern: str) -> FloatArray:
-        """The network's output for `arms` as if they were those of `pattern` alone, shape (n,)."""
-        network = self.model.network.eval()
+        """The mean output for `arms` as if they were those of `pattern` alone, shape (n,).
+
+        Of features, each network reads those of each of P1's networks; where P1 was trained on,
+        those of its own.
+        """
         features = torch.from_numpy(np.nan_to_num(arms.features)).float()
+        width = self.networks[0].network.features
+        blocks = [features[:, k : k + width] for k in range(0, features.shape[1], width)]
         values = _numbers(arms.values, self.columns)
         there = availability(pattern != CLINICAL_ARM, pattern != IMAGE, len(arms))
-        output: FloatArray = network(features, values, there).double().numpy()
+        own = self.networks[0].bag is not None and len(blocks) == len(self.networks)
+        pairs = zip(self.networks, blocks, strict=True) if own else product(self.networks, blocks)
+        outputs = [one.network.eval()(block, values, there) for one, block in pairs]
+        output: FloatArray = torch.stack(outputs).double().mean(dim=0).numpy()
         return output
 
     def logits(self, arms: Arms, pattern: str) -> FloatArray:
@@ -141,72 +152,118 @@ def fit_joint(
     columns: list[Column],
     truth: FloatArray,
     image: ImageTraining,
+    folds: IntArray,
     seed: int,
     folder: Path,
-) -> JointFusion:
-    """Train on the patients of role train who have both arms; calibrate on those of validation.
+) -> tuple[JointFusion, FloatArray]:
+    """Train a network without each fold of the patients who have both arms; calibrate out of fold.
+
+    Each is trained for all epochs: no patient chooses one.
 
     Parameters
     ----------
     recipe : FusionRecipe
         Of kind joint or gated.
     arms : Arms
-        Training and validation patients, with features of P1.
+        Training patients, with out-of-fold features of P1.
     columns : list of Column
         Of the clinical values.
     truth : ndarray, shape (n,)
         1 positive, 0 rest.
     image : ImageTraining
-        For continued training of P1's network.
+        For continued training of P1's networks.
+    folds : ndarray of int, shape (n,)
+        The network that each patient is kept from, and scored by; as many as P1 has members. Where
+        P1's training continues, that of the member that did not see the patient.
     seed : int
         Of initial weights, order, noise and dropout.
     folder : Path
         For checkpoints.
 
+    Returns
+    -------
+    fused : JointFusion
+        All networks.
+    scores : ndarray, shape (n,)
+        Out-of-fold probability of the positive class.
+
     Raises
     ------
     InvalidTableError
-        ``FUSION_ROWS``: too few patients of a role have both arms.
+        ``FUSION_ROWS``: too few patients outside of a fold have both arms.
     """
+    both, numbers = arms.has(BOTH), range(len(image.model.members))
+    for number in numbers:
+        need_patients(truth[both & (folds != number)] > 0, BOTH)
+    networks = [
+        _train(recipe, arms, columns, truth, image, (both, folds == number), place)
+        for number, place in ((n, (n, seed + n, folder / f"network-{n}")) for n in numbers)
+    ]
+    share = float(truth[both].mean())
+    draft = JointFusion(networks, columns, {}, float(np.log(share / (1 - share))))
+    parts = {n: arms.only(folds == n) for n in numbers}
+    if draft.bag is not None:
+        parts = {
+            n: with_features(
+                part, image.features_of(draft.bag.members[n], part.patients["patient_id"])
+            )
+            for n, part in parts.items()
+        }
+    raw = {pattern: np.empty(len(arms)) for pattern in PATTERNS}
+    for pattern, number in product(PATTERNS, numbers):
+        alone = replace(draft, networks=[networks[number]])
+        raw[pattern][folds == number] = alone.raw(parts[number], pattern)
+    lines = {
+        pattern: fit_line(pd.DataFrame({RAW: values[both]}), truth[both] > 0)
+        for pattern, values in raw.items()
+    }
+    fused, scores = replace(draft, lines=lines), np.empty(len(arms))
+    for number, part in parts.items():
+        alone = replace(fused, networks=[networks[number]])
+        scores[folds == number] = alone.contributions(part).scores(part.available)
+    return fused, scores
+
+
+def _train(
+    recipe: FusionRecipe,
+    arms: Arms,
+    columns: list[Column],
+    truth: FloatArray,
+    image: ImageTraining,
+    patients: tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]],
+    place: tuple[int, int, Path],
+) -> Joint:
+    """One network: `patients` who have both arms, and who are held out; number, seed, folder."""
     assert recipe.learning is not None
-    learning, role = recipe.learning, arms.patients["role"].to_numpy(str)
-    train, validation = (np.flatnonzero((role == name) & arms.has(BOTH)) for name in ROLES)
-    for name, rows in zip(ROLES, (train, validation), strict=True):
-        need_patients(truth[rows] > 0, BOTH, name)
+    learning, (both, out), (number, seed, folder) = recipe.learning, patients, place
+    train, watched = np.flatnonzero(both & ~out), np.flatnonzero(both & out)
     make_folder(folder)
-    values = _numbers(arms.values, columns)
-    width = arms.features.shape[1]
+    values, members = _numbers(arms.values, columns), image.model.members
+    width = arms.features.shape[1] // len(members)
     torch.manual_seed(seed)
-    model = _start(recipe, values[train], width, image)
-    numbers = np.array(arms.patients["patient_id"].map(image.classes).fillna(0), dtype=np.int64)
+    medians = values[train].nanquantile(0.5, dim=0).nan_to_num()
+    gaps = values[train].isnan().any(dim=0)
+    network = FusionNetwork(recipe.kind, learning, width, medians, gaps)
+    model = Joint(network, deepcopy(members[number]) if learning.end_to_end else None)
+    classes = np.array(arms.patients["patient_id"].map(image.classes).fillna(0), dtype=np.int64)
     inputs = JointInputs(
-        torch.from_numpy(np.nan_to_num(arms.features)).float(),
+        torch.from_numpy(np.nan_to_num(arms.features[:, :width])).float(),  # out-of-fold: all alike
         values,
         torch.from_numpy(truth).float(),
-        torch.from_numpy(numbers),
+        torch.from_numpy(classes),
     )
-    data: RowData | BagData = RowData(train, validation, learning.batch, seed)
+    data: RowData | BagData = RowData(train, watched, learning.batch, seed)
     if learning.end_to_end:
-        items = [_bags(image.images, arms, rows) for rows in (train, validation)]
+        items = [_bags(image.images, arms, rows) for rows in (train, watched)]
         own = image.learning
         data = BagData(
             image.cache, items[0], items[1], own.augmentation, own.slices, learning.batch, seed
         )
     learner = JointLearner(model, inputs, image.learning.backbone_rate, seed)
-    epochs = learning.epochs
-    trained = fit_learner(learner, data, epochs, epochs, folder, bar=learning.end_to_end).model
-    share = float(truth[train].mean())
-    draft = JointFusion(trained, columns, {}, float(np.log(share / (1 - share))))
-    return replace(draft, lines=_calibrate(draft, arms, truth, validation, image))
-
-
-def _start(recipe: FusionRecipe, values: Tensor, width: int, image: ImageTraining) -> Joint:
-    """The network before training; medians and gaps are of the training rows."""
-    assert recipe.learning is not None
-    learning = recipe.learning
-    medians = values.nanquantile(0.5, dim=0).nan_to_num()
-    network = FusionNetwork(recipe.kind, learning, width, medians, values.isnan().any(dim=0))
-    return Joint(network, deepcopy(image.model) if learning.end_to_end else None)
+    trained: Joint = fit_learner(
+        learner, data, learning.epochs, None, folder, bar=learning.end_to_end
+    ).model
+    return trained
 
 
 def _bags(images: pd.DataFrame, arms: Arms, rows: IntArray) -> list[tuple[str, int]]:
@@ -215,17 +272,3 @@ def _bags(images: pd.DataFrame, arms: Arms, rows: IntArray) -> list[tuple[str, i
     chosen = images[images["patient_id"].isin(place)].sort_values("image_id")
     pairs = zip(chosen["image_id"], chosen["patient_id"], strict=True)
     return [(str(image_id), place[patient]) for image_id, patient in pairs]
-
-
-def _calibrate(
-    draft: JointFusion, arms: Arms, truth: FloatArray, validation: IntArray, image: ImageTraining
-) -> dict[str, Line]:
-    """A line a pattern, on validation patients who have both arms."""
-    chosen = arms.only(np.isin(np.arange(len(arms)), validation))
-    if draft.bag is not None:
-        chosen = with_features(chosen, image.features_of(draft.bag))
-    positive = truth[validation] > 0
-    return {
-        pattern: fit_line(pd.DataFrame({RAW: draft.raw(chosen, pattern)}), positive)
-        for pattern in PATTERNS
-    }

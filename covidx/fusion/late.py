@@ -20,11 +20,6 @@ from covidx.fusion.out_of_fold import Mask, OutOfFold
 FEWEST = 5
 """Training patients of each class from which a line is fitted. Modelling choice."""
 
-WITHOUT_NETWORKS = (
-    " Networks alone need validation patients: leave them out with --set (make: SET=) "
-    '\'recipes=[{"name":"late","kind":"late"}]\'.'
-)
-
 
 class Contributions(NamedTuple):
     """The terms of P3's log odds, which sum to it.
@@ -109,6 +104,39 @@ class LateFusion:
         return Contributions(base, image, clinical)
 
 
+def late_out_of_fold(
+    truth: pd.Series,
+    image: OutOfFold,
+    clinical: Mapping[str, OutOfFold],
+    arms: Arms,
+    folds: Sequence[Mask],
+) -> FloatArray:
+    """P3's scores of training patients, each by lines that were not fitted on it, shape (n,).
+
+    The arms' own out-of-fold scores are taken as they are: there are no folds within folds.
+
+    Parameters
+    ----------
+    truth, image, clinical
+        As for `fit_late`; of all training patients.
+    arms : Arms
+        The same patients, in the order of `truth`, with out-of-fold outputs.
+    folds : sequence of mask, shape (n,)
+        The patients that each fold holds out, as `held_out`.
+
+    Raises
+    ------
+    InvalidTableError
+        As `fit_late`, of the patients of all folds but one.
+    """
+    scores = np.full(len(arms), np.nan)
+    for out in folds:
+        part = arms.only(out)
+        fitted = fit_late(truth[~out], image, clinical)
+        scores[out] = fitted.contributions(part).scores(part.available)
+    return scores
+
+
 def fit_late(truth: pd.Series, image: OutOfFold, clinical: Mapping[str, OutOfFold]) -> LateFusion:
     """Fit the lines on out-of-fold scores of training patients.
 
@@ -137,12 +165,12 @@ def fit_late(truth: pd.Series, image: OutOfFold, clinical: Mapping[str, OutOfFol
 def _line(scores: pd.DataFrame, truth: pd.Series, pattern: str) -> Line:
     known = scores.dropna()
     positive = truth[known.index].to_numpy(bool)
-    need_patients(positive, pattern, "train")
+    need_patients(positive, pattern)
     return fit_line(known, positive)
 
 
-def need_patients(positive: Mask, pattern: str, role: str) -> None:
-    """Refuse to fit on too few patients of a class.
+def need_patients(positive: Mask, pattern: str) -> None:
+    """Refuse to fit on too few training patients of a class.
 
     Parameters
     ----------
@@ -150,8 +178,6 @@ def need_patients(positive: Mask, pattern: str, role: str) -> None:
         Class of the patients.
     pattern : str
         Arms that they have, as in `PATTERNS`.
-    role : str
-        Of the patients, for the error.
 
     Raises
     ------
@@ -162,24 +188,20 @@ def need_patients(positive: Mask, pattern: str, role: str) -> None:
     if min(counts) < FEWEST:
         raise InvalidTableError(
             "FUSION_ROWS",
-            f"Too few patients of role {role} have {pattern.replace('+', ' and ')}.",
+            f"Too few patients of role train have {pattern.replace('+', ' and ')}.",
             expected=f"{FEWEST} of each class, or more",
             actual=f"{counts[0]} positive, {counts[1]} others",
-            hint="Check that images (P1) and clinical rows (P2) have the same patient ids."
-            + (WITHOUT_NETWORKS if role == "validation" else ""),
+            hint="Check that images (P1) and clinical rows (P2) have the same patient ids.",
         )
 
 
 def fit_scale(logits: FloatArray, positive: Mask) -> Line:
-    """Platt's line from one network's log odds to calibrated ones, rising or flat.
-
-    Networks of the same recipe differ in scale and offset by chance. On one scale, what is learnt
-    from those that left a fold out holds for the one that was trained on all.
+    """Platt's line from P1's log odds to calibrated ones, rising or flat.
 
     Parameters
     ----------
     logits : ndarray, shape (n,)
-        Of validation patients.
+        Out-of-fold, of training patients.
     positive : mask, shape (n,)
         Their class.
     """

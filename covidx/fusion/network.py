@@ -59,7 +59,7 @@ class FusionNetwork(nn.Module):
     learning : JointLearning
         Widths, noise and dropout.
     features : int
-        How many P1 has; other than `learning.width` of them pass a layer.
+        How many one network of P1 has; other than `learning.width` of them pass a layer.
     medians : Tensor, shape (columns,)
         Of the training rows: what an unknown value becomes.
     gaps : Tensor of bool, shape (columns,)
@@ -73,7 +73,8 @@ class FusionNetwork(nn.Module):
         self, kind: str, learning: JointLearning, features: int, medians: Tensor, gaps: Tensor
     ) -> None:
         super().__init__()
-        self.learning, columns = learning, len(medians) + int(gaps.sum())
+        self.learning, self.features = learning, features
+        columns = len(medians) + int(gaps.sum())
         self.register_buffer("medians", medians)
         self.register_buffer("gaps", gaps)
         self.layer = (

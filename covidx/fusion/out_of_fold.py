@@ -66,9 +66,8 @@ def cross_fit(
     rows: pd.DataFrame,
     folds: Sequence[Mask],
     score: Callable[[Mask, Mask], FloatArray],
-    also: frozenset[str] = frozenset(),
 ) -> OutOfFold:
-    """Score each fold by a new model that was trained on the others.
+    """Score each fold by a model that was trained on the others.
 
     Parameters
     ----------
@@ -78,14 +77,12 @@ def cross_fit(
         The rows that each fold holds out; together all rows.
     score : callable
         From (rows to train on, rows to score) to the log odds of the latter.
-    also : frozenset of str
-        Further groups that every model is fitted on, such as those that choose the epoch.
     """
     parts, logits, trained_on = [], [], []
     for number, held_out in enumerate(folds):
         logits.append(score(~held_out, held_out))
         parts.append(rows.loc[held_out, ["patient_id", "group_id"]].assign(fold=number))
-        trained_on.append(frozenset(rows.loc[~held_out, "group_id"]) | also)
+        trained_on.append(frozenset(rows.loc[~held_out, "group_id"]))
     return OutOfFold(pd.concat(parts, ignore_index=True), np.concatenate(logits), trained_on)
 
 

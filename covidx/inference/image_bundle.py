@@ -26,11 +26,13 @@ class ImageRecipe(Config):
         None, description="None in a bundle that was upgraded from one that did not record it"
     )
 
-    @property
-    def single(self) -> ImageRecipe:
-        """The same for one network, where another step cuts the folds."""
-        architecture = self.architecture.model_copy(update={"members": 1})
-        return self.model_copy(update={"architecture": architecture})
+    def with_members(self, members: int) -> ImageRecipe:
+        """The same for so many networks; several are trained for all epochs, without patience."""
+        architecture = self.architecture.model_copy(update={"members": members})
+        learning = self.learning
+        if learning is not None and members > 1:
+            learning = learning.model_copy(update={"patience": None})
+        return self.model_copy(update={"architecture": architecture, "learning": learning})
 
     @model_validator(mode="after")
     def _nothing_chooses_a_members_epoch(self) -> Self:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -37,8 +39,9 @@ COLUMNS = [
     Column(name="age", meaning="age", type="number"),
 ]
 QUICK = JointLearning(width=16, hidden=16, epochs=15, batch=32)
+MEMBERS = 2
 NO_IMAGES = ImageTraining(
-    None,  # type: ignore[arg-type]
+    SimpleNamespace(members=[None] * MEMBERS),  # type: ignore[arg-type]
     None,  # type: ignore[arg-type]
     pd.DataFrame({"image_id": [], "patient_id": []}),
     pd.Series(dtype=int),
@@ -51,22 +54,36 @@ def _truth(found: Arms) -> np.ndarray:
     return (found.patients["label"] == "covid-19").to_numpy(float)
 
 
-def _fit(folder: Path, kind: str, found: Arms, how: JointLearning = QUICK) -> JointFusion:
-    learnt = (found.patients["role"] != "test").to_numpy()
+def _wide(found: Arms) -> Arms:
+    """The same features of each of P1's networks, as of training patients."""
+    return replace(found, features=np.tile(found.features, MEMBERS))
+
+
+def _folds(found: Arms) -> np.ndarray:
+    return np.arange(len(found)) % MEMBERS
+
+
+def _cross_fit(
+    folder: Path, kind: str, found: Arms, how: JointLearning = QUICK
+) -> tuple[JointFusion, np.ndarray]:
     recipe = FusionRecipe(name="one", kind=kind, learning=how)  # type: ignore[arg-type]
-    part = found.only(learnt)
-    return fit_joint(recipe, part, COLUMNS, _truth(part), NO_IMAGES, 0, folder)
+    wide = _wide(found)
+    return fit_joint(recipe, wide, COLUMNS, _truth(found), NO_IMAGES, _folds(found), 0, folder)
+
+
+def _fit(folder: Path, kind: str, found: Arms, how: JointLearning = QUICK) -> JointFusion:
+    return _cross_fit(folder, kind, found, how)[0]
 
 
 @pytest.fixture(scope="module", params=["joint", "gated"])
 def trained(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> JointFusion:
-    return _fit(tmp_path_factory.mktemp("joint"), request.param, arms(1500))
+    return _fit(tmp_path_factory.mktemp("joint"), request.param, arms(1200))
 
 
 def test_both_arms_beat_each(trained: JointFusion) -> None:
-    fresh = arms(2000, seed=50)
+    fresh = _wide(arms(2000, seed=50))
     found = {
         pattern: roc_auc_score(_truth(fresh), score(trained, fresh.restricted(pattern)))
         for pattern in (BOTH, IMAGE, CLINICAL_ARM)
@@ -78,16 +95,16 @@ def test_both_arms_beat_each(trained: JointFusion) -> None:
 
 
 def test_scores_are_calibrated_for_each_pattern(trained: JointFusion) -> None:
-    fresh = arms(4000, seed=50)
+    fresh = _wide(arms(4000, seed=50))
     for pattern in (BOTH, IMAGE, CLINICAL_ARM):
         said = logit(score(trained, fresh.restricted(pattern)))[:, None]
-        # Fitted on 300 validation patients: a slope of 1, but for their chance.
+        # Fitted on out-of-fold outputs: a slope of 1, but for chance.
         slope = LogisticRegression(C=1e6).fit(said, _truth(fresh)).coef_[0, 0]
         assert 0.7 < slope < 1.5
 
 
 def test_parts_are_shapley_values(trained: JointFusion) -> None:
-    fresh = arms(50, seed=50)
+    fresh = _wide(arms(50, seed=50))
     parts, told = (
         trained.contributions(fresh),
         {p: trained.logits(fresh, p) for p in (BOTH, IMAGE, CLINICAL_ARM)},
@@ -102,7 +119,7 @@ def test_parts_are_shapley_values(trained: JointFusion) -> None:
 
 
 def test_a_missing_arm_is_not_looked_at(trained: JointFusion) -> None:
-    fresh = arms(50, seed=50)
+    fresh = _wide(arms(50, seed=50))
     other = Arms(
         fresh.patients, fresh.image, fresh.features * 9, fresh.clinical, fresh.values
     ).restricted(CLINICAL_ARM)
@@ -111,14 +128,14 @@ def test_a_missing_arm_is_not_looked_at(trained: JointFusion) -> None:
 
 def test_unknown_values_are_the_medians_of_training_and_an_indicator(tmp_path: Path) -> None:
     found = arms(300)
-    values = found.values.assign(crp=found.values["crp"].mask(np.arange(300) % 4 == 0))
+    values = found.values.assign(crp=found.values["crp"].mask(np.arange(300) % 5 == 0))
     trained = _fit(tmp_path, "joint", Arms(*_with(found, values)))
-    network = trained.model.network
-    train = (found.patients["role"] == "train").to_numpy()
+    trained = replace(trained, networks=trained.networks[:1])
+    network, train = trained.networks[0].network, _folds(found) != 0
     assert network.medians.numpy() == pytest.approx(values[train].median().to_numpy(), abs=1e-6)
     assert network.gaps.tolist() == [True, False]
     # age was never unknown in training: where it is, it counts as the median, without a flag.
-    fresh = arms(5, seed=50)
+    fresh = _wide(arms(5, seed=50))
     unknown = Arms(*_with(fresh, fresh.values.assign(age=np.nan)))
     median = Arms(*_with(fresh, fresh.values.assign(age=float(network.medians[1]))))
     assert score(trained, unknown) == pytest.approx(score(trained, median), abs=1e-6)
@@ -134,10 +151,11 @@ def test_a_category_is_a_yes_or_no_for_each_value(tmp_path: Path) -> None:
     recipe = FusionRecipe(name="one", kind="joint", learning=QUICK)
     whole = Arms(*_with(found, values))
     learnt = (found.patients["role"] != "test").to_numpy()
-    part = whole.only(learnt)
-    trained = fit_joint(recipe, part, [ward, COLUMNS[1]], _truth(part), NO_IMAGES, 0, tmp_path)
-    assert len(trained.model.network.medians) == 4
-    test = whole.only(~learnt).restricted(CLINICAL_ARM)
+    part = _wide(whole.only(learnt))
+    columns, truth = [ward, COLUMNS[1]], _truth(part)
+    trained, _ = fit_joint(recipe, part, columns, truth, NO_IMAGES, _folds(part), 0, tmp_path)
+    assert len(trained.networks[0].network.medians) == 4
+    test = _wide(whole.only(~learnt)).restricted(CLINICAL_ARM)
     told = score(trained, test)
     assert roc_auc_score(_truth(test), told) > 0.9
 
@@ -149,7 +167,42 @@ def _with(found: Arms, values: pd.DataFrame) -> tuple[object, ...]:
 def test_the_same_seed_gives_the_same_network(tmp_path: Path) -> None:
     found = arms(200)
     one, two = (_fit(tmp_path / name, "joint", found) for name in ("a", "b"))
-    assert score(one, found).tolist() == score(two, found).tolist()
+    wide = _wide(found)
+    assert score(one, wide).tolist() == score(two, wide).tolist()
+
+
+def test_a_network_learns_nothing_of_the_patients_that_it_scores(tmp_path: Path) -> None:
+    """Other labels and values in a fold leave the weights of its network as they are."""
+    found = arms(200)
+    trained, scores = _cross_fit(tmp_path / "a", "joint", found)
+    own = _folds(found) == 0
+    label = found.patients["label"]
+    swapped = label.where(~own, label.map({"covid-19": "rest", "rest": "covid-19"}))
+    values = found.values.copy()
+    values.loc[own] = 5.0
+    other = replace(found, patients=found.patients.assign(label=swapped), values=values)
+    again = _fit(tmp_path / "b", "joint", other)
+    theirs = trained.networks[0].state_dict()
+    for name, value in again.networks[0].state_dict().items():
+        assert torch.equal(value, theirs[name]), name
+    assert len(trained.networks) == MEMBERS
+    for number, network in enumerate(trained.networks):
+        mine = _folds(found) == number
+        alone = score(replace(trained, networks=[network]), _wide(found).only(mine))
+        assert scores[mine].tolist() == alone.tolist()
+
+
+def test_the_output_is_the_mean_over_networks_and_over_p1s_features(
+    trained: JointFusion,
+) -> None:
+    first, second = arms(5, seed=1), arms(5, seed=2)
+    both = replace(first, features=np.hstack([first.features, second.features]))
+    expected = [
+        replace(trained, networks=[network]).raw(replace(first, features=features), BOTH)
+        for network in trained.networks
+        for features in (first.features, second.features)
+    ]
+    assert trained.raw(both, BOTH) == pytest.approx(np.mean(expected, axis=0), abs=1e-6)
 
 
 def test_too_few_patients_have_both(tmp_path: Path) -> None:

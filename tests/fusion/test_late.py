@@ -19,6 +19,8 @@ from covidx.fusion import (
     OutOfFold,
     fit_late,
     fit_scale,
+    held_out,
+    late_out_of_fold,
     score,
 )
 from tests.fusion.synthetic import arms
@@ -83,6 +85,18 @@ def test_parts_sum_to_the_score_and_are_worked_out_by_hand() -> None:
     assert parts.image.mean() == pytest.approx(0, abs=1e-9)
     assert parts.clinical.mean() == pytest.approx(0, abs=1e-9)
     assert (learnt.contributions(found.restricted(CLINICAL_ARM)).image == 0).all()
+
+
+def test_training_patients_are_scored_by_lines_without_them() -> None:
+    found = arms(300)
+    clinical = {"logistic": _unseen(found, found.clinical["logistic"].to_numpy())}
+    image, truth = _unseen(found, found.image), _truth(found)
+    folds = held_out(found.patients, truth.to_numpy(), 3, seed=0)
+    scores = late_out_of_fold(truth, image, clinical, found, folds)
+    columns = np.column_stack([found.image, found.clinical["logistic"]])
+    for out in folds:
+        theirs = LogisticRegression(C=1.0).fit(columns[~out], truth[~out])
+        assert scores[out] == pytest.approx(theirs.predict_proba(columns[out])[:, 1])
 
 
 def test_stacking_takes_several_clinical_models() -> None:

@@ -30,12 +30,6 @@ def test_a_patient_of_a_group_that_was_seen_counts_as_seen() -> None:
         )
 
 
-def test_patients_that_chose_the_epoch_count_as_seen() -> None:
-    folds = [np.array([True, True, False, False]), np.array([False, False, True, True])]
-    with pytest.raises(LeakageError, match="SCORED_IN_TRAINING"):
-        cross_fit(ROWS, folds, lambda inner, out: np.zeros(2), frozenset({"d"}))
-
-
 def test_each_fold_is_scored_by_a_model_of_the_others() -> None:
     folds = [np.array([True, True, False, False]), np.array([False, False, True, True])]
 

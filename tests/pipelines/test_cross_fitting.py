@@ -91,7 +91,7 @@ def test_the_fold_that_was_held_out_does_not_matter(fitted: ImageFit, place: Pat
     )
     own = rows["role"].mask(rows["image_id"].isin(unseen), "validation")
     cache = make_cache(place / "again", bags=14)
-    single = RECIPE.single
+    single = RECIPE.with_members(1)
     again = fit_image(cache, other.assign(role=own), CLASSES, single, SEED, place / "swapped")
     theirs = fitted.members[0].model.state_dict()
     for name, value in again.model.state_dict().items():

@@ -1,4 +1,4 @@
-"""P3 is the simplest fusion that is as good as the best, as far as validation patients can tell."""
+"""P3 is the simplest fusion that is as good as the best, as far as out-of-fold scores can tell."""
 
 from __future__ import annotations
 
@@ -12,20 +12,21 @@ import pytest
 from covidx.config import load_config
 from covidx.pipelines.fusion.choice import choose
 from covidx.pipelines.fusion.config import TRAIN_FUSION, TrainFusion
+from covidx.tables import OUT_OF_FOLD
 
 LABELS = ["rest"] * 5 + ["covid-19"] * 5
 PERFECT = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95]
 
 
-def candidate(name: str, validation: list[float]) -> Any:
-    """Scores of ten validation patients; the ten test patients are scored the wrong way round."""
+def candidate(name: str, unseen: list[float]) -> Any:
+    """Out-of-fold scores of ten patients; the ten test patients are scored the wrong way round."""
     patients = pd.DataFrame(
-        {"role": ["validation"] * 10 + ["test"] * 10, "label": [*LABELS, *LABELS]}
+        {"role": [OUT_OF_FOLD] * 10 + ["test"] * 10, "label": [*LABELS, *LABELS]}
     )
     return SimpleNamespace(
         recipe=SimpleNamespace(name=name),
         arms=SimpleNamespace(patients=patients),
-        scores=np.array([*validation, *PERFECT[::-1]]),
+        scores=np.array([*unseen, *PERFECT[::-1]]),
     )
 
 
@@ -54,7 +55,7 @@ def test_within_one_standard_error(simple: list[float], better: list[float], cho
     assert list(aurocs) == ["simple", "better"]
 
 
-def test_aurocs_are_of_validation_patients_whom_all_fusions_scored() -> None:
+def test_aurocs_are_of_patients_whom_all_fusions_scored() -> None:
     unknown = [np.nan, *PERFECT[1:]]
     _, aurocs = choose([candidate("a", unknown), candidate("b", swapped((0, 9)))], "covid-19")
     # Without the first patient, b has 4 others, of whom one positive (0.1) beats none.

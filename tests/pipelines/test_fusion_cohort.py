@@ -10,7 +10,6 @@ from covidx.cards import Column
 from covidx.clinical import ClinicalRows
 from covidx.cohort import Classes
 from covidx.errors import InvalidTableError
-from covidx.fusion import FusionRecipe
 from covidx.pipelines.fusion.cohort import join_arms, need_both
 
 CRP = Column(name="crp", meaning="CRP", type="number")
@@ -104,16 +103,13 @@ def test_tables_of_different_patients() -> None:
 
 
 def test_too_few_patients_are_refused_before_anything_is_trained() -> None:
-    late = FusionRecipe.model_validate({"name": "late", "kind": "late"})
-    joint = FusionRecipe.model_validate({"name": "joint", "kind": "joint", "learning": {}})
     joined = join_arms(_images(40), _rows(0, 40), seed=0, parts=5)
     positive = joined.patients["label"] == "covid-19"
-    of_validation = int((positive & (joined.patients["role"] == "validation")).sum())
-    assert of_validation < 5 <= int((positive & (joined.patients["role"] == "train")).sum())
-    need_both(joined, [late])
-    with pytest.raises(InvalidTableError, match=r"FUSION_ROWS.*role validation") as error:
-        need_both(joined, [late, joint])
-    assert f"{of_validation} positive" in str(error.value.actual)
+    assert set(joined.patients["role"]) == {"train", "test"}
+    assert int((positive & (joined.patients["role"] == "train")).sum()) >= 10
+    need_both(joined, 2)  # five of each class are left without either half
     few = join_arms(_images(40), _rows(34, 44), seed=0, parts=3)  # six of them have both
     with pytest.raises(InvalidTableError, match=r"FUSION_ROWS.*role train"):
-        need_both(few, [late])
+        need_both(few, 2)
+    with pytest.raises(InvalidTableError, match="TOO_FEW_GROUPS"):
+        need_both(joined, 30)

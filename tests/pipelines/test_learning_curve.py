@@ -62,7 +62,9 @@ def test_the_baseline_of_an_ensemble_is_scored_out_of_fold(cache: BagCache) -> N
 def test_the_baseline_of_one_network_is_scored_on_validation_rows(cache: BagCache) -> None:
     table = rows(8)
     reversed_ = (table["label"] == "well").to_numpy(float)
-    curve = learning_curve(cache, table, RECIPE.single, predictions(table, reversed_), "sick", SEED)
+    curve = learning_curve(
+        cache, table, RECIPE.with_members(1), predictions(table, reversed_), "sick", SEED
+    )
     assert curve.rows == "validation rows" and curve.network.n == 8
     assert curve.network.value == 0 and curve.difference.value == -1
     assert "not shown to be better than a plain baseline" in curve.warnings[0]

@@ -31,7 +31,7 @@ from covidx.fusion import FusionPredictor
 from covidx.pipelines.fusion.results import MAIN
 from covidx.pipelines.source_record import table_of
 from covidx.runs import read_record
-from covidx.tables import CLINICAL, MANIFEST, PREDICTIONS, read_table
+from covidx.tables import CLINICAL, MANIFEST, OUT_OF_FOLD, PREDICTIONS, read_table
 from covidx.tracking import tracking_uri
 from tests.pipelines.hospital import SECRET, export, hospital_id
 
@@ -90,7 +90,6 @@ def fused(tmp_path_factory: pytest.TempPathFactory) -> Fused:
 def test_the_audit_of_the_run_passes_and_finds_a_changed_score(
     fused: Fused, tmp_path: Path
 ) -> None:
-    """Of a network of its own (end to end): all three arms are scored again."""
     table = table_of(read_record(fused.run), fused.work)
     at = Places(fused.phantom / "store", table, fused.work / "cache")
     found = audit_run(fused.run, at)
@@ -141,9 +140,11 @@ def test_one_rule_for_the_threshold_of_every_arm(fused: Fused) -> None:
     assert json.loads(clinical.read_text())["threshold"]["rule"] == "sensitivity >= 0.9"
     for name, arm in (("p1", predictor.image.bundle), ("p3", predictor.bundle)):
         table = read_table(fused.run / "predictions.parquet", PREDICTIONS)
-        mine = table[(table["arm"] == name) & (table["role"] == "validation")]
+        mine = table[(table["arm"] == name) & (table["role"] == OUT_OF_FOLD)]
         found = mine.loc[mine["label"] == "covid-19", "prob_covid-19"] >= arm.threshold.value
         assert found.mean() >= 0.9
+        assert arm.threshold.origin.startswith(f"out-of-fold, n = {len(mine)}")
+        assert len(mine) == 45  # three of four parts: nobody is kept from training
     assert "sensitivity &gt;= 0.9" in (fused.run / "evaluation/evaluation.html").read_text()
 
 
@@ -279,6 +280,7 @@ def test_the_benchmark_in_memory_scores_as_the_run_did(fused: Fused) -> None:
     found = benchmarks.fusion.table_of(predictor, fresh)
     found.index = [one.patient_id for one in fresh]
     written = read_table(fused.run / "predictions.parquet", PREDICTIONS)
+    written = written[written["role"] == "test"]  # of training patients, they are out of fold
     seen = 0
     for arm, rows in written.groupby("arm"):
         mine = rows.set_index("patient_id")["prob_covid-19"]

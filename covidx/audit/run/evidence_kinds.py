@@ -97,7 +97,7 @@ class FusionEvidence(Evidence):
 
     texts: ClassVar[Mapping[str, str]] = {
         "model": ClinicalEvidence.texts["model"],
-        "selection": "AUROC on validation patients: <report.html>",
+        "selection": "AUROC of out-of-fold scores of training patients: <report.html>",
         "ensemble": "Image and clinical arm, fused: <arms.json>",
     }
 

@@ -9,11 +9,21 @@ from scipy.special import expit
 from covidx.audit.run.folder import RunParts
 from covidx.clinical import ClinicalBundle, ClinicalRows, rows_of_run, score_by_role
 from covidx.cohort import Classes
-from covidx.fusion import FusionPredictor, make_arms, read_images
+from covidx.errors import BundleError
+from covidx.fusion import (
+    FusionPredictor,
+    LateFusion,
+    cross_fit_arms,
+    held_out,
+    late_out_of_fold,
+    read_images,
+    with_features,
+)
 from covidx.imaging import BagCache
 from covidx.inference import ImagePredictor, score_rows
 from covidx.inference.clinical import ClinicalPredictor
-from covidx.tables import PROBABILITY_PREFIX, probability_columns
+from covidx.models import BagEnsemble
+from covidx.tables import OUT_OF_FOLD, PROBABILITY_PREFIX, probability_columns
 
 
 def rescore_images(run: RunParts, predictor: ImagePredictor, cache: BagCache) -> pd.DataFrame:
@@ -93,25 +103,59 @@ def rescore_fusion(run: RunParts, predictor: FusionPredictor, cache: BagCache) -
     Returns
     -------
     DataFrame
-        As `rescore_images`, without role; the arms are p3, p1 and p2.
+        As `rescore_images`; the arms are p3, p1 and p2. Out-of-fold rows of a P3 that is made of
+        networks are left out.
+
+    Raises
+    ------
+    BundleError
+        ``BUNDLE_VERSION``: P1 is a single network.
     """
-    assert run.manifest is not None and run.clinical is not None
-    patients = run.predictions[["patient_id"]].drop_duplicates(ignore_index=True)
-    images = run.manifest[run.manifest["patient_id"].isin(patients["patient_id"])]
-    image = predictor.image
-    place = image.bundle.classes.index(image.bundle.positive)
-    own = read_images(image.model, cache, images, place)
-    read = own
+    assert run.manifest is not None
+    bundle, image, how = predictor.bundle, predictor.image, _how(run)
+    if not isinstance(image.model, BagEnsemble):
+        raise BundleError(
+            "BUNDLE_VERSION",
+            "The run is of an earlier version: its P1 has no networks for out-of-fold scores.",
+            path=run.folder / "bundle",
+            hint="Train it again.",
+        )
+    roles = run.splits.drop_duplicates("group_id").set_index("group_id")["role"]
+    images = run.manifest.assign(fold=0, role=run.manifest["group_id"].map(roles))
+    rows, patients = _clinical_rows(run, predictor.rows), _patients(run)
+    seed, folds = how["seed"], how["folds"]
+    crossed = cross_fit_arms(
+        patients, image, cache, images, rows, predictor.clinical, seed=seed, folds=folds
+    )
+    arms, role = crossed.arms, crossed.arms.patients["role"]
     if predictor.reader is not image.model:
-        read = own._replace(features=read_images(predictor.reader, cache, images, place).features)
-    values = run.clinical.set_index("patient_id")
-    arms = make_arms(patients, read.calibrated(predictor.bundle.scale), values, predictor.clinical)
+        place = image.bundle.classes.index(image.bundle.positive)
+        arms = with_features(arms, read_images(predictor.reader, cache, images, place).features)
+    p3, train = predictor.score(arms), (role == OUT_OF_FOLD).to_numpy()
+    p3[train] = np.nan
+    if isinstance(predictor.fuser, LateFusion):  # networks would have to be trained again
+        learnt = arms.only(train)
+        truth = (learnt.patients["label"] == bundle.positive).set_axis(
+            learnt.patients["patient_id"]
+        )
+        cut = held_out(learnt.patients, truth.to_numpy(bool), folds, seed)
+        p3[train] = late_out_of_fold(truth, crossed.image, crossed.clinical, learnt, cut)
+    own = crossed.own.logits.reindex(patients["patient_id"]).to_numpy(np.float64)
     first = arms.clinical.iloc[:, 0].to_numpy(np.float64)
-    p1 = expit(own.logits.reindex(patients["patient_id"]).to_numpy(np.float64))
-    scores = {"p3": predictor.score(arms), "p1": p1, "p2": expit(first)}
-    return _two_classes(
+    scores = {"p3": p3, "p1": expit(own), "p2": expit(first)}
+    again = _two_classes(
         run, {arm: pd.Series(values, patients["patient_id"]) for arm, values in scores.items()}
     )
+    again = again.assign(role=np.tile(role.to_numpy(str), len(scores)))
+    return again.dropna().reset_index(drop=True)
+
+
+def _patients(run: RunParts) -> pd.DataFrame:
+    """Every patient of a fusion with group, label, fold and role, in the order of the training."""
+    labels = run.predictions.drop_duplicates("patient_id").set_index("patient_id")["label"]
+    table = run.splits[["patient_id", "group_id", "fold", "role"]].drop_duplicates("patient_id")
+    table = table.assign(label=table["patient_id"].map(labels))
+    return table.sort_values("patient_id", ignore_index=True)
 
 
 def _two_classes(run: RunParts, scores: dict[str, pd.Series]) -> pd.DataFrame:

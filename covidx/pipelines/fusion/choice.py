@@ -1,10 +1,9 @@
-"""Fusions of the arms: each fitted, one chosen on validation patients, and saved as P3."""
+"""Fusions of the arms: each fitted, one chosen on out-of-fold scores, and saved as P3."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ from covidx.evaluate import OperatingPoint, OperatingRule, delong
 from covidx.fusion import (
     CLINICAL_FOLDER,
     Arms,
+    CrossFittedArms,
     Fuser,
     FusionBundle,
     FusionPredictor,
@@ -24,9 +24,10 @@ from covidx.fusion import (
     JointFusion,
     LateFusion,
     Line,
-    OutOfFold,
     fit_joint,
     fit_late,
+    held_out,
+    late_out_of_fold,
     predictions_of,
     score,
     with_features,
@@ -36,71 +37,96 @@ from covidx.inference import ImagePredictor, Threshold
 from covidx.inference.clinical import ClinicalPredictor
 from covidx.pipelines.fusion.arms import ClinicalArm
 from covidx.pipelines.fusion.cohort import FusionCohort
+from covidx.tables import OUT_OF_FOLD
 
 
 @dataclass(frozen=True, eq=False)
 class Candidate:
-    """A fitted fusion, and the arms with the image features that it reads."""
+    """A fitted fusion.
+
+    Parameters
+    ----------
+    recipe : FusionRecipe
+        How it fuses.
+    fuser : LateFusion or JointFusion
+        Fitted on all training patients.
+    arms : Arms
+        All patients; of those who test, with the image features that it reads.
+    scores : ndarray, shape (n,)
+        Probability of the positive class; of training patients out of fold.
+    """
 
     recipe: FusionRecipe
     fuser: Fuser
     arms: Arms
-
-    @cached_property
-    def scores(self) -> FloatArray:
-        """Probability of the positive class, shape (n,)."""
-        return score(self.fuser, self.arms)
+    scores: FloatArray
 
 
 def fit_candidate(
     recipe: FusionRecipe,
-    arms: Arms,
+    crossed: CrossFittedArms,
     positive: str,
-    out_of_fold: tuple[OutOfFold, ClinicalArm],
+    clinical: ClinicalArm,
     image: ImageTraining,
-    seed: int,
     folder: Path,
+    *,
+    seed: int,
+    folds: int,
 ) -> Candidate:
-    """Fit one recipe; no test patient is read.
+    """Fit one recipe; no test patient is learnt from.
 
     Parameters
     ----------
     recipe : FusionRecipe
         Late, stacking, or a network (one with learning).
-    arms : Arms
-        All patients, with role.
+    crossed : CrossFittedArms
+        Both arms of all patients, those of training patients out of fold.
     positive : str
         The positive class.
-    out_of_fold : (OutOfFold, ClinicalArm)
-        Out-of-fold scores of the training patients by either arm, which late fusion and stacking
-        are fitted on.
+    clinical : ClinicalArm
+        The clinical models.
     image : ImageTraining
         What a network needs of P1.
-    seed : int
-        Of a network.
     folder : Path
         For checkpoints of a network.
+    seed : int
+        Of the folds and of a network.
+    folds : int
+        Without each of which the fusion is fitted once more, to score it; as many as P1 has
+        networks.
     """
-    patients = arms.patients
-    truth = patients["label"] == positive
+    arms = crossed.arms
+    train = (arms.patients["role"] == OUT_OF_FOLD).to_numpy()
+    learnt = arms.only(train)
+    truth = (learnt.patients["label"] == positive).set_axis(learnt.patients["patient_id"])
+    scores, known = np.empty(len(arms)), truth.to_numpy(bool)
+    fuser: Fuser
     if recipe.learning is None:
-        by_image, clinical = out_of_fold
-        train = (patients["role"] == "train").to_numpy()
-        by_patient = truth[train].set_axis(patients.loc[train, "patient_id"])
-        names = list(clinical.models) if recipe.kind == "stacking" else [clinical.best]
-        late = fit_late(by_patient, by_image, {name: clinical.out_of_fold[name] for name in names})
-        return Candidate(recipe, late, arms)
-    learnt = (patients["role"] != "test").to_numpy()
-    known = np.asarray(truth[learnt], dtype=np.float64)
-    columns = out_of_fold[1].models[out_of_fold[1].best].features
-    joint = fit_joint(recipe, arms.only(learnt), columns, known, image, seed, folder)
-    if joint.bag is not None:
-        arms = with_features(arms, image.features_of(joint.bag))
-    return Candidate(recipe, joint, arms)
+        names = list(crossed.clinical) if recipe.kind == "stacking" else [clinical.best]
+        seen = crossed.image, {name: crossed.clinical[name] for name in names}
+        cut = held_out(learnt.patients, known, folds, seed)
+        fuser = fit_late(truth, *seen)
+        scores[train] = late_out_of_fold(truth, *seen, learnt, cut)
+    else:
+        if recipe.learning.end_to_end:
+            of_group = crossed.image.patients.groupby("group_id")["fold"].first()
+            places = learnt.patients["group_id"].map(of_group).fillna(0).to_numpy(np.int64)
+        else:  # other folds than P1's: each network learns from features of all of P1's
+            cut = held_out(learnt.patients, known, folds, seed + 1)
+            places = np.argmax(np.stack(cut), axis=0)
+        columns = clinical.models[clinical.best].features
+        fuser, scores[train] = fit_joint(
+            recipe, learnt, columns, known.astype(np.float64), image, places, seed, folder
+        )
+        if fuser.bag is not None:
+            tested = arms.patients.loc[~train, "patient_id"]
+            arms = with_features(arms, image.features_of(fuser.bag, tested))
+    scores[~train] = score(fuser, arms.only(~train))
+    return Candidate(recipe, fuser, arms, scores)
 
 
 def choose(candidates: Sequence[Candidate], positive: str) -> tuple[Candidate, dict[str, float]]:
-    """The simplest fusion that is as good as the best, as far as the validation patients can tell.
+    """The simplest fusion that is as good as the best, as far as out-of-fold scores can tell.
 
     The first whose AUROC lies within one standard error of the highest (the rule of one standard
     error: Breiman et al., Classification and Regression Trees, 1984, section 3.4.3). On few
@@ -117,11 +143,11 @@ def choose(candidates: Sequence[Candidate], positive: str) -> tuple[Candidate, d
     -------
     chosen : Candidate
     aurocs : dict
-        FusionRecipe -> AUROC on validation patients: for choosing, not for reporting.
+        FusionRecipe -> AUROC of out-of-fold scores: for choosing, not for reporting.
     """
     patients = candidates[0].arms.patients
     scores = np.stack([candidate.scores for candidate in candidates])
-    rows = (patients["role"] == "validation").to_numpy() & ~np.isnan(scores).any(axis=0)
+    rows = (patients["role"] == OUT_OF_FOLD).to_numpy() & ~np.isnan(scores).any(axis=0)
     truth = (patients.loc[rows, "label"] == positive).to_numpy(bool)
     values, covariance = delong(scores[:, rows], truth)
     best = int(np.argmax(values))
@@ -140,7 +166,7 @@ def save_p3(
     facts: Mapping[str, Any],
     rule: OperatingRule,
 ) -> FusionPredictor:
-    """Set the thresholds of P2 and P3 on validation patients, save, and read back.
+    """Set the thresholds of P2 and P3 on out-of-fold scores, save, and read back.
 
     Parameters
     ----------
@@ -211,8 +237,8 @@ TRAINED_FACTS = ("dataset", "domain", "card_sha256", "table_sha256", "split_sha2
 def _point(
     rule: OperatingRule, arms: Arms, scores: FloatArray, arm: str, classes: Sequence[str]
 ) -> OperatingPoint:
-    """The threshold on the validation patients."""
-    validation = (arms.patients["role"] == "validation").to_numpy()
-    part = arms.only(validation)
-    table = predictions_of(part, scores[validation], arm=arm, classes=classes, run_id="draft")
+    """The threshold on the training patients' out-of-fold scores."""
+    unseen = (arms.patients["role"] == OUT_OF_FOLD).to_numpy()
+    part = arms.only(unseen)
+    table = predictions_of(part, scores[unseen], arm=arm, classes=classes, run_id="draft")
     return rule.choose(table, classes[1])

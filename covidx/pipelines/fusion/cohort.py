@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -11,7 +10,7 @@ import pandas as pd
 from covidx.clinical import ClinicalRows
 from covidx.cohort import Splits, group_images, make_splits
 from covidx.errors import InvalidTableError
-from covidx.fusion import BOTH, FusionRecipe
+from covidx.fusion import BOTH, held_out
 from covidx.fusion.late import need_patients
 from covidx.ingest import IngestResult
 from covidx.wording import counted
@@ -106,7 +105,7 @@ def join_arms(manifest: pd.DataFrame, rows: ClinicalRows, *, seed: int, parts: i
     of_rows = rows.table[["patient_id", "group_id", "label"]]
     patients = join_patients(of_images, of_rows)
     patients["image_id"] = patients["patient_id"]
-    splits = make_splits(patients, seed=seed, parts=parts)
+    splits = make_splits(patients, seed=seed, parts=parts, validation=False)
     patients = splits.assign(patients.drop(columns="image_id"), fold=0)
     for what, own in (("image", of_images), ("clinical row", of_rows)):
         n = int((~patients["patient_id"].isin(own["patient_id"])).sum())
@@ -123,28 +122,28 @@ def join_arms(manifest: pd.DataFrame, rows: ClinicalRows, *, seed: int, parts: i
     )
 
 
-def need_both(joined: FusionCohort, recipes: Iterable[FusionRecipe]) -> None:
+def need_both(joined: FusionCohort, folds: int) -> None:
     """Refuse patients too few for a fusion before an hour of training finds it out.
 
     Parameters
     ----------
     joined : FusionCohort
         Patients with role, and which of them have an image and a row.
-    recipes : iterable of FusionRecipe
-        Networks are calibrated on validation patients; lines are fitted on training patients alone.
+    folds : int
+        Without each of which a fusion is fitted once more, to score it.
 
     Raises
     ------
     InvalidTableError
-        ``FUSION_ROWS``.
+        ``FUSION_ROWS``; ``TOO_FEW_GROUPS``: a class has fewer groups than there are folds.
     """
-    networks = any(recipe.learning is not None for recipe in recipes)
     patients, positive = joined.patients, joined.rows.classes.positive
-    has_both = patients["patient_id"].isin(joined.images["patient_id"])
-    has_both &= patients["patient_id"].isin(joined.rows.table["patient_id"])
-    for role in ("train", "validation") if networks else ("train",):
-        mine = patients[has_both & (patients["role"] == role)]
-        need_patients((mine["label"] == positive).to_numpy(bool), BOTH, role)
+    train = patients[patients["role"] == "train"].reset_index(drop=True)
+    truth = (train["label"] == positive).to_numpy(bool)
+    has_both = train["patient_id"].isin(joined.images["patient_id"])
+    has_both &= train["patient_id"].isin(joined.rows.table["patient_id"])
+    for out in held_out(train, truth, folds, joined.splits.seed):
+        need_patients(truth[has_both.to_numpy() & ~out], BOTH)
 
 
 def join_patients(of_images: pd.DataFrame, of_rows: pd.DataFrame) -> pd.DataFrame:

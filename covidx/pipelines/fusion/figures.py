@@ -82,7 +82,7 @@ def facts_of(
     record: RunRecord,
     joined: FusionCohort,
     bundle: FusionBundle,
-    validation: Mapping[str, float],
+    aurocs: Mapping[str, float],
 ) -> list[tuple[str, str]]:
     """The method section of the report.
 
@@ -94,8 +94,8 @@ def facts_of(
         Patients and clinical rows, with role.
     bundle : FusionBundle
         P3 as it was saved.
-    validation : mapping
-        Name of each fusion -> its AUROC on validation patients, as `choose` gives it.
+    aurocs : mapping
+        Name of each fusion -> its AUROC of out-of-fold scores, as `choose` gives it.
 
     Returns
     -------
@@ -112,20 +112,20 @@ def facts_of(
         (
             "Split",
             f"by group (patient, household, source, near-duplicates), seed {config['seed']}: "
-            + ", ".join(f"{roles[role]} {role}" for role in ("train", "validation", "test")),
+            + ", ".join(f"{roles[role]} {role}" for role in ("train", "test")),
         ),
         (
             "Scores that were fused",
-            f"late, stacking: of models that had not seen the patient, {config['inner_folds']} "
-            "folds of the training patients. Networks: P1's features of the patients that P1 was "
-            "trained on, as those of Mei et al.",
+            "of training patients: scores and features of models that had not seen the patient, "
+            f"{config['inner_folds']} folds, whose networks together are P1",
         ),
         ("Clinical values", ", ".join(f"{n} ({gaps[n]:.0%} missing)" for n in joined.rows.names)),
         (
             "Choice",
-            "the first within one standard error of the highest AUROC on validation patients: "
-            + ", ".join(f"{name} {value:.3f}" for name, value in validation.items()),
+            "the first within one standard error of the highest AUROC of out-of-fold scores: "
+            + ", ".join(f"{name} {value:.3f}" for name, value in aurocs.items()),
         ),
+        ("Threshold", bundle.threshold.provenance),
         ("P3", f"{bundle.recipe.name} of P1 and {', '.join(bundle.clinical_sha256)}"),
         *provenance(record, bundle.sha256),
     ]

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import expit
 
+from covidx.clinical import ClinicalRows, Fitted, score_by_role
 from covidx.evaluate import (
     EvaluationOptions,
     Metrics,
@@ -37,7 +38,7 @@ from covidx.pipelines.fusion.choice import Candidate
 from covidx.pipelines.fusion.cohort import FusionCohort
 from covidx.pipelines.run import TrainingRun
 from covidx.report.fusion import ArmLine, FusionResults
-from covidx.tables import CLINICAL, PREDICTIONS, write_table
+from covidx.tables import CLINICAL, OUT_OF_FOLD, PREDICTIONS, write_table
 
 P3 = "p3"
 MAIN = (P3, IMAGE, CLINICAL_ARM)
@@ -60,33 +61,40 @@ KINDS = {
 
 def scores_by_arm(
     predictor: FusionPredictor,
-    arms: Arms,
+    chosen: Candidate,
     others: Sequence[Candidate],
     clinical: ClinicalArm,
-    by_image: ImageArm,
+    own: ImageArm,
+    control: Mapping[str, tuple[str, FloatArray]],
 ) -> dict[str, tuple[str, FloatArray]]:
-    """What each arm is, in words, and its scores, shape (n,), in the order of the page.
+    """What each arm is, in words, and its scores, shape (n,); of training patients out of fold.
 
     Parameters
     ----------
     predictor : FusionPredictor
         P3 as it was saved.
-    arms : Arms
-        All patients, with the features that P3 reads.
+    chosen : Candidate
+        The fusion that became P3.
     others : sequence of Candidate
-        The fusions that were not chosen.
+        The fusions that did not.
     clinical : ClinicalArm
-        The clinical models and the control.
-    by_image : ImageArm
+        The clinical models.
+    own : ImageArm
         P1's own log odds, not calibrated.
+    control : mapping
+        As `control_arm`; empty where no clinical value is missing.
     """
-    own = by_image.logits.reindex(arms.patients["patient_id"]).to_numpy(np.float64)
-    backbone = predictor.image.bundle.recipe.architecture.backbone
-    found = {P3: (KINDS[predictor.bundle.recipe.kind], predictor.score(arms))}
-    if clinical.control is not None:  # first of the others: what it reaches, no model has shown
-        alone = np.where(arms.has(CLINICAL_ARM), clinical.control.score(arms.values), np.nan)
-        found[CONTROL] = ("knows which clinical values are missing, and nothing else", alone)
-    found[IMAGE] = (f"image: {backbone}", expit(own))
+    arms = chosen.arms
+    image = own.logits.reindex(arms.patients["patient_id"]).to_numpy(np.float64)
+    architecture = predictor.image.bundle.recipe.architecture
+    unseen = (arms.patients["role"] == OUT_OF_FOLD).to_numpy()
+    scores: FloatArray = np.where(unseen, chosen.scores, predictor.score(arms))
+    # The control is first of the others: what it reaches, no model has shown.
+    found: dict[str, tuple[str, FloatArray]] = {
+        P3: (KINDS[predictor.bundle.recipe.kind], scores),
+        **control,
+    }
+    found[IMAGE] = (f"image: {architecture.members} x {architecture.backbone}", expit(image))
     found[CLINICAL_ARM] = (
         f"clinical row: {clinical.best}",
         expit(arms.clinical[clinical.best].to_numpy(np.float64)),
@@ -94,6 +102,30 @@ def scores_by_arm(
     for one in others:
         found[f"{P3}-{one.recipe.name}"] = (KINDS[one.recipe.kind], one.scores)
     return found
+
+
+def control_arm(
+    control: Fitted | None, arms: Arms, rows: ClinicalRows, *, seed: int, folds: int
+) -> dict[str, tuple[str, FloatArray]]:
+    """The control on missing values alone, as `scores_by_arm` has the other arms.
+
+    Parameters
+    ----------
+    control : Fitted, optional
+        Fitted on the training rows; None where nothing is missing.
+    arms : Arms
+        All patients.
+    rows : ClinicalRows
+        With role.
+    seed, folds : int
+        Of its out-of-fold scores.
+    """
+    if control is None:
+        return {}
+    known, scores = score_by_role(control, rows, seed=seed, folds=folds)
+    of_patient = pd.Series(scores, known.table["patient_id"])
+    own: FloatArray = np.asarray(of_patient.reindex(arms.patients["patient_id"]), np.float64)
+    return {CONTROL: ("knows which clinical values are missing, and nothing else", own)}
 
 
 def judge(
@@ -123,11 +155,10 @@ def judge(
     """
     threshold = ThresholdRule(rule.rule, rule.target, rule.prevalence)
     bundle, role = predictor.bundle, arms.patients["role"].to_numpy(str)
-    held_out = arms.only(role != "train")
     tables = {
         name: predictions_of(
-            held_out,
-            scores[role != "train"],
+            arms,
+            scores,
             arm=name,
             classes=bundle.classes,
             run_id=run.run_id,
@@ -161,7 +192,7 @@ def _compare_arms(
     Parameters
     ----------
     table : DataFrame
-        Predictions of several arms, with validation rows.
+        Predictions of several arms, with out-of-fold rows.
     positive : str
     rule : ThresholdRule
     what : mapping

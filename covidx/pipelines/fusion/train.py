@@ -1,7 +1,7 @@
 """Train and evaluate P3: the image arm and the clinical arm of the same patients, fused.
 
 The method, in the order of a paper: cohort of both arms, one division of the patients, P1, P2,
-their out-of-fold scores of training patients, fusions and their choice on validation patients, what
+their out-of-fold scores of training patients, fusions and their choice on out-of-fold scores, what
 each arm adds on the same test patients, what a missing arm costs, contributions to each score.
 """
 
@@ -14,24 +14,22 @@ from covidx.clinical import ClinicalRows, read_rows
 from covidx.files import sha256_file
 from covidx.fusion import (
     IMAGE_FOLDER,
-    Arms,
+    CrossFittedArms,
     FusionPredictor,
     ImageTraining,
     JointFusion,
-    OutOfFold,
-    make_arms,
-    read_images,
+    cross_fit_arms,
 )
 from covidx.imaging import build_cache, save_thumbnails, thumbnails
 from covidx.inference import SERVED, ImagePredictor
-from covidx.models import BagClassifier
+from covidx.models import BagEnsemble
 from covidx.pipelines.cohort import ingest_source, link_labels
 from covidx.pipelines.fusion.arms import ClinicalArm, ImageTrainer, train_clinical_arm
 from covidx.pipelines.fusion.choice import Candidate, choose, fit_candidate, save_p3
 from covidx.pipelines.fusion.cohort import join_arms, labelled, need_both
 from covidx.pipelines.fusion.config import TrainFusion, with_clinical_table
 from covidx.pipelines.fusion.figures import draw_fusion_figures, facts_of, warnings_of
-from covidx.pipelines.fusion.results import KINDS, judge, scores_by_arm
+from covidx.pipelines.fusion.results import KINDS, control_arm, judge, scores_by_arm
 from covidx.pipelines.grouping import group_prepared
 from covidx.pipelines.handovers import hand_over
 from covidx.pipelines.image.results import (
@@ -102,27 +100,29 @@ def train_fusion(
         joined, cache = trainer.joined, trainer.cache
         images, classes = joined.images, joined.rows.classes
         with run.step("train P1"):
-            fitted = trainer.whole()
+            fitted = trainer.fit()
             draft = make_bundle(
                 fitted.model, trainer.recipe, trainer.cohort, images, joined.splits, run.run_id
             )
             draft = with_threshold(draft, cache, images, config.operating_point, config.seed)
             image = draft.save(run.bundle / IMAGE_FOLDER)
-            image_out_of_fold = trainer.out_of_fold(config.inner_folds, bars)
         run.tracker.curves(fitted.curves, fitted.best_epoch)
+        run.tracker.members([member.curves for member in fitted.members], fitted.best_epoch)
         with run.step("train P2"):
-            clinical = train_clinical_arm(p2, joined, config.inner_folds, bars)
+            clinical = train_clinical_arm(p2, joined.rows, bars)
         with run.step("fuse") as bar:
-            place = image.bundle.classes.index(classes.positive)
-            by_image = read_images(image.model, cache, images, place, bar)
-            scale = trainer.scale(by_image)
-            arms = make_arms(
+            how = {"seed": config.seed, "folds": config.inner_folds}
+            crossed = cross_fit_arms(
                 joined.patients,
-                by_image.calibrated(scale),
-                joined.rows.table.set_index("patient_id")[joined.rows.names],
+                image,
+                cache,
+                images,
+                joined.rows,
                 clinical.models,
+                **how,
+                progress=bar,
             )
-            candidates = _candidates(config, arms, image, image_out_of_fold, clinical, trainer)
+            candidates = _candidates(config, crossed, image, clinical, trainer)
             chosen, aurocs = choose(candidates, classes.positive)
             facts = {
                 "run_id": run.run_id,
@@ -133,14 +133,15 @@ def train_fusion(
                 run.bundle,
                 chosen,
                 clinical,
-                (image, scale),
+                (image, crossed.scale),
                 joined,
                 facts | run.record.data,
                 config.operating_point,
             )
         with run.step("evaluate"):
             others = [candidate for candidate in candidates if candidate is not chosen]
-            scored = scores_by_arm(predictor, chosen.arms, others, clinical, by_image)
+            control = control_arm(clinical.control, chosen.arms, joined.rows, **how)
+            scored = scores_by_arm(predictor, chosen, others, clinical, crossed.own, control)
             results = judge(run, predictor, chosen.arms, scored, joined, config.operating_point)
         with run.step("report"):
             warnings = warnings_of(trainer.cohort, joined, results.arms, clinical.control is None)
@@ -181,7 +182,7 @@ def _prepare(
         store, ingested = ingest_source(images_alone, run.work, run.bars)
         cohort = link_labels(images_alone, store, labelled(ingested, rows), "exclude")
         cohort = cohort.only(*p1.select(cohort.manifest))
-    recipe = p1.recipe(cohort.manifest).single
+    recipe = p1.recipe(cohort.manifest).with_members(config.inner_folds)
     with run.step("prepare") as bar:
         cache = build_cache(
             cohort.store, cohort.manifest, recipe.preprocessing, run.work / "cache", progress=bar
@@ -191,7 +192,7 @@ def _prepare(
             cohort.manifest, thumbnails(cache, cache.index), cache.refused, cohort.store
         )
         joined = join_arms(manifest, rows, seed=config.seed, parts=config.parts)
-        need_both(joined, config.recipes)
+        need_both(joined, config.inner_folds)
         images = joined.images
         more = {"table_sha256": sha256_file(both.table), "domain": both.card.domain}
         hand_over(run, cohort, cache.refused, images, joined.splits, **more)
@@ -246,15 +247,14 @@ def _closing_lines(results: FusionResults) -> list[str]:
 
 def _candidates(
     config: TrainFusion,
-    arms: Arms,
+    crossed: CrossFittedArms,
     image: ImagePredictor,
-    image_out_of_fold: OutOfFold,
     clinical: ClinicalArm,
     trainer: ImageTrainer,
 ) -> list[Candidate]:
     """Fit every recipe on the same patients."""
     assert trainer.recipe.learning is not None  # only an upgraded bundle lacks it
-    assert isinstance(image.model, BagClassifier)  # `ImageRecipe.single`
+    assert isinstance(image.model, BagEnsemble)  # `ImageRecipe.with_members`
     images, positive = trainer.joined.images, image.bundle.positive
     numbers = {name: number for number, name in enumerate(image.bundle.classes)}
     classes = images.drop_duplicates("patient_id").set_index("patient_id")["label"].map(numbers)
@@ -264,8 +264,8 @@ def _candidates(
     candidates = []
     for recipe in config.recipes:
         folder = trainer.run.checkpoints(recipe, config.seed, images, image.bundle.sha256)
-        out_of_fold = (image_out_of_fold, clinical)
+        how = {"seed": config.seed, "folds": config.inner_folds}
         candidates.append(
-            fit_candidate(recipe, arms, positive, out_of_fold, training, config.seed, folder)
+            fit_candidate(recipe, crossed, positive, clinical, training, folder, **how)
         )
     return candidates
