@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -10,12 +11,14 @@ import pandas as pd
 import pytest
 
 from benchmarks import fusion
+from covidx.config import load_config
 from covidx.evaluate import OperatingPoint
+from covidx.pipelines.fusion.config import TRAIN_FUSION, TrainFusion
 
 
 def predictor(p1: float, p3: float) -> Any:
     def bundle(threshold: float) -> SimpleNamespace:
-        point = OperatingPoint(threshold, "youden", "validation, n = 10")
+        point = OperatingPoint(threshold, "youden", "out-of-fold, n = 10")
         recipe = SimpleNamespace(name="late")
         threshold = SimpleNamespace(operating_point=point)
         return SimpleNamespace(threshold=threshold, recipe=recipe, sha256="ab" * 32)
@@ -41,7 +44,7 @@ def table() -> pd.DataFrame:
     return found
 
 
-def validation() -> pd.DataFrame:
+def unseen() -> pd.DataFrame:
     """Ten patients an arm; of six others five lie below 0.45."""
     scores = [0.05, 0.1, 0.15, 0.2, 0.25, 0.45, 0.6, 0.7, 0.8, 0.9]
     labels = ["normal"] * 6 + ["covid-19"] * 4
@@ -50,7 +53,7 @@ def validation() -> pd.DataFrame:
         "patient_id": [f"u{k}" for k in range(10)],
         "group_id": [f"u{k}" for k in range(10)],
         "level": "patient",
-        "role": "validation",
+        "role": "out-of-fold",
         "fold": 0,
         "run_id": "r",
         "split_sha256": None,
@@ -64,7 +67,7 @@ def validation() -> pd.DataFrame:
 
 
 def test_what_is_found_is_counted_at_each_threshold() -> None:
-    found = fusion.results_of(table(), predictor(0.5, 0.45), validation())
+    found = fusion.results_of(table(), predictor(0.5, 0.45), unseen())
     at = "normal_ct_positives_found"
     assert found[f"{at}_p1_at_youden"].value == 0
     assert found[f"{at}_p3_at_youden"].value == 0.5
@@ -86,7 +89,7 @@ def test_what_is_found_is_counted_at_each_threshold() -> None:
 
 def test_differences_are_of_the_same_patients() -> None:
     rows = table()
-    found = fusion.results_of(rows, predictor(0.5, 0.5), validation())
+    found = fusion.results_of(rows, predictor(0.5, 0.5), unseen())
     for arm in ("p1", "p2"):
         one = found[f"fusion_p3_minus_{arm}"]
         assert one.value == pytest.approx(
@@ -94,3 +97,21 @@ def test_differences_are_of_the_same_patients() -> None:
         )
         assert one.low <= one.value <= one.high and one.n == len(rows)
     assert np.isfinite(found["fusion_p3_minus_p1"].low)
+
+
+def test_the_second_row_has_the_twelve_columns_of_mei_et_al(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    asked: list[TrainFusion] = []
+
+    def train(config: TrainFusion, **places: Path) -> SimpleNamespace:
+        asked.append(config)
+        return SimpleNamespace(folder=tmp_path)
+
+    monkeypatch.setattr(fusion, "train_fusion", train)
+    assert fusion.twelve(load_config(TRAIN_FUSION, TrainFusion), tmp_path) == tmp_path
+    features = asked[0].clinical_config.features
+    assert features is not None and len(features) == 12
+    assert "wbc_10e9_l" in features and "loss_of_smell_or_taste" not in features
+    names = set(fusion.results_of(table(), predictor(0.5, 0.45), unseen()))
+    assert set(fusion.TWELVE_RESULTS) <= names
