@@ -106,7 +106,7 @@ class Page:
         shown = "".join(str(escape(line)) for line in (*self.warnings, *self.bands))
         text = templates.get_template("page.html").render(
             page=self,
-            css=(TEMPLATES / "page.css").read_text(),
+            css=Markup((TEMPLATES / "page.css").read_text()),  # noqa: S704 - a file of covidx
             notice=RESEARCH_NOTICE,
             sections=sections,
             glance=glance,

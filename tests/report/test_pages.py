@@ -99,6 +99,8 @@ def test_the_report_says_what_matters_first(metrics: Metrics, tmp_path: Path) ->
     assert "A score of 0.420 or more is predicted covid-19" in page
     assert "by Youden's index" in page.replace("&#39;", "'")
     assert "validation, n = 30 (10 positive)" in page
+    style = page.partition("<style>")[2].partition("</style>")[0]
+    assert ".filters > span" in style  # nothing in a style is an entity
     assert "Heatmaps by their exam: 1 failed, 3 passed." in page
     for name, estimate in metrics.estimates.items():
         assert f"{estimate.value:.3f}" in page, name
