@@ -12,6 +12,7 @@ import pytest
 from covidx.cohort import classes_of
 from covidx.errors import InvalidSeriesError
 from covidx.evaluate import Metrics, evaluate
+from covidx.files import read_json
 from covidx.imaging import BagCache, build_cache
 from covidx.inference import ImagePredictor
 from covidx.pipelines.cohort import Cohort
@@ -90,7 +91,7 @@ def _make(
     cases = make_cases(
         predictor, cohort, cache, rows, metrics, out, lambda done, total: told.append((done, total))
     )
-    assert told == [(1, 1)]
+    assert told == [(1, 2), (2, 2)]  # explained, then drawn
     return cases
 
 
@@ -110,11 +111,20 @@ def test_a_case_tells_truth_score_and_decision(
     assert case.result is not None
     assert case.result.score == pytest.approx(table.loc[patient, "prob_covid-19"], abs=1e-5)
     assert case.error == ("false alarm" if case.result.called else None)
-    assert sum(case.verdicts.values()) == 4  # top_k
     assert case.lesion_ml is not None and case.lesion_ml > 0
+    exam = read_json(tmp_path / "exam.json")
+    assert [image["image_id"] for image in exam["images"]] == [rows["image_id"].iloc[0]]
+    maps = exam["images"][0]["maps"]
+    assert Counter(one["verdict"] for one in maps) == case.verdicts
+    assert sum(exam["verdicts"].values()) == len(maps) == 4  # top_k
+    assert all(one["lung_area"] > 0.1 for one in maps if one["fall"] is not None)
+    assert exam["images"][0]["pointing"] is None  # not of the positive class
+    assert exam["figures"]["pointing_game"]["n"] == 0
+    assert exam["scale"]["top"] > exam["scale"]["floor"] == 0.1
+    assert len(exam["robustness"]) == (maps[0]["verdict"] != "no evidence")
     page = (tmp_path / case.folder / "index.html").read_text()
     assert patient in page
-    assert "of the heat lies on true lesion" in page
+    assert all(f"Exam of the map: {verdict}" in page for verdict in case.verdicts)
 
 
 @pytest.mark.parametrize(("by", "cut"), [(5.0, 0), (0.01, 0), (0.0, 1)])
