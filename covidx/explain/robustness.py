@@ -27,7 +27,7 @@ NOISE = 0.02
 RANDOMISED = (0.0, 0.5, 1.0)
 """Share of the backbone's layers, from the last one back, whose weights are drawn anew; the head is
 always among them."""
-COMPARED = ("grad-cam", "occlusion")
+COMPARED = ("grad-cam", "integrated-gradients")
 """Methods whose maps are compared with the one that is examined."""
 
 
