@@ -47,8 +47,6 @@ DAMAGED: tuple[type[Exception], ...] = (
 """What a broken file makes nibabel and ISA-L raise."""
 RESAMPLED = "covidx: "
 """Before `Volume.resampled` in the header's description."""
-UNKNOWN_DEPTH = "covidx slice: its depth of 1 mm is a convention"
-"""The description of one slice whose place is known, and whose thickness is not."""
 SCANNER = 1
 """qform and sform code: scanner anatomical coordinates (nifti1.h, NIFTI_XFORM_SCANNER_ANAT)."""
 
@@ -58,22 +56,13 @@ def to_nibabel(volume: Volume) -> Any:
     xyz = volume.array.transpose(2, 1, 0)  # (column, row, slice)
     make: Any = nib.Nifti1Image  # nibabel is typed in part
     image = make(xyz, np.eye(4) if volume.affine is None else volume.affine)
-    shallow = volume.geometry != "proven" and _has_place(volume)
-    code = SCANNER if shallow or volume.geometry == "proven" else 0
+    code = SCANNER if volume.geometry == "proven" else 0
     image.set_sform(image.affine, code)
     image.set_qform(image.affine, code, strip_shears=True)
     image.header.set_xyzt_units("mm" if volume.affine is not None else "unknown")
     if volume.resampled:
         image.header["descrip"] = (RESAMPLED + volume.resampled).encode()  # 80 bytes at most
-    elif shallow:
-        image.header["descrip"] = UNKNOWN_DEPTH.encode()
     return image
-
-
-def _has_place(volume: Volume) -> bool:
-    """Whether a slice lies somewhere: what has no place, as a radiograph, is at the origin."""
-    affine = volume.affine
-    return affine is not None and len(volume.array) == 1 and bool(affine[:3, 3].any())
 
 
 def write_nifti(volume: Volume, path: Path) -> None:
@@ -123,8 +112,6 @@ def from_nibabel(
     else:
         array, point = _array(image), ""
     geometry, affine, note = placed(image)
-    if geometry == "proven" and _description(image) == UNKNOWN_DEPTH:
-        geometry, note = "spacing_only", f"{note}, {UNKNOWN_DEPTH}"
     modality, units, units_from = found_units(array, modality, units)
     volume = Volume(array, modality, units, geometry, affine, _resampled(image))
     return volume, f"{units_from}; {note}{point}"
@@ -132,12 +119,8 @@ def from_nibabel(
 
 def _resampled(image: Any) -> str:
     """What `to_nibabel` wrote into the description; other programs' words count for nothing."""
-    text = _description(image)
+    text = bytes(image.header["descrip"]).rstrip(b"\0").decode("latin-1")
     return text.removeprefix(RESAMPLED) if text.startswith(RESAMPLED) else ""
-
-
-def _description(image: Any) -> str:
-    return bytes(image.header["descrip"]).rstrip(b"\0").decode("latin-1")
 
 
 def _array(image: Any, place: int | None = None) -> NDArray[Any]:

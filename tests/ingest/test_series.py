@@ -261,20 +261,20 @@ def test_a_single_ct_slice_is_a_slice(tmp_path: Path) -> None:
 
 
 def test_a_slice_of_unknown_depth_keeps_its_place_on_disk(tmp_path: Path) -> None:
-    """NIfTI knows no slice without a depth: 1 mm is a convention, which the file says."""
+    """NIfTI knows no slice without a depth: 1 mm is a convention, which the receipt says."""
     write_series(tmp_path / "in", 1, SliceThickness=None)
     result = ingest(tmp_path / "in", tmp_path / "out")
     (row,) = result.manifest.to_dict("records")
     [image], _ = read(tmp_path / "in")
     expected = image.volume.affine
-    assert expected is not None and expected[:3, 3].any() and row["geometry"] == "spacing_only"
+    assert expected is not None and expected[:3, 3].any() and row["geometry"] == "proven"
     stored = nib.load(tmp_path / "out" / row["path"])
     assert stored.header["sform_code"] == stored.header["qform_code"] == 1
     np.testing.assert_allclose(stored.affine, expected, rtol=1e-6)
     [again], _ = read(tmp_path / "out" / row["path"])
-    assert again.volume.geometry == "spacing_only"
+    assert again.volume.geometry == "proven"
     np.testing.assert_allclose(again.volume.affine, expected, rtol=1e-6)
-    assert again.receipt.geometry_from.endswith("its depth of 1 mm is a convention")
+    assert image.receipt.geometry_from.endswith("whose depth of 1 mm is a convention")
 
 
 @pytest.mark.parametrize(
