@@ -14,7 +14,8 @@ import pytest
 import yaml
 from typer.testing import CliRunner, Result
 
-from covidx.audit.run import Places, audit_run
+from covidx.audit.run import Places, audit_run, read_run
+from covidx.audit.run.evidence_kinds import ClinicalEvidence
 from covidx.cards import CARD_FOLDER, load_card
 from covidx.cli import app
 from covidx.clinical import load_bundle
@@ -117,6 +118,17 @@ def test_predictions_say_what_metrics_say(phantom: Phantom) -> None:
     splits = Splits.load(phantom.folder / "splits.parquet")
     assert set(table["split_sha256"]) == {splits.sha256}
     assert table["role"].value_counts().to_dict() == {OUT_OF_FOLD: 320, "test": 80}
+
+
+def test_the_checklists_count_training_and_test_patients_alone(phantom: Phantom) -> None:
+    evidence = ClinicalEvidence(read_run(phantom.folder), [], ".")
+    division, numbers, people = (evidence(k) for k in ("division", "numbers", "characteristics"))
+    assert division is not None and "seed 0: 320 train, 80 test groups" in division
+    assert numbers is not None and people is not None
+    table = read_table(phantom.folder / "predictions.parquet", PREDICTIONS)
+    positive = int(((table["role"] == OUT_OF_FOLD) & (table["label"] == "covid-19")).sum())
+    assert f"train: {positive} covid-19, {320 - positive} rest" in numbers
+    assert "train: median age" in people and "validation" not in people + numbers + division
 
 
 def test_patients_that_choose_the_threshold_may_be_kept_from_training(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from covidx.audit.finding import Finding
 from covidx.audit.run.folder import RunParts
 from covidx.cards import CARD_FOLDER, DataCard, card_digest, load_card
 from covidx.config import Config, load_config
+from covidx.tables import OUT_OF_FOLD
 from covidx.wording import counted
 
 ROLES = ("train", "validation", "test")
@@ -142,7 +143,7 @@ class Evidence:
 
     def _division(self) -> str | None:
         counts = self.run.splits.drop_duplicates(["role", "group_id"])["role"].value_counts()
-        text = ", ".join(f"{counts.get(role, 0)} {role}" for role in ROLES)
+        text = ", ".join(f"{counts[role]} {role}" for role in ROLES if role in counts)
         seed = self.config["seed"]
         return (
             f"By {self._divided_by}, no group divided, seed {seed}: {text} groups. <splits.parquet>"
@@ -157,6 +158,7 @@ class Evidence:
     def _numbers(self) -> str | None:
         table = self.run.predictions
         table = table[table["arm"] == self.run.arm]
+        table = table.assign(role=table["role"].replace(OUT_OF_FOLD, "train"))
         counts = table.groupby(["role", "label"])["patient_id"].nunique().unstack(fill_value=0)
         text = "; ".join(
             f"{role}: " + ", ".join(f"{n} {name}" for name, n in counts.loc[role].items())
@@ -172,6 +174,8 @@ class Evidence:
         parts = []
         for role in ROLES:
             part = rows[rows["role"] == role]
+            if part.empty:  # where models are cross-fitted, nobody validates
+                continue
             age, known = part["age"].median(), part["sex"].dropna()
             years = "age unknown" if pd.isna(age) else f"median age {age:g}"
             counts = known.value_counts().sort_index()
