@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 
 from covidx.explain.background import backgrounds
-from covidx.explain.exam import Exam, Verdict, examine
+from covidx.explain.exam import SCORE_FLOOR, Exam, Verdict, examine
 from covidx.explain.methods import DEFAULT, Method, method_named
 from covidx.explain.placing import bag_affine
 from covidx.explain.scorer import SliceScorer
@@ -113,10 +113,14 @@ def heatmaps(
     known = None if lungs is None else torch.from_numpy(np.asarray(lungs[places], np.float32))
     hidden = backgrounds(slices, known)
     scorer = SliceScorer(predictor.model, positive)
-    raw = how.maps(scorer, slices, hidden)
+    alone = scores.slice_probabilities[places, positive]
+    evident = torch.from_numpy(np.nonzero(alone >= SCORE_FLOOR)[0])  # others have no map to make
+    raw = torch.zeros_like(slices[:, 0])
+    if len(evident):
+        raw[evident] = how.maps(scorer, slices[evident], hidden[evident])
     made = []
     for n, place in enumerate(places):
-        score = float(scores.slice_probabilities[place, positive])
+        score = float(alone[n])
         lung = None if known is None else known[n]
         exam = examine(scorer, slices[n], hidden[n], raw[n], score, lung)
         made.append(_heatmap(how, bag, int(place), raw[n].numpy(), score, exam))
