@@ -11,7 +11,7 @@ from markupsafe import Markup
 from covidx.files import plain, replacing
 
 STATIC = Path(__file__).parent / "static"
-CASE_SCRIPTS = ("theme", "volume", "layers", "panes", "strip", "readers", "case")
+CASE_SCRIPTS = ("theme", "volume", "layers", "panes", "strip", "readers", "neighbours", "case")
 WORKLIST_SCRIPTS = ("theme", "readers", "worklist")
 
 
