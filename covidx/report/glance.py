@@ -8,6 +8,7 @@ from pathlib import Path
 
 from covidx.evaluate import Estimate, Metrics
 from covidx.evaluate.prevalence import PredictiveValues
+from covidx.files import read_json
 from covidx.report.page import Section
 from covidx.report.viewer.worklist import CaseRow, verdict_counts
 from covidx.report.words import threshold_text
@@ -17,7 +18,8 @@ SCREENING = (0.05, 0.2)
 """Prevalences at which the PPV stands beside that of the cohort: an outpatient clinic between waves
 of infections, and a ward during one. Modelling choice."""
 
-
+EXAM = "cases/exam.json"
+"""What the exam of the heatmaps of a run came to."""
 LINKS = {
     "model card": "bundle/MODEL_CARD.md",
     "predictions": "predictions.parquet",
@@ -50,7 +52,7 @@ def glance(
         "bars": _bars(metrics),
         "predictive": [(_where(one.prevalence, metrics.prevalence), one.ppv) for one in predictive],
         "whom": _whom(metrics, cases),
-        "sure": _sure(metrics, cases),
+        "sure": _sure(metrics, cases) + _pointing(folder),
         "links": [
             (name, place)
             for name, place in LINKS.items()
@@ -114,3 +116,19 @@ def _sure(metrics: Metrics, cases: Sequence[CaseRow]) -> list[str]:
         text = ", ".join(f"{n} {verdict}" for verdict, n in sorted(verdicts.items()))
         lines.append(f"Heatmaps by their exam: {text}.")
     return [line for line in lines if line]
+
+
+def _pointing(folder: Path | None) -> list[str]:
+    """How often the run's heatmaps point to a true lesion, where it has some."""
+    if folder is None or not (folder / EXAM).is_file():
+        return []
+    figures = read_json(folder / EXAM)["figures"]
+    game, chance = figures["pointing_game"], figures["pointing_by_chance"]["value"]
+    if not game["n"]:
+        return []
+    by_chance = "" if chance is None else f"; a random point of their lungs: {chance:.2f}"
+    return [
+        f"Of {counted(game['n'], 'patient')} that it found and whose lesions are known, a share of "
+        f"{game['value']:.2f} ({game['low']:.2f} to {game['high']:.2f}) has a heatmap that peaks "
+        f"in one; maps that are withheld count as misses{by_chance}."
+    ]

@@ -11,6 +11,7 @@ import pytest
 from covidx.constants import RESEARCH_NOTICE
 from covidx.evaluate import Estimate, Metrics, OperatingPoint, Rows, evaluate, undefined
 from covidx.evaluate.prevalence import predictive_values
+from covidx.files import make_folder, write_json
 from covidx.report import CaseRow, slice_pictures, write_report
 from covidx.report import page as parts
 from covidx.report.glance import glance
@@ -111,6 +112,18 @@ def test_false_alarms_have_the_interval_of_the_specificity_turned_round(metrics:
     alarms, specificity = bars["False alarms"], metrics["specificity"]
     assert alarms.value == pytest.approx(1 - specificity.value)
     assert (alarms.low, alarms.high) == (1 - specificity.high, 1 - specificity.low)
+
+
+def test_the_first_screen_says_how_often_heatmaps_point(metrics: Metrics, tmp_path: Path) -> None:
+    game = {"value": 0.5625, "low": 0.33, "high": 0.77, "n": 16}
+    figures = {"pointing_game": game, "pointing_by_chance": {"value": 0.11}}
+    make_folder(tmp_path / "cases")
+    write_json(tmp_path / "cases" / "exam.json", {"figures": figures})
+    line = glance(metrics, [], folder=tmp_path).values["sure"][-1]
+    assert "16 patients" in line and "0.56 (0.33 to 0.77)" in line and "lungs: 0.11" in line
+    unknown = {"value": None, "low": None, "high": None, "n": 0}
+    write_json(tmp_path / "cases" / "exam.json", {"figures": figures | {"pointing_game": unknown}})
+    assert "heatmap" not in glance(metrics, [], folder=tmp_path).values["sure"][-1]
 
 
 def test_a_case_is_linked_and_a_wrong_one_marked(metrics: Metrics, tmp_path: Path) -> None:
