@@ -27,7 +27,7 @@ class ImageRecipe(Config):
     )
 
     def with_members(self, members: int) -> ImageRecipe:
-        """The same for so many networks; several are trained for all epochs, without patience."""
+        """The same for `members` networks; several are trained for all epochs, without patience."""
         architecture = self.architecture.model_copy(update={"members": members})
         learning = self.learning
         if learning is not None and members > 1:

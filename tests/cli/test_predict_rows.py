@@ -47,7 +47,7 @@ def test_a_line_a_row_in_words(
         assert title.startswith(f"{table}, row {number}, patient P-")
     assert len(titles) == 5 and answer.out.count("score for covid-19") == 5
     for part in (
-        "youden on validation, n = 40",
+        "youden on out-of-fold, n = ",
         "trained on phantom: simulated clinical rows",
         "NOT INTERPRETABLE: the model was trained on simulated patients",
         "not a patient's probability of disease",
