@@ -104,7 +104,7 @@ def table_of(
 
 
 def results_of(
-    table: pd.DataFrame, predictor: FusionPredictor, unseen: pd.DataFrame
+    table: pd.DataFrame, predictor: FusionPredictor, training: pd.DataFrame
 ) -> dict[str, Result]:
     """AUROC of each arm, what P3 adds, and the positives with a normal CT that are found.
 
@@ -113,7 +113,7 @@ def results_of(
     table : DataFrame
         As `table_of`.
     predictor : FusionPredictor
-    unseen : DataFrame
+    training : DataFrame
         The run's out-of-fold predictions of its training patients, for thresholds by specificity.
     """
     truth = (table["label"] == POSITIVE).to_numpy()
@@ -132,7 +132,7 @@ def results_of(
         told = f"P3 as if the other arm were missing; with both {found['fusion_p3_auroc'].value}"
         found[f"fusion_p3_of_{arm.replace(' ', '_')}_auroc"] = result_of(auroc, told, COMMAND)
     for arm, bundle in (("p1", predictor.image.bundle), ("p3", predictor.bundle)):
-        mine = unseen[unseen["arm"] == arm]
+        mine = training[training["arm"] == arm]
         points = {
             "": STRICT.choose(mine, POSITIVE),
             "_as_published": PUBLISHED.choose(mine, POSITIVE),

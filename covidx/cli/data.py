@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from covidx.cli.predict import ModalityOption
 from covidx.cli.progress import terminal_bar
 from covidx.wording import counted
 
@@ -55,10 +56,7 @@ def ingest_command(
     resample: Annotated[
         bool, typer.Option(help="Interpolate where slices are uneven or missing.")
     ] = False,
-    modality: Annotated[
-        str | None,
-        typer.Option(help="What pictures are that no card describes: CT, or CXR (or CR, DX)."),
-    ] = None,
+    modality: ModalityOption = None,
     time_point: Annotated[
         int | None, typer.Option(help="Which volume of a series of time points, from 1.", min=1)
     ] = None,

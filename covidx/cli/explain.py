@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from covidx.cli.predict import CardOption, Images, finish
+from covidx.cli.predict import CardOption, Images, finish, inputs_of
 from covidx.cli.progress import terminal_bar
 
 
@@ -26,15 +26,11 @@ def explain(
 
     Exit code 1 where an image has no maps.
     """
-    from covidx.cards.card import load_card
     from covidx.explain.methods import DEFAULT
     from covidx.explain.study import EXAM, explain_images, load_explainer
-    from covidx.inference.reading import Inputs
 
     explainer = load_explainer(bundle, method or DEFAULT)
-    described = None if card is None else load_card(card)
     with terminal_bar("explain") as bar:
-        inputs = Inputs.of(paths, card=described, progress=bar)
-        found = explain_images(explainer, inputs, out)
+        found = explain_images(explainer, inputs_of(paths, card, progress=bar), out)
     typer.echo(f"exam     {out / EXAM}")
     finish(found, "table")

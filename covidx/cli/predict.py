@@ -79,7 +79,7 @@ def predict(
         predictor = _with_pages(predictor, report, images)
     ending = "" if out is None else out.suffix.lower()
     form = format or FORMATS.get(ending, "table")
-    named = partial(_inputs, paths, card, modality, clinical)
+    named = partial(inputs_of, paths, card, modality, clinical)
     if report is None and predictor.WRITES_FOLDER:
         finish(_predict(predictor, named, out), form)
     else:
@@ -135,7 +135,7 @@ def segment(
         predictor = Segmenter.load(bundle)
     if probabilities:
         predictor = predictor.with_probabilities()
-    found = _predict(predictor, partial(_inputs, paths, card, modality), out)
+    found = _predict(predictor, partial(inputs_of, paths, card, modality), out)
     typer.echo(f"masks    {out / 'masks.parquet'}")
     finish(found, "table")
 
@@ -152,12 +152,12 @@ def detect(
     """
     from covidx.inference.detector import Detector
 
-    found = _predict(Detector.load(bundle), partial(_inputs, paths, card), out)
+    found = _predict(Detector.load(bundle), partial(inputs_of, paths, card), out)
     typer.echo(f"boxes    {out / 'boxes.csv'}")
     finish(found, "table")
 
 
-def _inputs(
+def inputs_of(
     paths: list[Path],
     card: Path | None,
     modality: str | None = None,
@@ -165,7 +165,7 @@ def _inputs(
     *,
     progress: Progress,
 ) -> Inputs:
-    """The inputs that were named, and what was said of them."""
+    """The inputs that a verb names, with what its options state of them."""
     from covidx.cards.card import load_card
     from covidx.inference.reading import Inputs
 

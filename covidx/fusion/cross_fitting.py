@@ -99,9 +99,9 @@ def cross_fit_arms(
         rows.table.set_index("patient_id")[rows.names],
         models,
     )
-    unseen = pd.DataFrame({name: one.by_patient for name, one in clinical.items()})
-    unseen = unseen.reindex(arms.patients["patient_id"]).reset_index(drop=True)
-    arms = replace(arms, clinical=unseen.where(unseen.notna(), arms.clinical))
+    crossed = pd.DataFrame({name: one.by_patient for name, one in clinical.items()})
+    crossed = crossed.reindex(arms.patients["patient_id"]).reset_index(drop=True)
+    arms = replace(arms, clinical=crossed.where(crossed.notna(), arms.clinical))
     return CrossFittedArms(arms, image, clinical, own, scale)
 
 

@@ -111,8 +111,8 @@ def read_image_table(
     for number, record in zip(lines, table.to_dict("records"), strict=True):
         values = {str(k): "" if pd.isna(v) else str(v).strip() for k, v in record.items()}
         row = _row(root, spec, values, stems)
-        said = (notes.get(number), _taken_as_unknown(spec, values))
-        row = replace(row, note=" ".join(filter(None, said)) or None)
+        remarks = (notes.get(number), _taken_as_unknown(spec, values))
+        row = replace(row, note=" ".join(filter(None, remarks)) or None)
         if within is not None and within not in (row.path, *row.path.parents):
             continue
         unread = _unread(spec, values)

@@ -183,9 +183,8 @@ def test_a_run_that_failed(runs: Path, tmp_path: Path) -> None:
     send_folder(tmp_path, runs)
     (run,) = found(runs, "failed")
     assert run.info.status == "FAILED"
-    assert (
-        run.data.tags["mlflow.note.content"] == "Failed: ValueError"
-    )  # its text may name a patient
+    # The text of an error may name a patient.
+    assert run.data.tags["mlflow.note.content"] == "Failed: ValueError"
 
 
 def test_files_lie_beside_the_database(runs: Path, tmp_path: Path) -> None:

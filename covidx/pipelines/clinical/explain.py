@@ -53,16 +53,16 @@ def unseen_weeks(
     list of Week
         In order of time; empty where no row has a date.
     """
-    unseen = rows.only(rows.table["role"] == "test")
+    later_rows = rows.only(rows.table["role"] == "test")
     if config.division.train is not None:
         last = pd.Timestamp(config.division.train[1]) + pd.Timedelta(days=1)
         later = whole.only(whole.table["date"] >= last)
         known = set(train.table["group_id"])
-        unseen = later.only(~later.table["group_id"].isin(known))
-    if unseen.table["date"].isna().all():
+        later_rows = later.only(~later.table["group_id"].isin(known))
+    if later_rows.table["date"].isna().all():
         return []
     before = reference_of(best, rows, seed=config.seed, folds=config.inner_folds)
-    return weekly(best, train, before, unseen)
+    return weekly(best, train, before, later_rows)
 
 
 def write_explanations(

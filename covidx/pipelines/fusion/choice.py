@@ -238,7 +238,7 @@ def _point(
     rule: OperatingRule, arms: Arms, scores: FloatArray, arm: str, classes: Sequence[str]
 ) -> OperatingPoint:
     """The threshold on the training patients' out-of-fold scores."""
-    unseen = (arms.patients["role"] == OUT_OF_FOLD).to_numpy()
-    part = arms.only(unseen)
-    table = predictions_of(part, scores[unseen], arm=arm, classes=classes, run_id="draft")
+    held = (arms.patients["role"] == OUT_OF_FOLD).to_numpy()
+    part = arms.only(held)
+    table = predictions_of(part, scores[held], arm=arm, classes=classes, run_id="draft")
     return rule.choose(table, classes[1])

@@ -87,8 +87,8 @@ def scores_by_arm(
     arms = chosen.arms
     image = own.logits.reindex(arms.patients["patient_id"]).to_numpy(np.float64)
     architecture = predictor.image.bundle.recipe.architecture
-    unseen = (arms.patients["role"] == OUT_OF_FOLD).to_numpy()
-    scores: FloatArray = np.where(unseen, chosen.scores, predictor.score(arms))
+    held = (arms.patients["role"] == OUT_OF_FOLD).to_numpy()
+    scores: FloatArray = np.where(held, chosen.scores, predictor.score(arms))
     # The control is first of the others: what it reaches, no model has shown.
     found: dict[str, tuple[str, FloatArray]] = {
         P3: (KINDS[predictor.bundle.recipe.kind], scores),

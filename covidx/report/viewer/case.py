@@ -158,10 +158,10 @@ class Result:
     @property
     def decision(self) -> str:
         """The predicted class in words, and whether that is right."""
-        said = f"predicted {'' if self.called else 'not '}{self.positive}"
+        decision = f"predicted {'' if self.called else 'not '}{self.positive}"
         if self.label is None:
-            return said
-        return f"{said}: {self.error or 'correct'}"
+            return decision
+        return f"{decision}: {self.error or 'correct'}"
 
 
 @dataclass(frozen=True, eq=False)

@@ -68,7 +68,7 @@ covidx.start = function () {
 
   /* What stands in words beside the panes: place, legend, the map's verdict. */
   function tell() {
-    const said = panes[1].said;
+    const described = panes[1].described;
     const slider = byPart("slice");
     slider.max = covidx.planes[state.plane].count(volume) - 1;
     slider.value = state.index[state.plane];
@@ -87,8 +87,8 @@ covidx.start = function () {
     };
     if (!state.overlay) line("Loading the maps …");
     else if (!info.heat) line("No heatmap was made of this case.");
-    else if (!said.length) line(`No heatmap of this ${state.plane === "axial" ? "slice" : "plane"}; maps: ${info.heat}.`);
-    for (const heat of said) {
+    else if (!described.length) line(`No heatmap of this ${state.plane === "axial" ? "slice" : "plane"}; maps: ${info.heat}.`);
+    for (const heat of described) {
       const number = state.overlay.heat.indexOf(heat);
       const mark = { passed: "✓", failed: "✕", "no evidence": "–", "cannot tell": "?" }[heat.verdict];
       const exam = heat.verdict === "no evidence" ? "no evidence, nothing to show" : `exam ${heat.verdict}`;

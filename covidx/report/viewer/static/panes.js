@@ -43,7 +43,7 @@ covidx.Pane = class {
     this.greys(view);
     pen.imageSmoothingQuality = "high";
     pen.drawImage(this.picture, view.left, view.top, view.width * view.sx, view.height * view.sy);
-    this.said = this.withOverlay ? this.overlays(pen, view) : [];
+    this.described = this.withOverlay ? this.overlays(pen, view) : [];
     this.marks(pen, view);
   }
 

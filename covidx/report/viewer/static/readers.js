@@ -1,5 +1,5 @@
 "use strict";
-/* What a reader said of cases: kept in the browser, given out as the table that evaluation reads. */
+/* What a reader answered: kept in the browser, given out as the table that evaluation reads. */
 
 covidx.Reads = class {
   constructor(run) {

@@ -1,5 +1,5 @@
 "use strict";
-/* The list of cases: filters, blind reading, and what readers said. */
+/* The list of cases: filters, blind reading, and what readers answered. */
 
 document.addEventListener("DOMContentLoaded", () => {
   const html = document.documentElement;
