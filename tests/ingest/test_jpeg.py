@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from pydicom import dcmread
 from pydicom.data import get_testdata_file
@@ -163,3 +164,22 @@ def test_no_broken_stream_ends_the_process(name: str) -> None:
     )
     assert done.returncode == 0, done.stderr[-500:]
     assert int(done.stdout) > 10
+
+
+@pytest.mark.parametrize("name", ["JPEGLSNearLossless_16.dcm", "MR_small_jpeg_ls_lossless.dcm"])
+def test_a_jpeg_ls_stream_is_refused_where_it_is_cut_not_where_only_its_end_is_missing(
+    name: str,
+) -> None:
+    """CharLS itself goes on for half a minute on some streams that are cut."""
+    ds = read_dataset(str(get_testdata_file(name)))
+    frame = 0 if ds.get("NumberOfFrames", 1) > 1 else None
+    whole = decode(ds, name, frame)
+    stream = next(generate_frames(ds.PixelData, number_of_frames=ds.get("NumberOfFrames", 1)))
+    stream = stream[: stream.rindex(END)]
+    ds.NumberOfFrames = 1
+    ds.PixelData = encapsulate([stream])
+    np.testing.assert_array_equal(decode(ds, name, frame), whole)
+    for size in range(60, len(stream) - 60, len(stream) // 12):
+        ds.PixelData = encapsulate([stream[:size]])
+        with pytest.raises(CovidxError, match="PIXELS_UNREADABLE"):
+            decode(ds, name, frame)

@@ -11,6 +11,8 @@ from pydicom.pixels.decoders.base import (
     JPEGExtended12BitDecoder,
     JPEGLosslessDecoder,
     JPEGLosslessSV1Decoder,
+    JPEGLSLosslessDecoder,
+    JPEGLSNearLosslessDecoder,
     get_decoder,
 )
 from pydicom.pixels.utils import get_j2k_parameters, pixel_array
@@ -36,15 +38,15 @@ from covidx.ingest.dicom.file import read_dicom
 from covidx.ingest.quiet import quiet
 
 CHECKED = "covidx"
-"""The plugin in `covidx.ingest.dicom.jpeg`."""
+"""The plugins in `covidx.ingest.dicom.jpeg` and ``jpeg_ls``."""
 
 DECODERS = {
     JPEGBaseline8Bit: "pillow",
     JPEGExtended12Bit: CHECKED,
     JPEGLossless: CHECKED,
     JPEGLosslessSV1: CHECKED,
-    JPEGLSLossless: "pyjpegls",
-    JPEGLSNearLossless: "pyjpegls",
+    JPEGLSLossless: CHECKED,
+    JPEGLSNearLossless: CHECKED,
     JPEG2000Lossless: "pylibjpeg",
     JPEG2000: "pylibjpeg",
 }
@@ -53,6 +55,8 @@ other library decodes, and to streams that were checked."""
 
 for decoder in (JPEGExtended12BitDecoder, JPEGLosslessDecoder, JPEGLosslessSV1Decoder):
     decoder.add_plugin(CHECKED, ("covidx.ingest.dicom.jpeg", "decode_frame"))
+for decoder in (JPEGLSLosslessDecoder, JPEGLSNearLosslessDecoder):
+    decoder.add_plugin(CHECKED, ("covidx.ingest.dicom.jpeg_ls", "decode_frame"))
 
 STREAMS_WITH_SIGN = (JPEG2000Lossless, JPEG2000)
 JPEG2000_START = b"\xff\x4f\xff\x51"
