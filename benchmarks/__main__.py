@@ -153,14 +153,22 @@ def _public_set(at: Places, name: str) -> None:
     base = name.removesuffix("-image").removesuffix("-controls")
     if not _present(at, base):
         return
+    data, leaky = at.data / base, name.endswith("-image")
+    if base == "covid-ct" and not leaky:
+        studies = [covid_ct.prepared(data, at.work, seed=seed) for seed in covid_ct.SEEDS]
+        if name == base:
+            covid_ct.by_group(studies, at.work, at.results)
+        else:
+            covid_ct.controls(studies, at.results)
+        return
     module = {"covid-ct": covid_ct, "darkcovidnet": darkcovidnet}[base]
-    study = module.prepared(at.data / base, at.work, leaky=name.endswith("-image"))
-    if name == base:
-        module.by_group(study, at.work, at.results)
-    elif name.endswith("-image"):
+    study = module.prepared(data, at.work, leaky=leaky)
+    if leaky:
         module.by_image(study, at.work, at.results)
+    elif name == base:
+        darkcovidnet.by_group(study, at.work, at.results)
     else:
-        module.controls(study, at.results)
+        darkcovidnet.controls(study, at.results)
 
 
 def main() -> None:

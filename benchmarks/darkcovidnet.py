@@ -37,7 +37,7 @@ def prepared(data: Path, work: Path, leaky: bool = False) -> Study:
 
 def controls(study: Study, results: Path = RESULTS) -> Controlled:
     """Run the three controls on the folds of `study`, COVID-19 against the rest."""
-    return run_controls(study, f"{SET}_{{}}_only_auroc", f"{COMMAND}-controls", results)
+    return run_controls([study], f"{SET}_{{}}_only_auroc", f"{COMMAND}-controls", results)
 
 
 def by_group(study: Study, work: Path, results: Path = RESULTS) -> Validated:

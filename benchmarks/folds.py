@@ -13,6 +13,7 @@ from pathlib import Path
 import pandas as pd
 
 import covidx
+from benchmarks.kept import KeptFolds
 from benchmarks.results import commit_now
 from covidx.cohort import Splits, make_splits
 from covidx.evaluate import OperatingPoint, OperatingRule
@@ -90,16 +91,11 @@ class Study:
 
 @dataclass(frozen=True, eq=False)
 class Validated:
-    """All folds' predictions on their validation and test rows, and each fold's threshold."""
+    """All folds' predictions on their test rows, every image once, and each fold's threshold."""
 
-    predictions: pd.DataFrame
+    test: pd.DataFrame
     points: dict[int, OperatingPoint]
     commit: str | None
-
-    @property
-    def test(self) -> pd.DataFrame:
-        """Test rows of all folds: every image once."""
-        return self.predictions[self.predictions["role"] == "test"].reset_index(drop=True)
 
 
 def make_study(
@@ -114,7 +110,9 @@ def make_study(
     return Study(cohort, cache, manifest, splits, recipe, seed, leaky)
 
 
-def cross_validate(study: Study, work: Path, train: Train = fit_image) -> Validated:
+def cross_validate(
+    study: Study, work: Path, train: Train = fit_image, kept: KeptFolds | None = None
+) -> Validated:
     """Train and score every fold; folds of the same key that are done are read back.
 
     Parameters
@@ -125,7 +123,11 @@ def cross_validate(study: Study, work: Path, train: Train = fit_image) -> Valida
         that a fold that was interrupted goes on from its last complete epoch.
     train : callable
         As `covidx.pipelines.image.fit.fit_image`.
+    kept : KeptFolds, optional
+        Folds of former sittings; takes those that are trained now.
     """
+    if kept is not None:
+        kept.restore(study, work)
     tables, points, commits = [], {}, []
     for fold in study.splits.folds:
         folder = make_folder(work / study.key / f"fold-{fold}")
@@ -133,6 +135,8 @@ def cross_validate(study: Study, work: Path, train: Train = fit_image) -> Valida
             print(f"fold {fold}: kept from {folder}")
         else:
             _run_fold(study, fold, folder, train)
+            if kept is not None:
+                kept.add(study, folder)
         said = read_json(folder / "fold.json")
         tables.append(read_table(folder / "predictions.parquet", PREDICTIONS))
         points[fold] = OperatingPoint(**said["operating_point"])
@@ -153,7 +157,7 @@ def _run_fold(study: Study, fold: int, folder: Path, train: Train) -> None:
     rule = OperatingRule(rule="youden")
     predictor = with_threshold(draft, study.cache, rows, rule, study.seed)
     predictions = score_rows(predictor, study.cache, rows, study.seed, run_id)
-    predictions = predictions[predictions["role"] != "train"]
+    predictions = predictions[predictions["role"] == "test"]
     write_table(predictions, folder / "predictions.parquet", PREDICTIONS)
     point = predictor.bundle.threshold.operating_point
     said = {

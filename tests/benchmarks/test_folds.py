@@ -12,6 +12,7 @@ import pytest
 
 from benchmarks import covid_ct, darkcovidnet
 from benchmarks.folds import Study, cross_validate, make_study
+from benchmarks.kept import KeptFolds
 from covidx.cohort import classes_of
 from covidx.imaging import BagCache
 from covidx.inference.image_bundle import ImageRecipe
@@ -95,10 +96,35 @@ def test_folds_that_are_done_are_kept(study: Study, train: _Train, tmp_path: Pat
     (tmp_path / "work" / study.key / "fold-2" / "fold.json").unlink()
     again = cross_validate(study, tmp_path / "work", train)
     assert train.calls == before + 6
-    pd.testing.assert_frame_equal(first.predictions, again.predictions)
+    pd.testing.assert_frame_equal(first.test, again.test)
     assert first.points == again.points
     assert sorted(first.test["unit_id"]) == sorted(study.manifest["image_id"])
-    assert set(first.predictions["role"]) == {"validation", "test"}
+    assert set(first.test["role"]) == {"test"}
+
+
+def test_folds_kept_in_the_repository_are_not_trained_again(
+    study: Study, train: _Train, tmp_path: Path
+) -> None:
+    kept = KeptFolds(tmp_path / "scores.csv", tmp_path / "folds.json")
+    first = cross_validate(study, tmp_path / "work", train, kept)
+    calls = train.calls
+    again = cross_validate(study, tmp_path / "elsewhere", train, kept)
+    assert train.calls == calls
+    columns = [name for name in first.test if name != "bundle_sha256"]
+    pd.testing.assert_frame_equal(first.test[columns], again.test[columns], rtol=1e-6)
+    assert (again.points, again.commit) == (first.points, first.commit)
+
+    other = replace(study, seed=1)
+    cross_validate(other, tmp_path / "work", train, kept)
+    table = pd.read_csv(kept.scores)
+    assert table.groupby("seed").size().to_dict() == {0: ROWS, 1: ROWS}
+    assert list(table) == ["image_id", "seed", "fold", "score"]
+
+    changed = replace(study, manifest=study.manifest.assign(sha256="other"))
+    calls = train.calls
+    cross_validate(changed, tmp_path / "work", train, kept)
+    assert train.calls == calls + 5
+    assert pd.read_csv(kept.scores).groupby("seed").size().to_dict() == {0: ROWS, 1: ROWS}
 
 
 def test_the_key_follows_recipe_rows_and_seed(study: Study) -> None:
@@ -126,7 +152,7 @@ def test_a_leak_is_stamped_and_keeps_honest_groups(
     monkeypatch.setattr(covid_ct, "cross_validate", lambda s, work: cross_validate(s, work, train))
     results = tmp_path / "results.json"
     found = covid_ct.by_image(leaky, tmp_path, results)
-    assert found.predictions["run_id"].str.endswith("-leaky").all()
+    assert found.test["run_id"].str.endswith("-leaky").all()
     assert set(found.test["group_id"]) == set(study.manifest["group_id"])
     folders = list((tmp_path / "benchmarks" / "covid-ct").glob("*-leaky/fold-*/fold.json"))
     assert len(folders) == 5
@@ -140,10 +166,20 @@ def test_all_results_by_source_run(
     study: Study, train: _Train, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("benchmarks.controls.TREES", 5)
-    monkeypatch.setattr(covid_ct, "cross_validate", lambda s, work: cross_validate(s, work, train))
+    monkeypatch.setattr(
+        covid_ct, "cross_validate", lambda s, work, kept: cross_validate(s, work, train, kept)
+    )
     results = tmp_path / "results.json"
-    covid_ct.by_group(study, tmp_path, results)
-    assert sorted(json.loads(results.read_text())) == [
+    seeds = [study, make_study(study.cohort, study.cache, RECIPE, 1)]
+    covid_ct.by_group(seeds, tmp_path, results, kept=None)
+    found = json.loads(results.read_text())
+    assert found["covid_ct_5fold_auroc"]["n"] == ROWS
+    assert "mean of 10 folds, seeds 0, 1" in found["covid_ct_5fold_auroc"]["against"]
+    spread, mean = found["covid_ct_seed_spread"], found["covid_ct_5fold_auroc"]["value"]
+    assert spread["n"] == 2
+    assert mean == pytest.approx((spread["low"] + spread["high"]) / 2, abs=1e-4)
+    assert "90 % interval" in found["covid_ct_minus_best_control"]["against"]
+    assert sorted(found) == [
         "covid_ct_5fold_accuracy",
         "covid_ct_5fold_auroc",
         "covid_ct_5fold_auroc_pooled",
@@ -152,6 +188,7 @@ def test_all_results_by_source_run(
         "covid_ct_histogram_auroc",
         "covid_ct_metadata_auroc",
         "covid_ct_minus_best_control",
+        "covid_ct_seed_spread",
     ]
 
 
