@@ -16,10 +16,17 @@ Verdict = Literal["passed", "failed", "no evidence", "cannot tell"]
 
 SCORE_FLOOR = 0.05
 """Score of a slice by itself below which it has no evidence to map. Modelling choice."""
-HOT_SHARE = 0.1
-"""Share of the picture that is hidden: its hottest pixels. Modelling choice."""
+HOT_SHARE = 0.05
+"""Share of the picture that is hidden: its hottest pixels, fewer where fewer have heat. Modelling
+choice."""
 RANDOM_PARTS = 50
-"""Parts of the same size and shape, elsewhere, that are hidden for comparison."""
+"""Parts of the same size and shape, elsewhere, that it is compared with."""
+SHARED = 0.1
+"""Share of the hot part that a part elsewhere may hold: one that held half of it would carry its
+evidence, too. Modelling choice."""
+FOG = 0.25
+"""What a map has below this share of its peak is not shown, and the rest is lowered by as much:
+there maps are a fog that a little noise in the slice moves. Modelling choice."""
 LEVEL = 0.05
 """Share of maps drawn by chance that may pass."""
 LEAST_IN_LUNGS = 0.5
@@ -30,7 +37,7 @@ RIM = 1 / 28
 A map of cells as coarse cannot tell the pleura, where disease lies, from the chest wall."""
 SEED = 0
 EQUAL = 1e-4
-"""Log-odds within which two falls count as equal: sums of 32-bit floats differ by less."""
+"""Log-odds within which two figures count as equal: sums of 32-bit floats differ by less."""
 
 
 @dataclass(frozen=True)
@@ -40,31 +47,38 @@ class Exam:
     Parameters
     ----------
     verdict : {"passed", "failed", "no evidence", "cannot tell"}
-        ``passed``: hiding the hot part took more evidence than hiding parts of the same size and
-        shape elsewhere, and where the lungs are known, most of it lies in them or on their rim.
+        ``passed``: the hot part carries more evidence than parts of the same size and shape
+        elsewhere, and where the lungs are known, most of it lies in them or on their rim.
         ``no evidence``: the slice's score lies below `SCORE_FLOOR`. ``cannot tell``: there is no
         map, or hiding cannot test it.
     reason : str
         A sentence on what decided.
-    fall : float, optional
-        Fall of the slice's log-odds when the hottest tenth of the picture is hidden; None where
-        nothing was hidden.
-    random_falls : tuple of float, optional
-        5th, 50th and 95th percentile of the falls when the random parts are hidden.
+    evidence : float, optional
+        Log-odds that the hottest `HOT_SHARE` of the picture carries: the mean of `fall` and `rise`.
+        Where a lung has two lesions, hiding one loses little, and showing one alone brings much;
+        the mean of what a part adds to all else and to nothing is its Shapley value where these two
+        orders count alone. None where nothing was hidden.
+    fall, rise : float, optional
+        What the slice's log-odds fall by when the hot part is hidden, and what those of its
+        background rise by when the hot part alone is shown on it.
+    random_evidence : tuple of float, optional
+        5th, 50th and 95th percentile of the evidence that the random parts carry.
     p : float, optional
-        Share of random parts, the hot one counted among them, whose fall is at least as great.
+        Share of random parts, the hot one counted among them, that carry at least as much.
     in_lungs : float, optional
-        Share of the map in the lungs, 0 to 1; None where the lungs are not known.
+        Share of the map, as `clear` leaves it, in the lungs; None where these are not known.
     lung_area : float, optional
         Share of the picture that is lung.
     hot_in_lungs : float, optional
-        Share of the hottest tenth that lies in the lungs or on their rim.
+        Share of the hot part that lies in the lungs or on their rim.
     """
 
     verdict: Verdict
     reason: str
+    evidence: float | None = None
     fall: float | None = None
-    random_falls: tuple[float, float, float] | None = None
+    rise: float | None = None
+    random_evidence: tuple[float, float, float] | None = None
     p: float | None = None
     in_lungs: float | None = None
     lung_area: float | None = None
@@ -102,40 +116,46 @@ def examine(
         return Exam("no evidence", f"The slice scores {score:.3f}, below {SCORE_FLOOR:g}.")
     if not (heat.isfinite().all() and float(heat.max()) > max(0.0, float(heat.min()))):
         return Exam("cannot tell", "The method found no place that speaks for the class.")
-    hot = hottest(heat, HOT_SHARE)
-    whole = torch.ones_like(hot)
-    parts = torch.cat([torch.stack([hot, whole]), elsewhere(hot, RANDOM_PARTS)])
-    odds = scorer.log_odds(torch.cat([picture[None], hide(picture, background, parts)]))
-    falls = (odds[0] - odds[1:]).double()
-    fall, of_whole, random = float(falls[0]), float(falls[1]), falls[2:]
-    p = float(((random >= fall - EQUAL).sum() + 1) / (len(random) + 1))
+    hot = hottest(heat, HOT_SHARE) * (heat > 0)
+    parts = torch.cat([hot[None], elsewhere(hot, RANDOM_PARTS)])
+    shown = torch.cat([hide(picture, background, parts), hide(picture, background, 1 - parts)])
+    odds = scorer.log_odds(torch.cat([torch.stack([picture, background]), shown])).double()
+    falls, rises = odds[0] - odds[2 : 3 + RANDOM_PARTS], odds[3 + RANDOM_PARTS :] - odds[1]
+    evidence, random = float(falls[0] + rises[0]) / 2, (falls[1:] + rises[1:]) / 2
+    p = float(((random >= evidence - EQUAL).sum() + 1) / (len(random) + 1))
     low, middle, high = torch.quantile(random, random.new_tensor([0.05, 0.5, 0.95])).tolist()
-    in_lungs, area = share_in(heat, lungs), None if lungs is None else float(lungs.mean())
     hot_in_lungs = None if lungs is None else share_in(hot, with_rim(lungs))
-    verdict, reason = _judged(fall, of_whole, p, hot_in_lungs)
-    return Exam(verdict, reason, fall, (low, middle, high), p, in_lungs, area, hot_in_lungs)
+    verdict, reason = _judged(evidence, float(odds[0] - odds[1]), p, hot_in_lungs)
+    return Exam(
+        verdict,
+        reason,
+        evidence,
+        fall=float(falls[0]),
+        rise=float(rises[0]),
+        random_evidence=(low, middle, high),
+        p=p,
+        in_lungs=share_in(clear(heat), lungs),
+        lung_area=None if lungs is None else float(lungs.mean()),
+        hot_in_lungs=hot_in_lungs,
+    )
 
 
 def _judged(
-    fall: float, of_whole: float, p: float, hot_in_lungs: float | None
+    evidence: float, of_whole: float, p: float, hot_in_lungs: float | None
 ) -> tuple[Verdict, str]:
     if hot_in_lungs is not None and hot_in_lungs < LEAST_IN_LUNGS:
         return "failed", f"{1 - hot_in_lungs:.0%} of the hot part lies outside of the lungs."
     beaten = f"{round(p * (RANDOM_PARTS + 1)) - 1} of {RANDOM_PARTS} parts of its size elsewhere"
-    if fall > EQUAL and p <= LEVEL:
+    if evidence > EQUAL and p <= LEVEL:
         lungs = " Where the lungs lie is not known." if hot_in_lungs is None else ""
         return "passed", (
-            f"Hiding the hot part lowers the log-odds by {fall:.2f}; as much is lost by hiding "
-            f"{beaten}.{lungs}"
+            f"The hot part carries {evidence:.2f} of log-odds; as much do {beaten}.{lungs}"
         )
     if of_whole <= EQUAL:
         return "cannot tell", "Hiding the slice as a whole does not lower its evidence either."
-    if fall <= EQUAL:
-        return "failed", f"Hiding the hot part does not lower the log-odds ({0.0 - fall:+.2f})."
-    return "failed", (
-        f"Hiding the hot part lowers the log-odds by {fall:.2f}, but as much is lost by hiding "
-        f"{beaten}."
-    )
+    if evidence <= EQUAL:
+        return "failed", f"The hot part does not speak for the class ({evidence:+.2f} of log-odds)."
+    return "failed", (f"The hot part carries {evidence:.2f} of log-odds, but as much do {beaten}.")
 
 
 def hottest(heat: Tensor, share: float) -> Tensor:
@@ -150,25 +170,38 @@ def hottest(heat: Tensor, share: float) -> Tensor:
     return mask.reshape(heat.shape)
 
 
+def clear(heat: Tensor) -> Tensor:
+    """A map, (rows, columns), less `FOG` of its peak, and 0 where it has less than that."""
+    return (heat - FOG * heat.max()).clamp(min=0)
+
+
 def elsewhere(part: Tensor, count: int) -> Tensor:
     """The same part at other places: moved at random, what leaves one edge enters at the other.
 
     Parameters
     ----------
     part : Tensor, shape (rows, columns)
-        Of 0 and 1.
+        Of 0 and 1; of at most `HOT_SHARE` of the pixels, so that at least half of all moves are far
+        enough.
     count : int
         How many; the same ones at each call.
 
     Returns
     -------
     Tensor, shape (count, rows, columns)
-        Each of the size and, but for the edges, of the shape of `part`.
+        Each of the size and, but for the edges, of the shape of `part`, of which it holds at most
+        `SHARED`.
     """
     rows, columns = part.shape
     generator = torch.Generator().manual_seed(SEED)
-    moves = torch.randint(1, rows * columns, (count,), generator=generator).tolist()
-    return torch.stack([torch.roll(part, divmod(move, columns), dims=(0, 1)) for move in moves])
+    most, found = SHARED * float(part.sum()), []
+    for move in (torch.randperm(rows * columns - 1, generator=generator) + 1).tolist():
+        moved = torch.roll(part, divmod(move, columns), dims=(0, 1))
+        if float((moved * part).sum()) <= most:
+            found.append(moved)
+        if len(found) == count:
+            break
+    return torch.stack(found)
 
 
 def with_rim(lungs: Tensor) -> Tensor:

@@ -53,7 +53,8 @@ def run_figures(tops: Sequence[TopMap]) -> dict[str, Estimate]:
         positives whose map passed and peaks in a lesion, a withheld map being a miss;
         ``pointing_within_15_mm`` the same with that margin; ``pointing_by_chance``: what a random
         point of the lungs would reach. ``pointing_distance_mm``: median, 0 inside, of maps that are
-        shown. Shares of attention beside shares of area, and overlaps with the hottest pixels.
+        shown. Shares of attention beside shares of area (``attention_in_true_lungs`` of true
+        positives), and overlaps with the hottest pixels.
     """
     tried = [one.heatmap for one in tops if one.heatmap.verdict != "no evidence"]
     known = [one for one in tops if one.may_point]
@@ -80,6 +81,7 @@ def run_figures(tops: Sequence[TopMap]) -> dict[str, Estimate]:
         ),
         "attention_in_lungs": mean([one.exam.in_lungs for one in in_lungs], "lungs not known"),
         "area_of_lungs": mean([one.exam.lung_area for one in in_lungs], "lungs not known"),
+        "attention_in_true_lungs": mean([one.in_lungs for one in mapped], NONE_KNOWN),
         "attention_in_lesions": of_mapped(lambda one: one.in_lesions),
         "area_of_lesions": of_mapped(lambda one: one.lesion_area),
     }

@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 
 from covidx.explain.background import backgrounds
-from covidx.explain.exam import SCORE_FLOOR, Exam, Verdict, examine
+from covidx.explain.exam import SCORE_FLOOR, Exam, Verdict, clear, examine
 from covidx.explain.methods import DEFAULT, Method, method_named
 from covidx.explain.placing import bag_affine
 from covidx.explain.scorer import SliceScorer
@@ -27,10 +27,10 @@ class Heatmap:
     place : int
         Index of the slice in its bag.
     heat : ndarray of float32, shape (rows, columns)
-        Log-odds, at least 0, on the bag's pixels: the shape is the method's, and the hottest pixel
-        has what the slice's log-odds fall by when the hot part is hidden. So maps of different
-        slices and patients compare. 0 everywhere in a slice without evidence, and where hiding the
-        hot part lowers nothing.
+        Log-odds, at least 0, on the bag's pixels: the shape is the method's, without its fog
+        (`exam.clear`), and the hottest pixel has the evidence of the exam. So maps of different
+        slices and patients compare. 0 everywhere in a slice without evidence, and where the hot
+        part does not speak for the class.
     score : float
         Probability of the positive class by this slice alone.
     exam : Exam
@@ -76,7 +76,6 @@ def heatmaps(
     bag: Bag,
     scores: Scores,
     *,
-    lungs: NDArray[np.float32] | None = None,
     method: str = DEFAULT,
 ) -> list[Heatmap]:
     """Map the slices with a share in the decision, and examine each map.
@@ -86,12 +85,10 @@ def heatmaps(
     predictor : ImagePredictor
         The classifier.
     bag : Bag
-        Prepared slices of one image.
+        Prepared slices of one image. The map is never cut to its lungs; where they are known, the
+        exam asks how much of it lies in them.
     scores : Scores
         Of the same bag.
-    lungs : ndarray of float32, shape (n, rows, columns), optional
-        Share of each pixel of the bag that is lung (`imaging.prepare_mask`); None where it is not
-        known. The map is never cut to them; the exam asks how much of it lies in them.
     method : str
         Name in `METHODS`.
 
@@ -110,7 +107,7 @@ def heatmaps(
     places = np.nonzero(scores.weights > 0)[0]
     places = places[np.argsort(-scores.slice_probabilities[places, positive], kind="stable")]
     slices = to_tensor(bag.pixels[places])
-    known = None if lungs is None else torch.from_numpy(np.asarray(lungs[places], np.float32))
+    known = None if bag.lungs is None else torch.from_numpy(bag.lungs[places]).float() / 255
     hidden = backgrounds(slices, known)
     scorer = SliceScorer(predictor.model, positive)
     alone = scores.slice_probabilities[places, positive]
@@ -123,7 +120,7 @@ def heatmaps(
         score = float(alone[n])
         lung = None if known is None else known[n]
         exam = examine(scorer, slices[n], hidden[n], raw[n], score, lung)
-        made.append(_heatmap(how, bag, int(place), raw[n].numpy(), score, exam))
+        made.append(_heatmap(how, bag, int(place), clear(raw[n]).numpy(), score, exam))
     return made
 
 
@@ -131,14 +128,14 @@ def _heatmap(
     method: Method,
     bag: Bag,
     place: int,
-    raw: NDArray[np.float32],
+    shown: NDArray[np.float32],
     score: float,
     exam: Exam,
 ) -> Heatmap:
-    peak = float(raw.max())
-    evidence = max(exam.fall or 0.0, 0.0)
-    heat = raw * np.float32(evidence / peak) if peak > 0 else np.zeros_like(raw)
-    shape = (raw.shape[0], raw.shape[1])
+    peak = float(shown.max())
+    evidence = max(exam.evidence or 0.0, 0.0)
+    heat = shown * np.float32(evidence / peak) if peak > 0 else np.zeros_like(shown)
+    shape = (shown.shape[0], shown.shape[1])
     return Heatmap(
         place,
         heat.astype(np.float32),

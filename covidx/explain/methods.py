@@ -5,11 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
 from covidx.errors import InvalidInputError
 from covidx.explain.cam import CAMS, cam_maps
-from covidx.explain.parts import integrated_gradients, occlusion_maps
+from covidx.explain.parts import (
+    PATH_STEPS,
+    integrated_gradients,
+    occlusion_maps,
+    path_contributions,
+    smoothed,
+)
 from covidx.explain.scorer import SliceScorer
 
 CAM_STAGE = 16
@@ -64,12 +71,22 @@ def _combined(scorer: SliceScorer, slices: Tensor, hidden: Tensor) -> Tensor:
     """Integrated gradients where HiResCAM, at the size of the training and doubled, sees evidence.
 
     The gradients are fine but scattered over the chest wall, too; HiResCAM is coarse but keeps to
-    what the network learnt. The product is high where both are.
+    what the network learnt. The product is high where both are. Each is the mean of a slice and its
+    mirror image, in which a network sees the same disease and other noise; so half the steps do.
     """
+    both, theirs = (torch.cat([part, part.flip(-1)]) for part in (slices, hidden))
     coarse, fine = (
-        cam_maps(scorer, slices, "hires-cam", (CAM_STAGE,), enlarged) for enlarged in (1, DOUBLED)
+        _of_both(cam_maps(scorer, both, "hires-cam", (CAM_STAGE,), enlarged))
+        for enlarged in (1, DOUBLED)
     )
-    return (coarse + fine) * _gradients(scorer, slices, hidden)
+    found = _of_both(path_contributions(scorer, both, theirs, PATH_STEPS // 2))
+    return (coarse + fine) * smoothed(found, _sigma(slices)).clamp(min=0)
+
+
+def _of_both(maps: Tensor) -> Tensor:
+    """Mean of the maps of slices and of their mirror images, which follow them."""
+    plain, mirrored = maps.chunk(2)
+    return (plain + mirrored.flip(-1)) / 2
 
 
 def _occlusion(scorer: SliceScorer, slices: Tensor, hidden: Tensor) -> Tensor:
@@ -82,7 +99,11 @@ def _stride(shape: Shape) -> int:
 
 
 def _gradients(scorer: SliceScorer, slices: Tensor, hidden: Tensor) -> Tensor:
-    return integrated_gradients(scorer, slices, hidden, SMOOTHING * max(slices.shape[2:]))
+    return integrated_gradients(scorer, slices, hidden, _sigma(slices))
+
+
+def _sigma(slices: Tensor) -> float:
+    return SMOOTHING * max(slices.shape[2:])
 
 
 def _same(side: float) -> tuple[float, float]:

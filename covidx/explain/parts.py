@@ -85,7 +85,9 @@ def integrated_gradients(
     return smoothed(path_contributions(scorer, slices, hidden), sigma).clamp(min=0)
 
 
-def path_contributions(scorer: SliceScorer, slices: Tensor, hidden: Tensor) -> Tensor:
+def path_contributions(
+    scorer: SliceScorer, slices: Tensor, hidden: Tensor, steps: int = PATH_STEPS
+) -> Tensor:
     """Integrated gradients by pixel, (n, rows, columns), in log-odds.
 
     Parameters
@@ -94,8 +96,10 @@ def path_contributions(scorer: SliceScorer, slices: Tensor, hidden: Tensor) -> T
         The network and the class.
     slices, hidden : Tensor, shape (n, 1, rows, columns)
         Greys, 0 to 1, and their pictures of `backgrounds`.
+    steps : int
+        Points on the way.
     """
-    shares = (torch.arange(PATH_STEPS) + 0.5) / PATH_STEPS
+    shares = (torch.arange(steps) + 0.5) / steps
     found = []
     for picture, background in zip(slices, hidden, strict=True):
         way = background + shares[:, None, None, None] * (picture - background)

@@ -35,6 +35,8 @@ class Pointing:
         Where no lungs are given, of the model's input.
     in_lesions, lesion_area : float
         Share of the map, and of the model's input, that is lesion.
+    in_lungs : float, optional
+        Share of the map in the true lungs; None where none are given.
     iou : tuple of float
         Intersection over union of the lesions with the hottest `TOP_SHARES` of the input.
     """
@@ -45,6 +47,7 @@ class Pointing:
     in_lesions: float
     lesion_area: float
     iou: tuple[float, ...]
+    in_lungs: float | None = None
 
     @property
     def near(self) -> bool:
@@ -84,6 +87,7 @@ def pointing(heatmap: Heatmap, bag: Bag, lesions: Mask, lungs: Mask | None = Non
         in_lesions=float(values[truth].sum() / values.sum()),
         lesion_area=float(truth.mean()),
         iou=tuple(_iou(values, truth, share) for share in TOP_SHARES),
+        in_lungs=None if lungs is None else float(values[within[used]].sum() / values.sum()),
     )
 
 

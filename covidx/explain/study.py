@@ -17,13 +17,12 @@ from covidx.explain.heatmap import Heatmap, heatmaps
 from covidx.explain.methods import DEFAULT, method_named
 from covidx.explain.placing import heat_volume
 from covidx.files import make_folder, replacing, write_json
-from covidx.imaging import Bag, Preprocessing, prepare_mask
+from covidx.imaging import Bag
 from covidx.inference import ImageBundle, ImagePredictor
 from covidx.inference.prediction import Payload, Prediction, Predictions
 from covidx.inference.predictor import decided, image_predictions
 from covidx.inference.reading import Inputs
 from covidx.ingest.nifti import write_nifti
-from covidx.segmentation import segment_lungs
 from covidx.volume import Volume
 
 if TYPE_CHECKING:
@@ -134,8 +133,7 @@ class Explainer:
         predictor, volume = self.predictor, image.volume
         how = predictor.bundle.recipe.preprocessing
         bag, scores = predictor.score_volume(volume)
-        lungs = lungs_of(volume, bag, how)
-        maps = heatmaps(predictor, bag, scores, lungs=lungs, method=self.method)
+        maps = heatmaps(predictor, bag, scores, method=self.method)
         named = dict(zip(self.bundle.classes, map(float, scores.probabilities), strict=True))
         payload = HeatmapPayload(
             method=self.method,
@@ -200,24 +198,6 @@ def explain_images(explainer: Explainer, inputs: Inputs, out: Path) -> Predictio
     return written
 
 
-def lungs_of(volume: Volume, bag: Bag, preprocessing: Preprocessing) -> NDArray[np.float32] | None:
-    """Share of each pixel of a bag that is lung; None of a single slice or radiograph.
-
-    Parameters
-    ----------
-    volume : Volume
-        That the bag was prepared from, in any orientation.
-    bag : Bag
-        Prepared from it.
-    preprocessing : Preprocessing
-        By which it was.
-    """
-    if preprocessing.input != "volume":
-        return None
-    upright = volume.canonical()
-    return prepare_mask(segment_lungs(upright, sides=False) > 0, upright, bag, preprocessing)
-
-
 def _record(heatmap: Heatmap, bag: Bag) -> MapRecord:
     positions, affine = bag.positions_mm, heatmap.affine
     peak = None
@@ -279,5 +259,5 @@ def _cells(record: MapRecord | None) -> dict[str, Any]:
             f"peak_{axis}_mm": None if record.peak_mm is None else record.peak_mm[n]
             for n, axis in enumerate("xyz")
         },
-        **{key: exam[key] for key in ("fall", "p", "in_lungs", "lung_area")},
+        **{key: exam[key] for key in ("evidence", "p", "in_lungs", "lung_area")},
     }

@@ -67,12 +67,16 @@ class Bag:
     affine : ndarray of float64, shape (4, 4), optional
         Of the canonical volume: (column, row, slice) to mm in RAS+; None where nothing proves
         where the image lies, and of a bag from a cache.
+    lungs : ndarray of uint8, shape (n, rows, columns), optional
+        Share of each pixel that is lung (`segment_lungs`), 0 to 255; None of a single slice, a
+        picture or a radiograph, whose lungs are not segmented.
     """
 
     pixels: NDArray[np.uint8]
     slices: NDArray[np.int64]
     box: Box
     affine: NDArray[np.float64] | None = None
+    lungs: NDArray[np.uint8] | None = None
 
     @property
     def positions_mm(self) -> NDArray[np.float64] | None:
@@ -150,9 +154,11 @@ def prepare(volume: Volume, preprocessing: Preprocessing) -> Bag:
     greys = _resize(_grey(slabs, volume, preprocessing), preprocessing)
     affine = volume.affine if volume.geometry == "proven" else None
     bag = Bag(_to_bytes(greys), chosen, box, affine)
-    if lungs is None or not preprocessing.lungs_only:
+    if lungs is None:
         return bag
-    return replace(bag, pixels=_to_bytes(greys * prepare_mask(lungs, volume, bag, preprocessing)))
+    share = prepare_mask(lungs, volume, bag, preprocessing)
+    pixels = _to_bytes(greys * share) if preprocessing.lungs_only else bag.pixels
+    return replace(bag, pixels=pixels, lungs=_to_bytes(share))
 
 
 def prepare_mask(

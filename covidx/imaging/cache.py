@@ -23,6 +23,7 @@ from covidx.ingest import load_image
 from covidx.workers import Workers
 
 Progress = Callable[[int, int], None]
+LUNGS = "lungs.npy"
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,15 +33,15 @@ class BagCache:
     Parameters
     ----------
     folder : Path
-        That holds ``pixels.npy``.
+        That holds ``pixels.npy``, and ``lungs.npy`` of the same shape.
     index : dict
-        image_id -> first row, end row, slices, box.
+        image_id -> first row, end row, slices, box, and whether its lungs are known.
     refused : dict
         image_id -> code and reason of what could not be prepared.
     """
 
     folder: Path
-    index: dict[str, dict[str, list[int]]]
+    index: dict[str, dict[str, Any]]
     refused: dict[str, list[str]]
 
     @property
@@ -55,7 +56,12 @@ class BagCache:
         start, end = entry["rows"]
         stack = (self.pixels if pixels is None else pixels)[start:end]
         top, bottom, left, right = entry["box"]
-        return Bag(np.asarray(stack), np.array(entry["slices"]), (top, bottom, left, right))
+        lungs = None
+        if entry.get("lungs"):
+            lungs = np.array(np.load(self.folder / LUNGS, mmap_mode="r")[start:end])
+        return Bag(
+            np.asarray(stack), np.array(entry["slices"]), (top, bottom, left, right), lungs=lungs
+        )
 
     def __contains__(self, image_id: str) -> bool:
         return image_id in self.index
@@ -138,9 +144,10 @@ def _write(
     index: dict[str, Any] = {}
     refused: dict[str, list[str]] = {}
     room = (len(rows) * preprocessing.slices, preprocessing.rows, preprocessing.columns)
-    need_disk(place, prod(room), "the cache of prepared slices")
-    with replacing(place / "pixels.npy") as temporary:
+    need_disk(place, 2 * prod(room), "the cache of prepared slices")
+    with replacing(place / "pixels.npy") as temporary, replacing(place / LUNGS) as of_lungs:
         pixels = open_memmap(temporary, mode="w+", dtype=np.uint8, shape=room)
+        lungs = open_memmap(of_lungs, mode="w+", dtype=np.uint8, shape=room)
         end = 0
         for image_id, result in _prepared(store, rows, preprocessing, workers, progress):
             if isinstance(result, CovidxError):
@@ -148,12 +155,16 @@ def _write(
                 continue
             start, end = end, end + len(result.pixels)
             pixels[start:end] = result.pixels
+            if result.lungs is not None:  # else nothing is written: the file has a hole there
+                lungs[start:end] = result.lungs
             index[image_id] = {
                 "rows": [start, end],
                 "slices": result.slices.tolist(),
                 "box": list(result.box),
+                "lungs": result.lungs is not None,
             }
         pixels.flush()
+        lungs.flush()
     return index, refused
 
 

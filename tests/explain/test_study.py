@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import nibabel as nib
@@ -14,7 +15,7 @@ from typer.testing import CliRunner
 from covidx.cli import app
 from covidx.constants import RESEARCH_NOTICE
 from covidx.errors import BundleError, InvalidInputError
-from covidx.explain.study import EXAM, TABLE, load_explainer, lungs_of
+from covidx.explain.study import EXAM, TABLE, load_explainer
 from covidx.imaging import Preprocessing, prepare
 from covidx.ingest import read_series
 from covidx.ingest.nifti import write_nifti
@@ -103,11 +104,12 @@ def test_table_and_exam_say_the_same(out: Path) -> None:
 def test_lungs_of_a_ct_lie_on_the_pixels_of_its_bag(ct: Volume) -> None:
     how = Preprocessing(slices=4, rows=32, columns=48)
     bag = prepare(ct, how)
-    lungs = lungs_of(ct, bag, how)
-    assert lungs is not None and lungs.shape == bag.pixels.shape
+    assert bag.lungs is not None and bag.lungs.shape == bag.pixels.shape
+    lungs = bag.lungs / 255
     dark = bag.pixels < 90  # below -820 HU: aerated lung in this window, mostly
     assert lungs[dark].mean() > 0.8 > 0.4 > lungs[~dark].mean()
-    assert lungs_of(ct, bag, how.model_copy(update={"input": "slice"})) is None
+    one = replace(ct, array=ct.array[20:21], geometry="none", affine=None)
+    assert prepare(one, Preprocessing(input="slice", rows=32, columns=48)).lungs is None
 
 
 def test_other_bundles_and_methods_are_refused(place: Path) -> None:

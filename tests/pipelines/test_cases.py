@@ -118,7 +118,7 @@ def test_a_case_tells_truth_score_and_decision(
     maps = exam["images"][0]["maps"]
     assert Counter(one["verdict"] for one in maps) == case.verdicts
     assert sum(exam["verdicts"].values()) == len(maps) == 4  # top_k
-    assert all(0 <= one["lung_area"] < 1 for one in maps if one["fall"] is not None)
+    assert all(0 <= one["lung_area"] < 1 for one in maps if one["evidence"] is not None)
     assert exam["images"][0]["pointing"] is None  # not of the positive class
     assert exam["figures"]["pointing_game"]["n"] == 0
     assert exam["scale"]["top"] > exam["scale"]["floor"] == 0.1

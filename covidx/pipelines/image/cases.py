@@ -96,7 +96,7 @@ def write_case(
     run: str = "",
     images: Images = "all",
 ) -> CaseRow:
-    """Write the page of one image, with pictures of the slices that decided.
+    """Write the page of one image, with a picture of its highest slice for where scripts are off.
 
     Parameters
     ----------
@@ -115,7 +115,7 @@ def write_case(
         drawn = slice_views(
             scored.volume,
             scored.bag,
-            scored.maps,
+            scored.maps[:1],
             bundle.recipe.preprocessing,
             make_folder(folder),
             bundle.positive,

@@ -17,7 +17,6 @@ from covidx.explain.figures import figures_json
 from covidx.explain.pointing import pointing
 from covidx.explain.robustness import robustness
 from covidx.explain.scorer import SliceScorer
-from covidx.explain.study import lungs_of
 from covidx.files import write_json
 from covidx.imaging import Bag, prepare_mask
 from covidx.inference import ImagePredictor, Scores
@@ -43,8 +42,6 @@ class Explained:
         Of it.
     maps : list of Heatmap
         One a slice that decided, the highest slice score first.
-    lungs : ndarray of float32, shape (n, rows, columns), optional
-        Share of each pixel of the bag that is lung; None where it is not known.
     top : TopMap
         The map of the highest slice, and how it points where that can be known.
     """
@@ -53,7 +50,6 @@ class Explained:
     bag: Bag
     scores: Scores
     maps: list[Heatmap]
-    lungs: NDArray[np.float32] | None
     top: TopMap
 
 
@@ -81,24 +77,23 @@ def explain_image(
         The image, canonical.
     lesions, lungs : ndarray of bool, shape (slices, rows, columns), optional
         Truth on the grid of `volume`. The maps of a CT are made and examined with segmented lungs,
-        as those of a new patient.
+        as those of a new patient; those of a radiograph with the true ones.
     positive : bool
         Whether the image is labelled with the positive class: true positives alone may point.
     """
-    how = predictor.bundle.recipe.preprocessing
     bag = replace(bag, affine=volume.affine if volume.geometry == "proven" else None)
+    if bag.lungs is None and lungs is not None:
+        share = prepare_mask(lungs, volume, bag, predictor.bundle.recipe.preprocessing)
+        bag = replace(bag, lungs=(share * 255).round().astype(np.uint8))
     scores = predictor.score(bag)
-    share = lungs_of(volume, bag, how)
-    if share is None and lungs is not None:
-        share = prepare_mask(lungs, volume, bag, how)
-    maps = heatmaps(predictor, bag, scores, lungs=share)
+    maps = heatmaps(predictor, bag, scores)
     found = predictor.positive_score(scores) >= predictor.bundle.threshold.value
     top = TopMap(maps[0])
     if positive and found and lesions is not None and lesions.any():
         evident = maps[0].heat.max() > 0
         pointed = pointing(maps[0], bag, lesions, lungs) if evident else None
         top = TopMap(maps[0], pointed, may_point=True)
-    return Explained(name, bag, scores, maps, share, top)
+    return Explained(name, bag, scores, maps, top)
 
 
 def write_exam(path: Path, predictor: ImagePredictor, explained: Sequence[Explained]) -> Scale:
@@ -160,7 +155,7 @@ def _further(predictor: ImagePredictor, one: Explained) -> dict[str, Any]:
     heatmap = one.top.heatmap
     positive = predictor.bundle.classes.index(predictor.bundle.positive)
     place = heatmap.place
-    lungs = None if one.lungs is None else torch.from_numpy(one.lungs[place])
+    lungs = None if one.bag.lungs is None else torch.from_numpy(one.bag.lungs[place]).float() / 255
     found = robustness(
         SliceScorer(predictor.model, positive),
         to_tensor(one.bag.pixels[place : place + 1])[0],

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from covidx.explain import Scale, heatmaps
-from covidx.explain.study import lungs_of
 from covidx.files import make_folder
 from covidx.inference import ImagePredictor
 from covidx.inference.prediction import Payload, Prediction
@@ -97,8 +96,7 @@ class StudyPages:
             receipt=image.receipt.to_json(),
             limits=limit_lines(self.predictor.bundle.limits),
         )
-        lungs = lungs_of(volume, bag, self.predictor.bundle.recipe.preprocessing)
-        maps = heatmaps(self.predictor, bag, scores, lungs=lungs)
+        maps = heatmaps(self.predictor, bag, scores)
         scored = Scored(volume, bag, scores, maps, Scale.of(maps))
         target = self.folder / "cases" / f"{len(self.rows) + 1:03d}"
         run = self.predictor.bundle.sha256[:12]
