@@ -171,7 +171,7 @@ def hottest(heat: Tensor, share: float) -> Tensor:
 
 
 def clear(heat: Tensor) -> Tensor:
-    """A map, (rows, columns), less `FOG` of its peak, and 0 where it has less than that."""
+    """The map `heat`, (rows, columns), less `FOG` of its peak; 0 where it has less than that."""
     return (heat - FOG * heat.max()).clamp(min=0)
 
 
