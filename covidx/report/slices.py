@@ -25,6 +25,7 @@ DPI = 100
 PANEL, GAP, BAR, BAR_ROOM, HEAD, FOOT = 4.3, 0.12, 0.15, 0.75, 0.46, 0.06
 """Inches: a picture's width, between pictures, the colour bar and its labels, above, below."""
 TRUTH_COLOUR = "#00e5ff"
+EDGE_COLOUR = "#ff9f1c"
 BEHIND_BAR = "#6b6b6b"
 """The colour bar lies on the grey of soft tissue, so that it shows colours as the picture does."""
 MOST_OPAQUE = 0.65
@@ -169,7 +170,7 @@ def _draw(
     plain.set_title(f"{_title(volume, index)}\n{greys}{sides}", fontsize=9)
     shown = scale.colours(np.nan_to_num(heat, nan=0.0))  # (rows, columns)
     warm.imshow(shown, cmap=HEAT, vmin=0, vmax=1, aspect=aspect, interpolation="bilinear")
-    legend = "; ".join(_frame(warm, heat) + _outline((plain, warm), outline))
+    legend = "; ".join(_frame(warm, heat) + _edge(warm, shown) + _outline((plain, warm), outline))
     warm.set_title(f"{what[:1].upper()}{what[1:]}\n{legend}", fontsize=9)
     _colour_bar(figure, bar, scale)
     return figure
@@ -206,6 +207,14 @@ def _frame(axes: Axes, heat: NDArray[np.float32]) -> list[str]:
     corner, size = (left - 0.5, top - 0.5), (right - left, bottom - top)
     axes.add_patch(Rectangle(corner, *size, fill=False, ls=(0, (4, 4)), lw=0.8, ec="white"))
     return ["dashed: input of the model"]
+
+
+def _edge(axes: Axes, shown: NDArray[np.float32]) -> list[str]:
+    """A line around all that has colour: what lies near the floor is faint."""
+    if not shown.any():
+        return []
+    axes.contour(shown > 0, levels=[0.5], colors=EDGE_COLOUR, linewidths=0.8)
+    return ["orange: edge of the map"]
 
 
 def _outline(panels: tuple[Axes, ...], outline: NDArray[np.bool_] | None) -> list[str]:
