@@ -69,8 +69,8 @@ def record_exam(bundle: Path, cases: Sequence[CaseRow]) -> None:
     verdicts = verdict_counts(cases)
     failed, held = verdicts["failed"], verdicts.total() - verdicts["no evidence"]
     text = (
-        f"{failed} of {held} heatmaps on test images failed it: hiding what they mark takes no "
-        "more evidence away than hiding as much elsewhere, or they lie outside of the lungs. Such "
+        f"{failed} of {held} heatmaps on test images failed it: what they mark carries no "
+        "more evidence than as much elsewhere, or it lies outside of the lungs. Such "
         "a map must not be read."
     )
     record_limits(bundle, EXAM, [text] if failed else [])
