@@ -107,7 +107,7 @@ def heatmaps(
     places = np.nonzero(scores.weights > 0)[0]
     places = places[np.argsort(-scores.slice_probabilities[places, positive], kind="stable")]
     slices = to_tensor(bag.pixels[places])
-    known = None if bag.lungs is None else torch.from_numpy(bag.lungs[places]).float() / 255
+    known = None if bag.lungs is None else to_tensor(bag.lungs[places])[:, 0]
     hidden = backgrounds(slices, known)
     scorer = SliceScorer(predictor.model, positive)
     alone = scores.slice_probabilities[places, positive]

@@ -69,7 +69,7 @@ class Bag:
         where the image lies, and of a bag from a cache.
     lungs : ndarray of uint8, shape (n, rows, columns), optional
         Share of each pixel that is lung (`segment_lungs`), 0 to 255; None of a single slice, a
-        picture or a radiograph, whose lungs are not segmented.
+        picture or a radiograph, whose lungs are not segmented, and of a bag from a cache.
     """
 
     pixels: NDArray[np.uint8]

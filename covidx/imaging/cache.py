@@ -56,12 +56,15 @@ class BagCache:
         start, end = entry["rows"]
         stack = (self.pixels if pixels is None else pixels)[start:end]
         top, bottom, left, right = entry["box"]
-        lungs = None
-        if entry.get("lungs"):
-            lungs = np.array(np.load(self.folder / LUNGS, mmap_mode="r")[start:end])
-        return Bag(
-            np.asarray(stack), np.array(entry["slices"]), (top, bottom, left, right), lungs=lungs
-        )
+        return Bag(np.asarray(stack), np.array(entry["slices"]), (top, bottom, left, right))
+
+    def lungs(self, image_id: str) -> NDArray[np.uint8] | None:
+        """`Bag.lungs` of the image `image_id`; apart, as training reads bags without them."""
+        entry = self.index[image_id]
+        if not entry["lungs"]:
+            return None
+        start, end = entry["rows"]
+        return np.array(np.load(self.folder / LUNGS, mmap_mode="r")[start:end])
 
     def __contains__(self, image_id: str) -> bool:
         return image_id in self.index

@@ -137,7 +137,7 @@ def _explained(
     return explain_image(
         predictor,
         image_id,
-        cache.bag(image_id),
+        replace(cache.bag(image_id), lungs=cache.lungs(image_id)),
         volume,
         lesions=_truth(cohort, image_id, volume),
         lungs=_truth(cohort, image_id, volume, "lung"),

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from covidx.constants import RESEARCH_NOTICE
@@ -155,7 +154,8 @@ def _further(predictor: ImagePredictor, one: Explained) -> dict[str, Any]:
     heatmap = one.top.heatmap
     positive = predictor.bundle.classes.index(predictor.bundle.positive)
     place = heatmap.place
-    lungs = None if one.bag.lungs is None else torch.from_numpy(one.bag.lungs[place]).float() / 255
+    known = one.bag.lungs
+    lungs = None if known is None else to_tensor(known[place : place + 1])[0, 0]
     found = robustness(
         SliceScorer(predictor.model, positive),
         to_tensor(one.bag.pixels[place : place + 1])[0],
