@@ -122,6 +122,14 @@ def _explain(at: Places) -> None:
         explain(bundle, at.results)
 
 
+def _viewer(at: Places) -> None:
+    from benchmarks.viewer import viewer
+
+    bundle = _bundle(at, "train_ct")
+    if bundle is not None:
+        viewer(bundle, at.results)
+
+
 def _fusion(at: Places) -> None:
     from benchmarks.fusion import fusion
 
@@ -237,6 +245,7 @@ MEASURES: dict[str, Callable[[Places], None]] = {
     ),
     "phantom": _phantom,
     "explain": _explain,
+    "viewer": _viewer,
     "phantom-cxr": _phantom_cxr,
     "fusion": _fusion,
     "reproduce": _reproduce,

@@ -66,13 +66,9 @@ def cam_maps(
         redirect_stderr(nowhere),
         make(model=scorer, target_layers=layers) as cam,
     ):
-        maps = torch.from_numpy(
-            cam(
-                input_tensor=_sized(slices, (size[0] * enlarged, size[1] * enlarged)),
-                targets=targets,
-            )
-        )
-    scorer.zero_grad(set_to_none=True)
+        given = _sized(slices, (size[0] * enlarged, size[1] * enlarged)).detach()
+        # Where the weights take no gradients, activations have them of the slices alone.
+        maps = torch.from_numpy(cam(input_tensor=given.requires_grad_(), targets=targets))
     return _sized(maps.float()[:, None], size)[:, 0].clamp(min=0)
 
 

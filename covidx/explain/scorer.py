@@ -18,14 +18,15 @@ class SliceScorer(nn.Module):
     Parameters
     ----------
     model : BagModel
-        One network or an ensemble, in evaluation mode.
+        One network or an ensemble, in evaluation mode. Its weights take no gradients from here on:
+        those of slices and activations alone are needed, at half the cost.
     positive : int
         Number of the class whose evidence is looked for.
     """
 
     def __init__(self, model: BagModel, positive: int) -> None:
         super().__init__()
-        self.model = model
+        self.model = model.requires_grad_(False)
         self.positive = positive
 
     def forward(self, slices: Tensor) -> Tensor:

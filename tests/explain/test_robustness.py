@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from covidx.explain import METHODS
-from covidx.explain.robustness import correlation, randomised, robustness
+from covidx.explain.robustness import correlation, randomised, robustness, sharper
 from covidx.explain.scorer import SliceScorer
 from covidx.models import Architecture, BagClassifier
 from tests.explain.networks import linear
@@ -40,6 +40,16 @@ def test_evidence_that_is_everywhere_is_deleted_step_by_step() -> None:
     black[picture <= 0.5] = 0.0
     found = robustness(even, black, METHODS["integrated-gradients"], lungs)
     assert 0.2 < found.deletion < 0.8 and 0.2 < found.insertion < 0.8
+
+
+def test_a_sharper_kernel_doubles_the_contrast_to_the_neighbours() -> None:
+    picture = torch.full((1, 5, 5), 0.5)
+    picture[0, 2, 2] = 0.59  # the mean of its nine is 0.51
+    found = sharper(picture)
+    assert found[0, 2, 2] == pytest.approx(2 * 0.59 - 0.51)
+    assert found[0, 1, 1] == pytest.approx(2 * 0.5 - 0.51)
+    assert found[0, 0, 0] == pytest.approx(0.5)  # the edge is not darkened
+    assert float(sharper(torch.eye(3)[None]).max()) <= 1
 
 
 def test_correlation_is_spearmans() -> None:

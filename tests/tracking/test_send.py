@@ -242,5 +242,5 @@ def test_a_server_takes_the_same(
     client = mlflow.MlflowClient(url)
     assert client.get_run(number).data.metrics["auroc"] == 0.9
     copy = client.download_artifacts(number, "report.html", str(tmp_path))
-    assert Path(copy).read_text() == "<p>report"
+    assert Path(copy).read_text() == '<a id="top"></a><p>report'
     assert not (tmp_path / "runs").exists()

@@ -18,8 +18,9 @@ from covidx.report.viewer.case import CT_WINDOWS, GREY_WINDOWS, Windows
 from covidx.report.viewer.voxels import world
 from covidx.volume import Volume
 
-CONTOURS = (0.25, 0.5, 0.75)
-"""Where contours are drawn, between the floor and the top of the scale. Modelling choice."""
+CONTOURS = (0.0, 0.25, 0.5, 0.75)
+"""Where contours are drawn, between the floor and the top of the scale; the first is the edge of
+the map, so that a faint one is seen, too. Modelling choice."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,7 +1,7 @@
 "use strict";
 /* What lies over the image: masks on its grid, heatmaps on grids of their own, as contour lines. */
 
-covidx.HEAT_COLOURS = ["#35b779", "#b5de2b", "#fde725"]; // of viridis: seen by the colour-blind
+covidx.HEAT_COLOURS = ["#21918c", "#35b779", "#b5de2b", "#fde725"]; // of viridis: seen by the colour-blind
 covidx.TRUTH_COLOUR = "#ff8cff";
 covidx.MASK_COLOUR = "#ffa94d";
 

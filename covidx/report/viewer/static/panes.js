@@ -98,7 +98,7 @@ covidx.Pane = class {
       if (!this.state.heatShown(number)) return;
       const dash = heat.verdict === "cannot tell" ? [6, 4] : [];
       levels.forEach((lines, step) => {
-        const colour = covidx.HEAT_COLOURS[Math.max(0, step + 3 - levels.length)];
+        const colour = covidx.HEAT_COLOURS[Math.max(0, step + covidx.HEAT_COLOURS.length - levels.length)];
         this.lines(pen, view, lines, colour, 1.2 + 0.7 * step, dash);
       });
     });
