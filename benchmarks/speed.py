@@ -116,14 +116,14 @@ def series_speed(runs: int = RUNS, slices: int = SLICES, side: int = SIDE) -> di
     How many times as fast as dcm2niix, and as dicom2nifti, covidx is; tools that are not installed
     are left out.
     """
-    ours = Path(sys.executable).with_name("covidx")
+    ours, other = (Path(sys.executable).with_name(name) for name in ("covidx", "dicom2nifti"))
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder)
         series, out = write_large_series(place / "series", slices, side), place / "out"
         commands = {
             "covidx": [ours, "ingest", series, "--out", out],
             "dcm2niix": ["dcm2niix", "-z", "y", "-o", out, series],
-            "dicom2nifti": ["dicom2nifti", series, out],
+            "dicom2nifti": [other, series, out],
         }
         commands = {name: c for name, c in commands.items() if shutil.which(str(c[0]))}
         seconds: dict[str, list[float]] = {name: [] for name in commands}
