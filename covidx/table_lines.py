@@ -27,7 +27,7 @@ LARGEST_UNPACKED = 1 << 31
 
 DIVIDERS = ("\t", ";", ",")
 
-_EXCEL_DIVIDER = re.compile(r"sep=(.)\s*", re.IGNORECASE)
+EXCEL_DIVIDER = re.compile(r"sep=(.)\s*", re.IGNORECASE)
 """A first line by which Excel is told what divides the cells."""
 _ZEROS = re.compile(r"0{2,}")
 _UNCOMPUTED = re.compile(
@@ -125,6 +125,11 @@ def _content(path: Path) -> bytes:
         return archive.read(members[0])
 
 
+def divider_of(header: str) -> str:
+    """What divides the cells: of `DIVIDERS` the one that `header`, a line, has most of."""
+    return max(reversed(DIVIDERS), key=header.count)
+
+
 def _text(data: bytes, remarks: bool) -> Iterator[Line]:
     text = data.decode("utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig")
     if "\0" in text:
@@ -132,7 +137,7 @@ def _text(data: bytes, remarks: bool) -> Iterator[Line]:
     lines = io.StringIO(text, newline="")
     passed, divider = 0, None
     for line in lines:
-        excel = _EXCEL_DIVIDER.fullmatch(line)
+        excel = EXCEL_DIVIDER.fullmatch(line)
         divider = excel.group(1) if excel else divider
         if line.strip() and not excel and not (remarks and line.lstrip().startswith("#")):
             break
@@ -140,7 +145,7 @@ def _text(data: bytes, remarks: bool) -> Iterator[Line]:
     else:
         return
     unquoted = re.sub(r'"[^"]*"', "", line)
-    divider = divider or max(reversed(DIVIDERS), key=unquoted.count)
+    divider = divider or divider_of(unquoted)
     lines.seek(0)
     for _ in range(passed):
         lines.readline()

@@ -18,6 +18,7 @@ import pytest
 from covidx.cell_numbers import to_numbers
 from covidx.cells import alike_columns, as_ids, columns_option, read_cells
 from covidx.errors import InvalidTableError
+from covidx.plain_table import read_plain
 
 TYPED = pd.DataFrame(
     {
@@ -239,3 +240,55 @@ def test_numbers(texts: list[Any], values: list[Any], wrong: Any, notes: int) ->
 def test_numbers_that_are_numbers_already() -> None:
     assert to_numbers(pd.Series(np.float32([0.7]))).values.tolist() == [0.7]
     assert to_numbers(pd.Series([1, 2])).values.tolist() == [1.0, 2.0]
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_the_fast_reader_of_plain_tables_and_the_other_one_agree(
+    seed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rng = np.random.default_rng(seed)
+    divider, end = rng.choice([",", ";", "\t"]), rng.choice(["\n", "\r\n"])
+    words = [
+        "",
+        " ",
+        "7",
+        " 7.0 ",
+        "NA",
+        "x y",
+        "\x0b",
+        "#",
+        "a'b",
+        "1,5" if divider != "," else "1.5",
+    ]
+    width = int(rng.integers(1, 5))
+    lines = [[f"c{k} " for k in range(width)]]
+    lines += [list(rng.choice(words, width)) for _ in range(int(rng.integers(0, 30)))]
+    if seed % 4 == 3 and len(lines) > 2:  # a line that is too short, too long, or quoted
+        lines[2] = [lines[2][:-1], [*lines[2], "more"], ['"q"'] * width][seed // 4 % 3]
+    path = tmp_path / "t.csv"
+    path.write_bytes(end.join(map(str(divider).join, lines)).encode() + b"\n" * (seed % 2))
+    assert seed % 4 == 3 or width == 1 or len(lines) == 1 or read_plain(path) is not None
+
+    def read() -> tuple[Any, ...]:
+        try:
+            table = read_cells(path, missing=["NA"])
+        except InvalidTableError as error:
+            return error.code, str(error)
+        return list(table), table.fillna("-").values.tolist(), list(table.index), table.attrs
+
+    fast = read()
+    monkeypatch.setattr("covidx.cells.read_plain", lambda _: None)
+    assert fast == read()
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["a,b\n1,2\n\n3,4\n", 'a,b\n"1",2\n', "a,a\n1,2\n", "a,\n1,2\n", "sep=,\na\n1\n", "# a\na\n1\n",
+     "a,b\n1\r2,3\n", "a,b\n1,2,3\n", "a,b\n\xe9,2\n", "a,b\n", ""],
+)  # fmt: skip
+def test_what_is_not_plain_is_left_to_the_other_reader(text: str, tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text(text, newline="")
+    assert read_plain(path) is None
+    assert read_plain(tmp_path / "absent.csv") is None
+    assert read_plain(path.rename(tmp_path / "t.txt")) is None

@@ -94,19 +94,22 @@ def _plain(cells: pd.Series) -> pd.Series:
 
 
 def _booleans(cells: pd.Series) -> pd.Series:
-    return cells.map({cell: YES_NO.get(str(cell).casefold(), cell) for cell in cells.unique()})
+    places, distinct = pd.factorize(cells)
+    known = [YES_NO.get(str(cell).casefold(), cell) for cell in distinct]
+    return pd.Series(np.array([*known, np.nan], object)[places], cells.index, name=cells.name)
 
 
 def _by_code(
     cells: pd.Series, codes: Mapping[str, float | None], column: Column, path: Path | None
 ) -> pd.Series:
-    texts = _plain(cells)
-    unknown = texts.notna() & ~texts.isin(list(codes))
+    places, distinct = pd.factorize(cells)  # a column holds few texts many times
+    texts = _plain(pd.Series(distinct, dtype=object))
+    unknown = np.append(~texts.isin(list(codes)), False)[places]  # the last is an empty cell
     expected = ", ".join(codes)
     hint = "Correct the cells, or add them to the column's codes or values in the card."
     _refuse("CODE_UNKNOWN", "has no code in the card", cells[unknown], column, path, expected, hint)
     numbers = {name: np.nan if code is None else code for name, code in codes.items()}
-    return texts.map(numbers).astype(float)
+    return pd.Series(np.append(texts.map(numbers).astype(float), np.nan)[places], cells.index)
 
 
 def _range(column: Column) -> tuple[float, float]:
