@@ -1,4 +1,4 @@
-"""Verbs that make DICOM of masks and measurements."""
+"""Verbs that make DICOM of masks, heatmaps and measurements."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from covidx.export import Algorithm
 
 export_app = typer.Typer(
-    help="Masks and measurements as DICOM (SEG, SR, Parametric Map), or on the scanner's grid.\n\n"
+    help="Masks, heatmaps and measurements as DICOM, or on the scanner's grid.\n\n"
     "Segments: lung, left-lung, right-lung, opacity, ground-glass, consolidation, effusion.",
     no_args_is_help=True,
 )
@@ -96,6 +96,48 @@ def map_command(
     source = read_source(series, mode)
     save(parametric_map(read_mask(probability), of, source, made_by), out)
     typer.echo(f"map of {counted(source.own.shape[0], 'slice')}, {mode}: {out}")
+
+
+@export_app.command()
+def heatmap(
+    heat: Annotated[Path, typer.Argument(help="NIfTI that covidx explain wrote: log-odds.")],
+    of: Annotated[str, typer.Option(help="The class that it is evidence for, such as covid-19.")],
+    series: Series,
+    mode: Mode,
+    algorithm: Name,
+    version: Version,
+    family: Family = "network",
+    out: Annotated[
+        Path | None, typer.Option(help="The Parametric Map to write; of a CT alone.")
+    ] = None,
+    pictures: Annotated[
+        Path | None,
+        typer.Option(
+            "--captures",
+            help="New folder: each slice with evidence as Secondary Capture, the notice burned in.",
+        ),
+    ] = None,
+) -> None:
+    """Write a heatmap as DICOM Parametric Map (--out), as pictures (--captures), or both."""
+    from covidx.export import evidence_map, read_mask, read_source, save, write_captures
+
+    if out is None and pictures is None:
+        raise InvalidInputError(
+            "OUTPUT_UNNAMED",
+            "Nothing says what to write.",
+            expected="--out FILE, --captures FOLDER, or both",
+            hint="Name the file of the Parametric Map, or the folder of the pictures.",
+        )
+    made_by, found = _algorithm(algorithm, version, family), read_mask(heat)
+    source = read_source(series, mode)
+    if out is not None:
+        save(evidence_map(found, of, source, made_by), out)
+        typer.echo(f"heatmap of {counted(source.own.shape[0], 'slice')}, {mode}: {out}")
+    if pictures is not None:
+        from covidx.ingest import read_series
+
+        made = write_captures(found, read_series(series), of, source, made_by, pictures)
+        typer.echo(f"{counted(len(made), 'picture')}, {mode}: {pictures}")
 
 
 @export_app.command()

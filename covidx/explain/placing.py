@@ -95,13 +95,16 @@ def heat_volume(
     Returns
     -------
     Volume
-        32-bit floats, log-odds: 0 where nothing speaks for the class, in slices without a map, and
-        outside of the model's input. Where slabs overlap, the greater value.
+        32-bit floats, log-odds: 0 where nothing speaks for the class, in slices without a map or
+        whose map failed its exam, and outside of the model's input. Where slabs overlap, the
+        greater value.
     """
     upright = volume.canonical()
     values = np.zeros(upright.array.shape, np.float32)
     reach = slab_reach(upright, preprocessing.slab_mm)
     for one in maps:
+        if one.verdict == "failed":
+            continue
         index = int(bag.slices[one.place])
         pasted = np.nan_to_num(paste(one.heat, bag, upright.array.shape[1:]), nan=0.0)
         slab = values[max(0, index - reach) : index + reach + 1]

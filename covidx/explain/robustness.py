@@ -111,7 +111,7 @@ def robustness(
 
 
 def sharper(picture: Tensor) -> Tensor:
-    """A slice, (1, rows, columns), whose contrast to its eight neighbours is doubled, in 0..1."""
+    """The slice `picture`, (1, rows, columns) in 0..1, its contrast to its neighbours doubled."""
     around = functional.avg_pool2d(picture[None], 3, 1, 1, count_include_pad=False)[0]
     return (2 * picture - around).clamp(0, 1)
 

@@ -1,4 +1,4 @@
-"""Probabilities as DICOM Parametric Map (PS3.3 A.75), by highdicom."""
+"""Probabilities and heatmaps as DICOM Parametric Map (PS3.3 A.75), by highdicom."""
 
 from __future__ import annotations
 
@@ -11,14 +11,18 @@ from numpy.typing import NDArray
 from pydicom.sr.coding import Code
 
 from covidx.errors import InvalidInputError
-from covidx.export.codes import Algorithm, finding, unit_code
+from covidx.export.codes import OWN_SCHEME, Algorithm, finding, unit_code
 from covidx.export.derive import RESEARCH_ONLY, deriving, equipment, new_series
 from covidx.export.segmentation import checked_probability
 from covidx.export.source import SourceSeries
 from covidx.volume import Volume
 
 RATHER = "Write a fractional segmentation instead: covidx export seg --fractional."
+PICTURES = "Write pictures instead: covidx export heatmap --captures."
 PROBABILITY = Code("122157", "DCM", "Probability")
+EVIDENCE = Code("LOGODDS", OWN_SCHEME, "Log-odds for a class")
+LONGEST = 64
+"""Characters of a text of VR LO (PS3.5 6.2)."""
 
 
 def parametric_map(
@@ -48,11 +52,65 @@ def parametric_map(
     """
     array = checked_probability(source.on_own_grid(probability))
     label = finding(name).label
+    frames = _frames(array, source, RATHER)
+    meaning = f"Probability of {label}"
+    return _made(frames, source, algorithm, "map", "PROBABILITY", meaning, label, PROBABILITY, 1.0)
+
+
+def evidence_map(
+    evidence: Volume | NDArray[Any], name: str, source: SourceSeries, algorithm: Algorithm
+) -> ParametricMap:
+    """A heatmap in log-odds, as `covidx explain` writes it; frames as in `parametric_map`.
+
+    Parameters
+    ----------
+    evidence : Volume or ndarray, shape (slices, rows, columns)
+        Log-odds, at least 0. On a grid of the source, see `SourceSeries.on_own_grid`.
+    name : str
+        The class that it is evidence for, such as ``covid-19``.
+    source, algorithm
+        As for `parametric_map`.
+
+    Raises
+    ------
+    InvalidInputError
+        ``MASK_GRID``, ``MASK_VALUES``, ``MAP_OF_RADIOGRAPH`` or ``FRAMES_PARTIAL``.
+    InvalidSeriesError
+        ``HEADER_UNFIT``.
+    """
+    array = checked_evidence(source.on_own_grid(evidence))
+    frames = _frames(array, source, PICTURES)
+    meaning, top = f"Log-odds for {name}"[:LONGEST], max(float(array.max()), 1.0)
+    return _made(
+        frames, source, algorithm, "heatmap", "LOGODDS", meaning, f"Heatmap, {name}", EVIDENCE, top
+    )
+
+
+def checked_evidence(array: NDArray[Any]) -> NDArray[np.float32]:
+    """Return `array`, log-odds of at least 0, as 32-bit floats.
+
+    Raises
+    ------
+    InvalidInputError
+        ``MASK_VALUES``.
+    """
+    if not (np.isfinite(array).all() and array.min() >= 0):
+        raise InvalidInputError(
+            "MASK_VALUES",
+            "This is no heatmap.",
+            expected="log-odds of at least 0, as covidx explain writes them",
+            actual=f"{array.min():g} to {array.max():g}",
+            hint="Name the NIfTI file that covidx explain wrote.",
+        )
+    return array.astype(np.float32)
+
+
+def _frames(array: NDArray[np.float32], source: SourceSeries, rather: str) -> NDArray[np.float32]:
     if source.own.affine is None:
         raise InvalidInputError(
             "MAP_OF_RADIOGRAPH",
             "A Parametric Map needs an image with a position in space.",
-            hint=RATHER,
+            hint=rather,
         )
     frames = source.as_frames(array)
     if len(frames) != len(array):
@@ -61,27 +119,42 @@ def parametric_map(
             "The series is a part of a multi-frame file.",
             expected=f"a map of {len(frames)} frames",
             actual=f"{len(array)} slices",
-            hint=RATHER,
+            hint=rather,
         )
+    return np.ascontiguousarray(frames)
+
+
+def _made(
+    frames: NDArray[np.float32],
+    source: SourceSeries,
+    algorithm: Algorithm,
+    content: str,
+    label: str,
+    meaning: str,
+    description: str,
+    quantity: Code,
+    top: float,
+) -> ParametricMap:
+    number = {"map": 1, "heatmap": 5}[content]
     with deriving():
         made = ParametricMap(
             source_images=source.images,
-            pixel_array=np.ascontiguousarray(frames),
+            pixel_array=frames,
             contains_recognizable_visual_features=False,
             real_world_value_mappings=[
                 RealWorldValueMapping(
-                    lut_label="PROBABILITY",
-                    lut_explanation=f"Probability of {label}",
+                    lut_label=label,
+                    lut_explanation=meaning,
                     unit=unit_code("1"),
-                    value_range=(0.0, 1.0),
-                    quantity_definition=PROBABILITY,
+                    value_range=(0.0, top),
+                    quantity_definition=quantity,
                 )
             ],
-            voi_lut_transformations=[VOILUTTransformation(window_center=0.5, window_width=1.0)],
-            content_label="PROBABILITY",
-            content_description=f"{label}. {RESEARCH_ONLY}",
+            voi_lut_transformations=[VOILUTTransformation(window_center=top / 2, window_width=top)],
+            content_label=label,
+            content_description=f"{description}. {RESEARCH_ONLY}"[-LONGEST:],
             content_qualification="RESEARCH",
-            **new_series(1, "map"),
+            **new_series(number, content),
             **equipment(algorithm),
         )
         made.Laterality = ""  # PS3.3 C.7.3.1, type 2C: a thorax has both sides

@@ -76,6 +76,22 @@ def test_probabilities_to_a_fractional_seg_and_a_map(
     assert dcmread(tmp_path / "m.dcm").pixel_array.max() == 1
 
 
+def test_a_heatmap_to_a_map_and_pictures(covidx: Call, series: Path, tmp_path: Path) -> None:
+    heat = nifti(series, tmp_path / "h.nii.gz", (0.5, 3.0), np.float32)
+    rest = ("export", "heatmap", heat, "--of", "covid-19", "--series", series, *BY)
+    rest = (*rest, "--mode", "pseudonymous")
+    answer = covidx(*rest)
+    assert (answer.code, "[OUTPUT_UNNAMED]" in answer.err) == (2, True)
+    out, pictures = tmp_path / "m.dcm", tmp_path / "pictures"
+    answer = covidx(*rest, "--out", out, "--captures", pictures)
+    assert answer.code == 0, answer.err
+    assert f"1 picture, pseudonymous: {pictures}" in answer.out
+    assert dcmread(out).pixel_array.max() == 3
+    assert [path.name for path in pictures.iterdir()] == ["0005.dcm"]
+    answer = covidx(*rest, "--captures", pictures)
+    assert (answer.code, "[FOLDER_TAKEN]" in answer.err) == (2, True)
+
+
 def test_a_mask_on_the_scanner_s_grid(covidx: Call, series: Path, tmp_path: Path) -> None:
     mask = nifti(series, tmp_path / "m.nii.gz", (1,))
     turned = nib.as_closest_canonical(nib.load(mask))

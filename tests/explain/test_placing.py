@@ -112,6 +112,16 @@ def test_a_slab_of_thin_slices_has_the_map_in_each_of_them() -> None:
     assert made[3:7].tolist() == [1, 1, 1, 1] and made[7:12].tolist() == [2] * 5
 
 
+def test_a_map_that_failed_is_left_out() -> None:
+    volume = Volume(np.zeros((9, 16, 16), np.int16), "CT", "hu", "proven", np.eye(4))
+    of = Bag(np.zeros((2, 16, 16), np.uint8), np.array([2, 6]), (0, 16, 0, 16), volume.affine)
+    failed, unclear = Exam("failed", "as much elsewhere"), Exam("cannot tell", "all alike")
+    heat = np.ones((16, 16), np.float32)
+    maps = [Heatmap(0, heat, 0.9, failed), Heatmap(1, heat, 0.9, unclear)]
+    made = heat_volume(maps, of, volume, HOW).array
+    assert not made[2].any() and made[6].all()
+
+
 def test_a_picture_has_no_place_but_a_map() -> None:
     volume = Volume(np.zeros((1, 16, 20), np.uint8), "OT", "display", "none")
     of = Bag(np.zeros((1, 8, 10), np.uint8), np.array([0]), (0, 16, 0, 20))
