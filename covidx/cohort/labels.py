@@ -107,7 +107,8 @@ def _key_column(table: pd.DataFrame, path: Path) -> str:
             path=path,
             expected="label, and patient_id, path or both",
             actual=", ".join(table.columns),
-            hint=f"If that is what these columns hold, add {columns_option(alike)}."
+            hint=f"If that is what these columns hold, add {columns_option(alike)} "
+            "(make: COLUMNS=...)."
             if alike
             else "Name each image by its patient_id (DICOM PatientID) or its path below the data "
             "folder; other names of columns by --columns patient_id=ID,label=RESULT "
