@@ -14,7 +14,7 @@ from covidx.inference.prediction import InputSource, Prediction, Predictions
 from covidx.limits import Limit, limit_lines, limits_path, read_limits, record_limits
 from covidx.pipelines.limits import record_training
 from covidx.report.known_limits import END, START, quote_limits
-from covidx.report.page import Page
+from covidx.report.page import Page, facts
 from covidx.report.words import KNOWN_BIAS, SIMULATED
 
 SOURCE = Limit(origin="data card", text="The class is the source.")
@@ -100,6 +100,9 @@ def test_pages_of_a_run_quote_its_limits_those_made_before_too(tmp_path: Path) -
     Page("New", []).write(run / "new.html")
     assert "Read &lt;without&gt; the lungs." in (run / "new.html").read_text()
     assert START + END in elsewhere.read_text()
+    table = facts([("1", f"data card: {SOURCE.text}")], "Why a loss was to be expected")
+    Page("External test", [table]).write(run / "external.html")
+    assert (run / "external.html").read_text().count(SOURCE.text) == 1  # where it is explained
 
 
 def test_every_form_of_a_prediction_quotes_the_limits() -> None:

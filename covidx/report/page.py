@@ -104,6 +104,7 @@ class Page:
         sections = [(section, body(section)) for section in self.sections]
         glance = None if self.glance is None else body(self.glance)
         shown = "".join(str(escape(line)) for line in (*self.warnings, *self.bands))
+        shown += "".join(made for _, made in sections)
         text = templates.get_template("page.html").render(
             page=self,
             css=Markup((TEMPLATES / "page.css").read_text()),  # noqa: S704 - a file of covidx

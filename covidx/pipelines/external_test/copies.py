@@ -20,7 +20,7 @@ from covidx.tables import MANIFEST, SPLITS, read_table
 from covidx.wording import counted
 
 NO_CROPS = (
-    "the run's training images are not on this machine: copies were searched by thumbnails alone, "
+    "the run's training images are not below --work: copies were searched by thumbnails alone, "
     "which misses crops"
 )
 
