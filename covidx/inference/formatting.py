@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 Format = Literal["table", "csv", "json"]
 MARKS = re.compile('[,"\n\r]').search
 """What a cell of CSV holds in quotes alone."""
+FIRST = 32
+"""Cells of a column that are looked at first, to see whether one value may fill it."""
 BATCH = 2000
 """Predictions that become a table at once."""
 NOT_INTERPRETABLE = "RESULT NOT INTERPRETABLE"
@@ -154,15 +156,22 @@ def csv_text(frame: pd.DataFrame, *, header: bool) -> str:
 def _cells(column: pd.Series) -> str | Iterable[str]:
     """A column as cells; one text where one value fills it."""
     values = column.tolist()
-    if len(set(map(id, values))) < 2:  # as what all rows share is
+    if _one(values[:FIRST]) and _one(values):  # as what all rows share is
         return _cell(values[0] if values else None)
-    kinds = set(map(type, values))
+    kinds = {float} if column.dtype.kind == "f" else set(map(type, values))
     if kinds <= {str, type(None)}:
-        texts = {value: _cell(value) for value in set(values)}
+        distinct = set(values)
+        if kinds == {str} and not MARKS("".join(distinct)):
+            return values
+        texts = {value: _cell(value) for value in distinct}
         return map(texts.__getitem__, values)
     if kinds <= {float, int, bool}:
         return ["" if value != value else repr(value) for value in values]
     return map(_cell, values)
+
+
+def _one(values: list[Any]) -> bool:
+    return len(set(map(id, values))) < 2
 
 
 def _cell(value: Any) -> str:
