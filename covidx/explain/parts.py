@@ -107,7 +107,7 @@ def path_contributions(
         way = (background[:, None] + shares * whole[:, None]).flatten(0, 1)
         way.requires_grad_(True)
         (gradients,) = torch.autograd.grad(scorer.odds_of(scorer(way)).sum(), way)
-        found.append(gradients.unflatten(0, (-1, steps)).mean(dim=1) * whole)
+        found.append(gradients.reshape(-1, steps, *whole.shape[1:]).mean(dim=1) * whole)
     return torch.cat(found)[:, 0]
 
 
