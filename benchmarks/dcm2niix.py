@@ -87,8 +87,8 @@ class Compared:
 
 def version(tool: str) -> str:
     """What dcm2niix calls itself."""
-    told = subprocess.run([tool, "-v"], capture_output=True, text=True, check=False).stdout
-    return told.strip().splitlines()[-1]
+    printed = subprocess.run([tool, "-v"], capture_output=True, text=True, check=False).stdout
+    return printed.strip().splitlines()[-1]
 
 
 def cases(data: Path | None, work: Path, patients: int = PATIENTS) -> Iterator[Case]:

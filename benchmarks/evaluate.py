@@ -31,13 +31,13 @@ def evaluate_200k(rows: int = ROWS, resamples: int = 2000, runs: int = 3) -> dic
         found = [measured(*command, "--resamples", str(resamples)) for _ in range(runs)]
     seconds, memory = zip(*found, strict=True)
     cores = len(os.sched_getaffinity(0))
-    told = f"{resamples} resamples; {cores} cores here; median and range of {runs} runs"
+    against = f"{resamples} resamples; {cores} cores here; median and range of {runs} runs"
     return {
         "evaluate_200k_seconds": result_of_runs(
-            seconds, f"under {LIMIT_S}; {told}", COMMAND, digits=2, n=rows
+            seconds, f"under {LIMIT_S}; {against}", COMMAND, digits=2, n=rows
         ),
         "evaluate_200k_gib": result_of_runs(
-            memory, f"under {LIMIT_GIB}; peak memory; {told}", COMMAND, digits=2, n=rows
+            memory, f"under {LIMIT_GIB}; peak memory; {against}", COMMAND, digits=2, n=rows
         ),
     }
 

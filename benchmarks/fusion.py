@@ -129,8 +129,8 @@ def results_of(
         )
     for arm in (f"{IMAGE} alone", f"{CLINICAL_ARM} alone"):
         auroc = auroc_estimate(table[f"p3 of {arm}"].to_numpy(), truth)
-        told = f"P3 as if the other arm were missing; with both {found['fusion_p3_auroc'].value}"
-        found[f"fusion_p3_of_{arm.replace(' ', '_')}_auroc"] = result_of(auroc, told, COMMAND)
+        against = f"P3 as if the other arm were missing; with both {found['fusion_p3_auroc'].value}"
+        found[f"fusion_p3_of_{arm.replace(' ', '_')}_auroc"] = result_of(auroc, against, COMMAND)
     for arm, bundle in (("p1", predictor.image.bundle), ("p3", predictor.bundle)):
         mine = training[training["arm"] == arm]
         points = {
@@ -139,15 +139,15 @@ def results_of(
             "_at_youden": bundle.threshold.operating_point,
         }
         for ending, point in points.items():
-            told, share = _normal_ct(table, arm, point)
+            against, share = _normal_ct(table, arm, point)
             if not ending:
-                told = f"{'at least 0.5' if arm == 'p3' else 'few'}; {told}"
+                against = f"{'at least 0.5' if arm == 'p3' else 'few'}; {against}"
             name = f"normal_ct_positives_found_{arm}{ending}"
-            found[name] = result_of(share, f"{told}; {own}", COMMAND)
+            found[name] = result_of(share, f"{against}; {own}", COMMAND)
         alike = table["normal_ct"].to_numpy() & (truth | (table["label"] == NORMAL).to_numpy())
         auroc = auroc_estimate(table[arm].to_numpy()[alike], truth[alike])
-        told = f"0.5 is chance; PCR-positives with a normal CT against the class {NORMAL}; {own}"
-        found[f"normal_ct_auroc_{arm}"] = result_of(auroc, told, COMMAND)
+        against = f"0.5 is chance; PCR-positives with a normal CT against the class {NORMAL}; {own}"
+        found[f"normal_ct_auroc_{arm}"] = result_of(auroc, against, COMMAND)
     return found
 
 
@@ -158,8 +158,8 @@ def _normal_ct(table: pd.DataFrame, arm: str, point: OperatingPoint) -> tuple[st
     normal = truth & table["normal_ct"].to_numpy()
     share = wilson_estimate(int((called & normal).sum()), int(normal.sum()), nobody)
     alarms = wilson_estimate(int((called & ~truth).sum()), int((~truth).sum()), nobody)
-    told = f"PCR-positives with a normal CT; threshold {point.threshold:.2f}, {point.text}; "
-    return told + f"false alarms among the rest: {alarms}", share
+    against = f"PCR-positives with a normal CT; threshold {point.threshold:.2f}, {point.text}; "
+    return against + f"false alarms among the rest: {alarms}", share
 
 
 def _difference(table: pd.DataFrame, arm: str) -> Estimate:
@@ -203,9 +203,9 @@ def fusion(
     record(own, results)
     blind = FusionPredictor.load(shuffled(config, work) / "bundle")
     difference = _difference(table_of(blind, fresh, shuffle=seed), "p1")
-    told = "not below 0 beyond noise; clinical rows dealt out anew in training and test; "
-    told += f"P3 is {blind.bundle.recipe.name}"
-    record({"fusion_shuffled_p3_minus_p1": result_of(difference, told, COMMAND)}, results)
+    against = "not below 0 beyond noise; clinical rows dealt out anew in training and test; "
+    against += f"P3 is {blind.bundle.recipe.name}"
+    record({"fusion_shuffled_p3_minus_p1": result_of(difference, against, COMMAND)}, results)
     print(f"  shuffled: P3 minus P1 {difference}")
     return table
 

@@ -53,13 +53,13 @@ def kill_points_survived(
             done += 1
             again = _start(place).wait()
             survived += again == 0 and _content(place) == expected
-    told = f"all {points}; {WORKERS} processes, one run {seconds:.1f} s"
+    against = f"all {points}; {WORKERS} processes, one run {seconds:.1f} s"
     result = Result(
         value=survived,
         low=survived,
         high=survived,
         n=points,
-        against=told,
+        against=against,
         command=COMMAND,
         commit=commit_now(),
     )

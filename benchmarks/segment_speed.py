@@ -24,7 +24,7 @@ from benchmarks.verb import measured
 COMMAND = "python -m benchmarks segment-speed"
 SLICES, SIDE, RUNS = 400, 512, 2
 TIMES = 8
-"""How many times as long the study is whose peak is told: longer than any patient."""
+"""How many times as long the study is whose peak is measured: longer than any patient."""
 
 THEIRS = """
 import sys
@@ -75,14 +75,18 @@ def segment_speed(
             _, peak_of_long = _segment(long, place / "out", bundle)
     seconds = [one for one, _ in ours]
     peak = max(gib for _, gib in ours)
-    told = f"under 180; lungs and opacities of {slices} slices of {side} x {side}, from DICOM to "
-    told += f"NIfTI; peak {peak:.2f} GiB, of {TIMES * slices} slices {peak_of_long:.2f}: under 4"
-    found = {"segment_400_slices_seconds": _result(seconds, told)}
+    against = (
+        f"under 180; lungs and opacities of {slices} slices of {side} x {side}, from DICOM to "
+    )
+    against += f"NIfTI; peak {peak:.2f} GiB, of {TIMES * slices} slices {peak_of_long:.2f}: under 4"
+    found = {"segment_400_slices_seconds": _result(seconds, against)}
     if theirs:
         ratios = [one / mine for one, mine in zip(other, seconds, strict=True)]
-        told = f"lungmask {statistics.median(other):.0f} s: its network on lungs alone, untrained, "
-        told += "no post-processing"
-        found["segment_speed_vs_lungmask"] = _result(ratios, told)
+        against = (
+            f"lungmask {statistics.median(other):.0f} s: its network on lungs alone, untrained, "
+        )
+        against += "no post-processing"
+        found["segment_speed_vs_lungmask"] = _result(ratios, against)
     else:
         print("segment_speed_vs_lungmask skipped: pip install lungmask first (Apache-2.0)")
     record(found, results)
@@ -102,6 +106,6 @@ def _lungmask(series: Path, weights: Path) -> float:
     return time.perf_counter() - start
 
 
-def _result(values: list[float], told: str) -> Result:
-    told = f"{told}; {os.cpu_count()} cores; median and range of the runs"
-    return result_of_runs(values, told, COMMAND, digits=2)
+def _result(values: list[float], against: str) -> Result:
+    against = f"{against}; {os.cpu_count()} cores; median and range of the runs"
+    return result_of_runs(values, against, COMMAND, digits=2)

@@ -144,18 +144,18 @@ def series_speed(runs: int = RUNS, slices: int = SLICES, side: int = SIDE) -> di
             continue
         # The first of each fills the disk cache, and is not counted.
         mine, theirs = (statistics.median(seconds[tool][1:]) for tool in ("covidx", name))
-        told = f"at least {limit:g}; {mine:.1f} s, {name} {theirs:.1f} s; "
-        told += f"the file {sizes['covidx'] / sizes[name]:.3f} of its size"
+        against = f"at least {limit:g}; {mine:.1f} s, {name} {theirs:.1f} s; "
+        against += f"the file {sizes['covidx'] / sizes[name]:.3f} of its size"
         if name == "dcm2niix":
-            told += f" (at most {LARGER})"
+            against += f" (at most {LARGER})"
         pairs = zip(seconds["covidx"][1:], seconds[name][1:], strict=True)
-        found[f"ingest_speed_vs_{name}"] = _ratio([t / m for m, t in pairs], told)
+        found[f"ingest_speed_vs_{name}"] = _ratio([t / m for m, t in pairs], against)
     return found
 
 
-def _ratio(ratios: Sequence[float], told: str) -> Result:
-    told = f"{told}; {os.cpu_count()} cores; median and range of pairs of runs"
-    return result_of_runs(ratios, told, COMMAND, digits=3)
+def _ratio(ratios: Sequence[float], against: str) -> Result:
+    against = f"{against}; {os.cpu_count()} cores; median and range of pairs of runs"
+    return result_of_runs(ratios, against, COMMAND, digits=3)
 
 
 def scan_speed(files: int = FILES, runs: int = RUNS) -> dict[str, Result]:
@@ -177,9 +177,9 @@ def scan_speed(files: int = FILES, runs: int = RUNS) -> dict[str, Result]:
         for _ in range(runs + 1):
             mine, theirs = _seconds(lambda: _ours(place)), _seconds(lambda: _bare(place))
             ratios.append(theirs / mine)
-    told = f"at least 1; {files} files of {ATTRIBUTES} attributes, "
-    told += f"the last run {mine:.1f} s, pydicom {theirs:.1f} s"
-    return {"scan_speed_vs_pydicom": _ratio(ratios[1:], told)}
+    against = f"at least 1; {files} files of {ATTRIBUTES} attributes, "
+    against += f"the last run {mine:.1f} s, pydicom {theirs:.1f} s"
+    return {"scan_speed_vs_pydicom": _ratio(ratios[1:], against)}
 
 
 def _ours(folder: Path) -> None:
@@ -228,15 +228,15 @@ def peak_memory(slices: int = SLICES, side: int = SIDE) -> dict[str, Result]:
         place = Path(folder)
         series = write_large_series(place / "series", slices, side)
         with mock.patch.dict(os.environ, {"COVIDX_KEY": str(place / "key" / "key")}):
-            told = subprocess.run(
+            printed = subprocess.run(
                 [sys.executable, "-c", PEAK, str(series), str(place / "out")],
                 check=True,
                 capture_output=True,
                 text=True,
             ).stdout
     volume_mib = slices * side * side * 2 / 2**20
-    ratio = round(float(told) / volume_mib, 3)
-    against = f"at most 2; {float(told):.0f} MiB beyond the imports, the volume {volume_mib:.0f}"
+    ratio = round(float(printed) / volume_mib, 3)
+    against = f"at most 2; {float(printed):.0f} MiB beyond the imports, the volume {volume_mib:.0f}"
     result = Result(
         value=ratio, low=ratio, high=ratio, n=1, against=f"{against}; one process",
         command=COMMAND, commit=commit_now(),

@@ -247,13 +247,13 @@ def table_fuzz(
             say(f"{4 * stop} of {count}")
     bad = len({fault.partition(" ")[0] for fault in faults})
     minutes = (time.perf_counter() - begun) / 60
-    told = ", ".join(f"{kind} {n}" for kind, n in kinds.most_common())
+    counts = ", ".join(f"{kind} {n}" for kind, n in kinds.most_common())
     return {
         "table_fuzz_files": Result(
             value=4 * contents, low=4 * contents, high=4 * contents, n=4 * contents,
             command=COMMAND, commit=commit,
             against=f"10,000; {contents} contents as CSV, XLSX and parquet, one damaged;"
-            f" seed {seed}; {minutes:.0f} minutes; {told}",
+            f" seed {seed}; {minutes:.0f} minutes; {counts}",
         ),
         "table_fuzz_failures": Result(
             value=bad, low=bad, high=bad, n=contents, command=COMMAND, commit=commit,

@@ -23,7 +23,7 @@ CONTROL = "opacity by threshold"
 """In the lungs as they truly are: more than a method without a network would know."""
 WHOLE = {"lung": "lungs", "opacity": "opacity"}
 """Kind of mask -> what all its classes together are called."""
-TOLD = (
+SUMMARISED = (
     "dice",
     "nsd",
     "hd95_mm",
@@ -125,8 +125,8 @@ def estimates_of(scores: pd.DataFrame, seed: int) -> dict[str, Estimate]:
         of = str(name)
         there = part["truth_ml"] > 0
         if there.any():
-            told = _summary(part[there], seed)
-            found |= {f"{of}.{key}": told[key] for key in TOLD}
+            summary = _summary(part[there], seed)
+            found |= {f"{of}.{key}": summary[key] for key in SUMMARISED}
         if (~there).any():
             found[f"{of}.false_ml"] = _summary(part[~there], seed)["volume_error_ml"]
     return found
