@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.phantom import POSITIVE, SEED, check_bundle
+from benchmarks.phantom import POSITIVE, check_bundle
 from benchmarks.results import RESULTS, Result, record, result_of, result_of_runs
 from covidx.explain import TopMap, heatmaps, run_figures
 from covidx.explain.pointing import MARGIN_MM, pointing
@@ -27,6 +27,8 @@ from covidx.volume import Volume
 COMMAND = "python -m benchmarks explain"
 PATIENTS = 100
 """True positives with a lesion."""
+SEED = 8
+"""Of patients that nobody looked at before: those of 7 were seen while the exam was being made."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -17,7 +17,7 @@ ANY = Threshold(value=0.0, rule="none", origin="a test")
 
 def test_it_records_how_maps_point(tmp_path: Path) -> None:
     write(tmp_path / "bundle", make_predictor(make_bundle(threshold=ANY)))
-    explain(tmp_path / "bundle", tmp_path / "results.json", patients=2)
+    explain(tmp_path / "bundle", tmp_path / "results.json", patients=2, seed=7)
     made = read_results(tmp_path / "results.json")
     assert made["pointing_game"].n == 2 and "within 15 mm" in made["pointing_game"].against
     assert 0 < made["attention_in_lung"].value < 1
