@@ -114,22 +114,6 @@ def _phantom(at: Places) -> None:
         record_controls(render_controls(PATIENTS, SEED), at.results)
 
 
-def _explain(at: Places) -> None:
-    from benchmarks.explain import explain
-
-    bundle = _bundle(at, "train_ct")
-    if bundle is not None:
-        explain(bundle, at.results)
-
-
-def _viewer(at: Places) -> None:
-    from benchmarks.viewer import viewer
-
-    bundle = _bundle(at, "train_ct")
-    if bundle is not None:
-        viewer(bundle, at.results)
-
-
 def _fusion(at: Places) -> None:
     from benchmarks.fusion import fusion
 
@@ -144,14 +128,6 @@ def _reproduce(at: Places) -> None:
     bundle = _bundle(at, "train_ct")
     if bundle is not None:
         reproduce(bundle.parent, at.work, at.results)
-
-
-def _phantom_cxr(at: Places) -> None:
-    from benchmarks.phantom_cxr import phantom_cxr
-
-    bundle = _bundle(at, "train_cxr")
-    if bundle is not None:
-        phantom_cxr(bundle, at.results)
 
 
 def _public_set(at: Places, name: str) -> None:
@@ -217,6 +193,17 @@ def _calls_with(folders: tuple[str, ...], *calls: str) -> Callable[[Places], Non
     return lambda at: _call(at, *calls) if _present(at, *folders) else None
 
 
+def _of_bundle(pipeline: str, name: str) -> Callable[[Places], None]:
+    """The function `name` of the module of that name, called with the last bundle and results."""
+
+    def measure(at: Places) -> None:
+        bundle = _bundle(at, pipeline)
+        if bundle is not None:
+            getattr(import_module(f"benchmarks.{name}"), name)(bundle, at.results)
+
+    return measure
+
+
 MEASURES: dict[str, Callable[[Places], None]] = {
     "timing": _timing,
     "busy": _busy,
@@ -244,9 +231,9 @@ MEASURES: dict[str, Callable[[Places], None]] = {
         "flaws.flaws work runs results", "flaw_shortcuts.shortcut_alarms runs work results"
     ),
     "phantom": _phantom,
-    "explain": _explain,
-    "viewer": _viewer,
-    "phantom-cxr": _phantom_cxr,
+    "explain": _of_bundle("train_ct", "explain"),
+    "viewer": _of_bundle("train_ct", "viewer"),
+    "phantom-cxr": _of_bundle("train_cxr", "phantom_cxr"),
     "fusion": _fusion,
     "reproduce": _reproduce,
     "audit-100k": _calls("duplicates.audit_100k results"),

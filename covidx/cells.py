@@ -85,12 +85,11 @@ def read_cells(
 
 def _of_plain(path: Path) -> tuple[dict[str, _Encoded], pd.Index, list[str]] | None:
     """As `_of_lines`, of most CSVs, and fast."""
-    plain = read_plain(path)
-    if plain is None:
+    columns = read_plain(path)
+    if columns is None:
         return None
-    names = [" ".join(cell.split()) for cell in plain.header]
-    index = pd.Index(np.arange(len(plain.columns[0][1]), dtype=np.int64))
-    return dict(zip(names, plain.columns, strict=True)), index, []
+    _, places = next(iter(columns.values()))
+    return dict(columns), pd.Index(np.arange(len(places), dtype=np.int64)), []
 
 
 def _of_lines(path: Path, remarks: bool) -> tuple[dict[str, _Encoded], pd.Index, list[str]]:

@@ -51,6 +51,14 @@ LUNG_WINDOW = (-600.0, 1500.0)
 """Level and width in HU of the usual lung window (Hansell et al., Radiology 2008;246:697,
 recommend a width of 1,500 and a level of -600 to -700)."""
 
+EVIDENCE_FLOOR = 0.1
+"""Log-odds below which a heatmap shows nothing: they change a score of 0.5 by 0.025. Modelling
+choice."""
+
+EVIDENCE_CONTOURS = (0.0, 0.25, 0.5, 0.75)
+"""Where a heatmap's contours are drawn, between the floor and the top of its scale; the first is
+the edge of the map, so that a faint one is seen, too. Modelling choice."""
+
 LUNG_AIR_HU = -500.0
 """HU below which a voxel inside the body counts as aerated lung or airway
 (Hu, Hoffman, Reinhardt, IEEE TMI 2001;20:490, choose about midway between lung and soft tissue)."""

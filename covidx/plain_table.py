@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -11,23 +10,7 @@ from numpy.typing import NDArray
 from covidx.table_lines import EXCEL_DIVIDER, TEXT, divider_of
 
 
-@dataclass(frozen=True, eq=False)
-class PlainTable:
-    """A table in which each line has one cell a column.
-
-    Parameters
-    ----------
-    header : list of str
-        Cells of the first line.
-    columns : list of (list of str, ndarray of int)
-        Of each column its distinct cells, and for each line the place of its cell among them.
-    """
-
-    header: list[str]
-    columns: list[tuple[list[str], NDArray[np.int32]]]
-
-
-def read_plain(path: Path) -> PlainTable | None:
+def read_plain(path: Path) -> dict[str, tuple[list[str], NDArray[np.int32]]] | None:
     """A CSV as most are, many times as fast as `read_lines`, which takes all others.
 
     Parameters
@@ -37,7 +20,8 @@ def read_plain(path: Path) -> PlainTable | None:
 
     Returns
     -------
-    PlainTable or None
+    dict of str to (list of str, ndarray of int32), or None
+        Name of a column -> its distinct cells, and for each line the place of its cell among them.
         None where it is no file of `TEXT` in ASCII, has quotes, remarks, empty lines, other ends of
         lines than LF or CRLF, a line that names the divider, columns without a name or of the same
         name, or lines of different length.
@@ -54,22 +38,19 @@ def read_plain(path: Path) -> PlainTable | None:
     line, _, rest = data.partition(b"\n")
     first = line.decode("ascii").rstrip("\r")
     divider = divider_of(first)
-    header = first.split(divider)
-    names = [" ".join(cell.split()) for cell in header]
+    names = [" ".join(cell.split()) for cell in first.split(divider)]
     unclear = len(set(names)) < len(names) or not all(names) or names[0].startswith("#")
     if unclear or EXCEL_DIVIDER.fullmatch(first) or data.count(b"\r") != data.count(b"\r\n"):
         return None
-    columns = _plain_columns(rest, divider, len(header))
-    return None if columns is None else PlainTable(header, columns)
+    return _plain_columns(rest, divider, names)
 
 
 def _plain_columns(
-    rest: bytes, divider: str, width: int
-) -> list[tuple[list[str], NDArray[np.int32]]] | None:
+    rest: bytes, divider: str, names: list[str]
+) -> dict[str, tuple[list[str], NDArray[np.int32]]] | None:
     import pyarrow as arrow
     from pyarrow import csv as arrow_csv
 
-    names = [str(k) for k in range(width)]
     try:
         table = arrow_csv.read_csv(
             arrow.BufferReader(rest),
@@ -84,4 +65,5 @@ def _plain_columns(
     except arrow.ArrowInvalid:  # no line at all, or not as many cells in each
         return None
     encoded = [column.combine_chunks().dictionary_encode() for column in table.columns]
-    return [(one.dictionary.to_pylist(), one.indices.to_numpy()) for one in encoded]
+    cells = [(one.dictionary.to_pylist(), one.indices.to_numpy()) for one in encoded]
+    return dict(zip(names, cells, strict=True))

@@ -9,10 +9,9 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
+from covidx.constants import EVIDENCE_FLOOR
 from covidx.explain.heatmap import Heatmap
 
-FLOOR = 0.1
-"""Log-odds below which nothing is shown: they change a score of 0.5 by 0.025. Modelling choice."""
 TOP_QUANTILE = 0.95
 """Of the peaks of a run's maps that passed; what lies above has the last colour."""
 TOP_WITHOUT = 1.0
@@ -39,7 +38,7 @@ class Scale:
         """The scale of a run by its `maps`: those that passed set its top."""
         peaks = [float(one.heat.max()) for one in maps if one.verdict == "passed"]
         top = float(np.quantile(peaks, TOP_QUANTILE)) if peaks else TOP_WITHOUT
-        return cls(FLOOR, max(top, 2 * FLOOR))
+        return cls(EVIDENCE_FLOOR, max(top, 2 * EVIDENCE_FLOOR))
 
     def colours(self, heat: NDArray[np.float32]) -> NDArray[np.float32]:
         """Log-odds `heat`, of any shape, as 0 (clear) to 1 (the last colour); NaN stays.

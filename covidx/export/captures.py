@@ -7,6 +7,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import nibabel as nib
 import numpy as np
 from highdicom.sc import SCImage
 from numpy.typing import NDArray
@@ -14,7 +15,7 @@ from PIL import Image, ImageDraw, ImageFont
 from pydicom.uid import generate_uid
 from scipy import ndimage
 
-from covidx.constants import LUNG_WINDOW
+from covidx.constants import EVIDENCE_CONTOURS, EVIDENCE_FLOOR, LUNG_WINDOW
 from covidx.errors import InvalidInputError
 from covidx.export.codes import Algorithm
 from covidx.export.derive import deriving, equipment, new_series, save
@@ -25,17 +26,13 @@ from covidx.volume import Volume
 
 LEAST = 512
 """Rows and columns of a picture, at least: text is legible then."""
-FLOOR = 0.1
-"""Log-odds at the edge of a map: they change a score of 0.5 by 0.025. Modelling choice."""
-SHARES = (0.0, 0.25, 0.5, 0.75)
-"""Where contours are drawn, between the floor and the highest value of the study."""
 COLOURS = ((33, 145, 140), (53, 183, 121), (181, 222, 43), (253, 231, 37))
-"""Of these contours; of viridis, which the colour-blind can read."""
+"""Of `EVIDENCE_CONTOURS`; of viridis, which the colour-blind can read."""
 BAND = 44
 """Rows above and below the image, for text."""
 WARNING = "RESEARCH USE ONLY. NOT FOR DIAGNOSIS."
-TOWARDS = (("R", "L"), ("A", "P"), ("F", "H"))
-"""Of DICOM's axes x, y, z: where they come from and go to."""
+OPPOSITE = dict(zip("RLAPFH", "LRPAHF", strict=True))
+"""Directions in the patient (PS3.3 C.7.6.1.1.1)."""
 
 
 def captures(
@@ -74,42 +71,39 @@ def captures(
         ``HEADER_UNFIT``.
     """
     heat = checked_evidence(source.on_own_grid(evidence))
-    greys = _greys(source.on_own_grid(image), image.units)
+    pixels = source.on_own_grid(image)
+    low, high = _window(pixels, image.units)
     top = float(heat.max())
-    if top <= FLOOR:
+    if top <= EVIDENCE_FLOOR:
         raise InvalidInputError(
             "NO_EVIDENCE",
             "The heatmap has no slice with evidence, so that there is no picture to make.",
-            expected=f"more than {FLOOR:g} log-odds somewhere",
+            expected=f"more than {EVIDENCE_FLOOR:g} log-odds somewhere",
             actual=f"at most {top:.3g}",
             hint="Leave --captures out: the Parametric Map says that there is nothing.",
         )
-    levels = [FLOOR + share * (top - FLOOR) for share in SHARES]
+    levels = [EVIDENCE_FLOOR + share * (top - EVIDENCE_FLOOR) for share in EVIDENCE_CONTOURS]
     sides = _sides(source)
-    series, uid = new_series(6, "heatmap pictures"), generate_uid(prefix=None)
-    for made, k in enumerate(np.flatnonzero(heat.max(axis=(1, 2)) > FLOOR), 1):
+    series = new_series(6, "heatmap pictures") | equipment(algorithm)
+    for made, k in enumerate(np.flatnonzero(heat.max(axis=(1, 2)) > EVIDENCE_FLOOR), 1):
         lines = [
             f"Evidence for {name}: contours at {', '.join(f'{x:.2f}' for x in levels)} log-odds",
             f"Slice {k + 1} of {len(heat)}. Not a segmentation: see the exam of the map.",
         ]
-        pixels = picture(greys[k], heat[k], levels, sides, lines)
+        grey = (pixels[k].astype(np.float32) - low) / max(high - low, 1e-6)
+        grey = (grey.clip(0, 1) * 255).round().astype(np.uint8)
+        own = {"sop_instance_uid": generate_uid(prefix=None), "instance_number": made}
         header = source.images[0] if source.frames else source.images[k]
         with deriving():
             captured = SCImage.from_ref_dataset(
                 header,
-                pixel_array=pixels,
+                pixel_array=picture(grey, heat[k], levels, sides, lines),
                 photometric_interpretation="RGB",
                 bits_allocated=8,
                 coordinate_system="PATIENT",
                 patient_orientation=sides or ("", ""),
-                series_instance_uid=uid,
-                series_number=series["series_number"],
-                sop_instance_uid=generate_uid(prefix=None),
-                instance_number=made,
-                manufacturer="covidx",
+                **(series | own),
             )
-            captured.SeriesDescription = series["series_description"]
-            captured.SoftwareVersions = equipment(algorithm)["software_versions"]
             captured.Laterality = ""  # PS3.3 C.7.3.1, type 2C: a thorax has both sides
             captured.BurnedInAnnotation = "NO"  # of who the patient is: PS3.3 C.7.6.1.1
         yield int(k) + 1, captured
@@ -190,9 +184,9 @@ def picture(
     if sides is not None:
         middle = BAND + rows / 2
         for letter, where, anchor in (
-            (_opposite(sides[0]), (6, middle), "lm"),
+            (OPPOSITE[sides[0]], (6, middle), "lm"),
             (sides[0], (columns - 6, middle), "rm"),
-            (_opposite(sides[1]), (columns / 2, BAND + 6), "mt"),
+            (OPPOSITE[sides[1]], (columns / 2, BAND + 6), "mt"),
             (sides[1], (columns / 2, BAND + rows - 6), "mb"),
         ):
             draw.text(where, letter, (255, 255, 255), _font(20), anchor, stroke_width=2,
@@ -205,32 +199,19 @@ def _font(size: int) -> Any:
     return ImageFont.load_default(size)
 
 
-def _greys(array: NDArray[Any], units: str) -> NDArray[np.uint8]:
-    """The lung window of HU; of other values the range of all but a hundredth at each end."""
+def _window(array: NDArray[Any], units: str) -> tuple[float, float]:
+    """Black and white: the lung window of HU; else all but a hundredth of values at each end."""
     if units == "hu":
         level, width = LUNG_WINDOW
-        low, high = level - width / 2, level + width / 2
-    else:
-        low, high = (float(x) for x in np.percentile(array, (1, 99)))
-    greys = (array.astype(np.float32) - low) / max(high - low, 1e-6)
-    scaled: NDArray[np.uint8] = (greys.clip(0, 1) * 255).round().astype(np.uint8)
-    return scaled
+        return level - width / 2, level + width / 2
+    low, high = np.percentile(array, (1, 99))
+    return float(low), float(high)
 
 
 def _sides(source: SourceSeries) -> tuple[str, str] | None:
     """Where columns and rows go to, by the axis that is nearest; None of a radiograph."""
-    affine = source.own.affine
-    if affine is None:
+    if source.own.affine is None:
         return None
-    columns, rows = (affine[:3, n] * (-1, -1, 1) for n in (0, 1))  # RAS to DICOM's LPS
-    return _towards(columns), _towards(rows)
-
-
-def _towards(step: NDArray[np.float64]) -> str:
-    axis = int(np.abs(step).argmax())
-    return TOWARDS[axis][int(step[axis] > 0)]
-
-
-def _opposite(letter: str) -> str:
-    pair = next(pair for pair in TOWARDS if letter in pair)
-    return pair[0] if letter == pair[1] else pair[1]
+    heads = {"S": "H", "I": "F"}  # as DICOM calls them
+    columns, rows, _ = nib.orientations.aff2axcodes(source.own.affine)
+    return heads.get(columns, columns), heads.get(rows, rows)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -19,10 +20,39 @@ from covidx.volume import Volume
 
 RATHER = "Write a fractional segmentation instead: covidx export seg --fractional."
 PICTURES = "Write pictures instead: covidx export heatmap --captures."
-PROBABILITY = Code("122157", "DCM", "Probability")
-EVIDENCE = Code("LOGODDS", OWN_SCHEME, "Log-odds for a class")
 LONGEST = 64
 """Characters of a text of VR LO (PS3.5 6.2)."""
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """What the values of a map are.
+
+    Parameters
+    ----------
+    label : str
+        Of the map, in the letters of VR CS.
+    code : Code
+        Of the quantity.
+    series : int
+        As `new_series` numbers its series.
+    content : str
+        What the series holds, in words.
+    rather : str
+        What to write instead where there can be no map.
+    """
+
+    label: str
+    code: Code
+    series: int
+    content: str
+    rather: str
+
+
+PROBABILITY = Quantity("PROBABILITY", Code("122157", "DCM", "Probability"), 1, "map", RATHER)
+EVIDENCE = Quantity(
+    "LOGODDS", Code("LOGODDS", OWN_SCHEME, "Log-odds for a class"), 5, "heatmap", PICTURES
+)
 
 
 def parametric_map(
@@ -52,9 +82,7 @@ def parametric_map(
     """
     array = checked_probability(source.on_own_grid(probability))
     label = finding(name).label
-    frames = _frames(array, source, RATHER)
-    meaning = f"Probability of {label}"
-    return _made(frames, source, algorithm, "map", "PROBABILITY", meaning, label, PROBABILITY, 1.0)
+    return _made(array, PROBABILITY, f"Probability of {label}", label, 1.0, source, algorithm)
 
 
 def evidence_map(
@@ -79,11 +107,8 @@ def evidence_map(
         ``HEADER_UNFIT``.
     """
     array = checked_evidence(source.on_own_grid(evidence))
-    frames = _frames(array, source, PICTURES)
     meaning, top = f"Log-odds for {name}"[:LONGEST], max(float(array.max()), 1.0)
-    return _made(
-        frames, source, algorithm, "heatmap", "LOGODDS", meaning, f"Heatmap, {name}", EVIDENCE, top
-    )
+    return _made(array, EVIDENCE, meaning, f"Heatmap, {name}", top, source, algorithm)
 
 
 def checked_evidence(array: NDArray[Any]) -> NDArray[np.float32]:
@@ -125,17 +150,16 @@ def _frames(array: NDArray[np.float32], source: SourceSeries, rather: str) -> ND
 
 
 def _made(
-    frames: NDArray[np.float32],
-    source: SourceSeries,
-    algorithm: Algorithm,
-    content: str,
-    label: str,
+    array: NDArray[np.float32],
+    quantity: Quantity,
     meaning: str,
     description: str,
-    quantity: Code,
     top: float,
+    source: SourceSeries,
+    algorithm: Algorithm,
 ) -> ParametricMap:
-    number = {"map": 1, "heatmap": 5}[content]
+    """A map of values from 0 to `top`."""
+    frames = _frames(array, source, quantity.rather)
     with deriving():
         made = ParametricMap(
             source_images=source.images,
@@ -143,18 +167,18 @@ def _made(
             contains_recognizable_visual_features=False,
             real_world_value_mappings=[
                 RealWorldValueMapping(
-                    lut_label=label,
+                    lut_label=quantity.label,
                     lut_explanation=meaning,
                     unit=unit_code("1"),
                     value_range=(0.0, top),
-                    quantity_definition=quantity,
+                    quantity_definition=quantity.code,
                 )
             ],
             voi_lut_transformations=[VOILUTTransformation(window_center=top / 2, window_width=top)],
-            content_label=label,
+            content_label=quantity.label,
             content_description=f"{description}. {RESEARCH_ONLY}"[-LONGEST:],
             content_qualification="RESEARCH",
-            **new_series(number, content),
+            **new_series(quantity.series, quantity.content),
             **equipment(algorithm),
         )
         made.Laterality = ""  # PS3.3 C.7.3.1, type 2C: a thorax has both sides

@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice, repeat
+from operator import is_
 from textwrap import indent
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
 Format = Literal["table", "csv", "json"]
 MARKS = re.compile('[,"\n\r]').search
 """What a cell of CSV holds in quotes alone."""
-FIRST = 32
-"""Cells of a column that are looked at first, to see whether one value may fill it."""
 BATCH = 2000
 """Predictions that become a table at once."""
 NOT_INTERPRETABLE = "RESULT NOT INTERPRETABLE"
@@ -156,7 +155,7 @@ def csv_text(frame: pd.DataFrame, *, header: bool) -> str:
 def _cells(column: pd.Series) -> str | Iterable[str]:
     """A column as cells; one text where one value fills it."""
     values = column.tolist()
-    if _one(values[:FIRST]) and _one(values):  # as what all rows share is
+    if not values or all(map(is_, values, repeat(values[0]))):  # as what all rows share is
         return _cell(values[0] if values else None)
     kinds = {float} if column.dtype.kind == "f" else set(map(type, values))
     if kinds <= {str, type(None)}:
@@ -168,10 +167,6 @@ def _cells(column: pd.Series) -> str | Iterable[str]:
     if kinds <= {float, int, bool}:
         return ["" if value != value else repr(value) for value in values]
     return map(_cell, values)
-
-
-def _one(values: list[Any]) -> bool:
-    return len(set(map(id, values))) < 2
 
 
 def _cell(value: Any) -> str:

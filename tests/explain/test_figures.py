@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from covidx.constants import EVIDENCE_FLOOR
 from covidx.evaluate import wilson
 from covidx.explain import Heatmap, Scale, TopMap, Verdict, run_figures, verdict_counts
 from covidx.explain.exam import Exam
 from covidx.explain.pointing import Pointing, pointing
-from covidx.explain.scale import FLOOR
 from covidx.imaging import Bag
 
 AFFINE = np.diag([-2.0, -3.0, 5.0, 1.0])
@@ -96,8 +96,8 @@ def test_no_figure_without_a_reason() -> None:
 def test_one_scale_for_a_run_set_by_maps_that_passed() -> None:
     maps = [one(peak=peak) for peak in np.linspace(0, 2, 101)]
     scale = Scale.of([*maps, one("failed", peak=50)])
-    assert scale.floor == FLOOR and scale.top == pytest.approx(1.9)
+    assert scale.floor == EVIDENCE_FLOOR and scale.top == pytest.approx(1.9)
     assert Scale.of([one("failed", peak=50)]).top == 1
-    assert Scale.of([one(peak=0.01)]).top == 2 * FLOOR
+    assert Scale.of([one(peak=0.01)]).top == 2 * EVIDENCE_FLOOR
     shown = Scale(0.1, 1.1).colours(np.array([np.nan, 0.1, 0.6, 3], np.float32))
     assert np.isnan(shown[0]) and shown[1:].tolist() == [0, 0.5, 1]

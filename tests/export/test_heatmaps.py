@@ -12,9 +12,10 @@ from pydicom import dcmread
 import covidx
 from benchmarks.dciodvfy import NETWORK, faults
 from benchmarks.series import SERIES, write
+from covidx.constants import EVIDENCE_FLOOR
 from covidx.errors import InvalidInputError, StoreError
 from covidx.export import SourceSeries, evidence_map, read_source, save, write_captures
-from covidx.export.captures import BAND, COLOURS, FLOOR, LEAST, picture
+from covidx.export.captures import BAND, COLOURS, LEAST, picture
 from covidx.volume import Volume
 from tests.export.conftest import frames_of
 
@@ -97,7 +98,7 @@ def test_a_picture_by_hand() -> None:
     grey = np.full((4, 8), 100, np.uint8)
     values = np.zeros((4, 8), np.float32)
     values[1:3, 2:5] = 1.0
-    levels = [FLOOR, 0.3, 0.5, 0.7]
+    levels = [EVIDENCE_FLOOR, 0.3, 0.5, 0.7]
     made = picture(grey, values, levels, ("L", "P"), ["one", "two"])
     assert made.shape == (2 * BAND + 512, 1024, 3)
     assert tuple(made[BAND + 256, 448]) == (100, 100, 100)  # inside of the contours

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from covidx.constants import EVIDENCE_CONTOURS
 from covidx.explain import Heatmap, Scale
 from covidx.imaging import Bag, Preprocessing, slab_reach
 from covidx.inference import ImagePredictor, Scores
@@ -17,10 +18,6 @@ from covidx.report.viewer import HeatLayer, MaskLayer, Result, SeenSlice, Viewer
 from covidx.report.viewer.case import CT_WINDOWS, GREY_WINDOWS, Windows
 from covidx.report.viewer.voxels import world
 from covidx.volume import Volume
-
-CONTOURS = (0.0, 0.25, 0.5, 0.75)
-"""Where contours are drawn, between the floor and the top of the scale; the first is the edge of
-the map, so that a faint one is seen, too. Modelling choice."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -157,7 +154,9 @@ def heat_layer(heatmap: Heatmap, scored: Scored, preprocessing: Preprocessing) -
         affine=world(scored.volume) @ matrix,
         verdict=heatmap.verdict,
         reason=heatmap.reason,
-        levels=[round(scale.floor + share * (scale.top - scale.floor), 2) for share in CONTOURS],
+        levels=[
+            round(scale.floor + share * (scale.top - scale.floor), 2) for share in EVIDENCE_CONTOURS
+        ],
         unit="log-odds, one scale for all",
         cell_mm=heatmap.cell_mm,
     )
