@@ -69,6 +69,15 @@ def _segment_speed(at: Places) -> None:
         segment_speed(run / "bundle", at.results)
 
 
+def _viewer(at: Places) -> None:
+    from benchmarks.segmentation import finished_run
+    from benchmarks.viewer import viewer
+
+    bundle, segmenter = _bundle(at, "train_ct"), finished_run(at.runs, "phantom")
+    if bundle is not None and segmenter is not None:
+        viewer(bundle, segmenter / "bundle", at.results)
+
+
 def _present(at: Places, *folders: str) -> bool:
     """Whether all these data are here; a line if not."""
     missing = [folder for folder in folders if not (at.data / folder).is_dir()]
@@ -232,7 +241,7 @@ MEASURES: dict[str, Callable[[Places], None]] = {
     ),
     "phantom": _phantom,
     "explain": _of_bundle("train_ct", "explain"),
-    "viewer": _of_bundle("train_ct", "viewer"),
+    "viewer": _viewer,
     "phantom-cxr": _of_bundle("train_cxr", "phantom_cxr"),
     "fusion": _fusion,
     "reproduce": _reproduce,

@@ -59,6 +59,9 @@ EVIDENCE_CONTOURS = (0.0, 0.25, 0.5, 0.75)
 """Where a heatmap's contours are drawn, between the floor and the top of its scale; the first is
 the edge of the map, so that a faint one is seen, too. Modelling choice."""
 
+EVIDENCE_COLOURS = ("#21918c", "#35b779", "#b5de2b", "#fde725")
+"""Of `EVIDENCE_CONTOURS`; of viridis, which the colour-blind can read."""
+
 LUNG_AIR_HU = -500.0
 """HU below which a voxel inside the body counts as aerated lung or airway
 (Hu, Hoffman, Reinhardt, IEEE TMI 2001;20:490, choose about midway between lung and soft tissue)."""

@@ -28,6 +28,7 @@ VERBS = {
     "sync": "sync:sync",
     "bundle": "bundle:bundle_app",
     "predict": "predict:predict",
+    "report": "report:report",
     "view": "view:view",
     "external-test": "external_test:external_test",
     "evaluate": "evaluation:evaluate_command",

@@ -31,6 +31,14 @@ CardOption = Annotated[
     Path | None,
     typer.Option(help="Data card (path, or known name): pictures with a table, or public ids."),
 ]
+SegmenterOption = Annotated[
+    Path | None,
+    typer.Option(help="Bundle of train segmentation: pages show and measure lungs and opacities."),
+]
+ImagesOption = Annotated[
+    ImagesName,
+    typer.Option(help="What those pages show: pages with scans are patient data."),
+]
 ModalityOption = Annotated[
     str | None,
     typer.Option(help="What pictures are that no card describes: CT, or CXR (or CR, DX)."),
@@ -63,10 +71,8 @@ def predict(
         Path | None,
         typer.Option(help="New folder: a page of each image with heatmap (image classifiers)."),
     ] = None,
-    images: Annotated[
-        ImagesName,
-        typer.Option(help="What those pages show: pages with scans are patient data."),
-    ] = "all",
+    segmenter: SegmenterOption = None,
+    images: ImagesOption = "all",
 ) -> None:
     """Predict from images, clinical rows or both; exit code 1 where an input has no result."""
     from covidx.inference.loading import load
@@ -76,7 +82,14 @@ def predict(
     _check_inputs(kind, paths, clinical)
     _check_out(out, kind, predictor.WRITES_FOLDER)
     if report is not None:
-        predictor = _with_pages(predictor, report, images)
+        predictor = _with_pages(predictor, report, images, segmenter)
+    elif segmenter is not None:
+        raise InvalidInputError(
+            "SEGMENTER_NOT_TAKEN",
+            "A segmenter is for the pages of --report, which was not named.",
+            path=segmenter,
+            hint="Name a new folder with --report, or use covidx segment.",
+        )
     ending = "" if out is None else out.suffix.lower()
     form = format or FORMATS.get(ending, "table")
     named = partial(inputs_of, paths, card, modality, clinical)
@@ -86,7 +99,7 @@ def predict(
         _stream(predictor, named, out, form)
 
 
-def _with_pages(predictor: Any, report: Path, images: ImagesName) -> Any:
+def _with_pages(predictor: Any, report: Path, images: ImagesName, segmenter: Path | None) -> Any:
     """The predictor, which writes pages into a new folder as it goes."""
     kind = predictor.bundle.kind
     if kind != "image":
@@ -105,8 +118,13 @@ def _with_pages(predictor: Any, report: Path, images: ImagesName) -> Any:
         )
     from covidx.pipelines.image.study import StudyPages
 
+    second = None
+    if segmenter is not None:
+        from covidx.inference.segmenter import Segmenter
+
+        second = Segmenter.load(segmenter)
     typer.echo(f"report   {report / 'report.html'}", err=True)
-    return StudyPages(predictor, report, images)
+    return StudyPages(predictor, report, images, second)
 
 
 def segment(

@@ -11,11 +11,11 @@ import nibabel as nib
 import numpy as np
 from highdicom.sc import SCImage
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageColor, ImageDraw, ImageFont
 from pydicom.uid import generate_uid
 from scipy import ndimage
 
-from covidx.constants import EVIDENCE_CONTOURS, EVIDENCE_FLOOR, LUNG_WINDOW
+from covidx.constants import EVIDENCE_COLOURS, EVIDENCE_CONTOURS, EVIDENCE_FLOOR, LUNG_WINDOW
 from covidx.errors import InvalidInputError
 from covidx.export.codes import Algorithm
 from covidx.export.derive import deriving, equipment, new_series, save
@@ -26,8 +26,6 @@ from covidx.volume import Volume
 
 LEAST = 512
 """Rows and columns of a picture, at least: text is legible then."""
-COLOURS = ((33, 145, 140), (53, 183, 121), (181, 222, 43), (253, 231, 37))
-"""Of `EVIDENCE_CONTOURS`; of viridis, which the colour-blind can read."""
 BAND = 44
 """Rows above and below the image, for text."""
 WARNING = "RESEARCH USE ONLY. NOT FOR DIAGNOSIS."
@@ -171,9 +169,10 @@ def picture(
     rgb = np.repeat(large[..., None], 3, axis=2)
     # Enlarged by pixels' middles, so that contours lie where the pixels do.
     fine = ndimage.zoom(heat, times, order=1, mode="nearest", grid_mode=True)
-    for level, colour in zip(levels, COLOURS, strict=True):
+    for level, colour in zip(levels, EVIDENCE_COLOURS, strict=True):
         inside = fine >= level
-        rgb[inside & ~ndimage.binary_erosion(inside, iterations=2, border_value=1)] = colour
+        edge = inside & ~ndimage.binary_erosion(inside, iterations=2, border_value=1)
+        rgb[edge] = ImageColor.getrgb(colour)
     framed = np.pad(rgb, ((BAND, BAND), (0, 0), (0, 0)))
     drawn = Image.fromarray(framed)
     draw = ImageDraw.Draw(drawn)

@@ -7,15 +7,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import ImageColor
 from pydicom import dcmread
 
 import covidx
 from benchmarks.dciodvfy import NETWORK, faults
 from benchmarks.series import SERIES, write
-from covidx.constants import EVIDENCE_FLOOR
+from covidx.constants import EVIDENCE_COLOURS, EVIDENCE_FLOOR
 from covidx.errors import InvalidInputError, StoreError
 from covidx.export import SourceSeries, evidence_map, read_source, save, write_captures
-from covidx.export.captures import BAND, COLOURS, LEAST, picture
+from covidx.export.captures import BAND, LEAST, picture
 from covidx.volume import Volume
 from tests.export.conftest import frames_of
 
@@ -67,7 +68,8 @@ def _in_place(pixels: np.ndarray, shape: tuple[int, ...]) -> None:
     """The outermost contour lies on the edge of `PLACE`, to half a pixel of the source."""
     times = -(-LEAST // min(shape[1:]))
     assert pixels.shape == (2 * BAND + times * shape[1], times * shape[2], 3)
-    coloured = np.argwhere((pixels[..., None, :] == COLOURS).all(-1).any(-1))
+    colours = [ImageColor.getrgb(colour) for colour in EVIDENCE_COLOURS]
+    coloured = np.argwhere((pixels[..., None, :] == colours).all(-1).any(-1))
     (top, left), (bottom, right) = coloured.min(axis=0), coloured.max(axis=0) + 1
     for edge, where in zip((top - BAND, bottom - BAND, left, right), (20, 30, 60, 75), strict=True):
         assert abs(edge / times - where) <= 0.5

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from covidx.explain import Scale, heatmaps
@@ -12,10 +12,12 @@ from covidx.inference import ImagePredictor
 from covidx.inference.prediction import Payload, Prediction
 from covidx.inference.predictor import image_predictions
 from covidx.inference.reading import Inputs
+from covidx.inference.segmenter import Segmenter
 from covidx.inference.slices import instances_of
 from covidx.ingest.records import ReadImage
 from covidx.limits import limit_lines
 from covidx.pipelines.image.cases import write_case
+from covidx.pipelines.image.opacities import find_opacities
 from covidx.pipelines.image.viewer_case import Known, Scored
 from covidx.report import CaseRow
 from covidx.report import page as parts
@@ -38,6 +40,8 @@ class StudyPages:
         The classifier.
     folder : Path
         Takes ``report.html`` and ``cases/``.
+    segmenter : Segmenter, optional
+        Finds lungs and opacities, which the pages show and measure.
     images : {"all", "thumbnails", "none"}
         What the pages show of the images.
     """
@@ -45,6 +49,7 @@ class StudyPages:
     predictor: ImagePredictor
     folder: Path
     images: Images = "all"
+    segmenter: Segmenter | None = None
     rows: list[CaseRow] = field(default_factory=list)
     simulated: bool = False
 
@@ -96,6 +101,9 @@ class StudyPages:
             receipt=image.receipt.to_json(),
             limits=limit_lines(self.predictor.bundle.limits),
         )
+        if self.segmenter is not None:
+            opacities = find_opacities(self.segmenter, image)
+            known = replace(known, masks=opacities.masks, sections=[opacities.section])
         maps = heatmaps(self.predictor, bag, scores)
         scored = Scored(volume, bag, scores, maps, Scale.of(maps))
         target = self.folder / "cases" / f"{len(self.rows) + 1:03d}"

@@ -14,7 +14,14 @@ from covidx.constants import EVIDENCE_CONTOURS
 from covidx.explain import Heatmap, Scale
 from covidx.imaging import Bag, Preprocessing, slab_reach
 from covidx.inference import ImagePredictor, Scores
-from covidx.report.viewer import HeatLayer, MaskLayer, Result, SeenSlice, ViewerCase
+from covidx.report.viewer import (
+    HeatLayer,
+    MaskLayer,
+    Result,
+    Section,
+    SeenSlice,
+    ViewerCase,
+)
 from covidx.report.viewer.case import CT_WINDOWS, GREY_WINDOWS, Windows
 from covidx.report.viewer.voxels import world
 from covidx.volume import Volume
@@ -71,6 +78,10 @@ class Known:
         How the image came about.
     limits : sequence of str
         Known limits of the model, where no run's folder around the page has them.
+    masks : sequence of MaskLayer
+        Of a segmenter, on the canonical grid.
+    sections : sequence of Section
+        What else models made of the image.
     """
 
     name: str
@@ -84,6 +95,8 @@ class Known:
     instances: Sequence[int | None] = ()
     receipt: dict[str, Any] = field(default_factory=dict)
     limits: Sequence[str] = ()
+    masks: Sequence[MaskLayer] = ()
+    sections: Sequence[Section] = ()
 
 
 def viewer_case(predictor: ImagePredictor, scored: Scored, known: Known) -> ViewerCase:
@@ -99,7 +112,7 @@ def viewer_case(predictor: ImagePredictor, scored: Scored, known: Known) -> View
         All else.
     """
     bundle, volume = predictor.bundle, scored.volume
-    masks = [] if known.truth is None else [MaskLayer("true lesion", known.truth)]
+    truth = [] if known.truth is None else [MaskLayer("true lesion", known.truth)]
     result = Result(
         bundle.positive,
         predictor.positive_score(scored.scores),
@@ -111,12 +124,12 @@ def viewer_case(predictor: ImagePredictor, scored: Scored, known: Known) -> View
         unit_id=known.unit_id,
         image=volume,
         windows=_windows(volume, bundle.recipe.preprocessing),
-        masks=masks,
+        masks=[*truth, *known.masks],
         heat=[heat_layer(one, scored, bundle.recipe.preprocessing) for one in scored.maps],
         seen=_seen(predictor, scored),
         result=result,
         facts=_facts(known),
-        model_facts=_model_facts(predictor, scored.scores),
+        sections=[_model_section(predictor, scored.scores), *known.sections],
         warnings=known.warnings,
         simulated=known.simulated,
         instances=known.instances,
@@ -209,7 +222,7 @@ def _facts(known: Known) -> list[tuple[str, str]]:
     return rows
 
 
-def _model_facts(predictor: ImagePredictor, scores: Scores) -> list[tuple[str, str]]:
+def _model_section(predictor: ImagePredictor, scores: Scores) -> Section:
     bundle = predictor.bundle
     every = zip(bundle.classes, scores.probabilities, strict=True)
     rows = [(name, f"{value:.3f}") for name, value in every]
@@ -219,4 +232,4 @@ def _model_facts(predictor: ImagePredictor, scores: Scores) -> list[tuple[str, s
         rows.append(("Its networks alone", alone))
     rows.append(("Trained on", bundle.trained_on.summary))
     rows.append(("Bundle", bundle.sha256[:12]))
-    return rows
+    return Section("Model", rows)

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
         HeatLayer,
         MaskLayer,
         Result,
+        Section,
         SeenSlice,
         Verdict,
         ViewerCase,

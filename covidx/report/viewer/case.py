@@ -9,10 +9,14 @@ from typing import Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from covidx.constants import EVIDENCE_COLOURS
 from covidx.volume import Volume
 
 Verdict = Literal["passed", "failed", "no evidence", "cannot tell"]
 """Of a heatmap's exam. Maps that failed start hidden, those without evidence are never coloured."""
+
+MaskKind = Literal["truth", "finding", "anatomy"]
+"""The truth, which blind readers do not see; what a model marks; the organ that it lies in."""
 
 BoolArray = NDArray[np.bool_]
 Windows = Sequence[tuple[str, float, float]]
@@ -76,8 +80,13 @@ class HeatLayer:
             raise ValueError(f"A heatmap is (slices, rows, columns): {self.heat.shape}")
         if self.verdict not in get_args(Verdict):
             raise ValueError(f"A verdict is one of {get_args(Verdict)}: {self.verdict}")
-        if list(self.levels) != sorted(self.levels):
-            raise ValueError(f"Levels ascend: {self.levels}")
+        if list(self.levels) != sorted(self.levels) or len(self.levels) > len(EVIDENCE_COLOURS):
+            raise ValueError(f"Levels ascend, at most {len(EVIDENCE_COLOURS)}: {self.levels}")
+
+    @property
+    def colours(self) -> Sequence[str]:
+        """Of the levels; the highest always has the same."""
+        return EVIDENCE_COLOURS[len(EVIDENCE_COLOURS) - len(self.levels) :]
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,13 +99,13 @@ class MaskLayer:
         What it is of, such as ``true lesion``.
     mask : ndarray of bool, shape (slices, rows, columns)
         On the grid of the case's image.
-    truth : bool
-        Whether it is the truth, which blind readers do not see, rather than a model's.
+    kind : MaskKind
+        How it is drawn, and who sees it.
     """
 
     name: str
     mask: BoolArray
-    truth: bool = True
+    kind: MaskKind = "truth"
 
 
 @dataclass(frozen=True)
@@ -120,6 +129,25 @@ class SeenSlice:
     weight: float
     first: int
     last: int
+
+
+@dataclass(frozen=True)
+class Section:
+    """A box beside the image with what models made of it; blind readers do not see it.
+
+    Parameters
+    ----------
+    title : str
+        Its heading.
+    facts : sequence of (str, str)
+        Name and value.
+    notes : sequence of str
+        What a reader has to know of them.
+    """
+
+    title: str
+    facts: Sequence[tuple[str, str]]
+    notes: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -188,8 +216,8 @@ class ViewerCase:
         None for models that do not classify.
     facts : sequence of (str, str)
         What stands beside the image; nothing that gives the model's result away.
-    model_facts : sequence of (str, str)
-        The model's further results, hidden from blind readers.
+    sections : sequence of Section
+        Further results of models.
     warnings : sequence of str
         Why the result may not be interpreted.
     simulated : bool
@@ -215,7 +243,7 @@ class ViewerCase:
     seen: Sequence[SeenSlice] = ()
     result: Result | None = None
     facts: Sequence[tuple[str, str]] = ()
-    model_facts: Sequence[tuple[str, str]] = ()
+    sections: Sequence[Section] = ()
     warnings: Sequence[str] = ()
     simulated: bool = False
     instances: Sequence[int | None] = ()
@@ -227,7 +255,7 @@ class ViewerCase:
     @property
     def truth(self) -> BoolArray | None:
         """The true lesion, as the first mask that is the truth; None where there is none."""
-        return next((layer.mask for layer in self.masks if layer.truth), None)
+        return next((layer.mask for layer in self.masks if layer.kind == "truth"), None)
 
     @property
     def lesion_ml(self) -> float | None:

@@ -34,6 +34,7 @@ def heat_json(layer: HeatLayer, copy: DisplayCopy) -> dict[str, Any]:
         "reason": layer.reason,
         "unit": layer.unit,
         "levels": list(map(float, layer.levels)),
+        "colours": layer.colours,
         "cell_mm": None if layer.cell_mm is None else [round(mm, 1) for mm in layer.cell_mm],
     }
     factor = max(1, -(-max(layer.heat.shape[1:]) // MOST_CELLS))
@@ -59,7 +60,7 @@ def mask_json(layer: MaskLayer, copy: DisplayCopy) -> dict[str, Any]:
     planes = [_mask_plane(plane, copy.factor) for plane in layer.mask]
     return {
         "name": layer.name,
-        "truth": layer.truth,
+        "kind": layer.kind,
         "empty": not layer.mask.any(),
         "cells": _packed(np.stack(planes)),
     }

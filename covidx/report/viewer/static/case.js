@@ -33,7 +33,7 @@ covidx.start = function () {
     const { verdict } = state.overlay.heat[number];
     return verdict === "passed" || verdict === "cannot tell" || state.anyway.has(number);
   };
-  state.maskShown = (mask) => (mask.truth ? state.truth && !state.blind : state.heat && state.modelShown());
+  state.maskShown = (mask) => (mask.kind === "truth" ? state.truth && !state.blind : state.heat && state.modelShown());
   state.placeText = () => {
     const index = state.index[state.plane];
     const count = covidx.planes[state.plane].count(volume);
@@ -263,6 +263,8 @@ covidx.start = function () {
   covidx.neighbours(info, state.blind);
   for (const name of ["strip", "slice"]) byPart(name).hidden = info.shape[0] < 2;
   new ResizeObserver(draw).observe(document.querySelector(".panes"));
+  // On paper the strip has the colours of paper: drawn at once, since printing does not wait.
+  matchMedia("print").addEventListener("change", () => byPart("strip").hidden || strip.draw());
   byPart("viewer").hidden = false;
   readout();
   press();

@@ -1,9 +1,12 @@
 "use strict";
 /* What lies over the image: masks on its grid, heatmaps on grids of their own, as contour lines. */
 
-covidx.HEAT_COLOURS = ["#21918c", "#35b779", "#b5de2b", "#fde725"]; // of viridis: seen by the colour-blind
-covidx.TRUTH_COLOUR = "#ff8cff";
-covidx.MASK_COLOUR = "#ffa94d";
+/* Colour, width and dashes of masks' outlines; viewer.css has the same for the legend. */
+covidx.MASK_LINES = {
+  truth: ["#ff8cff", 1.8, [6, 4]],
+  finding: ["#ffa94d", 1.8, [2, 3]],
+  anatomy: ["#9ecbff", 1, []],
+};
 
 /* Lines where a field crosses a level: [x0, y0, x1, y1, ...] in pixels. NaN ends a line. */
 covidx.contour = function (field, width, height, level) {

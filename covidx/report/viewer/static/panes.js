@@ -98,15 +98,14 @@ covidx.Pane = class {
       if (!this.state.heatShown(number)) return;
       const dash = heat.verdict === "cannot tell" ? [6, 4] : [];
       levels.forEach((lines, step) => {
-        const colour = covidx.HEAT_COLOURS[Math.max(0, step + covidx.HEAT_COLOURS.length - levels.length)];
+        const colour = heat.colours[step];
         this.lines(pen, view, lines, colour, 1.2 + 0.7 * step, dash);
       });
     });
     overlay.masks.forEach((mask, number) => {
       if (!this.state.maskShown(mask)) return;
       const lines = overlay.lines("mask", number, plane, index);
-      const colour = mask.truth ? covidx.TRUTH_COLOUR : covidx.MASK_COLOUR;
-      this.lines(pen, view, lines, colour, 1.8, mask.truth ? [6, 4] : [2, 3]);
+      this.lines(pen, view, lines, ...covidx.MASK_LINES[mask.kind]);
     });
     return found;
   }
