@@ -241,6 +241,7 @@ MEASURES: dict[str, Callable[[Places], None]] = {
     ),
     "phantom": _phantom,
     "explain": _of_bundle("train_ct", "explain"),
+    "marker-exam": _calls("marker_exam.marker_exam work results"),
     "viewer": _viewer,
     "phantom-cxr": _of_bundle("train_cxr", "phantom_cxr"),
     "fusion": _fusion,

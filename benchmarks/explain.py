@@ -7,7 +7,7 @@ exam is withheld, and counts as a miss.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -21,6 +21,7 @@ from covidx.explain.pointing import MARGIN_MM, pointing
 from covidx.imaging import Bag
 from covidx.inference import ImagePredictor, Scores
 from covidx.phantom import draw_patient, render
+from covidx.phantom.patient import PhantomScan
 from covidx.pipelines.image.config import TRAIN_CT, TrainCT
 from covidx.volume import Volume
 
@@ -42,7 +43,11 @@ class Found:
     lungs: NDArray[np.bool_]
 
 
-def true_positives(predictor: ImagePredictor, seed: int) -> Iterator[Found]:
+def true_positives(
+    predictor: ImagePredictor,
+    seed: int,
+    tamper: Callable[[PhantomScan], PhantomScan] | None = None,
+) -> Iterator[Found]:
     """Render positives of a cohort one by one, and give those that the bundle finds, for ever.
 
     Parameters
@@ -50,6 +55,8 @@ def true_positives(predictor: ImagePredictor, seed: int) -> Iterator[Found]:
     predictor : ImagePredictor
     seed : int
         Of the cohort.
+    tamper : callable, optional
+        What is done to each scan.
     """
     threshold, index = predictor.bundle.threshold.value, -1
     while True:
@@ -57,7 +64,7 @@ def true_positives(predictor: ImagePredictor, seed: int) -> Iterator[Found]:
         patient = draw_patient(seed, index)
         if patient.label != POSITIVE:
             continue
-        scan = render(patient)
+        scan = render(patient) if tamper is None else tamper(render(patient))
         volume = Volume(scan.hu, "CT", "hu", "proven", scan.affine)
         lesions, lungs = (
             replace(volume, array=mask.astype(np.uint8)).canonical().array > 0

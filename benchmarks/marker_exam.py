@@ -1,0 +1,93 @@
+"""Does the exam of heatmaps turn down models that read a marker, and let clean ones through?
+
+Five small models learn from CTs of which a positive's have ED burnt into the upper left corner, cut
+so wide that the networks see it; five others learn from the same patients without it, cut to the
+lungs as by default. Each explains fresh patients that it calls positive and that are, with lesions.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.explain import true_positives
+from benchmarks.results import RESULTS, Result, record, result_of
+from covidx.cards import load_card
+from covidx.config import load_config
+from covidx.evaluate import wilson_estimate
+from covidx.explain import heatmaps
+from covidx.inference import ImagePredictor
+from covidx.phantom import generate_cohort
+from covidx.phantom.tampering import mark_scan
+from covidx.pipelines.image.config import TRAIN_CT, TrainCT
+from covidx.pipelines.image.train import train_image
+from covidx.pipelines.source import Source
+from covidx.runs import read_record
+
+COMMAND = "python -m benchmarks marker-exam"
+MARKER = {"corner-marker": 1.0}
+MODELS, MAPS = 5, 20
+PATIENTS, SEED, FRESH_SEED = 100, 4040, 9
+SMALL = ("volume.learning.epochs=8", "volume.learning.patience=8", "images=none")
+WIDE = "volume.preprocessing.margin_mm=250"
+"""The whole slice, corners and all."""
+
+
+def marker_exam(work: Path, results: Path = RESULTS) -> dict[str, Result]:
+    """Train, explain, count verdicts; models that were trained before are taken up again.
+
+    Parameters
+    ----------
+    work : Path
+        Takes cohorts, stores and runs.
+    results : Path
+    """
+    place = work / "benchmarks" / "marker-exam"
+    marked = _verdicts(place / "marked", MARKER, (*SMALL, WIDE))
+    clean = _verdicts(place / "clean", {}, SMALL)
+    made = {
+        "exam_rejects_marker_model": _result(marked, "failed", "at least 0.95 failed"),
+        "exam_passes_clean_model": _result(clean, "passed", "at least 0.80 passed"),
+    }
+    record(made, results)
+    return made
+
+
+def _verdicts(
+    place: Path, flaws: Mapping[str, float], changes: tuple[str, ...]
+) -> list[Counter[str]]:
+    """Verdicts of the top maps of each model's fresh true positives."""
+    cohort = place / "cohort"
+    generate_cohort(cohort, PATIENTS, SEED, flaws=flaws)
+    card = load_card(Path("phantom"))
+    source = Source(cohort / "dicom", cohort / "labels.csv", card, masks=cohort / "masks")
+    found = []
+    for seed in range(MODELS):
+        config = load_config(TRAIN_CT, TrainCT, (f"seed={seed}", *changes))
+        runs = place / f"runs-{seed}"
+        done = sorted((runs / config.pipeline).glob("2*"))
+        run = next((one for one in done if read_record(one).state == "finished"), None)
+        if run is None:
+            run = train_image(config, source, work=place / "work", runs=runs).folder
+        predictor = ImagePredictor.load(run / "bundle")
+        fresh = true_positives(predictor, FRESH_SEED, mark_scan if flaws else None)
+        maps = [heatmaps(predictor, one.bag, one.scores)[0] for one in islice(fresh, MAPS)]
+        found.append(Counter(one.verdict for one in maps))
+        shares = [one.exam.hot_in_lungs for one in maps if one.exam.hot_in_lungs is not None]
+        middle = f"{np.median(shares):.2f}" if shares else "unknown"
+        print(f"{place.name} {seed}: {dict(found[-1])}; hot part in lungs {middle}", flush=True)
+    return found
+
+
+def _result(found: list[Counter[str]], verdict: str, wanted: str) -> Result:
+    counts = sum(found, Counter[str]())
+    each = ", ".join(f"{one[verdict] / one.total():.2f}" for one in found)
+    others = ", ".join(f"{name} {n}" for name, n in counts.most_common() if name != verdict)
+    estimate = wilson_estimate(counts[verdict], counts.total(), "no maps")
+    against = f"{wanted}; top maps of {MAPS} fresh true positives of each of {MODELS} models of "
+    against += f"{PATIENTS} patients: {each}; others: {others or 'none'}"
+    return result_of(estimate, against, COMMAND)
