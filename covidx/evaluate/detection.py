@@ -200,6 +200,31 @@ def detection_estimates(detections: Detections, seed: int) -> dict[str, Estimate
     }
 
 
+def counts_at(detections: Detections, threshold: float) -> pd.DataFrame:
+    """Of each scan its lesions, those detected at a threshold, and the false positives there.
+
+    Parameters
+    ----------
+    detections : Detections
+        Predicted and true boxes.
+    threshold : float
+        Of a detection's score.
+
+    Returns
+    -------
+    DataFrame
+        lesions, detected and false as floats; the index is image_id, in the order of the scans.
+    """
+    false, lesions = froc_events(detections)
+    count = {
+        "lesions": lesions["image_id"].value_counts(),
+        "detected": lesions.loc[lesions["score"] >= threshold, "image_id"].value_counts(),
+        "false": false.loc[false["score"] >= threshold, "image_id"].value_counts(),
+    }
+    ids = list(detections.scans["image_id"])
+    return pd.DataFrame({name: n.reindex(ids, fill_value=0.0) for name, n in count.items()}, ids)
+
+
 def at_threshold(
     detections: Detections, threshold: float, origin: str, seed: int
 ) -> dict[str, Estimate]:
@@ -216,27 +241,20 @@ def at_threshold(
     seed : int
         Of the bootstrap over patients.
     """
-    false, lesions = froc_events(detections)
-    scans = detections.scans["image_id"]
-    ids, clusters = list(scans), detections.clusters
-    count = {
-        "false": false.loc[false["score"] >= threshold, "image_id"].value_counts(),
-        "detected": lesions.loc[lesions["score"] >= threshold, "image_id"].value_counts(),
-        "all": lesions["image_id"].value_counts(),
-    }
-    of = {name: n.reindex(ids, fill_value=0).to_numpy(float) for name, n in count.items()}
+    counts, clusters = counts_at(detections, threshold), detections.clusters
+    of = {str(name): counts[name].to_numpy() for name in counts}
     parts = {
-        "sensitivity": ratio_statistic(of["detected"], of["all"], clusters),
-        "false_positives": ratio_statistic(of["false"], np.ones(len(ids)), clusters),
+        "sensitivity": ratio_statistic(of["detected"], of["lesions"], clusters),
+        "false_positives": ratio_statistic(of["false"], np.ones(len(counts)), clusters),
     }
     drawn = bootstrap(parts, clusters, seed=seed, resamples=RESAMPLES)
-    ill = clusters.count(of["all"] > 0)
+    ill = clusters.count(of["lesions"] > 0)
     estimates = {
         "sensitivity": bootstrap_estimate(
-            drawn["sensitivity"], clusters, len(lesions), bound_n=ill, empty="no lesion"
+            drawn["sensitivity"], clusters, int(of["lesions"].sum()), bound_n=ill, empty="no lesion"
         ),
         "false_positives": bootstrap_estimate(
-            drawn["false_positives"], clusters, len(ids), bound_n=0, empty="no scan"
+            drawn["false_positives"], clusters, len(counts), bound_n=0, empty="no scan"
         ),
     }
     return {name: estimate.at(threshold, origin) for name, estimate in estimates.items()}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, Literal, Protocol, TypeVar
 
 import pandas as pd
 import torch
@@ -60,6 +60,9 @@ class MaskedTraining(Config):
     seed: int = Field(ge=0)
     phantom: PhantomCohort
     parts: int = Field(ge=3, description="of the patients: one validation, one test")
+    images: Literal["all", "thumbnails", "none"] = Field(
+        "all", description="what the report's pages show of the test patients' images"
+    )
 
 
 @dataclass(frozen=True, eq=False)

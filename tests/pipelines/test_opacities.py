@@ -85,7 +85,7 @@ def test_masks_lie_on_the_canonical_grid(read: ReadImage) -> None:
     segmenter = Planted(bundle(), ByGrey(), False, lung[::-1, :, ::-1], opacity[::-1, :, ::-1])
     found = find_opacities(segmenter, replace(image, volume=turned))
     lungs, opacities = found.masks
-    assert (lungs.kind, opacities.kind) == ("anatomy", "finding")
+    assert (lungs.style, opacities.style) == ("model-organ", "model-lesion")
     np.testing.assert_array_equal(lungs.mask, lung > 0)
     np.testing.assert_array_equal(opacities.mask, opacity > 0)
 
@@ -117,8 +117,8 @@ def test_a_study_page_has_outlines_and_the_prediction_stays_what_it_was(
     layers = (tmp_path / "pages" / "cases" / "001" / "layers.js").read_text()
     masks = re.search(r"\{.*\}", layers, re.DOTALL)
     assert masks is not None
-    kinds = [mask["kind"] for mask in json.loads(masks[0])["masks"]]
-    assert kinds == ["anatomy", "finding"]
+    kinds = [mask["style"] for mask in json.loads(masks[0])["masks"]]
+    assert kinds == ["model-organ", "model-lesion"]
 
 
 def test_report_writes_the_page_and_predict_takes_no_segmenter_without_one(

@@ -15,10 +15,13 @@ from covidx.config import load_config
 from covidx.errors import CovidxError
 from covidx.evaluate.boxes import BOX
 from covidx.files import read_json
+from covidx.imaging.frames import VolumeFraming, make_frame
 from covidx.inference.detector import Detector
+from covidx.pipelines.detection.cases import boxes_on_grid
 from covidx.pipelines.detection.config import TRAIN_DETECTION, TrainDetection
 from covidx.pipelines.detection.train import train_detection
 from covidx.pipelines.run import TrainedRun
+from covidx.volume import Volume
 from tests.pipelines.ct_seg import TINY_DETECTION, Layout, lay, source
 
 
@@ -55,6 +58,20 @@ def test_a_run_leaves_its_hand_overs(trained: TrainedRun) -> None:
     assert (folder / "figures" / "froc.png").is_file()
     assert (folder / "figures" / "many.png").is_file()
     assert "Known limits" in (folder / "bundle" / "MODEL_CARD.md").read_text()
+    assert 'href="cases/001/index.html"' in page and "Lesions detected" in page
+    case = (folder / "cases" / "001" / "index.html").read_text()
+    assert f"of {lesions} detected" in case and "predicted boxes" in case
+
+
+def test_boxes_lie_on_the_images_grid() -> None:
+    affine = np.diag([-1.0, -1.0, 5.0, 1.0])
+    image = Volume(np.zeros((8, 40, 60), np.int16), "CT", "hu", "proven", affine)
+    framing = VolumeFraming(input="volume", pixel_mm=2.0, slab_mm=5.0)
+    boxes = pd.DataFrame({"slice": [2], "left": [5], "top": [4], "right": [11], "bottom": [8]})
+    filled = boxes_on_grid(make_frame(image, framing, 2), boxes)
+    expected = np.zeros((8, 40, 60), bool)
+    expected[2, 8:16, 10:22] = True  # pixels of 2 mm on one of 1 mm
+    np.testing.assert_array_equal(filled, expected)
 
 
 @pytest.fixture

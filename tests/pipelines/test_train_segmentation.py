@@ -94,6 +94,11 @@ def test_a_run_leaves_its_hand_overs(trained: TrainedRun) -> None:
     assert "opacity by threshold" in page
     assert "Research use only" in page
     assert (folder / "figures" / "worst.png").is_file()
+    assert 'href="cases/001/index.html"' in page and "Dice of opacity" in page
+    case = (folder / "cases" / "001" / "index.html").read_text()
+    dice = scores.set_index("structure").loc["lungs", "dice"]
+    assert f"<dt>lungs</dt><dd>{dice:.3f}" in case
+    assert "predicted opacity" in case and 'data-part="reader"' not in case
     assert "Known limits" in (folder / "bundle" / "MODEL_CARD.md").read_text()
 
 

@@ -16,10 +16,11 @@ from matplotlib.figure import Figure
 from covidx.bundles import Threshold
 from covidx.evaluate import Estimate
 from covidx.evaluate.boxes import Detections
-from covidx.evaluate.detection import at_threshold, detection_estimates, threshold_at
+from covidx.evaluate.detection import at_threshold, counts_at, detection_estimates, threshold_at
 from covidx.inference.detection_bundle import DetectionBundle, DetectionRecipe
 from covidx.inference.detector import Detector
 from covidx.models.detectors import Anchors, anchor_fit, fit_anchors, make_detector
+from covidx.pipelines.detection.cases import write_case
 from covidx.pipelines.detection.config import TrainDetection
 from covidx.pipelines.detection.scores import detect_rows, opaque_of, training_edges
 from covidx.pipelines.masked_run import (
@@ -30,14 +31,17 @@ from covidx.pipelines.masked_run import (
     prepare,
     write_card,
 )
-from covidx.pipelines.progress import Bars, silent
+from covidx.pipelines.progress import Bar, Bars, silent
 from covidx.pipelines.run import TrainedRun, TrainingRun, estimate_lines
 from covidx.pipelines.source import Source
+from covidx.report import CaseRow
 from covidx.report import page as parts
 from covidx.report.canvas import save_all
 from covidx.report.detection import BoxedSlice, agreement, boxes_figure, froc_figure
 from covidx.report.page import Page
 from covidx.report.segmentation import loss_figure
+from covidx.report.viewer import Images
+from covidx.report.viewer.worklist import SCRIPT, worklist, write_list
 from covidx.tables import BOXES, TRUE_BOXES, write_csv
 from covidx.training.detect_learner import DetectLearner
 from covidx.training.fit import Fit
@@ -119,7 +123,8 @@ def train_detection(
                 estimates=estimates,
                 warnings=warnings,
             )
-        with run.step("report"):
+        with run.step("report") as bar:
+            cases = _cases(run, detector, prepared, boxes, config.images, bar)
             drawn = _draw(prepared, boxes, estimates, threshold, fitted)
             pixels = ", ".join(f"{width:.0f} x {height:.0f}" for width, height in anchors)
             facts = [
@@ -127,12 +132,14 @@ def train_detection(
                 ("Threshold", f"{threshold.value:.3f}: {threshold.rule}; {threshold.origin}"),
             ]
             sections = [
+                worklist(cases, "Test scans", run.run_id, agreement="Lesions detected"),
                 agreement(estimates),
                 parts.figures(save_all(drawn, run.figures)),
                 parts.facts(method_facts(run, prepared, detector.bundle, fitted, facts)),
             ]
             title = f"{PIPELINE}: opacities as boxes"
-            Page(title, sections, warnings).write(run.path / "report.html")
+            write_list(cases, run.path)
+            Page(title, sections, warnings, script=SCRIPT).write(run.path / "report.html")
         return run.finish(
             detector.bundle.sha256,
             estimates,
@@ -174,6 +181,32 @@ def _estimates(
         of_masks = detection_estimates(masks, seed)
         estimates |= {f"mask_{name}": of_masks[name] for name in ("map50", "map50_95")}
     return estimates
+
+
+def _cases(
+    run: TrainingRun,
+    detector: Detector,
+    prepared: Prepared[DetectionRecipe],
+    boxes: Detections,
+    images: Images,
+    bar: Bar,
+) -> list[CaseRow]:
+    """A page a test scan."""
+    rows = prepared.of_role("test").sort_values("image_id")
+    level = "patient" if rows["patient_id"].is_unique else "image"
+    counts = counts_at(boxes, detector.bundle.threshold.value).to_dict("index")
+    cases = []
+    for done, record in enumerate(rows.to_dict("records"), 1):
+        row = {str(name): value for name, value in record.items()}
+        image_id, folder = str(row["image_id"]), run.path / "cases" / f"{done:03d}"
+        own = boxes.predicted[boxes.predicted["image_id"] == image_id]
+        case = write_case(
+            detector.bundle, prepared.cohort, row, own, counts[image_id], folder,
+            level=level, run=run.run_id, images=images,
+        )  # fmt: skip
+        cases.append(case)
+        bar(done, len(rows))
+    return cases
 
 
 def _draw(

@@ -14,15 +14,15 @@ from PIL import Image
 
 from covidx.errors import InvalidSeriesError
 from covidx.evaluate import Metrics
-from covidx.files import make_folder, read_json
+from covidx.files import make_folder
 from covidx.imaging import BagCache
 from covidx.inference import ImagePredictor
 from covidx.inference.predictor import outside_volume
-from covidx.inference.slices import instances_of
 from covidx.ingest import load_image
+from covidx.pipelines.case import Known, known_image
 from covidx.pipelines.cohort import Cohort
 from covidx.pipelines.image.explained import Explained, explain_image, write_exam
-from covidx.pipelines.image.viewer_case import Known, Scored, viewer_case
+from covidx.pipelines.image.viewer_case import Scored, viewer_case
 from covidx.pipelines.progress import Bar
 from covidx.report import CaseRow, slice_pictures
 from covidx.report.slices import slice_views
@@ -157,20 +157,11 @@ def _known(
     truth: NDArray[np.bool_] | None,
 ) -> Known:
     no_lesion = truth is not None and not truth.any() and row["label"] != cohort.labels.reference
-    path = cohort.store / "receipts" / f"{row['image_id']}.json"
-    receipt = read_json(path) if path.is_file() else {}
-    upright = stored.canonical()
-    numbers = receipt.get("instance_numbers", ())  # those of earlier versions lack it
-    return Known(
-        name=_name(row, level),
-        unit_id=str(row["patient_id"] if level == "patient" else row["image_id"]),
-        row=row,
+    return replace(
+        known_image(cohort, row, level, stored),
         label=str(row["label"]),
         truth=truth,
         note="the image shows no lesion" if no_lesion else "",
-        simulated=cohort.source.domain == "simulated",
-        instances=instances_of(numbers, stored.affine, range(len(upright.array)), upright.affine),
-        receipt=receipt,
     )
 
 
@@ -206,9 +197,3 @@ def _read_mask(path: Path, volume: Volume) -> Volume:
     image = nib.nifti1.Nifti1Image.from_filename(path)
     array = np.asarray(image.dataobj).transpose(2, 1, 0)  # (slices, rows, columns)
     return Volume(array, "SEG", "unproven", "proven", image.affine).canonical()
-
-
-def _name(row: dict[str, Any], level: str) -> str:
-    """The patient; where patients have several images, the image too."""
-    patient = str(row["patient_id"])
-    return patient if level == "patient" else f"{patient}, image {row['image_id']}"

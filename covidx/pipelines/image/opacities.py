@@ -124,9 +124,9 @@ def _layers(maps: LabelMaps, volume: Volume) -> list[MaskLayer]:
     upright = {
         name: _on_grid(values, volume).canonical().array > 0 for name, values in maps.labels.items()
     }
-    layers = [MaskLayer("lungs by the segmenter", upright["lung"], "anatomy")]
+    layers = [MaskLayer("lungs by the segmenter", upright["lung"], "organ", truth=False)]
     if OPACITY in upright:
-        layers.append(MaskLayer("opacities by the segmenter", upright[OPACITY], "finding"))
+        layers.append(MaskLayer("opacities by the segmenter", upright[OPACITY], truth=False))
     return layers
 
 

@@ -16,9 +16,10 @@ from covidx.inference.segmenter import Segmenter
 from covidx.inference.slices import instances_of
 from covidx.ingest.records import ReadImage
 from covidx.limits import limit_lines
+from covidx.pipelines.case import Known
 from covidx.pipelines.image.cases import write_case
 from covidx.pipelines.image.opacities import find_opacities
-from covidx.pipelines.image.viewer_case import Known, Scored
+from covidx.pipelines.image.viewer_case import Scored
 from covidx.report import CaseRow
 from covidx.report import page as parts
 from covidx.report.page import Page

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import asdict
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -46,15 +46,49 @@ def structures_of(groups: Groups) -> dict[str, tuple[str, tuple[int, ...]]]:
     return found
 
 
-def score_images(
+@dataclass(frozen=True, eq=False)
+class TestImage:
+    """A test image, segmented, with its truth.
+
+    Parameters
+    ----------
+    row : dict
+        Of the manifest.
+    stored, upright : Volume
+        The image as it was stored, and in reading order.
+    predicted, truth : mapping of str to ndarray, shape (slices, rows, columns)
+        Kind of mask -> class numbers, on the grid of `upright`.
+    scores : mapping of str to MaskScores
+        Structure -> how far they agree.
+    """
+
+    __test__: ClassVar[bool] = False  # no test, whatever pytest makes of its name
+
+    row: Row
+    stored: Volume
+    upright: Volume
+    predicted: Mapping[str, NDArray[Any]]
+    truth: Mapping[str, NDArray[Any]]
+    scores: Mapping[str, MaskScores]
+
+    @property
+    def table(self) -> list[Row]:
+        """Rows of scores.csv: image_id, patient_id, structure, and the fields of `MaskScores`."""
+        known = {name: self.row[name] for name in ("image_id", "patient_id")}
+        return [
+            {**known, "structure": name, **asdict(score)} for name, score in self.scores.items()
+        ]
+
+
+def segment_images(
     segmenter: Segmenter,
     cohort: Cohort,
     rows: pd.DataFrame,
     tolerance: float,
     threshold: float | None,
     bar: Bar,
-) -> pd.DataFrame:
-    """Segment images and compare them with their truth, on their own grids.
+) -> Iterator[TestImage]:
+    """Segment images and compare them with their truth, on their own grids, one at a time.
 
     Parameters
     ----------
@@ -70,31 +104,26 @@ def score_images(
         HU of the control; None where there is none.
     bar : callable
         Called with (done, total) after each image.
-
-    Returns
-    -------
-    DataFrame
-        image_id, patient_id, structure, and the fields of `MaskScores`.
     """
-    table: list[Row] = []
-    for done, row in enumerate(rows.sort_values("image_id").to_dict("records"), 1):
+    for done, record in enumerate(rows.sort_values("image_id").to_dict("records"), 1):
+        row = {str(name): value for name, value in record.items()}
         volume = cohort.load(row)
         found = segmenter.segment(volume)
         upright = volume.canonical()
         truth = cohort.mask_labels(str(row["image_id"]), upright)
         turned = {name: in_reading_order(labels, volume) for name, labels in found.items()}
         spacing = upright.spacing_mm or (1.0, 1.0, 1.0)
-        known = {"image_id": row["image_id"], "patient_id": row["patient_id"]}
         pairs = _pairs(turned, truth, segmenter.bundle.groups)
         if threshold is not None:
             lungs = truth["lung"] > 0
             opaque = threshold_opacities(upright.array, lungs, threshold)
             pairs[CONTROL] = (opaque, truth["opacity"] > 0)
-        for name, (one, other) in pairs.items():
-            scores = compare_masks(one, other, spacing, tolerance_mm=tolerance)
-            table.append({**known, "structure": name, **asdict(scores)})
+        scores = {
+            name: compare_masks(one, other, spacing, tolerance_mm=tolerance)
+            for name, (one, other) in pairs.items()
+        }
+        yield TestImage(row, volume, upright, turned, truth, scores)
         bar(done, len(rows))
-    return pd.DataFrame(table)
 
 
 def in_reading_order(labels: NDArray[np.uint8], volume: Volume) -> NDArray[Any]:
@@ -116,7 +145,7 @@ def _pairs(
 def estimates_of(scores: pd.DataFrame, seed: int) -> dict[str, Estimate]:
     """Means by patient with intervals: ``lungs.dice``, ``opacity.nsd`` and so on.
 
-    Of `scores`, as `score_images` gives them; `seed` is the bootstrap's. Opacities are scored in
+    Of `scores`, the rows of `TestImage.table`; `seed` is the bootstrap's. Opacities are scored in
     scans that truly have them; for the others ``…false_ml`` is the mean volume of what was found in
     them.
     """

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 from matplotlib.figure import Figure
@@ -26,20 +27,25 @@ from covidx.pipelines.masked_run import (
     prepare,
     write_card,
 )
-from covidx.pipelines.progress import Bars, silent
+from covidx.pipelines.progress import Bar, Bars, silent
 from covidx.pipelines.run import TrainedRun, TrainingRun, estimate_lines
+from covidx.pipelines.segmentation.cases import write_case
 from covidx.pipelines.segmentation.config import TrainSegmentation
 from covidx.pipelines.segmentation.scores import (
+    WHOLE,
     estimates_of,
     in_reading_order,
-    score_images,
+    segment_images,
     tune_threshold,
 )
 from covidx.pipelines.source import Source
+from covidx.report import CaseRow
 from covidx.report import page as parts
 from covidx.report.canvas import save_all
 from covidx.report.page import Page
 from covidx.report.segmentation import Overlay, agreement, dice_figure, loss_figure, overlay_figure
+from covidx.report.viewer import Images
+from covidx.report.viewer.worklist import SCRIPT, worklist, write_list
 from covidx.tables import MASK_SCORES, write_csv
 from covidx.training.fit import Fit
 from covidx.training.segment_learner import SegmentLearner
@@ -93,9 +99,7 @@ def train_segmentation(
                 recipe=recipe, groups=cohort.groups, **prepared.bundle_fields(run.run_id)
             )
             segmenter = Segmenter(described, fitted.model).save(run.bundle)
-            test = prepared.of_role("test")
-            assert recipe.tolerance is not None
-            scores = score_images(segmenter, cohort, test, recipe.tolerance, threshold, bar)
+            scores, cases = _test(run, segmenter, prepared, threshold, config.images, bar)
             write_csv(scores, run.path / "scores.csv", MASK_SCORES)
             estimates = estimates_of(scores, config.seed)
             run.write_estimates(estimates)
@@ -111,17 +115,21 @@ def train_segmentation(
                 warnings=warnings,
             )
         with run.step("report"):
-            drawn = _draw(segmenter, prepared, test, scores, fitted)
+            drawn = _draw(segmenter, prepared, scores, fitted)
             facts = []
             if threshold is not None:
                 control = f"in the true lungs, from {threshold:.0f} HU, by training patients"
                 facts = [("Control", control)]
+            rarest = WHOLE[list(cohort.groups)[-1]]
             sections = [
+                worklist(cases, "Test images", run.run_id, agreement=f"Dice of {rarest}"),
                 agreement(estimates),
                 parts.figures(save_all(drawn, run.figures)),
                 parts.facts(method_facts(run, prepared, segmenter.bundle, fitted, facts)),
             ]
-            Page(f"{PIPELINE}: {names}", sections, warnings).write(run.path / "report.html")
+            write_list(cases, run.path)
+            page = Page(f"{PIPELINE}: {names}", sections, warnings, script=SCRIPT)
+            page.write(run.path / "report.html")
         shown = {k: v for k, v in estimates.items() if k.endswith((".dice", ".false_ml"))}
         return run.finish(
             segmenter.bundle.sha256,
@@ -142,10 +150,31 @@ def _learner(prepared: Prepared[SegmentationRecipe], seed: int) -> SegmentLearne
     return SegmentLearner(network, groups, prepared.recipe.learning, seed)
 
 
+def _test(
+    run: TrainingRun,
+    segmenter: Segmenter,
+    prepared: Prepared[SegmentationRecipe],
+    threshold: float | None,
+    images: Images,
+    bar: Bar,
+) -> tuple[pd.DataFrame, list[CaseRow]]:
+    """Scores of the test images, and a page each."""
+    rows, tolerance = prepared.of_role("test"), prepared.recipe.tolerance
+    assert tolerance is not None
+    level = "patient" if rows["patient_id"].is_unique else "image"
+    table: list[dict[str, Any]] = []
+    cases: list[CaseRow] = []
+    for image in segment_images(segmenter, prepared.cohort, rows, tolerance, threshold, bar):
+        table += image.table
+        folder = run.path / "cases" / f"{len(cases) + 1:03d}"
+        pages = (segmenter.bundle, prepared.cohort, image, folder)
+        cases.append(write_case(*pages, level=level, run=run.run_id, images=images))
+    return pd.DataFrame(table), cases
+
+
 def _draw(
     segmenter: Segmenter,
     prepared: Prepared[SegmentationRecipe],
-    test: pd.DataFrame,
     scores: pd.DataFrame,
     fitted: Fit,
 ) -> dict[str, tuple[str, Figure]]:
@@ -159,9 +188,9 @@ def _draw(
         ),
     }
     last = list(cohort.groups)[-1]
-    name = {"lung": "lungs", "opacity": "opacity"}[last]
+    name = WHOLE[last]
     ranked = scores[(scores["structure"] == name) & (scores["truth_ml"] > 0)].sort_values("dice")
-    records = test.set_index("image_id", drop=False)
+    records = prepared.of_role("test").set_index("image_id", drop=False)
     for word, place in (("worst", 0), ("middle", len(ranked) // 2), ("best", len(ranked) - 1)):
         if ranked.empty:
             break

@@ -15,9 +15,6 @@ from covidx.volume import Volume
 Verdict = Literal["passed", "failed", "no evidence", "cannot tell"]
 """Of a heatmap's exam. Maps that failed start hidden, those without evidence are never coloured."""
 
-MaskKind = Literal["truth", "finding", "anatomy"]
-"""The truth, which blind readers do not see; what a model marks; the organ that it lies in."""
-
 BoolArray = NDArray[np.bool_]
 Windows = Sequence[tuple[str, float, float]]
 """Name, level and width of each window that a key chooses."""
@@ -99,13 +96,21 @@ class MaskLayer:
         What it is of, such as ``true lesion``.
     mask : ndarray of bool, shape (slices, rows, columns)
         On the grid of the case's image.
-    kind : MaskKind
-        How it is drawn, and who sees it.
+    of : {"lesion", "organ"}
+        What it marks; an organ is drawn thinner.
+    truth : bool
+        Whether it is the truth, which blind readers do not see, rather than a model's.
     """
 
     name: str
     mask: BoolArray
-    kind: MaskKind = "truth"
+    of: Literal["lesion", "organ"] = "lesion"
+    truth: bool = True
+
+    @property
+    def style(self) -> str:
+        """By which the page's style sheet and scripts draw it."""
+        return f"{'true' if self.truth else 'model'}-{self.of}"
 
 
 @dataclass(frozen=True)
@@ -254,8 +259,9 @@ class ViewerCase:
 
     @property
     def truth(self) -> BoolArray | None:
-        """The true lesion, as the first mask that is the truth; None where there is none."""
-        return next((layer.mask for layer in self.masks if layer.kind == "truth"), None)
+        """The true lesion, as the first such mask; None where there is none."""
+        true = (layer.mask for layer in self.masks if layer.truth and layer.of == "lesion")
+        return next(true, None)
 
     @property
     def lesion_ml(self) -> float | None:

@@ -148,11 +148,15 @@ def _result_json(case: ViewerCase) -> dict[str, Any]:
 
 
 def first_slice(case: ViewerCase) -> int:
-    """The slice of a `case` that is shown first: the one that decided most, else the middle."""
+    """The slice of a `case` that is shown first: the one that decided most, else the middle.
+
+    Without scores it is that with most of the true lesion.
+    """
     deciding = [one for one in case.seen if one.weight > 0]
     if deciding:
         return max(deciding, key=lambda one: one.score).index
-    return len(case.image.array) // 2
+    area = areas(case)
+    return int(np.argmax(area)) if area and any(area) else len(case.image.array) // 2
 
 
 def _levels_text(case: ViewerCase) -> str:

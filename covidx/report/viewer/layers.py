@@ -60,7 +60,8 @@ def mask_json(layer: MaskLayer, copy: DisplayCopy) -> dict[str, Any]:
     planes = [_mask_plane(plane, copy.factor) for plane in layer.mask]
     return {
         "name": layer.name,
-        "kind": layer.kind,
+        "truth": layer.truth,
+        "style": layer.style,
         "empty": not layer.mask.any(),
         "cells": _packed(np.stack(planes)),
     }

@@ -47,6 +47,8 @@ class CaseRow:
         Whether the result may not be interpreted.
     verdicts : mapping of str to int
         How many heatmaps have which verdict.
+    agreement : float, optional
+        With the truth, 0 to 1, of models that do not classify; None where there is no truth.
     """
 
     name: str
@@ -59,6 +61,7 @@ class CaseRow:
     thumbnail: bool = False
     outside: bool = False
     verdicts: Mapping[str, int] = field(default_factory=dict)
+    agreement: float | None = None
 
     @property
     def distance(self) -> float:
@@ -94,16 +97,23 @@ def _log_odds(score: float) -> float:
 
 
 def worst_first(rows: Sequence[CaseRow]) -> list[CaseRow]:
-    """Errors, the farthest from the threshold first; then all other `rows`, the nearest first."""
+    """Errors, the farthest from the threshold first; then all other `rows`, the nearest first.
+
+    Of models that do not classify, those first that agree least with the truth.
+    """
 
     def order(row: CaseRow) -> tuple[bool, float, str]:
+        if row.result is None:
+            return row.agreement is None, row.agreement or 0.0, row.name
         far = abs(row.distance)
         return row.error is None, -far if row.error else far, row.name
 
     return sorted(rows, key=order)
 
 
-def worklist(rows: Sequence[CaseRow], heading: str, run: str) -> Section:
+def worklist(
+    rows: Sequence[CaseRow], heading: str, run: str, *, agreement: str = "Agreement"
+) -> Section:
     """The list of cases with filters, and a plot whose dots open them.
 
     Parameters
@@ -114,6 +124,8 @@ def worklist(rows: Sequence[CaseRow], heading: str, run: str) -> Section:
         Above the list.
     run : str
         As in `write_case_page`.
+    agreement : str
+        What `CaseRow.agreement` is.
     """
     ordered = worst_first(rows)
     labels = sorted({row.result.label for row in rows if row.result and row.result.label})
@@ -131,6 +143,7 @@ def worklist(rows: Sequence[CaseRow], heading: str, run: str) -> Section:
         "alarms": sum(row.error == "false alarm" for row in rows),
         "close": sum(row.near for row in rows),
         "lesions": any(row.lesion_ml is not None for row in rows),
+        "agreement": agreement if any(row.agreement is not None for row in rows) else "",
         "run": run,
     }  # fmt: skip
     return Section(template="worklist.html", values=values)

@@ -5,6 +5,7 @@ covidx.start = function () {
   const info = JSON.parse(document.getElementById("case-data").textContent);
   const byPart = (name) => document.querySelector(`[data-part="${name}"]`);
   const html = document.documentElement;
+  if (!info.result) covidx.unblind();
   if (!info.shape) return covidx.startWithoutImage(info);
   const volume = new covidx.Volume(info);
   const state = {
@@ -33,7 +34,7 @@ covidx.start = function () {
     const { verdict } = state.overlay.heat[number];
     return verdict === "passed" || verdict === "cannot tell" || state.anyway.has(number);
   };
-  state.maskShown = (mask) => (mask.kind === "truth" ? state.truth && !state.blind : state.heat && state.modelShown());
+  state.maskShown = (mask) => (mask.truth ? state.truth && !state.blind : state.heat && state.modelShown());
   state.placeText = () => {
     const index = state.index[state.plane];
     const count = covidx.planes[state.plane].count(volume);
@@ -75,7 +76,7 @@ covidx.start = function () {
     slider.setAttribute("aria-valuetext", state.placeText());
     byPart("legend").hidden = !state.overlay;
     const shown = byPart("map");
-    shown.hidden = !state.modelShown();
+    shown.hidden = !state.modelShown() || !(info.result || info.heat);
     shown.replaceChildren();
     const line = (text, verdict = "") => {
       const p = document.createElement("p");
@@ -255,10 +256,11 @@ covidx.start = function () {
     byPart("readout").textContent = text;
   }
 
-  box = new covidx.ReadersBox(byPart("reader"), state, () => {
-    html.classList.toggle("committed", Boolean(read().read));
-    draw();
-  });
+  if (info.result)
+    box = new covidx.ReadersBox(byPart("reader"), state, () => {
+      html.classList.toggle("committed", Boolean(read().read));
+      draw();
+    });
   html.classList.toggle("committed", Boolean(read().read));
   covidx.neighbours(info, state.blind);
   for (const name of ["strip", "slice"]) byPart(name).hidden = info.shape[0] < 2;

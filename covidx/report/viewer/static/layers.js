@@ -3,9 +3,10 @@
 
 /* Colour, width and dashes of masks' outlines; viewer.css has the same for the legend. */
 covidx.MASK_LINES = {
-  truth: ["#ff8cff", 1.8, [6, 4]],
-  finding: ["#ffa94d", 1.8, [2, 3]],
-  anatomy: ["#9ecbff", 1, []],
+  "true-lesion": ["#ff8cff", 1.8, [6, 4]],
+  "true-organ": ["#ff8cff", 1, [6, 4]],
+  "model-lesion": ["#ffa94d", 1.8, [2, 3]],
+  "model-organ": ["#9ecbff", 1, []],
 };
 
 /* Lines where a field crosses a level: [x0, y0, x1, y1, ...] in pixels. NaN ends a line. */

@@ -4,6 +4,10 @@
 /* A page that was written without images has the reader's box and the way to other cases. */
 covidx.startWithoutImage = function (info) {
   const html = document.documentElement;
+  if (!info.result) {
+    covidx.unblind();
+    return covidx.neighbours(info, false);
+  }
   const state = { info, blind: html.classList.contains("blind") };
   const show = () => html.classList.toggle("committed", Boolean((box.reads.all[info.unit] || {}).read));
   const box = new covidx.ReadersBox(document.querySelector('[data-part="reader"]'), state, () => show());

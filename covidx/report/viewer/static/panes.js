@@ -105,7 +105,7 @@ covidx.Pane = class {
     overlay.masks.forEach((mask, number) => {
       if (!this.state.maskShown(mask)) return;
       const lines = overlay.lines("mask", number, plane, index);
-      this.lines(pen, view, lines, ...covidx.MASK_LINES[mask.kind]);
+      this.lines(pen, view, lines, ...covidx.MASK_LINES[mask.style]);
     });
     return found;
   }

@@ -13,3 +13,6 @@ const covidx = (window.covidx = {});
   document.documentElement.dataset.theme = kept("theme") === "light" ? "light" : "dark";
   if (kept("blind") === "yes") document.documentElement.classList.add("blind");
 }
+
+/* A page without a decision has nothing for blind readers to rate before they may see it. */
+covidx.unblind = () => document.documentElement.classList.remove("blind");

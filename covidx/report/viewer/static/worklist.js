@@ -29,8 +29,8 @@ document.addEventListener("DOMContentLoaded", () => {
     list.querySelector('[data-part="count"]').textContent = `${kept.size} of ${rows.length} shown`;
     const all = reads.all;
     for (const row of rows) {
-      const read = all[row.dataset.unit];
-      row.querySelector('[data-part="read"]').textContent =
+      const read = all[row.dataset.unit], cell = row.querySelector('[data-part="read"]');
+      if (cell) cell.textContent =
         read && read.read ? read.answer || `rated ${read.read}` : "";
     }
   };
@@ -46,7 +46,7 @@ document.addEventListener("DOMContentLoaded", () => {
       chosen[input.dataset.choose] = input.value;
       show();
     });
-  list.querySelector("[data-export]").addEventListener("click", () =>
+  list.querySelector("[data-export]")?.addEventListener("click", () =>
     covidx.download("reads.csv", reads.csv(covidx.setting("reader") || "reader"))
   );
   list.querySelector("[data-theme-switch]").addEventListener("click", () => {
@@ -56,6 +56,10 @@ document.addEventListener("DOMContentLoaded", () => {
 
   /* Blind readers see neither scores nor truth, and no order that gives them away. */
   const blind = list.querySelector("[data-blind]");
+  if (!blind) {
+    covidx.unblind();
+    return show();
+  }
   const order = () => {
     const on = html.classList.contains("blind");
     blind.setAttribute("aria-pressed", String(on));
