@@ -32,9 +32,6 @@ def report(
     """Write a page of each image of a study: score, heatmap, lungs, opacities and their burden.
 
     Exit code 1 where an image has no result.
-
-    Example: covidx report study/ --bundle runs/train_ct/latest/bundle --segmenter
-    runs/train_segmentation/latest/bundle --out pages/
     """
     from covidx.report.viewer.pdf import find_chromium, print_pages
 

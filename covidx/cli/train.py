@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from covidx.cli.examples import epilog
 from covidx.cli.pairs import columns_of, map_of
 from covidx.cli.progress import terminal_bar
 from covidx.constants import RESEARCH_NOTICE
@@ -42,12 +43,17 @@ class TrainGroup(TyperGroup):
             if cmd_name in (training.verb, training.former_verb):
                 app = typer.Typer(add_completion=False)
                 app.command(name=training.verb, help=training.help)(_verb(kind, training))
-                return typer.main.get_command(app)
+                command = typer.main.get_command(app)
+                command.epilog = epilog(f"train {training.verb}")
+                return command
         return None
 
 
 train_app = typer.Typer(
-    cls=TrainGroup, help="Train, evaluate and explain a model.", no_args_is_help=True
+    cls=TrainGroup,
+    help="Train, evaluate and explain a model.",
+    no_args_is_help=True,
+    add_completion=False,
 )
 
 

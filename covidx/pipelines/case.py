@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,8 +13,7 @@ from numpy.typing import NDArray
 
 from covidx.files import read_json
 from covidx.inference.slices import instances_of
-from covidx.pipelines.cohort import Cohort
-from covidx.report.viewer import MaskLayer, Section, ViewerCase
+from covidx.report.viewer import MaskLayer, Result, Section, ViewerCase
 from covidx.report.viewer.case import CT_WINDOWS, GREY_WINDOWS, Windows
 from covidx.volume import Volume
 
@@ -48,6 +48,8 @@ class Known:
         Further masks on the canonical grid.
     sections : sequence of Section
         What models made of the image.
+    result : Result, optional
+        Of another model than the image classifier, such as a fusion.
     """
 
     name: str
@@ -63,24 +65,29 @@ class Known:
     limits: Sequence[str] = ()
     masks: Sequence[MaskLayer] = ()
     sections: Sequence[Section] = ()
+    result: Result | None = None
 
 
-def known_image(cohort: Cohort, row: dict[str, Any], level: str, stored: Volume) -> Known:
-    """What a cohort knows of one of its images.
+def known_image(
+    store: Path, row: dict[str, Any], level: str, stored: Volume, *, simulated: bool
+) -> Known:
+    """What manifest and receipt say of an image.
 
     Parameters
     ----------
-    cohort : Cohort
-        Has its receipt, and says whether patients are simulated.
+    store : Path
+        Of the image.
     row : dict
         Of the manifest.
     level : {"patient", "image"}
         What a row of the predictions is.
     stored : Volume
         The image as it was stored.
+    simulated : bool
+        Whether the patient is.
     """
     patient, image = str(row["patient_id"]), str(row["image_id"])
-    path = cohort.store / "receipts" / f"{image}.json"
+    path = store / "receipts" / f"{image}.json"
     receipt = read_json(path) if path.is_file() else {}
     upright = stored.canonical()
     numbers = receipt.get("instance_numbers", ())  # those of earlier versions lack it
@@ -88,7 +95,7 @@ def known_image(cohort: Cohort, row: dict[str, Any], level: str, stored: Volume)
         name=patient if level == "patient" else f"{patient}, image {image}",
         unit_id=patient if level == "patient" else image,
         row=row,
-        simulated=cohort.source.domain == "simulated",
+        simulated=simulated,
         instances=instances_of(numbers, stored.affine, range(len(upright.array)), upright.affine),
         receipt=receipt,
     )
@@ -115,6 +122,7 @@ def plain_case(known: Known, volume: Volume, window: tuple[float, float] | None)
         windows=_windows(volume, window),
         masks=[*truth, *known.masks],
         facts=image_facts(known.row),
+        result=known.result,
         sections=known.sections,
         warnings=known.warnings,
         simulated=known.simulated,

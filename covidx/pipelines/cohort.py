@@ -91,6 +91,11 @@ class Cohort:
         """All that shapes what `load` and `mask_labels` give, besides the files."""
         return self.true_masks.reading
 
+    @property
+    def simulated(self) -> bool:
+        """Whether its patients are."""
+        return self.source.domain == "simulated"
+
     def only(self, manifest: pd.DataFrame, notes: list[str]) -> Cohort:
         """The images of `manifest` alone; `notes` say what was left out."""
         masks = self.masks[self.masks["image_id"].isin(manifest["image_id"])]

@@ -16,6 +16,8 @@ from covidx.fusion import logit
 from covidx.report import page as parts
 from covidx.report.canvas import BLUE, GREY, ORANGE, square_figure
 from covidx.report.page import Page, Section
+from covidx.report.viewer import CaseRow
+from covidx.report.viewer.worklist import SCRIPT, worklist, write_list
 
 SHOWN = 60
 """Patients listed on the page; the file beside it has all."""
@@ -120,11 +122,13 @@ def write_fusion_report(
     path: Path,
     title: str,
     results: FusionResults,
+    cases: Sequence[CaseRow],
     *,
     method: str,
     figures: Sequence[tuple[str, str]],
     facts: Sequence[tuple[str, str]],
     warnings: Sequence[str],
+    run: str = "",
 ) -> None:
     """Write ``report.html`` of a fusion run.
 
@@ -136,6 +140,8 @@ def write_fusion_report(
         Its heading.
     results : FusionResults
         On the test patients.
+    cases : sequence of CaseRow
+        Test patients with images, in any order.
     method : str
         How the contributions are computed, in a sentence.
     figures : sequence of (file name below ``figures/``, text)
@@ -144,6 +150,8 @@ def write_fusion_report(
         The method section.
     warnings : sequence of str
         Shown above all else.
+    run : str
+        Which run it is: readers' answers are kept by it.
     """
     metrics = results.metrics
     note = f"No arm and no fusion was trained on these {metrics.level}s."
@@ -158,6 +166,8 @@ def write_fusion_report(
     sections = [
         parts.results(metrics, f"Results of P3 on the test {metrics.level}s", note),
         Section(template="fusion.html", values=values),
+        *([worklist(cases, f"Test {metrics.level}s with images", run)] if cases else []),
         parts.facts(facts),
     ]
-    Page(title, sections, warnings).write(path)
+    write_list(cases, path.parent)
+    Page(title, sections, warnings, script=SCRIPT).write(path)

@@ -14,6 +14,8 @@ from covidx.evaluate import Estimate
 from covidx.report import page as parts
 from covidx.report.canvas import BLUE, GREY, save_all, single_figure
 from covidx.report.page import Page, Section
+from covidx.report.viewer import CaseRow
+from covidx.report.viewer.worklist import SCRIPT, worklist, write_list
 
 NAMES = {
     "mae": "Mean absolute error",
@@ -47,6 +49,10 @@ class SeverityPage:
         What was done.
     coverage : float
         Share of radiographs whose interval should hold the readers' score, 0 to 1.
+    cases : sequence of CaseRow
+        The radiographs, in any order.
+    run : str
+        Which run it is.
     """
 
     title: str
@@ -55,6 +61,8 @@ class SeverityPage:
     choices: Sequence[tuple[str, str, str, int]]
     facts: Sequence[tuple[str, str]]
     coverage: float
+    cases: Sequence[CaseRow]
+    run: str
 
 
 def score_figure(name: str, truth: NDArray[np.float64], predicted: NDArray[np.float64]) -> Figure:
@@ -122,8 +130,10 @@ def write_severity_report(
         numeric=("Rounds",),
     )
     figures = parts.figures(save_all(drawn, folder / "figures"))
-    sections = [procedure, *tables, figures, choices, parts.facts(page.facts)]
-    Page(page.title, sections, page.warnings).write(folder / "report.html")
+    listed = worklist(page.cases, "Radiographs", page.run, agreement="1 less the largest error")
+    sections = [procedure, *tables, figures, listed, choices, parts.facts(page.facts)]
+    write_list(page.cases, folder)
+    Page(page.title, sections, page.warnings, script=SCRIPT).write(folder / "report.html")
 
 
 def _metric_name(name: str, coverage: float) -> str:

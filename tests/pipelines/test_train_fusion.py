@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import csv
+import html
 import io
 import json
+import re
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -189,6 +191,22 @@ def test_the_page_says_what_each_arm_adds(fused: Fused) -> None:
     ):
         assert words in page
     assert "P3 minus it" in fused.output and "clinical data alone" in fused.output
+
+
+def test_pages_of_patients_have_p1_p2_and_p3(fused: Fused) -> None:
+    page = (fused.run / "report.html").read_text()
+    rows = fused.test_rows("p3")
+    cases = sorted((fused.run / "cases").glob("*/index.html"))
+    assert cases and page.count("cases/") >= len(cases)
+    for path in cases:
+        case = path.read_text()
+        name = re.search("<h1>Patient (.*?)</h1>", case)
+        assert name is not None
+        patient = html.unescape(name[1])
+        positive = rows.loc[patient, "prob_covid-19"]
+        assert f"score <b>{positive:.3f}</b>" in case  # P3's, not P1's
+        assert "P1, P2 and P3" in case and "Log-odds of P3, by part" in case
+    assert (fused.run / "cases" / "exam.json").is_file()
 
 
 def test_the_evaluation_has_normal_cts_and_presentation(fused: Fused) -> None:

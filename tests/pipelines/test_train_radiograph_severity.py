@@ -61,6 +61,9 @@ def test_the_run_says_what_it_found(trained: TrainedRun) -> None:
     page = (trained.folder / "report.html").read_text()
     assert "Research use only" in page and "Extent, 0 to 8" in page
     assert (trained.folder / "figures" / "extent.png").is_file()
+    cases = sorted((trained.folder / "cases").glob("*/index.html"))
+    assert len(cases) == SCORED and 'href="cases/001/index.html"' in page
+    assert "Severity scores" in cases[0].read_text() and "; readers " in cases[0].read_text()
     record = json.loads((trained.folder / "run.json").read_text())
     assert record["state"] == "finished" and record["bundle_sha256"]
 

@@ -71,7 +71,7 @@ def write_case(
     shown = boxes[boxes["score"] >= threshold]
     truth = np.asarray(cohort.mask_labels(str(row["image_id"]), upright)["opacity"]) > 0
     known = replace(
-        known_image(cohort, row, level, stored),
+        known_image(cohort.store, row, level, stored, simulated=cohort.simulated),
         warnings=outside_volume(bundle, row, stored),
         masks=[
             MaskLayer("true opacities", truth),

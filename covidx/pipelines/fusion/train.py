@@ -25,6 +25,7 @@ from covidx.inference import SERVED, ImagePredictor
 from covidx.models import BagEnsemble
 from covidx.pipelines.cohort import ingest_source, link_labels
 from covidx.pipelines.fusion.arms import ClinicalArm, ImageTrainer, train_clinical_arm
+from covidx.pipelines.fusion.cases import fusion_cases, scores_of_patients
 from covidx.pipelines.fusion.choice import Candidate, choose, fit_candidate, save_p3
 from covidx.pipelines.fusion.cohort import join_arms, labelled, need_both
 from covidx.pipelines.fusion.config import TrainFusion, with_clinical_table
@@ -38,6 +39,7 @@ from covidx.pipelines.image.results import (
     preprocessing_lines,
     with_threshold,
 )
+from covidx.pipelines.limits import record_exam
 from covidx.pipelines.model_card import CLASSIFIES_PATIENTS, tested_rows, write_model_card
 from covidx.pipelines.progress import Bars, silent
 from covidx.pipelines.run import TrainedRun, TrainingRun, estimate_lines
@@ -143,16 +145,27 @@ def train_fusion(
             control = control_arm(clinical.control, chosen.arms, joined.rows, **how)
             scored = scores_by_arm(predictor, chosen, others, clinical, crossed.own, control)
             results = judge(run, predictor, chosen.arms, scored, joined, config.operating_point)
+        with run.step("explain") as bar:
+            method = CONTRIBUTIONS[isinstance(predictor.fuser, JointFusion)]
+            tested = images[images["role"] == "test"]
+            scores = scores_of_patients(chosen.arms.patients, scored)
+            cases = fusion_cases(
+                run, predictor, trainer.cohort, cache, tested, scores, results, method,
+                config.image_config.images, bar,
+            )  # fmt: skip
+            record_exam(run.bundle, cases)
         with run.step("report"):
             warnings = warnings_of(trainer.cohort, joined, results.arms, clinical.control is None)
             write_fusion_report(
                 run.path / "report.html",
                 f"{PIPELINE}: {classes.positive} against the rest",
                 results,
-                method=CONTRIBUTIONS[isinstance(predictor.fuser, JointFusion)],
+                cases,
+                method=method,
                 figures=draw_fusion_figures(run.figures, results.arms, results.contributions),
                 facts=facts_of(run.record, joined, predictor.bundle, aurocs),
                 warnings=warnings,
+                run=run.run_id,
             )
             _write_card(run, predictor, results, warnings)
         of_arms = {f"{line.name}.auroc": line.metrics["auroc"] for line in results.arms}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -45,6 +46,7 @@ def make_cases(
     *,
     run: str = "",
     images: Images = "all",
+    completed: Callable[[Known], Known] = lambda known: known,
 ) -> list[CaseRow]:
     """Explain each test image into ``folder/<n>/``.
 
@@ -66,6 +68,8 @@ def make_cases(
         Which run it is: readers' answers are kept by it.
     images : {"all", "thumbnails", "none"}
         What the pages show of the images.
+    completed : callable
+        Adds what another model made of the patient; by default nothing.
     """
     records = _records(rows.sort_values("image_id"))
     explained = []
@@ -81,6 +85,7 @@ def make_cases(
         scored = Scored(volume, one.bag, one.scores, one.maps, scale)
         known = _known(cohort, row, metrics.level, stored, _truth(cohort, one.name, volume))
         known = replace(known, warnings=outside_volume(predictor.bundle, row, stored))
+        known = completed(known)
         target = folder / f"{done:03d}"
         cases.append(write_case(predictor, scored, known, target, run=run, images=images))
         bar(len(records) + done, 2 * len(records))
@@ -158,7 +163,7 @@ def _known(
 ) -> Known:
     no_lesion = truth is not None and not truth.any() and row["label"] != cohort.labels.reference
     return replace(
-        known_image(cohort, row, level, stored),
+        known_image(cohort.store, row, level, stored, simulated=cohort.simulated),
         label=str(row["label"]),
         truth=truth,
         note="the image shows no lesion" if no_lesion else "",

@@ -54,19 +54,20 @@ def viewer_case(predictor: ImagePredictor, scored: Scored, known: Known) -> View
         All else.
     """
     bundle, preprocessing = predictor.bundle, predictor.bundle.recipe.preprocessing
-    result = Result(
+    plain = plain_case(known, scored.volume, (preprocessing.level, preprocessing.width))
+    own = Result(
         bundle.positive,
         predictor.positive_score(scored.scores),
         bundle.threshold.value,
         known.label,
     )
-    plain = plain_case(known, scored.volume, (preprocessing.level, preprocessing.width))
+    section = _model_section(predictor, scored.scores, "Model" if plain.result is None else "P1")
     return replace(
         plain,
         heat=[heat_layer(one, scored, preprocessing) for one in scored.maps],
         seen=_seen(predictor, scored),
-        result=result,
-        sections=[_model_section(predictor, scored.scores), *plain.sections],
+        result=plain.result or own,
+        sections=[*plain.sections, section] if plain.result else [section, *plain.sections],
     )
 
 
@@ -122,7 +123,7 @@ def _seen(predictor: ImagePredictor, scored: Scored) -> list[SeenSlice]:
     ]
 
 
-def _model_section(predictor: ImagePredictor, scores: Scores) -> Section:
+def _model_section(predictor: ImagePredictor, scores: Scores, title: str) -> Section:
     bundle = predictor.bundle
     every = zip(bundle.classes, scores.probabilities, strict=True)
     rows = [(name, f"{value:.3f}") for name, value in every]
@@ -132,4 +133,4 @@ def _model_section(predictor: ImagePredictor, scores: Scores) -> Section:
         rows.append(("Its networks alone", alone))
     rows.append(("Trained on", bundle.trained_on.summary))
     rows.append(("Bundle", bundle.sha256[:12]))
-    return Section("Model", rows)
+    return Section(title, rows)

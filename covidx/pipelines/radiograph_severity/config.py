@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field
 
@@ -18,6 +19,9 @@ class TrainRadiographSeverity(Config):
     seed: int = Field(ge=0)
     phantom: PhantomCohort
     coverage: float = Field(gt=0, lt=1, description="of the intervals of scores")
+    images: Literal["all", "thumbnails", "none"] = Field(
+        "all", description="what the report's pages show of the radiographs"
+    )
     modality: PictureModality | None = Field(
         None, description="of PNG and JPEG that no card describes; CXR is DX"
     )

@@ -27,6 +27,7 @@ from covidx.pipelines.cohort import ingest_source
 from covidx.pipelines.handovers import trained_on
 from covidx.pipelines.model_card import write_model_card
 from covidx.pipelines.progress import Bars, silent
+from covidx.pipelines.radiograph_severity.cases import severity_cases
 from covidx.pipelines.radiograph_severity.config import TrainRadiographSeverity
 from covidx.pipelines.radiograph_severity.features import Features, extract_features
 from covidx.pipelines.radiograph_severity.scores import (
@@ -143,7 +144,7 @@ def train_radiograph_severity(
             predictor = RadiographSeverityPredictor(draft, models, RadiographNetwork())
             bundle = predictor.save(run.bundle).bundle
         warnings = [*notes, *more, *features.notes, *card_warnings(images)]
-        with run.step("report"):
+        with run.step("report") as bar:
             write_model_card(
                 run.bundle,
                 bundle,
@@ -162,6 +163,10 @@ def train_radiograph_severity(
                 tested=f"{bundle.radiographs} radiographs, each by models without its patient",
                 limits=warnings,
             )
+            cases = severity_cases(
+                run, store, rows, predictions, dict(zip(names, limits.tolist(), strict=True)),
+                simulated=images.domain == "simulated", images=config.images, bar=bar,
+            )  # fmt: skip
             page = SeverityPage(
                 title=f"{PIPELINE}: scores of radiographs",
                 warnings=warnings,
@@ -169,6 +174,8 @@ def train_radiograph_severity(
                 choices=_choices(out_of_fold, names),
                 facts=_facts(bundle, provenance(run.record, bundle.sha256)),
                 coverage=config.coverage,
+                cases=cases,
+                run=run.run_id,
             )
             write_severity_report(run.path, page, scores, out_of_fold.found, limits)
         shown = {f"{n}.{key}": estimates[f"{n}.{key}"] for n in names for key in SHOWN}

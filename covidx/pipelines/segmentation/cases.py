@@ -57,7 +57,7 @@ def write_case(
         Its agreement is the Dice of the last structure, the rarest.
     """
     known = replace(
-        known_image(cohort, image.row, level, image.stored),
+        known_image(cohort.store, image.row, level, image.stored, simulated=cohort.simulated),
         warnings=outside_volume(bundle, image.row, image.stored),
         masks=_layers(image),
         sections=[agreement_section(image.scores)],
