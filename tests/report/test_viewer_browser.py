@@ -180,6 +180,26 @@ def test_the_map_is_drawn_around_its_peak_and_the_truth_around_the_lesion(opened
 
 @needs_chromium
 @pytest.mark.slow
+def test_the_grid_has_the_cells_of_the_network(opened: Tab) -> None:
+    plain = _pixels(opened, "overlay")
+    opened.key("g")
+    assert _pixels(opened, "overlay") != plain
+    lines = opened.value("covidx.state.overlay.lines('cells', 0, 'axial', 4)")
+    ends = [np.array(line).reshape(-1, 2) for line in lines]
+    level = [one for one in ends if np.ptp(one[:, 1]) < 0.01]
+    upright = [one for one in ends if np.ptp(one[:, 0]) < 0.01]
+    # Cells of 12.04 x 9 mm on pixels of 2 mm, from the edge of the map, half a pixel before the
+    # image's first: rows 6.02, 12.04, ..., columns 4.5, 9, ...
+    assert [one[0, 1] for one in level] == pytest.approx(
+        [6.02 * k - 0.5 for k in range(1, 7)], abs=0.02
+    )
+    assert [one[0, 0] for one in upright] == pytest.approx(
+        [4.5 * k - 0.5 for k in range(1, 11)], abs=0.02
+    )
+
+
+@needs_chromium
+@pytest.mark.slow
 def test_a_failed_map_is_hidden_until_it_is_asked_for(opened: Tab) -> None:
     for key in ("d", "d"):
         opened.key(key)

@@ -42,6 +42,7 @@ def heat_json(layer: HeatLayer, copy: DisplayCopy) -> dict[str, Any]:
     # (column, row, slice) of the display copy to those of the map.
     matrix = np.linalg.inv(affine) @ copy.affine
     shown |= {
+        "cell": _cell(layer, affine),
         "shape": list(heat.shape),
         "matrix": [round(float(x), 9) for x in matrix[:3].ravel()],
     }
@@ -53,6 +54,14 @@ def heat_json(layer: HeatLayer, copy: DisplayCopy) -> dict[str, Any]:
     scaled = np.nan_to_num(heat - low) / max(high - low, 1e-9)
     cells = np.where(inside, 1 + np.rint(254 * scaled), OUTSIDE).astype(np.uint8)
     return shown | {"low": low, "high": high, "cells": _packed(cells)}
+
+
+def _cell(layer: HeatLayer, affine: NDArray[np.float64]) -> list[float] | None:
+    """Rows and columns of the map that one cell of the network covers."""
+    if layer.cell_mm is None:
+        return None
+    wide, high = np.linalg.norm(affine[:3, :2], axis=0)
+    return [round(float(layer.cell_mm[0] / high), 4), round(float(layer.cell_mm[1] / wide), 4)]
 
 
 def mask_json(layer: MaskLayer, copy: DisplayCopy) -> dict[str, Any]:

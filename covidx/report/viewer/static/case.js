@@ -20,6 +20,7 @@ covidx.start = function () {
     opacity: 1,
     heat: true,
     truth: true,
+    cells: false, // the grid of the network's own cells
     anyway: new Set(), // heatmaps that are shown although they failed
     overlay: null,
     pointer: null,
@@ -127,6 +128,7 @@ covidx.start = function () {
     for (const plane of Object.keys(covidx.planes)) on(`plane ${plane}`, state.plane === plane);
     on("heat", state.heat);
     on("truth", state.truth);
+    on("cells", state.cells);
   }
 
   const deciding = info.seen.filter((one) => one.weight > 0).sort((a, b) => b.score - a.score);
@@ -134,6 +136,7 @@ covidx.start = function () {
   const actions = {
     heat: () => (state.heat = !state.heat),
     truth: () => (state.truth = !state.truth),
+    cells: () => (state.cells = !state.cells),
     deciding: () => {
       if (!deciding.length || !state.modelShown()) return;
       turn = (turn + 1) % deciding.length;
@@ -188,7 +191,7 @@ covidx.start = function () {
     ArrowUp: () => move(1), ArrowDown: () => move(-1), PageUp: () => move(10), PageDown: () => move(-10),
     Home: () => move(-1e6), End: () => move(1e6),
     "1": "window 0", "2": "window 1", "3": "window 2", a: "plane axial", c: "plane coronal", s: "plane sagittal",
-    o: "heat", t: "truth", d: "deciding", l: "lesion", n: "next", p: "previous", e: "next error",
+    o: "heat", t: "truth", g: "cells", d: "deciding", l: "lesion", n: "next", p: "previous", e: "next error",
     "+": "zoom in", "=": "zoom in", "-": "zoom out", "0": "reset", "[": "fainter", "]": "stronger", m: "theme", "?": "help",
   };
   document.addEventListener("keydown", (event) => {

@@ -123,6 +123,33 @@ covidx.heatField = function (heat, volume, plane, index) {
   return any ? field : null;
 };
 
+/* Where the network's own cells meet: lines in a plane, within the map; null if it lies nowhere here. */
+covidx.cellLines = function (heat, volume, plane, index) {
+  const [width, height] = plane.size(volume);
+  const [slices, rows, columns] = heat.shape;
+  const m = heat.matrix;
+  const across = new Float32Array(width * height).fill(NaN), down = across.slice();
+  let any = false;
+  for (let y = 0; y < height; y++) {
+    for (let x = 0; x < width; x++) {
+      const [c, r, s] = plane.voxel(volume, x, y, index);
+      const u = m[0] * c + m[1] * r + m[2] * s + m[3] + 0.5;
+      const v = m[4] * c + m[5] * r + m[6] * s + m[7] + 0.5;
+      const z = Math.round(m[8] * c + m[9] * r + m[10] * s + m[11]);
+      if (z < 0 || z >= slices || u < 0 || v < 0 || u > columns || v > rows) continue;
+      across[y * width + x] = u;
+      down[y * width + x] = v;
+      any = true;
+    }
+  }
+  if (!any) return null;
+  const lines = [];
+  for (const [field, size, end] of [[down, heat.cell[0], rows], [across, heat.cell[1], columns]])
+    for (let at = size; at < end - 0.5; at += size)
+      lines.push(...covidx.chained(covidx.contour(field, width, height, at)));
+  return lines;
+};
+
 /* Lines of every shown layer in a plane, remembered for the next drawing. */
 covidx.Overlay = class {
   constructor(volume, layers) {
@@ -145,6 +172,7 @@ covidx.Overlay = class {
     if (kind === "mask")
       return covidx.chained(covidx.maskLines(this.masks[number], this.volume, plane, index));
     const heat = this.heat[number];
+    if (kind === "cells") return heat.cell && covidx.cellLines(heat, this.volume, plane, index);
     const field = covidx.heatField(heat, this.volume, plane, index);
     if (!field) return null; // no map of this plane
     const [width, height] = plane.size(this.volume);

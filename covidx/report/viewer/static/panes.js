@@ -96,6 +96,8 @@ covidx.Pane = class {
       if (levels === null) return;
       found.push(heat);
       if (!this.state.heatShown(number)) return;
+      const cells = this.state.cells && overlay.lines("cells", number, plane, index);
+      if (cells) this.lines(pen, view, cells, "#9aa7b4", 0.6, []);
       const dash = heat.verdict === "cannot tell" ? [6, 4] : [];
       levels.forEach((lines, step) => {
         const colour = heat.colours[step];
