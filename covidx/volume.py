@@ -9,8 +9,9 @@ import nibabel as nib
 import numpy as np
 from numpy.typing import NDArray
 
-from covidx.constants import DIRECTION_TOLERANCE, MIN_VOLUME_SLICES
+from covidx.constants import DIRECTION_TOLERANCE, LUNG_WINDOW, MIN_VOLUME_SLICES
 from covidx.errors import InvalidInputError, InvalidSeriesError
+from covidx.html import picture
 from covidx.scratch import in_order, planes
 
 Units = Literal["hu", "unproven", "display"]
@@ -24,7 +25,7 @@ where. ``none``: pixels alone."""
 FloatArray = NDArray[np.float64]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Volume:
     """An image with what is known of its units and its place in the patient.
 
@@ -77,6 +78,36 @@ class Volume:
         self.array.flags.writeable = False
         if self.affine is not None:
             object.__setattr__(self, "affine", _checked_affine(self.affine))
+
+    def __repr__(self) -> str:
+        return f"Volume({self._summary})"
+
+    def _repr_html_(self) -> str:
+        """The middle slice, in a lung window where values are HU, for notebooks."""
+        upright = self.canonical()
+        index, spacing = len(upright.array) // 2, upright.spacing_mm or (1.0, 1.0, 1.0)
+        plane = upright.array[index].astype(np.float32)
+        low, high = {
+            "hu": (LUNG_WINDOW[0] - LUNG_WINDOW[1] / 2, LUNG_WINDOW[0] + LUNG_WINDOW[1] / 2),
+            "display": (0.0, 255.0),
+        }.get(self.units, (float(plane.min()), float(plane.max())))
+        greys = 255 * np.clip((plane - low) / max(high - low, 1e-6), 0, 1)
+        count = len(upright.array)
+        where = f"; slice {index + 1} of {count}, caudal to cranial" if count > 1 else ""
+        return picture(
+            greys.astype(np.uint8),
+            f"{self._summary}{where}",
+            height_per_width=spacing[1] / spacing[2],
+            sides=self.geometry == "proven",
+        )
+
+    @property
+    def _summary(self) -> str:
+        shape = " x ".join(map(str, self.array.shape))
+        spacing = self.spacing_mm
+        mm = "" if spacing is None else f", {' x '.join(f'{one:.3g}' for one in spacing)} mm"
+        units = {"hu": "HU", "display": "greys"}.get(self.units, "values of unproven scale")
+        return f"{self.modality}, {shape}{mm}, {units}, geometry {self.geometry}"
 
     @property
     def spacing_mm(self) -> tuple[float, float, float] | None:

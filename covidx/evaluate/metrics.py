@@ -18,6 +18,7 @@ from covidx.evaluate.folds import fold_means
 from covidx.evaluate.operating_point import OperatingPoint
 from covidx.evaluate.rows import Rows
 from covidx.files import plain_object
+from covidx.html import table
 
 NO_THRESHOLD = "no threshold was given, and there are no validation rows to choose one on"
 
@@ -55,6 +56,15 @@ class Metrics:
     decisions: IntArray
     n_groups: int
     level: str
+
+    def _repr_html_(self) -> str:
+        """A row a metric with its interval, for notebooks."""
+        rows = [("", "value with 95 % interval", "n", "why not")]
+        rows += [
+            (name, str(one), str(one.n), one.reason or "") for name, one in self.estimates.items()
+        ]
+        heading = f"{self.positive} against the rest, {self.n} test {self.level}s"
+        return table(heading, rows)
 
     def __getitem__(self, name: str) -> Estimate:
         return self.estimates[name]

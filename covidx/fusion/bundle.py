@@ -53,7 +53,7 @@ class FusionBundle(BundleFile):
     parity: list[float] = Field(default_factory=list, description="scores of `parity_arms`")
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class FusionParts:
     """P3 in memory: the models of both arms, and how they are fused.
 

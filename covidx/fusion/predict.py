@@ -69,7 +69,7 @@ class FusionPayload(Payload):
         return lines + ([f"unknown: {', '.join(self.unknown)}"] if self.unknown else [])
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class FusionPredictor(FusionParts, Predictor):
     """P3 in memory, ready to score."""
 

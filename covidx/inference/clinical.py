@@ -42,7 +42,7 @@ class ClinicalPayload(Payload):
         return [f"unknown: {', '.join(self.unknown)}"] if self.unknown else []
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class ClinicalPredictor(Predictor):
     """A clinical model (P2) in memory, ready to score.
 

@@ -52,7 +52,7 @@ class DetectedBoxes:
     masks: NDArray[np.bool_] | None
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Detector(NetworkPredictor):
     """A detector in memory, ready to box opacities.
 

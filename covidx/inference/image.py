@@ -54,7 +54,7 @@ class Scores:
     member_probabilities: NDArray[np.float64]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class ImagePredictor(NetworkPredictor):
     """An image classifier (P1) in memory, ready to score.
 

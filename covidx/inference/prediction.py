@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field, fields
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from covidx.constants import PROBABILITY_PREFIX, RESEARCH_NOTICE
+from covidx.html import table
 from covidx.limits import limits_in_short
 
 if TYPE_CHECKING:
@@ -130,6 +131,17 @@ class Prediction:
         """Whether there is a result, and nothing speaks against it."""
         return self.complete and not self.outside
 
+    def _repr_html_(self) -> str:
+        """Score, threshold and what speaks against them, for notebooks."""
+        score = "no score" if self.score is None else f"{self.score:.3f}"
+        at = "" if self.threshold is None else f" (threshold {self.threshold.value:.3f})"
+        rows = [("score", f"{score}{at}"), ("decision", self.decision or "")]
+        rows += [(name, f"{share:.3f}") for name, share in self.probabilities.items()]
+        rows += [("not interpretable", line) for line in self.outside]
+        rows += [("problem", self.problem)] if self.problem else []
+        title = f"Prediction of {self.source.place or f'row {self.source.row}'}"
+        return table(title, [row for row in rows if row[1]], [RESEARCH_NOTICE])
+
     def _common(self) -> dict[str, Any]:
         point = self.threshold
         return {
@@ -178,7 +190,7 @@ class Prediction:
         }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Predictions(Sequence[Prediction]):
     """Predictions of one model, in the order of the inputs.
 
@@ -192,6 +204,18 @@ class Predictions(Sequence[Prediction]):
 
     found: list[Prediction]
     bundle: BundleFile | None
+
+    def __repr__(self) -> str:
+        return f"Predictions({len(self.found)}{'' if self.complete else ', some without a result'})"
+
+    def _repr_html_(self) -> str:
+        """A row a prediction, for notebooks."""
+        rows = [("input", "score", "decision", "problem")]
+        for one in self.found:
+            score = "" if one.score is None else f"{one.score:.3f}"
+            where = one.source.place or str(one.source.row or "")
+            rows.append((where, score, one.decision or "", one.problem or "; ".join(one.outside)))
+        return table(repr(self), rows, [RESEARCH_NOTICE])
 
     def __len__(self) -> int:
         return len(self.found)

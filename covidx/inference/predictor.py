@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
 from covidx.cohort.duplicates import thumbnail
 from covidx.domain import HasDomain, outside_domain, outside_view
 from covidx.errors import CovidxError
+from covidx.html import table
 from covidx.inference.prediction import Payload, Prediction, Predictions
 from covidx.inference.reading import Inputs
 from covidx.ingest.identity import Identities
@@ -91,6 +92,27 @@ class Predictor(Protocol):
         table : DataFrame
             Column ``path``, or the columns of a clinical model's training table, or both.
         """
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self._summary})"
+
+    def _repr_html_(self) -> str:
+        """What it was trained on, and its known limits, for notebooks."""
+        bundle = self.bundle
+        limits = [] if bundle.limits is None else [limit.line for limit in bundle.limits]
+        rows = [
+            ("classes", ", ".join(bundle.classes or [])),
+            ("trained on", bundle.trained_on.summary),
+            ("threshold", "" if bundle.threshold is None else f"{bundle.threshold.value:.3f}"),
+            ("bundle", bundle.sha256),
+        ]
+        return table(type(self).__name__, [row for row in rows if row[1]], limits)
+
+    @property
+    def _summary(self) -> str:
+        bundle = self.bundle
+        what = f"{bundle.positive} against the rest, " if bundle.positive else ""
+        return f"{what}trained on {bundle.trained_on.summary}, bundle {bundle.sha256[:12]}"
 
     def stream(
         self, paths: Path | str | Sequence[Path | str], **options: Any

@@ -48,7 +48,7 @@ OVERLAP = 0.5
 """Of the windows of a 3D network."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Segmenter(NetworkPredictor):
     """A segmenter in memory, ready to use.
 

@@ -123,7 +123,7 @@ def synthetic_image(seed: int) -> Picture:
     return picture
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class RadiographSeverityPredictor(ImageInputPredictor):
     """A bundle in memory, ready to score.
 

@@ -1,0 +1,94 @@
+"""What ``import covidx`` offers, as a notebook uses it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pytest
+
+import covidx
+from covidx.errors import InvalidInputError
+from covidx.html import table
+from tests.conftest import Run as Trained
+
+
+@pytest.fixture(scope="module")
+def study(trained: Trained) -> Path:
+    return sorted((trained.phantom / "dicom").iterdir())[0]
+
+
+def test_names_are_listed_and_loaded_when_asked_for() -> None:
+    assert {"read", "load", "predict", "heatmaps", "train", "compare", "Run"} <= set(dir(covidx))
+    assert set(covidx.__all__) - {"__version__"} <= set(dir(covidx))
+    script = "import sys, covidx; dir(covidx); print({'torch', 'numpy', 'PIL'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert done.stdout.strip() == "set()"
+
+
+def test_a_volume_shows_itself(study: Path) -> None:
+    volume = covidx.read(study)
+    shape = " x ".join(map(str, volume.array.shape))
+    assert repr(volume).startswith(f"Volume(CT, {shape}, ") and "HU, geometry proven" in repr(
+        volume
+    )
+    html = volume._repr_html_()
+    assert ">R</span>" in html and ">L</span>" in html and "data:image/png;base64," in html
+    assert "slice " in html and "caudal to cranial" in html
+
+
+def test_from_a_study_to_a_score(trained: Trained, study: Path) -> None:
+    predictor = covidx.load(trained.bundle)
+    assert len(repr(predictor)) < 200 and "covid-19 against the rest" in repr(predictor)
+    assert "trained on" in predictor._repr_html_()
+    found = covidx.predict(predictor, study)
+    (same,) = covidx.predict(trained.bundle, study)
+    assert found[0].score == same.score == found.to_frame()["score"].iloc[0]
+    assert f"{same.score:.3f}" in same._repr_html_() and "Research use only" in same._repr_html_()
+    assert repr(found) == "Predictions(1)" and f"{same.score:.3f}" in found._repr_html_()
+
+
+def test_heatmaps_lie_on_the_images_grid(trained: Trained, study: Path, tmp_path: Path) -> None:
+    (one,) = covidx.heatmaps(trained.bundle, study)
+    assert one.array.shape == one.image.array.shape
+    np.testing.assert_array_equal(one.affine, one.image.affine)
+    assert one.maps and str(one.maps[0]) in repr(one)
+    one.save(tmp_path / "heat.nii.gz")
+    back = nib.load(tmp_path / "heat.nii.gz")
+    assert back.shape == one.array.shape[::-1]
+    figure = one.plot(0)
+    assert figure.axes[0].get_title().startswith("slice 1 of ")
+    assert "data:image/png" in one._repr_html_()
+    with pytest.raises(InvalidInputError, match="NO_HEATMAP"):
+        covidx.heatmaps(trained.bundle, tmp_path / "nowhere.nii.gz")
+
+
+def test_a_run_has_its_figures(trained: Trained, tmp_path: Path) -> None:
+    run = covidx.Run(trained.folder)
+    assert run.report.is_file() and covidx.load(run.bundle).bundle.sha256
+    assert run.metrics["auroc"]["n"] == (run.predictions["role"] == "test").sum()
+    assert repr(run).startswith("Run(train_ct ") and "auroc" in run._repr_html_()
+    differences = covidx.compare(run, trained.folder, out=tmp_path / "comparison")
+    assert (differences.loc[differences["metric"] == "auroc", "difference"] == 0).all()
+    assert (tmp_path / "comparison" / "comparison.html").is_file()
+
+
+def test_train_gives_a_run(tmp_path: Path) -> None:
+    run = covidx.train(
+        "clinical",
+        settings={"phantom.patients": 150, "recipes": "[{name: logistic, kind: logistic}]"},
+        runs=tmp_path / "runs",
+        work=tmp_path / "data",
+    )
+    assert run.record.state == "finished" and 0.5 < run.metrics["auroc"]["value"] <= 1
+    with pytest.raises(InvalidInputError, match="KIND_UNKNOWN"):
+        covidx.train("ultrasound")
+    with pytest.raises(InvalidInputError, match="OPTION_UNKNOWN"):
+        covidx.train("ct", "dicoms", masks="masks", runs=tmp_path / "r", work=tmp_path / "w")
+
+
+def test_text_is_escaped() -> None:
+    assert "<script>" not in table("<script>", [("<script>", "a")], ["<script>"])
