@@ -6,6 +6,7 @@ Each is loaded when it is asked for: importing covidx loads no library.
 from __future__ import annotations
 
 import webbrowser
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -15,7 +16,13 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from covidx.config import load_config
-from covidx.constants import EVIDENCE_COLOURS, EVIDENCE_CONTOURS, EVIDENCE_FLOOR, LUNG_WINDOW
+from covidx.constants import (
+    EVIDENCE_COLOURS,
+    EVIDENCE_CONTOURS,
+    EVIDENCE_FLOOR,
+    LUNG_WINDOW,
+    RESEARCH_NOTICE,
+)
 from covidx.errors import InvalidInputError
 from covidx.files import read_json
 from covidx.html import picture, table
@@ -167,13 +174,14 @@ class EvidenceMap:
         out = io.BytesIO()
         self.plot().savefig(out, format="png", dpi=80)
         drawn = np.asarray(Image.open(out).convert("RGB"))
-        return picture(drawn, "Research use only.")
+        return picture(drawn, RESEARCH_NOTICE) + table(repr(self), [], list(map(str, self.maps)))
 
     @property
     def _words(self) -> str:
-        verdicts = ", ".join(str(one) for one in self.maps)
+        counts = Counter(one.exam["verdict"] for one in self.maps)
+        verdicts = ", ".join(f"{n} {verdict}" for verdict, n in counts.most_common())
         score = self.prediction.score
-        return f"score {'-' if score is None else f'{score:.3f}'}; {verdicts or 'no map'}"
+        return f"score {'-' if score is None else f'{score:.3f}'}; maps: {verdicts or 'none'}"
 
     @staticmethod
     def _levels(top: float) -> list[float]:

@@ -58,6 +58,14 @@ class InputSource:
     series_number: int | None = None
     series_description: str | None = None
 
+    @property
+    def short(self) -> str:
+        """Its place, else patient, image or row."""
+        if self.row is not None:
+            return f"row {self.row}"
+        place = self.place if self.place != "." else ""
+        return place or self.patient_id or self.image_id or f"input {self.number}"
+
     def to_json(self) -> dict[str, Any]:
         """What may be written: all but the path."""
         values = asdict(self)
@@ -139,7 +147,7 @@ class Prediction:
         rows += [(name, f"{share:.3f}") for name, share in self.probabilities.items()]
         rows += [("not interpretable", line) for line in self.outside]
         rows += [("problem", self.problem)] if self.problem else []
-        title = f"Prediction of {self.source.place or f'row {self.source.row}'}"
+        title = f"Prediction of {self.source.short}"
         return table(title, [row for row in rows if row[1]], [RESEARCH_NOTICE])
 
     def _common(self) -> dict[str, Any]:
@@ -213,8 +221,9 @@ class Predictions(Sequence[Prediction]):
         rows = [("input", "score", "decision", "problem")]
         for one in self.found:
             score = "" if one.score is None else f"{one.score:.3f}"
-            where = one.source.place or str(one.source.row or "")
-            rows.append((where, score, one.decision or "", one.problem or "; ".join(one.outside)))
+            rows.append(
+                (one.source.short, score, one.decision or "", one.problem or "; ".join(one.outside))
+            )
         return table(repr(self), rows, [RESEARCH_NOTICE])
 
     def __len__(self) -> int:
