@@ -103,6 +103,18 @@ test-slow: setup ## The slow tests
 benchmark: setup ## Measure again what benchmarks/results.json holds (over an hour)
 	$(BIN)/python -m benchmarks
 
+DOCS := build/docs-env
+
+$(DOCS)/.locked: docs/requirements.lock
+	$(PYTHON) -m venv $(DOCS)
+	$(DOCS)/bin/pip install --quiet --disable-pip-version-check --requirement docs/requirements.lock
+	@touch $@
+
+.PHONY: docs
+docs: $(DOCS)/.locked ## The documentation as a site: build/site/index.html
+	NO_MKDOCS_2_WARNING=1 $(DOCS)/bin/mkdocs build --quiet --strict
+	@echo "build/site/index.html"
+
 .PHONY: lock
 lock: ## Write requirements.lock anew from the ranges of pyproject.toml
 	rm -rf build/lock && $(PYTHON) -m venv build/lock
