@@ -1,8 +1,9 @@
 """Does the exam of heatmaps turn down models that read a marker, and let clean ones through?
 
 Five small models learn from CTs of which a positive's have ED burnt into the upper left corner, cut
-so wide that the networks see it; five others learn from the same patients without it, cut to the
-lungs as by default. Each explains fresh patients that it calls positive and that are, with lesions.
+so wide that the networks see it. Five others learn from clean ones by the default recipe: one of
+100 patients and 8 epochs had AUROC 0.70, and its maps failed as they should. Each explains fresh
+patients that it calls positive and that are, with lesions.
 """
 
 from __future__ import annotations
@@ -31,10 +32,14 @@ from covidx.runs import read_record
 COMMAND = "python -m benchmarks marker-exam"
 MARKER = {"corner-marker": 1.0}
 MODELS, MAPS = 5, 20
-PATIENTS, SEED, FRESH_SEED = 100, 4040, 9
-SMALL = ("volume.learning.epochs=8", "volume.learning.patience=8", "images=none")
-WIDE = "volume.preprocessing.margin_mm=250"
-"""The whole slice, corners and all."""
+SEED, FRESH_SEED = 4040, 9
+SMALL, DEFAULT = 100, 240
+"""Patients."""
+MARKED = (
+    "volume.learning.epochs=8",
+    "volume.learning.patience=8",
+    "volume.preprocessing.margin_mm=250",  # the whole slice, corners and all
+)
 
 
 def marker_exam(work: Path, results: Path = RESULTS) -> dict[str, Result]:
@@ -47,27 +52,27 @@ def marker_exam(work: Path, results: Path = RESULTS) -> dict[str, Result]:
     results : Path
     """
     place = work / "benchmarks" / "marker-exam"
-    marked = _verdicts(place / "marked", MARKER, (*SMALL, WIDE))
-    clean = _verdicts(place / "clean", {}, SMALL)
-    made = {
-        "exam_rejects_marker_model": _result(marked, "failed", "at least 0.95 failed"),
-        "exam_passes_clean_model": _result(clean, "passed", "at least 0.80 passed"),
-    }
+    marked = _verdicts(place / "marked", SMALL, MARKER, MARKED)
+    rejects = _result(marked, SMALL, "failed", "at least 0.95 failed")
+    made = {"exam_rejects_marker_model": rejects}
+    record(made, results)
+    clean = _verdicts(place / f"clean-{DEFAULT}", DEFAULT, {}, ())
+    made["exam_passes_clean_model"] = _result(clean, DEFAULT, "passed", "at least 0.80 passed")
     record(made, results)
     return made
 
 
 def _verdicts(
-    place: Path, flaws: Mapping[str, float], changes: tuple[str, ...]
+    place: Path, patients: int, flaws: Mapping[str, float], changes: tuple[str, ...]
 ) -> list[Counter[str]]:
     """Verdicts of the top maps of each model's fresh true positives."""
     cohort = place / "cohort"
-    generate_cohort(cohort, PATIENTS, SEED, flaws=flaws)
+    generate_cohort(cohort, patients, SEED, flaws=flaws)
     card = load_card(Path("phantom"))
     source = Source(cohort / "dicom", cohort / "labels.csv", card, masks=cohort / "masks")
     found = []
     for seed in range(MODELS):
-        config = load_config(TRAIN_CT, TrainCT, (f"seed={seed}", *changes))
+        config = load_config(TRAIN_CT, TrainCT, (f"seed={seed}", "images=none", *changes))
         runs = place / f"runs-{seed}"
         done = sorted((runs / config.pipeline).glob("2*"))
         run = next((one for one in done if read_record(one).state == "finished"), None)
@@ -83,11 +88,11 @@ def _verdicts(
     return found
 
 
-def _result(found: list[Counter[str]], verdict: str, wanted: str) -> Result:
+def _result(found: list[Counter[str]], patients: int, verdict: str, wanted: str) -> Result:
     counts = sum(found, Counter[str]())
     each = ", ".join(f"{one[verdict] / one.total():.2f}" for one in found)
     others = ", ".join(f"{name} {n}" for name, n in counts.most_common() if name != verdict)
     estimate = wilson_estimate(counts[verdict], counts.total(), "no maps")
     against = f"{wanted}; top maps of {MAPS} fresh true positives of each of {MODELS} models of "
-    against += f"{PATIENTS} patients: {each}; others: {others or 'none'}"
+    against += f"{patients} patients: {each}; others: {others or 'none'}"
     return result_of(estimate, against, COMMAND)

@@ -62,4 +62,5 @@ def test_that_importing_a_package_loads_none_of_its_modules(package: str) -> Non
     done = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, check=True
     )
-    assert done.stdout.split() == []
+    # What loads names lies in the package above all others.
+    assert set(done.stdout.split()) <= {"covidx.lazy"}
