@@ -26,9 +26,10 @@ def test_each_case_is_printed_with_its_image(tmp_path: Path) -> None:
     for path in written:
         data = path.read_bytes()
         assert data.startswith(b"%PDF-") and data.rstrip().endswith(b"%%EOF")
-        # Both panes and the strip are drawn: canvases are pictures in a PDF.
+        # Both panes are drawn: canvases are pictures in a PDF, but for the strip, which is drawn
+        # while the page is printed, in lines.
         sizes = re.findall(rb"/Subtype /Image\s*/Width (\d+)", data)
-        assert len(sizes) >= 3, sizes
+        assert len(sizes) >= 2, sizes
     assert not list(tmp_path.rglob("*.tmp.*"))
 
 
