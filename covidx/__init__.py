@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 from covidx.lazy import lazy_names
 
 if TYPE_CHECKING:
-    from covidx.face import EvidenceMap, Run, compare, heatmaps, load, predict, read, train
+    from covidx.face.images import EvidenceMap, heatmaps, predict, read
+    from covidx.face.runs import Run, compare, train
+    from covidx.inference.loading import load
     from covidx.ingest import read_series
     from covidx.volume import Volume
 else:  # loaded when asked for: importing covidx stays instant

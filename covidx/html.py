@@ -6,6 +6,7 @@ import base64
 import io
 from collections.abc import Sequence
 from html import escape
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -68,3 +69,35 @@ def picture(
         f"<img width='{wide}' height='{high}' src='data:image/png;base64,{data}' alt=''>{letters}"
         f"</div><div><small>{escape(caption)}</small></div>"
     )
+
+
+def bundle_summary(bundle: Any) -> str:
+    """What a `BundleFile` is of, in a line.
+
+    Parameters
+    ----------
+    bundle : BundleFile
+        Of any kind.
+    """
+    what = f"{bundle.positive} against the rest, " if bundle.positive else ""
+    return f"{what}trained on {bundle.trained_on.summary}, bundle {bundle.sha256[:12]}"
+
+
+def bundle_table(title: str, bundle: Any) -> str:
+    """What a bundle was trained on, and its known limits.
+
+    Parameters
+    ----------
+    title : str
+        Above the table.
+    bundle : BundleFile
+        Of any kind.
+    """
+    limits = [] if bundle.limits is None else [limit.line for limit in bundle.limits]
+    rows = [
+        ("classes", ", ".join(bundle.classes or [])),
+        ("trained on", bundle.trained_on.summary),
+        ("threshold", "" if bundle.threshold is None else f"{bundle.threshold.value:.3f}"),
+        ("bundle", bundle.sha256),
+    ]
+    return table(title, [row for row in rows if row[1]], limits)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
 from covidx.cohort.duplicates import thumbnail
 from covidx.domain import HasDomain, outside_domain, outside_view
 from covidx.errors import CovidxError
-from covidx.html import table
+from covidx.html import bundle_summary, bundle_table
 from covidx.inference.prediction import Payload, Prediction, Predictions
 from covidx.inference.reading import Inputs
 from covidx.ingest.identity import Identities
@@ -83,9 +83,7 @@ class Predictor(Protocol):
 
     @abstractmethod
     def of_frame(self, table: pd.DataFrame) -> Iterator[Prediction]:
-        """A prediction for each row of a table in memory, as MLflow gives it to a served model.
-
-        ``source.number`` counts its rows from 1.
+        """As `predictions`, of a table in memory, as MLflow gives it; ``source.number`` is its row.
 
         Parameters
         ----------
@@ -94,25 +92,10 @@ class Predictor(Protocol):
         """
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({self._summary})"
+        return f"{type(self).__name__}({bundle_summary(self.bundle)})"
 
     def _repr_html_(self) -> str:
-        """What it was trained on, and its known limits, for notebooks."""
-        bundle = self.bundle
-        limits = [] if bundle.limits is None else [limit.line for limit in bundle.limits]
-        rows = [
-            ("classes", ", ".join(bundle.classes or [])),
-            ("trained on", bundle.trained_on.summary),
-            ("threshold", "" if bundle.threshold is None else f"{bundle.threshold.value:.3f}"),
-            ("bundle", bundle.sha256),
-        ]
-        return table(type(self).__name__, [row for row in rows if row[1]], limits)
-
-    @property
-    def _summary(self) -> str:
-        bundle = self.bundle
-        what = f"{bundle.positive} against the rest, " if bundle.positive else ""
-        return f"{what}trained on {bundle.trained_on.summary}, bundle {bundle.sha256[:12]}"
+        return bundle_table(type(self).__name__, self.bundle)
 
     def stream(
         self, paths: Path | str | Sequence[Path | str], **options: Any
