@@ -17,6 +17,7 @@ import numpy as np
 
 from benchmarks.explain import true_positives
 from benchmarks.results import RESULTS, Result, record, result_of
+from benchmarks.segmentation import finished_run
 from covidx.cards import load_card
 from covidx.config import load_config
 from covidx.evaluate import wilson_estimate
@@ -27,7 +28,6 @@ from covidx.phantom.tampering import mark_scan
 from covidx.pipelines.image.config import TRAIN_CT, TrainCT
 from covidx.pipelines.image.train import train_image
 from covidx.pipelines.source import Source
-from covidx.runs import read_record
 
 COMMAND = "python -m benchmarks marker-exam"
 MARKER = {"corner-marker": 1.0}
@@ -74,8 +74,7 @@ def _verdicts(
     for seed in range(MODELS):
         config = load_config(TRAIN_CT, TrainCT, (f"seed={seed}", "images=none", *changes))
         runs = place / f"runs-{seed}"
-        done = sorted((runs / config.pipeline).glob("2*"))
-        run = next((one for one in done if read_record(one).state == "finished"), None)
+        run = finished_run(runs, "phantom", config.pipeline)
         if run is None:
             run = train_image(config, source, work=place / "work", runs=runs).folder
         predictor = ImagePredictor.load(run / "bundle")

@@ -6,11 +6,11 @@ import base64
 import io
 from collections.abc import Sequence
 from html import escape
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from numpy.typing import NDArray
-from PIL import Image
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 LETTERS = "position:absolute;color:#fff;font:bold 14px sans-serif;text-shadow:0 0 3px #000;top:48%"
 
@@ -44,7 +44,7 @@ def picture(
 
     Parameters
     ----------
-    greys : ndarray of uint8, shape (rows, columns) or (rows, columns, 3)
+    greys : ndarray of uint8, shape (rows, columns)
         As they are shown.
     caption : str
         Below it.
@@ -53,12 +53,31 @@ def picture(
     sides : bool
         Whether what is left in the picture is the patient's right.
     """
-    rows, columns = greys.shape[:2]
-    wide = 320
-    high = max(1, round(wide * rows * height_per_width / columns))
+    from PIL import Image
+
     out = io.BytesIO()
     Image.fromarray(greys).save(out, "PNG")
-    data = base64.b64encode(out.getvalue()).decode()
+    rows, columns = greys.shape
+    return embedded(out.getvalue(), caption, rows * height_per_width / columns, sides=sides)
+
+
+def embedded(png: bytes, caption: str, high_by_wide: float, *, sides: bool = False) -> str:
+    """A PNG file in the page, with a caption.
+
+    Parameters
+    ----------
+    png : bytes
+        The file.
+    caption : str
+        Below it.
+    high_by_wide : float
+        Its height, as a multiple of its width.
+    sides : bool
+        As in `picture`.
+    """
+    wide = 320
+    high = max(1, round(wide * high_by_wide))
+    data = base64.b64encode(png).decode()
     letters = (
         f"<span style='{LETTERS};left:6px'>R</span><span style='{LETTERS};right:6px'>L</span>"
         if sides

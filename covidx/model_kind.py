@@ -54,6 +54,12 @@ class Training:
     former_verb: str = ""
 
     @property
+    def source_fields(self) -> set[str]:
+        """`options`, and how labels are called where there are any."""
+        named = {"columns", "label_map"} if "labels" in self.options else set()
+        return {*self.options, *named}
+
+    @property
     def pipeline(self) -> str:
         """The name of its folder of runs."""
         return _pipeline(self.verb)

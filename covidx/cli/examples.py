@@ -15,13 +15,14 @@ EXAMPLES = {
     "card init": "covidx card init --data dicoms/ --labels labels.csv --out card.yaml",
     "card export": "covidx card export covid-ct --out covid-ct.json",
     "train ct": "covidx train ct --data dicoms/ --labels labels.csv",
-    "train cxr": "covidx train cxr --data films/ --labels labels.csv --set modality=CXR",
+    "train cxr": "covidx train cxr --data radiographs/ --labels labels.csv --set modality=CXR",
     "train clinical": "covidx train clinical --data rows.csv --card card.yaml",
     "train fusion": "covidx train fusion --data dicoms/ --labels labels.csv --clinical rows.csv "
     "--card card.yaml",
     "train segmentation": "covidx train segmentation --data scans/ --card card.yaml",
     "train detection": "covidx train detection --data scans/ --card card.yaml",
-    "train radiograph-severity": "covidx train radiograph-severity --data films/ --card card.yaml",
+    "train radiograph-severity": "covidx train radiograph-severity --data radiographs/ "
+    "--card card.yaml",
     "runs list": "covidx runs list",
     "runs show": "covidx runs show runs/train_ct/latest",
     "runs rm": "covidx runs rm runs/train_ct/20200401T120000-1",

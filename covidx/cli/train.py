@@ -93,9 +93,7 @@ def _options(training: Training) -> dict[str, tuple[Any, Any]]:
         "config": (Path, "--config", "YAML (by default the pipeline's own)."),
         "change": (list[str], "--set", "key=value over it."),
     }
-    taken = {"data", "card", "config", "change", *training.options}
-    if "labels" in taken:
-        taken |= {"columns", "label_map"}
+    taken = {"data", "card", "config", "change"} | training.source_fields
     return {
         name: (Annotated[kind | None, typer.Option(option, help=text)], None)
         for name, (kind, option, text) in named.items()

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+import io
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-import numpy as np
 
 from covidx.constants import (
     EVIDENCE_COLOURS,
@@ -18,7 +17,8 @@ from covidx.constants import (
     RESEARCH_NOTICE,
 )
 from covidx.errors import InvalidInputError
-from covidx.html import picture, table
+from covidx.html import embedded, table
+from covidx.imaging import window
 from covidx.inference import Predictions, Predictor, load
 from covidx.inference.prediction import Prediction
 from covidx.inference.reading import Inputs
@@ -153,14 +153,11 @@ class EvidenceMap:
         return f"EvidenceMap({self._words})"
 
     def _repr_html_(self) -> str:
-        import io
-
-        from PIL import Image
-
-        out = io.BytesIO()
-        self.plot().savefig(out, format="png", dpi=80)
-        drawn = np.asarray(Image.open(out).convert("RGB"))
-        return picture(drawn, RESEARCH_NOTICE) + table(repr(self), [], list(map(str, self.maps)))
+        out, figure = io.BytesIO(), self.plot()
+        figure.savefig(out, format="png", dpi=80)
+        wide, high = figure.get_size_inches()
+        drawn = embedded(out.getvalue(), RESEARCH_NOTICE, high / wide)
+        return drawn + table(repr(self), [], list(map(str, self.maps)))
 
     @property
     def _words(self) -> str:
@@ -180,8 +177,7 @@ class EvidenceMap:
         if index is None:
             index = int(evidence.array.max(axis=(1, 2)).argmax())
         level, width = LUNG_WINDOW if image.units != "display" else (127.5, 255.0)
-        plane = image.array[index].astype(np.float32)
-        greys = 255 * np.clip((plane - level + width / 2) / width, 0, 1)
+        greys = 255 * window(image.array[index], level, width)
         spacing = image.spacing_mm or (1.0, 1.0, 1.0)
         return greys, evidence.array[index], index, spacing[1] / spacing[2]
 

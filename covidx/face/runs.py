@@ -152,12 +152,11 @@ def train(
     config = load_config(resolve(training.settings), resolve(training.config), pairs)
     if labels is not None:
         options["labels"] = Path(labels)
-    taken = {*training.options, *(("columns", "label_map") if "labels" in training.options else ())}
-    if unknown := set(options) - taken:
+    if unknown := set(options) - training.source_fields:
         raise InvalidInputError(
             "OPTION_UNKNOWN",
             f"covidx.train does not take this for {kind}.",
-            expected=", ".join(sorted(taken)),
+            expected=", ".join(sorted(training.source_fields)),
             actual=", ".join(sorted(unknown)),
         )
     named: dict[str, Any] = {

@@ -195,9 +195,8 @@ class Segmenter(NetworkPredictor):
                 mixed = frame.to_volume(shares, first, index)
                 parts = split_groups(mixed, groups, dim=0)
                 for name, part in zip(groups, parts, strict=True):
-                    labels[name][index] = part.numpy().argmax(
-                        axis=0
-                    )  # torch takes several times as long
+                    # Over few classes torch takes several times as long.
+                    labels[name][index] = part.numpy().argmax(axis=0)
                     if name in chances:
                         chances[name][index] = (1 - part[0]).clamp(0, 1).numpy()
             let_go(frame.volume.array, *labels.values(), *chances.values())

@@ -9,13 +9,25 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from covidx.files import read_json
 from covidx.inference.slices import instances_of
-from covidx.report.viewer import MaskLayer, Result, Section, ViewerCase
+from covidx.report.viewer import (
+    CaseRow,
+    Images,
+    MaskLayer,
+    Result,
+    Section,
+    ViewerCase,
+    write_case_page,
+)
 from covidx.report.viewer.case import CT_WINDOWS, GREY_WINDOWS, Windows
 from covidx.volume import Volume
+
+TO_REPORT = ("../../report.html", "all cases")
+"""From a case's page to the list: address and text."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,6 +144,31 @@ def plain_case(known: Known, volume: Volume, window: tuple[float, float] | None)
         scanner=maker if isinstance(maker, str) else "",
         note=known.note,
     )
+
+
+def case_level(rows: pd.DataFrame) -> str:
+    """``patient`` where each of the manifest's `rows` is of another patient, else ``image``."""
+    return "patient" if rows["patient_id"].is_unique else "image"
+
+
+def write_plain_case(
+    known: Known, volume: Volume, folder: Path, *, run: str, images: Images
+) -> CaseRow:
+    """Write the page of an image that no model makes a decision about.
+
+    Parameters
+    ----------
+    known : Known
+        All but the voxels.
+    volume : Volume
+        Canonical.
+    folder : Path
+        Of this case alone.
+    run, images
+        As in `write_case_page`.
+    """
+    case = plain_case(known, volume, None)
+    return write_case_page(case, folder, run=run, images=images, back=TO_REPORT)
 
 
 def _windows(volume: Volume, window: tuple[float, float] | None) -> Windows:

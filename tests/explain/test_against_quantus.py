@@ -21,7 +21,7 @@ SHAPE = (20, 30)
 PLAIN: dict[str, Any] = {"abs": False, "normalise": False, "disable_warnings": True}
 
 
-def _asked(metric: Any, heat: np.ndarray, lesion: np.ndarray) -> float:
+def _value_of(metric: Any, heat: np.ndarray, lesion: np.ndarray) -> float:
     batch = {"x_batch": heat[None, None], "y_batch": np.array([1]), "a_batch": heat[None, None]}
     scorer = linear(torch.zeros(SHAPE))
     answer = metric(model=scorer, **batch, s_batch=lesion[None, None], device="cpu")
@@ -36,12 +36,12 @@ def test_pointing_attention_and_overlap(seed: int) -> None:
     lesion[3:15, 5:25] = True
     bag = Bag(np.zeros((1, *SHAPE), np.uint8), np.array([0]), (0, SHAPE[0], 0, SHAPE[1]), np.eye(4))
     found = pointing(Heatmap(0, heat, 0.9, Exam("passed", "")), bag, lesion[None])
-    assert found.inside == bool(_asked(quantus.PointingGame(**PLAIN), heat, lesion))
-    mass = _asked(quantus.RelevanceMassAccuracy(**PLAIN), heat, lesion)
+    assert found.inside == bool(_value_of(quantus.PointingGame(**PLAIN), heat, lesion))
+    mass = _value_of(quantus.RelevanceMassAccuracy(**PLAIN), heat, lesion)
     assert found.in_lesions == pytest.approx(mass, rel=1e-5)
     for share, iou in zip(TOP_SHARES, found.iou, strict=True):
         top = round(share * heat.size)
-        both = top * _asked(quantus.TopKIntersection(k=top, **PLAIN), heat, lesion)
+        both = top * _value_of(quantus.TopKIntersection(k=top, **PLAIN), heat, lesion)
         assert iou == pytest.approx(both / (top + lesion.sum() - both))
 
 

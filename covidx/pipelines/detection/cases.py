@@ -16,10 +16,10 @@ from covidx.evaluate.boxes import BOX
 from covidx.imaging.frames import Frame, make_frame
 from covidx.inference.detection_bundle import DetectionBundle
 from covidx.inference.predictor import outside_volume
-from covidx.pipelines.case import known_image, plain_case
+from covidx.pipelines.case import known_image, write_plain_case
 from covidx.pipelines.cohort import Cohort
 from covidx.report import CaseRow
-from covidx.report.viewer import Images, MaskLayer, Section, write_case_page
+from covidx.report.viewer import Images, MaskLayer, Section
 
 MOST = 12
 """Detections that a page lists."""
@@ -79,9 +79,7 @@ def write_case(
         ],
         sections=[_section(shown, counts, threshold)],
     )
-    case = plain_case(known, upright, None)
-    back = ("../../report.html", "all cases")
-    written = write_case_page(case, folder, run=run, images=images, back=back)
+    written = write_plain_case(known, upright, folder, run=run, images=images)
     found = counts["detected"] / counts["lesions"] if counts["lesions"] else None
     return replace(written, agreement=found)
 

@@ -20,6 +20,7 @@ from covidx.evaluate.detection import at_threshold, counts_at, detection_estimat
 from covidx.inference.detection_bundle import DetectionBundle, DetectionRecipe
 from covidx.inference.detector import Detector
 from covidx.models.detectors import Anchors, anchor_fit, fit_anchors, make_detector
+from covidx.pipelines.case import case_level
 from covidx.pipelines.detection.cases import write_case
 from covidx.pipelines.detection.config import TrainDetection
 from covidx.pipelines.detection.scores import detect_rows, opaque_of, training_edges
@@ -193,7 +194,7 @@ def _cases(
 ) -> list[CaseRow]:
     """A page a test scan."""
     rows = prepared.of_role("test").sort_values("image_id")
-    level = "patient" if rows["patient_id"].is_unique else "image"
+    level = case_level(rows)
     counts = counts_at(boxes, detector.bundle.threshold.value).to_dict("index")
     cases = []
     for done, record in enumerate(rows.to_dict("records"), 1):

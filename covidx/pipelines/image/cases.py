@@ -20,7 +20,7 @@ from covidx.imaging import BagCache
 from covidx.inference import ImagePredictor
 from covidx.inference.predictor import outside_volume
 from covidx.ingest import load_image
-from covidx.pipelines.case import Known, known_image
+from covidx.pipelines.case import TO_REPORT, Known, known_image
 from covidx.pipelines.cohort import Cohort
 from covidx.pipelines.image.explained import Explained, explain_image, write_exam
 from covidx.pipelines.image.viewer_case import Scored, viewer_case
@@ -131,7 +131,7 @@ def write_case(
         pictures = slice_pictures(drawn, noun)
     return write_case_page(
         case, folder, run=run, images=images, pictures=pictures,
-        back=("../../report.html", "all cases"),
+        back=TO_REPORT,
     )  # fmt: skip
 
 

@@ -9,11 +9,11 @@ from pathlib import Path
 import pandas as pd
 
 from covidx.ingest import load_image
-from covidx.pipelines.case import known_image, plain_case
+from covidx.pipelines.case import case_level, known_image, write_plain_case
 from covidx.pipelines.progress import Bar
 from covidx.pipelines.run import TrainingRun
 from covidx.report import CaseRow
-from covidx.report.viewer import Images, Section, write_case_page
+from covidx.report.viewer import Images, Section
 
 
 def severity_cases(
@@ -53,7 +53,7 @@ def severity_cases(
     list of CaseRow
         The agreement of a case is 1 less its largest error as a share of that score's range.
     """
-    level = "patient" if rows["patient_id"].is_unique else "image"
+    level = case_level(rows)
     scored = predictions.set_index("image_id").to_dict("index")
     cases = []
     for done, record in enumerate(rows.to_dict("records"), 1):
@@ -62,13 +62,9 @@ def severity_cases(
         stored = load_image(store, row)
         known = known_image(store, row, level, stored, simulated=simulated)
         known = replace(known, sections=[_section(own, limits)])
-        case = plain_case(known, stored.canonical(), None)
-        case_row = write_case_page(
-            case,
-            run.path / "cases" / f"{done:03d}",
-            run=run.run_id,
-            images=images,
-            back=("../../report.html", "all cases"),
+        folder = run.path / "cases" / f"{done:03d}"
+        case_row = write_plain_case(
+            known, stored.canonical(), folder, run=run.run_id, images=images
         )
         errors = [abs(own[f"{name}_predicted"] - own[name]) / high for name, high in limits.items()]
         cases.append(replace(case_row, agreement=1 - max(errors)))

@@ -12,11 +12,11 @@ import numpy as np
 
 from covidx.inference.predictor import outside_volume
 from covidx.inference.segmentation_bundle import SegmentationBundle
-from covidx.pipelines.case import known_image, plain_case
+from covidx.pipelines.case import known_image, write_plain_case
 from covidx.pipelines.cohort import Cohort
 from covidx.pipelines.segmentation.scores import WHOLE, TestImage
 from covidx.report import CaseRow
-from covidx.report.viewer import Images, MaskLayer, Section, write_case_page
+from covidx.report.viewer import Images, MaskLayer, Section
 from covidx.segmentation import MaskScores
 
 ORGANS = ("lung",)
@@ -62,10 +62,7 @@ def write_case(
         masks=_layers(image),
         sections=[agreement_section(image.scores)],
     )
-    case = plain_case(known, image.upright, None)
-    row = write_case_page(
-        case, folder, run=run, images=images, back=("../../report.html", "all cases")
-    )
+    row = write_plain_case(known, image.upright, folder, run=run, images=images)
     rarest = image.scores[WHOLE[list(image.truth)[-1]]]
     there = rarest.truth_ml > 0 and math.isfinite(rarest.dice)
     return replace(row, agreement=rarest.dice if there else None)

@@ -19,6 +19,7 @@ from covidx.inference.segmentation_bundle import (
     build_network,
 )
 from covidx.inference.segmenter import Segmenter
+from covidx.pipelines.case import case_level
 from covidx.pipelines.masked_run import (
     Prepared,
     check_masks,
@@ -161,7 +162,7 @@ def _test(
     """Scores of the test images, and a page each."""
     rows, tolerance = prepared.of_role("test"), prepared.recipe.tolerance
     assert tolerance is not None
-    level = "patient" if rows["patient_id"].is_unique else "image"
+    level = case_level(rows)
     table: list[dict[str, Any]] = []
     cases: list[CaseRow] = []
     for image in segment_images(segmenter, prepared.cohort, rows, tolerance, threshold, bar):
