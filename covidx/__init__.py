@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from covidx.lazy import lazy_names
 
 if TYPE_CHECKING:
+    from covidx.face.data import audit_images, audit_run, evaluate_predictions, ingest_images
     from covidx.face.images import EvidenceMap, heatmaps, predict, read
     from covidx.face.runs import Run, compare, train
     from covidx.inference.loading import load
@@ -26,8 +27,12 @@ __all__ = [
     "Run",
     "Volume",
     "__version__",
+    "audit_images",
+    "audit_run",
     "compare",
+    "evaluate_predictions",
     "heatmaps",
+    "ingest_images",
     "load",
     "predict",
     "read",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +15,7 @@ import pytest
 
 import covidx
 from covidx.errors import InvalidInputError
+from covidx.evaluate import ThresholdRule
 from covidx.html import table
 from tests.conftest import Run as Trained
 
@@ -90,6 +92,47 @@ def test_train_gives_a_run(tmp_path: Path) -> None:
         covidx.train("ultrasound")
     with pytest.raises(InvalidInputError, match="OPTION_UNKNOWN"):
         covidx.train("ct", "dicoms", masks="masks", runs=tmp_path / "r", work=tmp_path / "w")
+
+
+def test_a_folder_becomes_a_store(study: Path, tmp_path: Path) -> None:
+    made = covidx.ingest_images(study, tmp_path / "store")
+    assert len(made.manifest) == 1 and repr(made).startswith("IngestResult(1 image; ")
+    assert str(made.store) in made._repr_html_()
+
+
+def test_predictions_are_judged(trained: Trained, tmp_path: Path) -> None:
+    table_of_run = trained.folder / "predictions.parquet"
+    fixed = ThresholdRule(threshold=0.5, origin="fixed beforehand")
+    found = covidx.evaluate_predictions(table_of_run, tmp_path / "evaluation", threshold=fixed)
+    auroc = found.metrics["auroc"]
+    assert auroc.value == covidx.Run(trained.folder).metrics["auroc"]["value"]
+    assert found.metrics.point is not None and found.metrics.point.threshold == 0.5
+    assert repr(found).startswith("Evaluation(covid-19: AUROC ") and len(repr(found)) < 200
+    assert "sensitivity" in found._repr_html_()
+    assert (tmp_path / "evaluation" / "evaluation.html").is_file()
+
+
+def test_audits(trained: Trained, tmp_path: Path) -> None:
+    run = shutil.copytree(trained.folder, tmp_path / "runs" / "train_ct" / trained.folder.name)
+    found = {one.name: one for one in covidx.audit_run(run, work=trained.work)}
+    assert list(found) == ["run", "data", "shortcuts"]
+    assert found["run"].verdict == "pass", found["run"].to_frame().to_string()
+    table_of_data = found["data"].to_frame().set_index("name")
+    assert table_of_data.loc["patient_across_roles", "verdict"] == "pass"
+    assert repr(found["data"]).startswith("AuditReport(data: ")
+    assert "Page: " in found["shortcuts"]._repr_html_()
+    again = covidx.audit_images(
+        run / "manifest.parquet",
+        tmp_path / "audit",
+        splits=[str(run / "splits.parquet")],
+        images=trained.phantom / "store",
+    )
+    assert again.verdict == found["data"].verdict and again.page is not None
+    shutil.rmtree(found["data"].page.parent)
+    (run / "manifest.parquet").unlink()
+    # A run must be whole to be audited.
+    with pytest.raises(InvalidInputError, match="RUN_INCOMPLETE"):
+        covidx.audit_run(run, work=trained.work)
 
 
 def test_the_readme_runs(

@@ -23,6 +23,7 @@ from covidx.evaluate.recalibrate import Recalibrated, recalibrate
 from covidx.evaluate.significance import PValue
 from covidx.evaluate.study import Study
 from covidx.evaluate.subgroups import Variable, subgroups
+from covidx.html import table
 
 OWN_THRESHOLDS = "each fold has a threshold of its own: name a fold with --fold"
 
@@ -65,6 +66,13 @@ class Evaluation:
     incremental: Incremental | None
     calibration: PValue
     left_out: dict[str, str] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        auroc, of = self.metrics["auroc"], self.metrics
+        return f"Evaluation({of.positive}: AUROC {auroc}, n = {auroc.n}; {of.level}s)"
+
+    def _repr_html_(self) -> str:
+        return self.metrics._repr_html_() + table("", [], self.warnings)
 
     @property
     def warnings(self) -> list[str]:

@@ -11,11 +11,13 @@ from typing import Any
 import pandas as pd
 
 from covidx.errors import StoreError
+from covidx.html import table
 from covidx.ingest.context import Context
 from covidx.ingest.dicom.series import Outcome
 from covidx.ingest.plan import quarantine_rows
 from covidx.ingest.receipt import Receipt
 from covidx.tables import MANIFEST, QUARANTINE
+from covidx.wording import counted
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,6 +48,17 @@ class IngestResult:
         return {
             str(k): int(v) for k, v in self.quarantine["code"].value_counts().sort_index().items()
         }
+
+    def __repr__(self) -> str:
+        return (
+            f"IngestResult({counted(len(self.manifest), 'image')}; "
+            f"{counted(self.files_seen, 'file')} seen = {self.accepted_files} accepted + "
+            f"{self.set_aside} set aside + {self.quarantined} quarantined)"
+        )
+
+    def _repr_html_(self) -> str:
+        rows = [(code, str(count)) for code, count in self.reasons.items()]
+        return table(repr(self), rows, [f"Store: {self.store}"])
 
     def __post_init__(self) -> None:
         parts = (self.accepted_files, self.set_aside, self.quarantined)

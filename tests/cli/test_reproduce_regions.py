@@ -217,5 +217,5 @@ def test_a_patient_who_trains_and_is_tested_is_found(tiny: Tiny, copy: Path) -> 
 def test_every_audit_of_such_a_run(tiny: Tiny) -> None:
     result = tiny.invoke("audit", "all", tiny.folder)
     assert result.exit_code == 0, result.output
-    assert "not looked at  shortcuts: this run has no classifier" in result.output
+    assert "not looked at shortcuts: This run has no classifier." in result.output
     assert not (tiny.folder / "audit" / "run" / "claim_2024.md").exists()
