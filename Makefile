@@ -105,9 +105,11 @@ benchmark: setup ## Measure again what benchmarks/results.json holds (over an ho
 
 DOCS := build/docs-env
 
-$(DOCS)/.locked: docs/requirements.lock
+# The site's notebooks are run by the Python of .venv.
+$(DOCS)/.locked: docs/requirements.lock $(STAMP)
 	$(PYTHON) -m venv $(DOCS)
 	$(DOCS)/bin/pip install --quiet --disable-pip-version-check --requirement docs/requirements.lock
+	$(BIN)/python -m ipykernel install --log-level ERROR --prefix $(DOCS) --name covidx >/dev/null
 	@touch $@
 
 .PHONY: docs

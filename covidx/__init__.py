@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from typing import TYPE_CHECKING
 
 from covidx.lazy import lazy_names
@@ -20,6 +21,9 @@ else:  # loaded when asked for: importing covidx stays instant
 # OpenMP's threads spin while they wait, so that one other busy process makes training ten times
 # slower. Its library reads this when torch is loaded; the user's own value stays.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+# Of tqdm, which a library loads, on bars in notebooks that covidx does not draw.
+warnings.filterwarnings("ignore", message="IProgress not found")
 
 __version__ = "0.1.0"
 __all__ = [

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 import covidx
-from covidx.errors import InvalidInputError
+from covidx.errors import CovidxError, InvalidInputError
 from covidx.evaluate import ThresholdRule
 from covidx.html import table
 from tests.conftest import Run as Trained
@@ -110,6 +110,9 @@ def test_predictions_are_judged(trained: Trained, tmp_path: Path) -> None:
     assert repr(found).startswith("Evaluation(covid-19: AUROC ") and len(repr(found)) < 200
     assert "sensitivity" in found._repr_html_()
     assert (tmp_path / "evaluation" / "evaluation.html").is_file()
+    with pytest.raises(CovidxError, match="ARM_UNKNOWN"):
+        covidx.evaluate_predictions(table_of_run, tmp_path / "none", arm="p9")
+    assert not (tmp_path / "none").exists()
 
 
 def test_audits(trained: Trained, tmp_path: Path) -> None:

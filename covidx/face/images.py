@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -27,9 +26,8 @@ from covidx.ingest.nifti import write_nifti
 from covidx.volume import Volume
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
     from covidx.explain.study import MapRecord
+    from covidx.face.drawing import Drawing
     from covidx.ingest.records import ReadImage
 
 Paths = Path | str | Sequence[Path | str]
@@ -125,7 +123,7 @@ class EvidenceMap:
         """
         write_nifti(self.evidence, Path(path))
 
-    def plot(self, index: int | None = None) -> Figure:
+    def plot(self, index: int | None = None) -> Drawing:
         """Draw a slice with contours of its evidence, the patient's right on the left.
 
         Parameters
@@ -133,10 +131,10 @@ class EvidenceMap:
         index : int, optional
             From 0, caudal to cranial; by default the slice with most evidence.
         """
-        from matplotlib.figure import Figure
+        from covidx.face.drawing import Drawing
 
         greys, heat, number, aspect = self._plane(index)
-        figure = Figure(figsize=(5, 5 * aspect * greys.shape[0] / greys.shape[1] + 0.6))
+        figure = Drawing(figsize=(5, 5 * aspect * greys.shape[0] / greys.shape[1] + 0.6))
         axes = figure.add_subplot()
         axes.imshow(greys, cmap="gray", aspect=aspect, vmin=0, vmax=255)
         levels = self._levels(float(self.evidence.array.max()))
@@ -153,10 +151,9 @@ class EvidenceMap:
         return f"EvidenceMap({self._words})"
 
     def _repr_html_(self) -> str:
-        out, figure = io.BytesIO(), self.plot()
-        figure.savefig(out, format="png", dpi=80)
+        figure = self.plot()
         wide, high = figure.get_size_inches()
-        drawn = embedded(out.getvalue(), RESEARCH_NOTICE, high / wide)
+        drawn = embedded(figure._repr_png_(), RESEARCH_NOTICE, high / wide)
         return drawn + table(repr(self), [], list(map(str, self.maps)))
 
     @property

@@ -226,7 +226,7 @@ def audit_all(
             one = audit(run, folder / name, work, store, bar)
         except CovidxError as error:
             verdict = "cannot tell" if error.code == "ONE_CLASS" else "fail"
-            one = AuditReport(name, verdict, remark=f"{error.code}: {error.message}")
+            one = AuditReport(name, verdict, remark=f"{error.message} ({error.code})")
         found.append(one)
         if after is not None:
             after(one)

@@ -63,8 +63,6 @@ def compare_tables(
             actual=len(sources),
             hint="Name another table of predictions, or use covidx evaluate for one alone.",
         )
-    make_folder(out)
-    make_folder(out / "figures")
     studies: list[Study] = []
     tables_of: dict[str, list[str]] = {}  # sentence -> tables
     for source in sources:
@@ -83,6 +81,7 @@ def compare_tables(
     ]
     aligned = align(systems)
     found = compare_systems(aligned, seed=seed, resamples=resamples)
+    make_folder(out / "figures")
     figures = draw_comparison(aligned, found, out / "figures")
     write_json(out / "comparison.json", found)
     write_comparison(

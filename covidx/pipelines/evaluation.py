@@ -123,8 +123,6 @@ def evaluate_table(
     CovidxError
         Whatever is wrong with the input, by code and place.
     """
-    make_folder(out)
-    make_folder(out / "figures")
     read = source.read()
     study, assumed = study_of(read, how, source)
     others = [
@@ -184,6 +182,7 @@ def known_limits(predictions: Path) -> list[str]:
 
 def _write(found: Evaluation, source: Input, out: Path, withheld: float) -> None:
     """Figures and tables first, the page that links them last."""
+    make_folder(out / "figures")
     figures = draw_evaluation(found, out / "figures", withheld)
     write_json(out / "metrics.json", metrics_json(found))
     with replacing(out / "metrics.csv") as temporary:
