@@ -35,7 +35,8 @@ def test_each_page_is_in_the_navigation() -> None:
     sections = yaml.safe_load((ROOT / "mkdocs.yml").read_text())["nav"]
     listed = [page for one in sections for page in
               ([one] if isinstance(one, str) else next(iter(one.values())))]  # fmt: skip
-    assert sorted(listed) == sorted(str(page.relative_to(DOCS)) for page in DOCS.rglob("*.md"))
+    pages = [*DOCS.rglob("*.md"), *DOCS.rglob("*.ipynb")]
+    assert sorted(listed) == sorted(str(page.relative_to(DOCS)) for page in pages)
 
 
 def test_each_public_name_is_in_the_reference() -> None:
