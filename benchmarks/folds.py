@@ -32,7 +32,9 @@ FOLDS = 5
 SHAPES_A_FOLD = (
     "imaging",
     "inference/cross_fitting.py",
-    "models",
+    "models/backbones.py",
+    "models/bag.py",
+    "models/learning.py",
     "training/data.py",
     "training/fit.py",
     "training/learner.py",

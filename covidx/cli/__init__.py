@@ -33,6 +33,7 @@ GROUPS = {
         "sync": "sync:sync",
         "reproduce": "reproduce:reproduce",
         "bundle": "bundle:bundle_app",
+        "models": "models:models_app",
     },
     "Prediction": {
         "predict": "predict:predict",

@@ -30,6 +30,8 @@ EXAMPLES = {
     "sync": "covidx sync runs/train_ct/latest",
     "reproduce": "covidx reproduce runs/train_ct/latest",
     "bundle upgrade": "covidx bundle upgrade old/ new/",
+    "models list": "covidx models list 'resnet*'",
+    "models show": "covidx models show resnet50 --size 224",
     "predict": "covidx predict runs/train_ct/latest/bundle study/ --out predictions.csv",
     "report": f"covidx report study/ {_MODELS} --out pages/",
     "view": "covidx view runs/train_ct/latest",

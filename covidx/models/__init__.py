@@ -7,7 +7,13 @@ from typing import TYPE_CHECKING
 from covidx.lazy import lazy_names
 
 if TYPE_CHECKING:
-    from covidx.models.backbones import OFFLINE_WEIGHTS, make_backbone, offline_weights
+    from covidx.models.backbones import (
+        OFFLINE_WEIGHTS,
+        make_backbone,
+        make_network,
+        network_names,
+        offline_weights,
+    )
     from covidx.models.bag import (
         Architecture,
         BagClassifier,
@@ -18,5 +24,6 @@ if TYPE_CHECKING:
         make_classifier,
         pool_most_abnormal,
     )
+    from covidx.models.layers import Layer, convolution_cost, describe_layers
 else:
     __getattr__, __dir__ = lazy_names(__name__, __file__)

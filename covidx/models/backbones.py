@@ -29,9 +29,11 @@ def offline_weights() -> Path:
 
 
 def _timm() -> Any:
-    """Import timm when a backbone is built: it takes a second."""
+    """Import timm, and networks that it lacks, when a backbone is built: it takes a second."""
     with _compiler_later():
         import timm
+
+        import covidx.models.textbook  # noqa: F401  (registers its networks)
     return timm
 
 
@@ -66,6 +68,49 @@ def _compiler_later() -> Iterator[None]:
         del sys.modules[package], sys.modules[utils]
 
 
+def network_names(pattern: str = "") -> list[str]:
+    """Names that `make_backbone` knows, timm's and those of `covidx.models.textbook`.
+
+    Parameters
+    ----------
+    pattern : str
+        As of file names: ``resnet*``; all of them without one.
+    """
+    names: list[str] = _timm().list_models(pattern)
+    return names
+
+
+def make_network(name: str, channels: int = 3, classes: int = 1000) -> nn.Module:
+    """A whole network with random weights, as its paper has it.
+
+    Parameters
+    ----------
+    name : str
+        In `network_names`.
+    channels, classes : int
+        Of the image; of the output.
+
+    Raises
+    ------
+    BundleError
+        ``BACKBONE_UNKNOWN``.
+    """
+    network: nn.Module = _need_name(name).create_model(name, in_chans=channels, num_classes=classes)
+    return network
+
+
+def _need_name(name: str) -> Any:
+    timm = _timm()
+    if not timm.is_model(name):
+        raise BundleError(
+            "BACKBONE_UNKNOWN",
+            "There is no such network.",
+            actual=name,
+            hint="covidx models list shows them.",
+        )
+    return timm
+
+
 def make_backbone(name: str, *, pretrained: bool) -> nn.Module:
     """A timm backbone for one grey channel, without its classifier: images to features.
 
@@ -89,14 +134,7 @@ def make_backbone(name: str, *, pretrained: bool) -> nn.Module:
     BundleError
         ``BACKBONE_UNKNOWN``, ``WEIGHTS_DAMAGED`` or ``WEIGHTS_UNREACHABLE``.
     """
-    timm = _timm()
-    if not timm.is_model(name):
-        raise BundleError(
-            "BACKBONE_UNKNOWN",
-            "timm has no such architecture.",
-            actual=name,
-            hint="timm.list_models() lists them.",
-        )
+    timm = _need_name(name)
     if pretrained and name in OFFLINE_WEIGHTS:
         return _from_package(name)
     try:
