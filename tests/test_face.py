@@ -61,6 +61,8 @@ def test_heatmaps_lie_on_the_images_grid(trained: Trained, study: Path, tmp_path
     np.testing.assert_array_equal(one.affine, one.image.affine)
     assert one.maps and one.maps[0].exam["verdict"] in repr(one) and len(repr(one)) < 200
     one.save(tmp_path / "heat.nii.gz")
+    with pytest.raises(InvalidInputError, match="NIFTI_NAME"):
+        one.save(tmp_path / "heat.png")
     back = nib.load(tmp_path / "heat.nii.gz")
     assert back.shape == one.array.shape[::-1]
     figure = one.plot(0)

@@ -25,7 +25,9 @@ def _audit() -> None:
 def data_command(
     manifests: Annotated[
         list[Path],
-        typer.Argument(help="Manifest, or any CSV or parquet with a row an image; one a data set."),
+        typer.Argument(
+            help="Manifest, or any CSV, XLSX or parquet with a row an image; one a data set."
+        ),
     ],
     out: Annotated[Path, typer.Option(help="Folder to write.")],
     splits: Annotated[

@@ -22,7 +22,11 @@ def _models() -> None:
 @models_app.command(name="list")
 def list_command(
     pattern: Annotated[
-        str, typer.Argument(help="As of file names, in quotes: 'resnet*' [without: an overview].")
+        str,
+        typer.Argument(
+            help="Part of the name, with * for any letters and in quotes: 'resnet*' "
+            "[without: an overview]."
+        ),
     ] = "",
 ) -> None:
     """List networks that volume.architecture.backbone takes."""
@@ -43,40 +47,53 @@ def list_command(
         return
     typer.echo(f"ImageNet weights installed: {', '.join(OFFLINE_WEIGHTS)}")
     typer.echo(f"of textbooks, no weights:   {', '.join(one.__name__ for one in NETWORKS)}")
-    typer.echo(f"of timm, weights by the hub: {len(names) - len(NETWORKS)}, see with a pattern:")
-    typer.echo("  covidx models list 'vgg*'; 'resnet*'; '*inception*'; 'efficientnet*'; 'vit*'")
+    typer.echo(f"of timm, weights by the hub: {len(names) - len(NETWORKS)}; by name, for example:")
+    for one in ("vgg*", "resnet*", "*inception*", "efficientnet*", "vit*"):
+        typer.echo(f"  covidx models list '{one}'")
 
 
 @models_app.command(name="show")
 def show_command(
-    name: Annotated[str, typer.Argument(help="In covidx models list.")],
-    size: Annotated[int, typer.Option(help="Rows and columns of the image.", min=1)] = 224,
-    channels: Annotated[int, typer.Option(help="Of the image.", min=1)] = 3,
-    classes: Annotated[int, typer.Option(help="Of the output.", min=1)] = 1000,
+    name: Annotated[str, typer.Argument(help="Name of a network, as covidx models list has it.")],
+    size: Annotated[
+        int | None,
+        typer.Option(help="Rows and columns of the image [the size it was made for].", min=1),
+    ] = None,
+    channels: Annotated[
+        int | None, typer.Option(help="Channels of the image [as it was made for].", min=1)
+    ] = None,
+    classes: Annotated[
+        int | None, typer.Option(help="Classes of the output [as it was made for].", min=1)
+    ] = None,
 ) -> None:
     """Show layers with weights or windows: output, parameters, multiply-adds, field of view."""
     from covidx.errors import InvalidInputError
-    from covidx.models import describe_layers, make_network
+    from covidx.models import describe_layers, made_for, make_network
     from covidx.models.layers import separable_total
 
-    network = make_network(name, channels, classes)
+    made = made_for(name)
+    side, depth = size or made.size, channels or made.channels
+    network = make_network(name, depth, classes or made.classes)
     try:
-        layers = describe_layers(network, channels, (size, size))
+        layers = describe_layers(network, depth, (side, side))
     except (RuntimeError, AssertionError, ValueError) as error:
         raise InvalidInputError(
             "IMAGE_SIZE",
             "The network cannot take an image of this size.",
-            actual=f"{channels} x {size} x {size}: {error}",
-            hint="Name the size that it was made for with --size.",
+            actual=f"{depth} x {side} x {side}: {error}",
+            hint=f"It was made for {made.size} x {made.size}.",
         ) from error
     typer.echo(_table(layers))
     parameters = sum(weight.numel() for weight in network.parameters())
     total = sum(layer.multiply_adds for layer in layers)
-    typer.echo(f"\n{name}: {parameters:,} parameters, {total:,} multiply-adds an image")
+    typer.echo(
+        f"\n{name}, image {depth} x {side} x {side}: {parameters:,} parameters, "
+        f"{total:,} multiply-adds"
+    )
     separable = separable_total(layers)
     if total > 1.05 * separable:
         typer.echo(
-            f"with depthwise-separable convolutions in place of its k x k ones: {separable:,} "
+            f"were its convolutions larger than 1 x 1 depthwise-separable: {separable:,} "
             f"multiply-adds, {total / separable:.1f} times fewer"
         )
 

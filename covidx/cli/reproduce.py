@@ -36,7 +36,7 @@ def reproduce(
         ),
     ] = None,
     masks: Annotated[
-        Path | None, typer.Option(help="Where its drawn lungs lie now [where they lay].")
+        Path | None, typer.Option(help="Where its lung annotations lie now [where they lay].")
     ] = None,
     card: Card = None,
     runs: Runs = Path("runs"),

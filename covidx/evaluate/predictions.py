@@ -16,8 +16,10 @@ from covidx.class_names import NO_CLASS, by_class, doubtful, with_map
 from covidx.errors import InvalidInputError, InvalidTableError
 from covidx.evaluate.positive import USUAL_POSITIVE, positive_class
 from covidx.tables import (
+    OUT_OF_FOLD,
     PREDICTIONS,
     PROBABILITY_PREFIX,
+    ROLES,
     is_stamped,
     probability_columns,
     read_table,
@@ -37,6 +39,8 @@ COPIES = (
 TEXT = ("unit_id", "patient_id", "group_id", "label", "role", "arm")
 """Columns whose blanks a reader is told of."""
 
+ROLE_WORDS = {*ROLES, OUT_OF_FOLD, "training", "val", "valid", "dev", "testing", "holdout"}
+"""How people call the roles of rows."""
 DEFAULTS = {"role": "test", "arm": "other", "fold": 0}
 
 
@@ -227,6 +231,25 @@ def _check_columns(raw: pd.DataFrame, path: Path) -> None:
             actual=", ".join(columns),
             hint=_rename_hint(columns, missing),
         )
+    _check_roles(raw, path)
+
+
+def _check_roles(raw: pd.DataFrame, path: Path) -> None:
+    """Refuse a table whose roles stand under another name: validation rows would be tested."""
+    if "role" in raw.columns:
+        return
+    for column in raw.columns:
+        words = {str(value).strip().casefold() for value in raw[column].dropna().unique()[:50]}
+        if len(words) > 1 and words <= ROLE_WORDS:
+            raise InvalidTableError(
+                "ROLE_ELSEWHERE",
+                "A column looks like the role of each row, under another name.",
+                path=path,
+                expected="role: train, validation, test or out-of-fold",
+                actual=f"{column}: {', '.join(sorted(words))}",
+                hint=f"Add {columns_option({'role': str(column)})}, or remove the column if every "
+                "row is a test row.",
+            )
 
 
 def _rename_hint(present: list[str], missing: list[str]) -> str:

@@ -33,7 +33,7 @@ def score_estimates(
     truth, predicted, control : array, shape (rows,)
         The readers' score, the model's, and that of a control such as the training median.
     groups : array, shape (rows,)
-        Whose row it is: whole groups are drawn.
+        Whose row it is: whole groups are left out.
     seed, resamples : int
         As in `compute`.
 

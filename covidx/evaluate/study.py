@@ -176,6 +176,7 @@ def make_study(
             "Rows have a role that is not known.",
             expected=", ".join(known),
             actual=", ".join(unknown),
+            hint="Write the roles as these words in the table.",
         )
     arm = _only_name("ARM_UNKNOWN", "arm", arms_of(table), arm)
     rows = table[table["arm"].astype(str) == arm]

@@ -120,7 +120,19 @@ class EvidenceMap:
         ----------
         path : Path or str
             Such as ``heat.nii.gz``.
+
+        Raises
+        ------
+        InvalidInputError
+            ``NIFTI_NAME``: the name does not end like one.
         """
+        if not str(path).endswith((".nii", ".nii.gz")):
+            raise InvalidInputError(
+                "NIFTI_NAME",
+                "The name of a NIfTI file ends in .nii.gz or .nii.",
+                path=path,
+                hint="For a picture use heat.plot().savefig(path).",
+            )
         write_nifti(self.evidence, Path(path))
 
     def plot(self, index: int | None = None) -> Drawing:
@@ -190,6 +202,12 @@ def heatmaps(bundle: Path | str, paths: Paths, *, method: str = "combined") -> l
         DICOM folders or files, NIfTI, PNG or JPEG.
     method : str
         In `covidx.explain.METHODS`.
+
+    Returns
+    -------
+    list of EvidenceMap
+        One an image. Slices that predictions and maps name count from 1: slice n is
+        ``array[n - 1]`` of ``Volume.canonical()``.
 
     Raises
     ------

@@ -13,7 +13,8 @@ class JointLearning(Config):
     """The joint network and its training; defaults of Mei et al. (Nat Med 2020;26:1224).
 
     Theirs, as their code has them: 512 image features, hidden 64, noise, dropout, rates, epochs and
-    batch. Ours: that an arm is dropped in training, and that the epoch is chosen on all of them.
+    batch. Ours: that an arm is dropped in training. All epochs are trained and the last one is
+    kept, so that no patient chooses one.
     """
 
     width: int = Field(512, ge=1, description="image features; other widths pass a layer")

@@ -133,7 +133,11 @@ def read_series(path: Path | str, rules: Rules = USUAL) -> Volume:
         return images[0].volume
     if images:
         raise InvalidSeriesError(
-            "SERIES_SEVERAL", "There is more than one image.", path=path, actual=len(images)
+            "SERIES_SEVERAL",
+            "There is more than one image.",
+            path=path,
+            actual=len(images),
+            hint="Name the folder of one study; covidx ingest reads many.",
         )
     first = min(reader.outcomes, key=lambda o: (o.kind, o.code == SERIES_INCOMPLETE, o.path))
     raise InvalidSeriesError(first.code, first.reason, path=reader.known_path(first.path))

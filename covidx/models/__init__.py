@@ -9,6 +9,8 @@ from covidx.lazy import lazy_names
 if TYPE_CHECKING:
     from covidx.models.backbones import (
         OFFLINE_WEIGHTS,
+        MadeFor,
+        made_for,
         make_backbone,
         make_network,
         network_names,

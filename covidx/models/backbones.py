@@ -5,6 +5,8 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -80,6 +82,43 @@ def network_names(pattern: str = "") -> list[str]:
     return names
 
 
+@dataclass(frozen=True)
+class MadeFor:
+    """What a network takes and gives in its paper.
+
+    Parameters
+    ----------
+    size : int
+        Rows and columns of the image.
+    channels, classes : int
+        Of the image; of the output.
+    """
+
+    size: int
+    channels: int
+    classes: int
+
+
+def made_for(name: str) -> MadeFor:
+    """Size and channels of the images that the network `name` was made for, and its classes.
+
+    Raises
+    ------
+    BundleError
+        ``BACKBONE_UNKNOWN``.
+    """
+    timm = _need_name(name)
+    from covidx.models.textbook import MADE_FOR
+
+    if name in MADE_FOR:
+        return MadeFor(*MADE_FOR[name])
+    known = timm.models.get_pretrained_cfg(name)
+    if known is None:
+        return MadeFor(224, 3, 1000)
+    channels, size, _ = known.input_size
+    return MadeFor(size, channels, known.num_classes)
+
+
 def make_network(name: str, channels: int = 3, classes: int = 1000) -> nn.Module:
     """A whole network with random weights, as its paper has it.
 
@@ -106,9 +145,16 @@ def _need_name(name: str) -> Any:
             "BACKBONE_UNKNOWN",
             "There is no such network.",
             actual=name,
-            hint="covidx models list shows them.",
+            hint=_hint(timm.list_models(), name),
         )
     return timm
+
+
+def _hint(names: list[str], name: str) -> str:
+    close = get_close_matches(name.casefold().rpartition("/")[2], names, 3, 0.7)
+    if close:
+        return f"Did you mean {', '.join(close)}?"
+    return "See covidx models list 'resnet*'."
 
 
 def make_backbone(name: str, *, pretrained: bool) -> nn.Module:

@@ -37,7 +37,13 @@ class Field:
     step: Pair = (1, 1)
 
     def through(self, kernel: Pair, stride: Pair, dilation: Pair = (1, 1)) -> Field:
-        """After a window with its `kernel`, `stride` and `dilation` went over the activations."""
+        """After a window went over the activations.
+
+        Parameters
+        ----------
+        kernel, stride, dilation : (int, int)
+            Of the window, by rows and by columns.
+        """
         step = (self.step[0] * stride[0], self.step[1] * stride[1])
         if self.size is None:
             return Field(None, step)

@@ -5,7 +5,7 @@ Importing this module registers them with timm. There are no pretrained weights 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import timm
@@ -46,12 +46,12 @@ class Textbook(nn.Module):
         ]
 
     def forward_features(self, images: Tensor) -> Tensor:
-        """(n, in_chans, rows, columns) -> (n, channels, rows, columns)."""
+        """Of `images` (n, in_chans, rows, columns): (n, channels, rows, columns)."""
         features: Tensor = self.layers(images)
         return features
 
     def forward(self, images: Tensor) -> Tensor:
-        """(n, in_chans, rows, columns) -> (n, num_classes), or (n, num_features)."""
+        """Of `images` (n, in_chans, rows, columns): (n, num_classes), or (n, num_features)."""
         logits: Tensor = self.head(self.neck(self.forward_features(images)))
         return logits
 
@@ -63,16 +63,15 @@ class _Mean(nn.Module):
         return images.mean(dim=(2, 3))
 
 
-def lenet5(
-    pretrained: bool = False, in_chans: int = 1, num_classes: int = 10, **options: Any
-) -> Textbook:
-    """LeNet-5 with full connections and ReLU; 61,706 parameters for grey pictures of 32 x 32.
+def lenet5(in_chans: int, num_classes: int) -> Textbook:
+    """LeNet-5 with full connections and ReLU, of `in_chans` and `num_classes`.
+
+    61,706 parameters for grey pictures of 32 x 32 and ten classes.
 
     References
     ----------
     LeCun, Bottou, Bengio and Haffner, Proc IEEE 1998;86:2278-2324.
     """
-    _no_weights("lenet5", pretrained)
     layers = nn.Sequential(
         nn.Conv2d(in_chans, 6, 5),
         nn.ReLU(),
@@ -87,18 +86,16 @@ def lenet5(
     return Textbook(layers, neck, 84, num_classes, [("1", 1, 6), ("4", 2, 16), ("7", 4, 120)])
 
 
-def alexnet(
-    pretrained: bool = False, in_chans: int = 3, num_classes: int = 1000, **options: Any
-) -> Textbook:
-    """AlexNet in one column: 62,378,344 parameters for 227 x 227 in colour and 1,000 classes.
+def alexnet(in_chans: int, num_classes: int) -> Textbook:
+    """AlexNet in one column, of `in_chans` and `num_classes`.
 
-    The paper divided layers two, four and five over two graphics cards, which saves parameters.
+    62,378,344 parameters for 227 x 227 in colour and 1,000 classes. The paper divided layers two,
+    four and five over two graphics cards, which saves parameters.
 
     References
     ----------
     Krizhevsky, Sutskever and Hinton, NIPS 2012.
     """
-    _no_weights("alexnet", pretrained)
     layers = nn.Sequential(
         nn.Conv2d(in_chans, 96, 11, stride=4),
         nn.ReLU(),
@@ -130,16 +127,15 @@ def alexnet(
     return Textbook(layers, neck, 4096, num_classes, stages)
 
 
-def googlenet(
-    pretrained: bool = False, in_chans: int = 3, num_classes: int = 1000, **options: Any
-) -> Textbook:
-    """GoogLeNet (Inception v1) as torchvision has it, without the auxiliary classifiers.
+def googlenet(in_chans: int, num_classes: int) -> Textbook:
+    """GoogLeNet (Inception v1) of torchvision, of `in_chans` and `num_classes`.
+
+    Without the auxiliary classifiers.
 
     References
     ----------
     Szegedy and others, CVPR 2015. Torchvision's has 3 x 3 where the paper has 5 x 5 filters.
     """
-    _no_weights("googlenet", pretrained)
     whole: Any = models.googlenet(weights=None, aux_logits=False, init_weights=False)
     whole.conv1.conv = nn.Conv2d(in_chans, 64, 7, stride=2, padding=3, bias=False)
     parts = [(n, part) for n, part in whole.named_children() if n not in _ENDS]
@@ -151,16 +147,15 @@ def googlenet(
     return Textbook(layers, neck, 1024, num_classes, stages)
 
 
-def squeezenet1_0(
-    pretrained: bool = False, in_chans: int = 3, num_classes: int = 1000, **options: Any
-) -> Textbook:
-    """SqueezeNet 1.0 as torchvision has it; its last layer is linear in place of 1 x 1 filters.
+def squeezenet1_0(in_chans: int, num_classes: int) -> Textbook:
+    """SqueezeNet 1.0 of torchvision, of `in_chans` and `num_classes`.
+
+    Its last layer is linear, after the mean, in place of 1 x 1 filters before it.
 
     References
     ----------
     Iandola and others, arXiv 1602.07360.
     """
-    _no_weights("squeezenet1_0", pretrained)
     layers: Any = models.squeezenet1_0(weights=None).features
     layers[0] = nn.Conv2d(in_chans, 96, 7, stride=2)
     neck = nn.Sequential(_Mean(), nn.Dropout(0.5))
@@ -169,20 +164,18 @@ def squeezenet1_0(
     )
 
 
-def darkcovidnet(
-    pretrained: bool = False, in_chans: int = 3, num_classes: int = 2, **options: Any
-) -> Textbook:
-    """DarkCovidNet: 1,164,434 parameters for two classes and 256 x 256 in colour.
+def darkcovidnet(in_chans: int, num_classes: int) -> Textbook:
+    """DarkCovidNet, of `in_chans` and `num_classes`.
 
-    Its 1 x 1 convolutions are padded, so that 256 x 256 lead to 13 x 13 places. The last
-    convolution has as many channels as there are classes (as features: three), and the linear layer
-    sees all its places; pictures of other sizes are brought to 13 x 13 before it.
+    1,164,434 parameters for two classes and 256 x 256 in colour. Its 1 x 1 convolutions are padded,
+    so that 256 x 256 lead to 13 x 13 places. The last convolution has as many channels as there are
+    classes (as features: three), and the linear layer sees all its places; pictures of other sizes
+    are brought to 13 x 13 before it.
 
     References
     ----------
     Ozturk and others, Comput Biol Med 2020;121:103792.
     """
-    _no_weights("darkcovidnet", pretrained)
     layers = nn.Sequential(
         _dark(in_chans, 8),
         nn.MaxPool2d(2),
@@ -223,13 +216,30 @@ def _three_dark(inputs: int, outputs: int) -> tuple[nn.Module, ...]:
 
 
 NETWORKS = (lenet5, alexnet, googlenet, squeezenet1_0, darkcovidnet)
+MADE_FOR = {
+    "lenet5": (32, 1, 10),
+    "alexnet": (227, 3, 1000),
+    "googlenet": (224, 3, 1000),
+    "squeezenet1_0": (224, 3, 1000),
+    "darkcovidnet": (256, 3, 2),
+}
+"""Name -> rows and columns, channels, classes."""
 _ENDS = ("aux1", "aux2", "avgpool", "dropout", "fc")
 
 
-def _no_weights(name: str, pretrained: bool) -> None:
-    if pretrained:
-        raise RuntimeError(f"there are no pretrained weights of {name}")
+def _register(build: Callable[[int, int], Textbook]) -> None:
+    """Add a network to timm's; what else timm hands to its own is of no use here."""
+
+    def made(
+        pretrained: bool = False, in_chans: int = 3, num_classes: int = 1000, **_: Any
+    ) -> Textbook:
+        if pretrained:
+            raise RuntimeError(f"there are no pretrained weights of {build.__name__}")
+        return build(in_chans, num_classes)
+
+    made.__name__ = build.__name__
+    timm.models.register_model(made)
 
 
 for _network in NETWORKS:
-    timm.models.register_model(_network)
+    _register(_network)

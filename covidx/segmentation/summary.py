@@ -34,7 +34,7 @@ def summarise(
     scores : sequence of MaskScores
         One a scan, all with the same tolerance.
     patients : array, shape (scans,)
-        Whose scan it is: whole patients are drawn.
+        Whose scan it is: whole patients are left out.
     by_patient : bool
         Each patient counts once: means over patients of the means over their scans; n counts
         patients. Lesions are shares of all lesions either way.

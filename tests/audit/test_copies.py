@@ -192,3 +192,17 @@ def test_alike_pictures_are_no_copies_and_a_copy_among_them_is_found(monkeypatch
     assert [(pair.first, pair.second) for pair in pairs_found] == [(2, 24)]
     one = found(alike, patients=["the same"] * 24)  # exposures of one patient are not unrelated
     assert len(one) >= 3
+
+
+def test_the_order_of_the_table_changes_no_pair():
+    """Pseudonyms, and with them the order, go by each user's key."""
+    pictures = [*ORIGINALS, *(shrunk(plant(clouds(k), "all", np.random.default_rng(k)))
+                              for k in range(6))]  # fmt: skip
+    listed = [{(a.first, a.second, a.correlation) for a in found(pictures)}]
+    for seed in range(3):
+        order = np.random.default_rng(seed).permutation(len(pictures))
+        pairs = found([pictures[place] for place in order])
+        listed.append(
+            {(*sorted((int(order[a.first]), int(order[a.second]))), a.correlation) for a in pairs}
+        )
+    assert listed[0] and all(one == listed[0] for one in listed)

@@ -88,6 +88,7 @@ ILL = [
     ("unit_id,label,prob_x\na,x,0.5\nb,,0.4\nc,y,0.1\n", "LABEL_MISSING", "b"),
     ("unit_id,label,prob_x,prob_y\na,x,0.5,0.5\nb,z,0.5,0.5\n", "LABEL_UNKNOWN", "b"),
     ("unit_id,label,prob_x,role\na,x,0.5,test\nb,y,0.5,exam\n", "MIXED_ROWS", "exam"),
+    ("unit_id,label,prob_x,split\na,x,0.5,test\nb,y,0.5,Val\n", "ROLE_ELSEWHERE", "split: test"),
 ]
 
 

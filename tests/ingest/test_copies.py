@@ -16,7 +16,7 @@ import pydicom
 import pytest
 from pydicom.dataset import Dataset
 from pydicom.fileset import FileSet
-from pydicom.uid import SecondaryCaptureImageStorage
+from pydicom.uid import SecondaryCaptureImageStorage, XRayRadiationDoseSRStorage
 
 from covidx.cli import main
 from covidx.errors import InvalidInputError, StoreError
@@ -216,6 +216,17 @@ def test_a_study_that_is_gone_is_not_handed_on(hospital: Path, tmp_path: Path) -
 def test_captures_are_copied_when_asked_for(hospital: Path, tmp_path: Path) -> None:
     reasons = deidentify(hospital, tmp_path / "out", captures=True).reasons
     assert "BURNED_IN" not in reasons and "SECONDARY_CAPTURE" not in reasons
+
+
+def test_a_report_without_pixels_is_no_capture(tmp_path: Path) -> None:
+    paths = write_series(tmp_path / "in", slices=2)
+    ds = pydicom.dcmread(paths[0])
+    ds.SOPClassUID = ds.file_meta.MediaStorageSOPClassUID = XRayRadiationDoseSRStorage
+    for name in ("Rows", "Columns", "PixelData"):
+        delattr(ds, name)
+    ds.save_as(paths[0])
+    made = deidentify(tmp_path / "in", tmp_path / "out", captures=True)
+    assert made.reasons == {"DOSE_REPORT": 1} and made.kinds["copied"] == 1
 
 
 def test_an_overlay_among_the_pixels(tmp_path: Path) -> None:

@@ -177,7 +177,9 @@ def test_on_the_command_line(covidx: Call) -> None:  # noqa: F811
     assert "BACKBONE_UNKNOWN" in covidx("models", "list", "xyz*").err
     words = ("models", "show", "lenet5", "--channels", "1", "--classes", "10")
     shown = covidx(*words, "--size", "32").out
-    assert "lenet5: 61,706 parameters, 416,520 multiply-adds an image" in shown
+    assert "lenet5, image 1 x 32 x 32: 61,706 parameters, 416,520 multiply-adds" in shown
+    assert covidx("models", "show", "lenet5").out == shown  # made for that
+    assert "Did you mean vgg16" in covidx("models", "show", "VGG_16").err
     assert "28 x 28" in shown and "14 x 14" in shown
     small = covidx(*words, "--size", "20")
-    assert small.code == 2 and "IMAGE_SIZE" in small.err
+    assert small.code == 2 and "IMAGE_SIZE" in small.err and "made for 32 x 32" in small.err

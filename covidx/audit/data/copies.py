@@ -142,7 +142,8 @@ def find_copies(described: Described, read: Reader, patients: Sequence[object] =
         if digest:
             alike.setdefault(digest, []).append(place)
     groups = {places[0]: places for places in alike.values()}
-    kept = list(groups)
+    # In the order of their pixels: the same images give the same pairs, however they are listed.
+    kept = sorted(groups, key=lambda place: described.digests[place])
     features = [described.features[place] for place in kept]
 
     def confirm(pair: tuple[int, int, View]) -> Copy | None:

@@ -41,12 +41,14 @@ def search_copies(
 
     described = describe_all(len(files), read, progress)
     pairs = find_copies(described, read, units)
-    return described, [copy for copy in pairs if _throughout(copy, files)]
+    return described, [copy for copy in pairs if _throughout(copy, files, described.digests)]
 
 
-def _throughout(copy: Copy, files: Sequence[Path]) -> bool:
+def _throughout(copy: Copy, files: Sequence[Path], digests: Sequence[str]) -> bool:
     """Whether a copy of a volume is one below and above the middle too: chests are alike."""
-    slices = (further_slices(files[place]) for place in (copy.first, copy.second))
+    # One is registered to the other: in the order of their pixels, not of the table.
+    places = sorted((copy.first, copy.second), key=lambda place: digests[place])
+    slices = (further_slices(files[place]) for place in places)
     return all(
         np.array_equal(a, b) if copy.kind == "exact" else match(a, b, copy.view)
         for a, b in zip(*slices, strict=False)

@@ -145,7 +145,8 @@ def _sort(
             why = NOT_DICOM
         else:
             why = file.aside or why_set_aside(file.headers[0])
-            if why is not None and why[0] in (*COPIED_TOO, *(PICTURES if captures else ())):
+            pictures = PICTURES if captures and file.headers[0].rows else ()  # reports are none
+            if why is not None and why[0] in (*COPIED_TOO, *pictures):
                 why = None
         if why is not None:
             outcomes.append(Outcome(file.path, kind, *_without_values(why)))

@@ -145,7 +145,7 @@ def _pairs(
 def estimates_of(scores: pd.DataFrame, seed: int) -> dict[str, Estimate]:
     """Means by patient with intervals: ``lungs.dice``, ``opacity.nsd`` and so on.
 
-    Of `scores`, the rows of `TestImage.table`; `seed` is the bootstrap's. Opacities are scored in
+    Of `scores`, the rows of `TestImage.table`; `seed` is the jackknife's. Opacities are scored in
     scans that truly have them; for the others ``…false_ml`` is the mean volume of what was found in
     them.
     """
