@@ -16,6 +16,9 @@ NEIGHBOURS = 6
 """Candidates looked at of each picture."""
 PER_WORD = 8
 """Descriptors that share a word, about; sets the size of the vocabulary."""
+ALL_PAIRS = 40
+"""Pictures up to which every pair is looked at, in the view in which it shares most: of a small
+vocabulary some pairs that belong together share little."""
 MOST_CENTRES = 1024
 SAMPLE = 100_000
 """Descriptors that the vocabulary is learnt from."""
@@ -48,6 +51,7 @@ def candidates(features: Sequence[Features]) -> Iterator[tuple[int, int, View]]:
     weight = np.where(frequency <= COMMON, np.log(len(features) / np.maximum(frequency, 1)), 0)
     weight = np.maximum(weight, 0).astype(np.float32)
     turned = csr_array((index * weight).T)
+    few = len(features) <= ALL_PAIRS
     yielded: set[tuple[int, int, View]] = set()
     for start in range(0, len(features), BLOCK):
         part = features[start : start + BLOCK]
@@ -57,7 +61,9 @@ def candidates(features: Sequence[Features]) -> Iterator[tuple[int, int, View]]:
         ]
         floor = FEWEST_SHARED * float(np.median(weight[frequency > 0]))
         for row in range(len(part)):
-            for other, place in _best(shared, row, start + row, floor):
+            best = _best(shared, row, start + row, 0 if few else floor)
+            closest = list(dict(reversed(best)).items()) if few else best[:NEIGHBOURS]
+            for other, place in closest:
                 a, b = sorted((start + row, other))
                 if (a, b, VIEWS[place]) not in yielded:
                     yielded.add((a, b, VIEWS[place]))
@@ -67,7 +73,7 @@ def candidates(features: Sequence[Features]) -> Iterator[tuple[int, int, View]]:
 def _best(
     shared: Sequence[csr_array], row: int, itself: int, floor: float
 ) -> list[tuple[int, int]]:
-    """The closest pictures of one row: (index, place of the view)."""
+    """The pictures that share words with one row, the closest first: (index, place of the view)."""
     columns, scores, places = [], [], []
     for place, table in enumerate(shared):
         ends = slice(table.indptr[row], table.indptr[row + 1])
@@ -78,7 +84,7 @@ def _best(
     views = np.concatenate(places)
     ok = (score >= floor) & (column != itself)
     column, score, views = column[ok], score[ok], views[ok]
-    order = np.argsort(-score, kind="stable")[:NEIGHBOURS]
+    order = np.argsort(-score, kind="stable")
     return [(int(column[i]), int(views[i])) for i in order]
 
 
