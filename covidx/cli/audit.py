@@ -26,20 +26,20 @@ def data_command(
     manifests: Annotated[
         list[Path],
         typer.Argument(
-            help="Manifest, or any CSV, XLSX or parquet with a row an image; one a data set."
+            help="Manifest, or any CSV, XLSX or parquet with one row per image, for each data set."
         ),
     ],
     out: Annotated[Path, typer.Option(help="Folder to write.")],
     splits: Annotated[
         list[str] | None,
-        typer.Option(help="FILE or ROLE=FILE: table with roles, or an id a line; repeatable."),
+        typer.Option(help="FILE or ROLE=FILE: table with roles, or one id per line; repeatable."),
     ] = None,
     images: Annotated[
         Path | None, typer.Option(help="Folder that image paths start from [each table's own].")
     ] = None,
     column: Annotated[
         list[str] | None,
-        typer.Option(help="OURS=THEIRS where usual names do not do: patient=subject; repeatable."),
+        typer.Option(help="OURS=THEIRS for a column of another name: patient=subject; repeatable."),
     ] = None,
 ) -> None:
     """Leakage, copies (by pixels), conflicting labels, and columns that give the label away."""

@@ -17,7 +17,7 @@ def linkage(
 ) -> None:
     """Show which files and patients lie behind pseudonyms, as CSV; it names patients.
 
-    A row an image, and a row a file that was set aside or refused, with its code.
+    One row per image, and one per file that was set aside or refused, with its code.
     """
     import pandas as pd
 

@@ -68,8 +68,7 @@ def show_command(
 ) -> None:
     """Show layers with weights or windows: output, parameters, multiply-adds, field of view."""
     from covidx.errors import InvalidInputError
-    from covidx.models import describe_layers, made_for, make_network
-    from covidx.models.layers import separable_total
+    from covidx.models import describe_layers, made_for, make_network, separable_total
 
     made = made_for(name)
     side, depth = size or made.size, channels or made.channels

@@ -50,7 +50,7 @@ def predict(
     paths: Annotated[
         list[Path] | None,
         typer.Argument(
-            help="A DICOM study's folder, a NIfTI or picture file, each. Of P2: tables."
+            help="Folders of DICOM studies, NIfTI or picture files; tables of clinical models."
         ),
     ] = None,
     clinical: Annotated[

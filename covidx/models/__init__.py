@@ -26,6 +26,7 @@ if TYPE_CHECKING:
         make_classifier,
         pool_most_abnormal,
     )
-    from covidx.models.layers import Layer, convolution_cost, describe_layers
+    from covidx.models.convolutions import ConvolutionCost, convolution_cost, separable_total
+    from covidx.models.layers import Layer, describe_layers
 else:
     __getattr__, __dir__ = lazy_names(__name__, __file__)

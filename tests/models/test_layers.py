@@ -17,8 +17,9 @@ from covidx.models import (
     make_backbone,
     make_network,
     network_names,
+    separable_total,
 )
-from covidx.models.layers import Layer, separable_total
+from covidx.models.layers import Layer
 from covidx.models.textbook import NETWORKS
 from tests.cli.conftest import Call, covidx  # noqa: F401
 
