@@ -25,7 +25,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 # Of tqdm, which a library loads, on bars in notebooks that covidx does not draw.
 warnings.filterwarnings("ignore", message="IProgress not found")
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 __all__ = [
     "EvidenceMap",
     "Run",

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
+from importlib.metadata import version
+from pathlib import Path
 
 import pytest
+import yaml
 
 import covidx
 from covidx import ingest, volume
+from covidx.cli.examples import EXAMPLES
+
+ROOT = Path(__file__).parents[1]
 
 
 def test_a_series_is_read_in_one_line() -> None:
@@ -17,6 +24,13 @@ def test_a_series_is_read_in_one_line() -> None:
     assert covidx.Volume is volume.Volume
     with pytest.raises(AttributeError, match="read_serie"):
         covidx.read_serie  # noqa: B018
+
+
+def test_one_version_everywhere() -> None:
+    cited = yaml.safe_load((ROOT / "CITATION.cff").read_text())["version"]
+    released = re.findall(r"^## (\d[\d.]+)", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
+    assert version("covidx") == covidx.__version__ == cited == released[0]
+    assert f"--algorithm-version {cited}" in EXAMPLES["export seg"]
 
 
 def test_importing_covidx_loads_no_library() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-_MAKER = "--mode pseudonymous --algorithm covidx --algorithm-version 0.1.0"
+_MAKER = "--mode pseudonymous --algorithm covidx --algorithm-version 0.2.0"
 _MODELS = "--bundle runs/train_ct/latest/bundle --segmenter runs/train_segmentation/latest/bundle"
 EXAMPLES = {
     "phantom": "covidx phantom cohort/ --patients 50",
