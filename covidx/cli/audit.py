@@ -144,7 +144,10 @@ def _end(found: AuditReport, checklists: bool = False) -> NoReturn:
     """Show verdict and page; the exit code is the verdict."""
     from covidx.audit.finding import EXIT_CODES
 
+    blind = [one.title for one in found.findings if one.verdict == "not looked at"]
     typer.echo(f"\nverdict  {found.verdict}\nreport   {found.page}")
+    if blind:
+        typer.echo(f"no input for {len(blind)} of {len(found.findings)} questions, see the report")
     if checklists and found.page and found.page.with_name("claim_2024.md").is_file():
         typer.echo("reporting checklists beside it")
     raise typer.Exit(EXIT_CODES[found.verdict])

@@ -150,12 +150,13 @@ def _classed(
         if strange:
             raise InvalidTableError(
                 "LABEL_UNKNOWN",
-                f"Labels have no probability column, and may not mean the rest: "
+                f"It is not known whether these labels mean the class {classes[0]} or the rest: "
                 f"{', '.join(strange)}.",
                 path=path,
+                expected=f"{classes[0]}, as in the column prob_{classes[0]}",
                 actual=_places(rows.index),
-                hint="Correct them, or say what they are with --map LABEL=CLASS (or =rest); "
-                "--map LABEL= leaves its rows out.",
+                hint=f"State it, as in --map {strange[0]}={classes[0]} (or ={REST}); "
+                f"--map {strange[0]}= leaves its rows out.",
             )
     return table, [f"{note[0].upper()}{note[1:]}." for note in (*mapped, *respelt)]
 
