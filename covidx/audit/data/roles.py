@@ -156,8 +156,8 @@ def _key(
         path=path,
         expected=f"at least {FEWEST_KNOWN:.0%} of the ids",
         actual=f"{share:.0%} of {len(next(iter(ids.values())))}",
-        hint="Use ids of images, studies, patients or groups, paths, file names or stems. A store has "
-        "pseudonyms, unless its card says public_ids: true; covidx linkage has both.",
+        hint="Use ids of images, studies, patients or groups, paths, file names or stems. A store "
+        "has pseudonyms, unless its card says public_ids: true; covidx linkage has both.",
     )
 
 
