@@ -29,14 +29,13 @@ def run_page(page: Path, place: Path) -> None:
     found = list(blocks(page))
     script = ""
     for number, (language, text) in enumerate(found):
-        wanted = (
-            found[number + 1][1] if number + 1 < len(found) and not found[number + 1][0] else None
-        )
+        following = found[number + 1 :]
+        wanted = following[0][1] if following and not following[0][0] else None
         if language == "bash":
             printed = _run(["bash", "-euo", "pipefail", "-c", text], place)
         elif language == "python":
             script += text
-            later = any(one == "python" for one, _ in found[number + 1 :])
+            later = any(one == "python" for one, _ in following)
             if later and wanted is None:
                 continue
             (place / "page.py").write_text(script)
@@ -49,10 +48,13 @@ def run_page(page: Path, place: Path) -> None:
             assert same, f"{page.name} states\n{wanted}\nand it prints\n{printed}"
 
 
-def _run(words: list[str], place: Path) -> str:
+def with_covidx() -> dict[str, str]:
+    """The environment of a shell in which covidx is installed."""
     programs = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    done = subprocess.run(
-        words, cwd=place, env=os.environ | {"PATH": programs}, capture_output=True, text=True
-    )
+    return {**os.environ, "PATH": programs}
+
+
+def _run(words: list[str], place: Path) -> str:
+    done = subprocess.run(words, cwd=place, env=with_covidx(), capture_output=True, text=True)
     assert done.returncode == 0, f"{words[-1]}\n{done.stdout}\n{done.stderr}"
     return done.stdout

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import shlex
 import shutil
 import signal
 import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +19,7 @@ from tests.conftest import Run
 from tests.inference.test_upgrade import image  # noqa: F401  (a fixture)
 from tests.pacs.conftest import Pacs, pacs  # noqa: F401
 from tests.pacs.orthanc import PASSWORD, USER
-from tests.pages import blocks
+from tests.pages import blocks, with_covidx
 from tests.pipelines.ct_seg import TINY_DETECTION, lay, source
 
 README = Path(__file__).parents[1] / "README.md"
@@ -76,8 +74,7 @@ def _prepare(place: Path, trained: Run, old: Path, hospital: Pacs) -> None:
 
 def _run(line: str, place: Path) -> None:
     words = shlex.split(line, comments=True)
-    programs = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    environment = os.environ | {"PATH": programs}
+    environment = with_covidx()
     if line.startswith(SERVERS):
         running = subprocess.Popen(
             words, cwd=place, env=environment, stdout=subprocess.PIPE, text=True

@@ -107,12 +107,7 @@ def made_for(name: str) -> MadeFor:
     BundleError
         ``BACKBONE_UNKNOWN``.
     """
-    timm = _need_name(name)
-    from covidx.models.textbook import MADE_FOR
-
-    if name in MADE_FOR:
-        return MadeFor(*MADE_FOR[name])
-    known = timm.models.get_pretrained_cfg(name)
+    known = _need_name(name).models.get_pretrained_cfg(name)
     if known is None:
         return MadeFor(224, 3, 1000)
     channels, size, _ = known.input_size

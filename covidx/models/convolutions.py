@@ -58,10 +58,15 @@ def convolution_cost(places: int, kernel: int, inputs: int, outputs: int) -> Con
         stacked = places * side * (inputs * outputs + (many - 1) * outputs * outputs)
     return ConvolutionCost(
         places * kernel**2 * inputs * outputs,
-        places * (kernel**2 * inputs + inputs * outputs),
+        _separable(places, kernel**2, inputs, outputs),
         stacked,
         places * kernel * (inputs * outputs + outputs * outputs),
     )
+
+
+def _separable(places: int, window: int, inputs: int, outputs: int) -> int:
+    """A filter of `window` pixels a channel, then every output from every channel."""
+    return places * (window * inputs + inputs * outputs)
 
 
 def separable_total(layers: Sequence[Layer]) -> int:
@@ -78,6 +83,6 @@ def separable_total(layers: Sequence[Layer]) -> int:
         if layer.kernel is not None and count and layer.groups == 1 and max(layer.kernel) > 1:
             places = math.prod(layer.output[1:])
             window = layer.kernel[0] * layer.kernel[1]
-            count = places * layer.channels * (window + layer.output[0])
+            count = _separable(places, window, layer.channels, layer.output[0])
         total += count
     return total

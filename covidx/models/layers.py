@@ -170,10 +170,7 @@ def describe_layers(network: nn.Module, channels: int, size: Pair) -> list[Layer
 
 
 def _pair(value: Any) -> Pair | None:
-    if value is None:
-        return None
-    rows, columns = value if isinstance(value, Sequence) else (value, value)
-    return int(rows), int(columns)
+    return None if value is None else _both(value)
 
 
 class _Fields(TorchDispatchMode):

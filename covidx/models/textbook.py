@@ -216,14 +216,14 @@ def _three_dark(inputs: int, outputs: int) -> tuple[nn.Module, ...]:
 
 
 NETWORKS = (lenet5, alexnet, googlenet, squeezenet1_0, darkcovidnet)
-MADE_FOR = {
-    "lenet5": (32, 1, 10),
-    "alexnet": (227, 3, 1000),
-    "googlenet": (224, 3, 1000),
-    "squeezenet1_0": (224, 3, 1000),
-    "darkcovidnet": (256, 3, 2),
+default_cfgs = {
+    "lenet5": {"input_size": (1, 32, 32), "num_classes": 10},
+    "alexnet": {"input_size": (3, 227, 227), "num_classes": 1000},
+    "googlenet": {"input_size": (3, 224, 224), "num_classes": 1000},
+    "squeezenet1_0": {"input_size": (3, 224, 224), "num_classes": 1000},
+    "darkcovidnet": {"input_size": (3, 256, 256), "num_classes": 2},
 }
-"""Name -> rows and columns, channels, classes."""
+"""What each was made for; timm reads this name when it registers a network."""
 _ENDS = ("aux1", "aux2", "avgpool", "dropout", "fc")
 
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from covidx.audit.shortcuts import ShortcutSource
+    from covidx.runs import RunRecord
 
 AuditName = Literal["run", "data", "shortcuts"]
 Progress = Callable[[int, int], None]
@@ -165,15 +166,16 @@ def audit_whole_run(
     InvalidInputError
         As `covidx.audit.run.folder.need_run`.
     """
-    found = _whole_run(run, out, work, store, bar)
+    found = _whole_run(need_run(run), run, out, work, store, bar)
     _show_in_mlflow(run, [found])
     return found
 
 
-def _whole_run(run: Path, out: Path, work: Path, store: Path | None, bar: Bar) -> AuditReport:
+def _whole_run(
+    record: RunRecord, run: Path, out: Path, work: Path, store: Path | None, bar: Bar
+) -> AuditReport:
     from covidx.audit.run import Places, RunParts, audit_run, write_checklists
 
-    record = need_run(run)
     at = Places(store or store_of(record, work), table_of(record, work), work / "cache")
     with bar("images") as progress:
         found = audit_run(run, at, progress)
@@ -214,7 +216,7 @@ def audit_all(
     """
     run = run.resolve()
     folder = run / "audit"
-    need_run(run)
+    record = need_run(run)
     parts: tuple[tuple[AuditName, Callable[..., AuditReport]], ...] = (
         ("run", _whole_run),
         ("data", _images_of_run),
@@ -223,7 +225,7 @@ def audit_all(
     found: list[AuditReport] = []
     for name, audit in parts:
         try:
-            one = audit(run, folder / name, work, store, bar)
+            one = audit(record, run, folder / name, work, store, bar)
         except CovidxError as error:
             verdict = "cannot tell" if error.code == "ONE_CLASS" else "fail"
             one = AuditReport(name, verdict, remark=f"{error.message} ({error.code})")
@@ -243,9 +245,11 @@ def _show_in_mlflow(run: Path, found: Sequence[AuditReport]) -> None:
     )
 
 
-def _images_of_run(run: Path, out: Path, work: Path, store: Path | None, bar: Bar) -> AuditReport:
+def _images_of_run(
+    record: RunRecord, run: Path, out: Path, work: Path, store: Path | None, bar: Bar
+) -> AuditReport:
     """The images of a run and their division."""
-    place, remark = _store(run, work, store)
+    place, remark = _store(record, run, work, store)
     if place is None:
         return AuditReport("data", "not looked at", remark=remark)
     splits = [str(path) for path in (run / "splits.parquet",) if path.is_file()]
@@ -255,16 +259,15 @@ def _images_of_run(run: Path, out: Path, work: Path, store: Path | None, bar: Ba
 
 
 def _shortcuts_of_run(
-    run: Path, out: Path, work: Path, store: Path | None, bar: Bar
+    record: RunRecord, run: Path, out: Path, work: Path, store: Path | None, bar: Bar
 ) -> AuditReport:
     """The run's image classifier, on its test rows."""
-    from covidx.audit.run.folder import need_run
     from covidx.audit.shortcuts import ShortcutSource
 
-    kind = kind_of_pipeline(need_run(run).pipeline)
+    kind = kind_of_pipeline(record.pipeline)
     if kind is None or kind.arm is None:
         return AuditReport("shortcuts", "not looked at", remark="This run has no classifier.")
-    place, remark = _store(run, work, store)
+    place, remark = _store(record, run, work, store)
     if place is None:
         return AuditReport("shortcuts", "not looked at", remark=remark)
     of_fusion = run / "bundle" / "image"
@@ -273,9 +276,9 @@ def _shortcuts_of_run(
     return audit_classifier(source, out, bar)
 
 
-def _store(run: Path, work: Path, store: Path | None) -> tuple[Path | None, str]:
+def _store(record: RunRecord, run: Path, work: Path, store: Path | None) -> tuple[Path | None, str]:
     """The store of a run's images, or None and the reason."""
     if not (run / "manifest.parquet").is_file():
         return None, "This run has no images."
-    store = store or store_of(need_run(run), work)
+    store = store or store_of(record, work)
     return store, "" if store else "The store is not here."

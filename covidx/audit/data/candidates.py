@@ -52,6 +52,7 @@ def candidates(features: Sequence[Features]) -> Iterator[tuple[int, int, View]]:
     weight = np.maximum(weight, 0).astype(np.float32)
     turned = csr_array((index * weight).T)
     few = len(features) <= ALL_PAIRS
+    most = None if few else NEIGHBOURS
     yielded: set[tuple[int, int, View]] = set()
     for start in range(0, len(features), BLOCK):
         part = features[start : start + BLOCK]
@@ -59,10 +60,11 @@ def candidates(features: Sequence[Features]) -> Iterator[tuple[int, int, View]]:
             csr_array((_counts([viewed(one, view) for one in part], books, size)) @ turned)
             for view in VIEWS
         ]
-        floor = FEWEST_SHARED * float(np.median(weight[frequency > 0]))
+        floor = 0.0 if few else FEWEST_SHARED * float(np.median(weight[frequency > 0]))
         for row in range(len(part)):
-            best = _best(shared, row, start + row, 0 if few else floor)
-            closest = list(dict(reversed(best)).items()) if few else best[:NEIGHBOURS]
+            closest = _best(shared, row, start + row, floor, most)
+            if few:  # each other picture once, in its best view
+                closest = list(dict(reversed(closest)).items())
             for other, place in closest:
                 a, b = sorted((start + row, other))
                 if (a, b, VIEWS[place]) not in yielded:
@@ -71,9 +73,9 @@ def candidates(features: Sequence[Features]) -> Iterator[tuple[int, int, View]]:
 
 
 def _best(
-    shared: Sequence[csr_array], row: int, itself: int, floor: float
+    shared: Sequence[csr_array], row: int, itself: int, floor: float, most: int | None
 ) -> list[tuple[int, int]]:
-    """The pictures that share words with one row, the closest first: (index, place of the view)."""
+    """The closest pictures of one row, at most so many: (index, place of the view)."""
     columns, scores, places = [], [], []
     for place, table in enumerate(shared):
         ends = slice(table.indptr[row], table.indptr[row + 1])
@@ -84,7 +86,7 @@ def _best(
     views = np.concatenate(places)
     ok = (score >= floor) & (column != itself)
     column, score, views = column[ok], score[ok], views[ok]
-    order = np.argsort(-score, kind="stable")
+    order = np.argsort(-score, kind="stable")[:most]
     return [(int(column[i]), int(views[i])) for i in order]
 
 
